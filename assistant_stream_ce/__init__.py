@@ -1,0 +1,75 @@
+"""Streams what an AI assistant says and does to a chat front end, from blocking and async Python.
+
+The front door. `create_run` turns a callback into a stream; the encoders are in
+`assistant_stream_ce.serialization`, the web responses in `assistant_stream_ce.responses`. Nothing here
+imports a web framework, starts a thread or makes an event loop.
+"""
+
+# `create_run` is also the name of its module, so it must be imported eagerly: a lazy attribute would give
+# the module to whoever imported that first.
+from assistant_stream_ce.background import shutdown
+from assistant_stream_ce.chunks import (
+    AnnotationsChunk,
+    AssistantStreamChunk,
+    DataChunk,
+    ErrorChunk,
+    FileChunk,
+    MessageFinishChunk,
+    ReasoningDeltaChunk,
+    SourceChunk,
+    StepFinishChunk,
+    StepStartChunk,
+    TextDeltaChunk,
+    ToolCallBeginChunk,
+    ToolCallDeltaChunk,
+    ToolResultChunk,
+    UpdateStateChunk,
+)
+from assistant_stream_ce.controller import RunController
+from assistant_stream_ce.create_run import AssistantStream, RunResult, create_run
+from assistant_stream_ce.errors import (
+    AssistantStreamError,
+    MissingExtraError,
+    RunCancelled,
+    RunEndedError,
+    StateError,
+    StreamUsageError,
+    ToolCallError,
+)
+from assistant_stream_ce.tool_calls import ToolCallController
+
+__all__ = (
+    # runs
+    "create_run",
+    "AssistantStream",
+    "RunController",
+    "RunResult",
+    "ToolCallController",
+    "shutdown",
+    # chunks
+    "AnnotationsChunk",
+    "AssistantStreamChunk",
+    "DataChunk",
+    "ErrorChunk",
+    "FileChunk",
+    "MessageFinishChunk",
+    "ReasoningDeltaChunk",
+    "SourceChunk",
+    "StepFinishChunk",
+    "StepStartChunk",
+    "TextDeltaChunk",
+    "ToolCallBeginChunk",
+    "ToolCallDeltaChunk",
+    "ToolResultChunk",
+    "UpdateStateChunk",
+    # errors
+    "AssistantStreamError",
+    "MissingExtraError",
+    "RunCancelled",
+    "RunEndedError",
+    "StateError",
+    "StreamUsageError",
+    "ToolCallError",
+)
+
+__version__ = "0.1.0"

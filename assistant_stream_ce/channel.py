@@ -1,0 +1,299 @@
+"""The channel between the one that runs and the one that reads. The only importer of janus.
+
+Any number of threads and coroutines put; exactly one reader, a thread or a coroutine, gets. What
+makes it fast is an *open batch*: a producer appends to the batch that is waiting already, and only
+a new batch goes through the janus queue; the reader takes a batch whole, which closes it. So a
+burst costs one lock and one `list.append` a chunk, and the reader one wake-up and one write a batch.
+
+Three rules keep it right:
+
+- Everything is decided under one lock, the passage of a batch into janus included. Were the batch
+  filled under one lock and queued under another, two threads could meet in between and a batch
+  could overtake its predecessor.
+- The newest batch is always the open one until it is taken. So "no open batch" means "nothing
+  waits", and a producer that must not block has a place to append to even when the queue is full.
+- No foreign code is called while the lock is held, and nothing under it waits but for room.
+
+janus stores the batches and knows the end (`shutdown`: what was put before is still read, what comes
+later is refused). Waiting is done outside it, on an alarm: a future that the producer resolves
+directly when it shares the reader's loop, or a lock that it releases. Waiting inside janus costs a
+task, a `call_soon_threadsafe` and an asyncio lock for each put.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import janus
+
+__all__ = ("Alarm", "Channel", "TaskAlarm", "ThreadAlarm", "in_event_loop")
+
+T = TypeVar("T")
+
+# The bound is split into this many batches: few enough that a burst is cheap, many enough that a
+# reader who takes one chunk at a time holds only an eighth more than the bound.
+_BATCHES = 8
+
+
+def in_event_loop() -> bool:
+    """Return whether the calling thread is running an event loop at this moment."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class Alarm(Protocol):
+    """What wakes one sleeper, once."""
+
+    def ring(self) -> bool:
+        """Wake the sleeper, from any thread; return false when it can never wake, because its loop is closed."""
+
+
+class ThreadAlarm:
+    """Wakes one sleeping thread. Made anew for each sleep, so a late ring disturbs nobody."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def ring(self) -> bool:
+        """Wake the thread."""
+        self._lock.release()
+        return True
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep until the ring, at most `timeout` seconds; return whether it rang."""
+        return self._lock.acquire(timeout=-1 if timeout is None else timeout)
+
+
+class TaskAlarm:
+    """Wakes one sleeping coroutine. Made by the coroutine itself, inside its loop."""
+
+    __slots__ = ("_future", "_loop", "_thread")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._future: asyncio.Future[None] = self._loop.create_future()
+
+    def ring(self) -> bool:
+        """Wake the coroutine: directly from its own loop's thread, through the loop from another."""
+        try:
+            if threading.get_ident() == self._thread:
+                self._resolve()
+            else:
+                self._loop.call_soon_threadsafe(self._resolve)
+        except RuntimeError:
+            return False
+        return True
+
+    async def wait(self) -> None:
+        """Sleep until the ring."""
+        await self._future
+
+    def _resolve(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+
+class Channel(Generic[T]):
+    """A bounded, batched way from many producers to one reader.
+
+    Args:
+        max_pending: about how many chunks may wait before producers do.
+        refuse: called, outside the lock, for each item that comes after the end. It raises, or
+            returns to have the item discarded.
+        lose_reader: called, outside the lock, when the reader's loop turns out to be closed.
+    """
+
+    def __init__(self, max_pending: int, refuse: Callable[[], None], lose_reader: Callable[[], None]) -> None:
+        self._batch_size = max(1, max_pending // _BATCHES)
+        self._queue: janus.SyncQueue[list[T]] = janus.Queue[list[T]](max_pending // self._batch_size).sync_q
+        self._refuse = refuse
+        self._lose_reader = lose_reader
+        # Guards every field below, and the order of what enters the queue.
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._open: list[T] | None = None
+        self._space = 0
+        self._ended = False
+        self._nudged = False
+        self._alarm: Alarm | None = None
+        self._blocked = 0
+        self._draining: list[TaskAlarm] = []
+        # Of the reader alone.
+        self._reader_thread = 0
+        self._slept = True
+
+    # --- the producers' end ---
+
+    def put(self, item: T, weight: int = 1, *, may_block: bool = True) -> None:
+        """Append an item. A worker thread waits while the channel is full; a coroutine never does.
+
+        Args:
+            item: what to send.
+            weight: how many places it takes; a long text counts as several.
+            may_block: false while the caller holds a lock that a coroutine may want; see `wait_for_room`.
+        """
+        with self._lock:
+            batch = self._open
+            if batch is not None and self._space > 0:
+                batch.append(item)
+                self._space -= weight
+                return
+            if may_block:
+                self._wait_while_full()
+            accepted = not self._ended
+            alarm = self._append(item, weight) if accepted else None
+        if alarm is not None and not alarm.ring():
+            self._lose_reader()
+        if not accepted:
+            self._refuse()
+
+    def amend(self, last: T, change: Callable[[], None], weight: int) -> bool:
+        """Call `change`, which extends `last` in place, if `last` is the newest item and still waits here."""
+        with self._lock:
+            if self._open is None or self._open[-1] is not last or self._space <= 0:
+                return False
+            change()
+            self._space -= weight
+            return True
+
+    def wait_for_room(self) -> None:
+        """Block a worker thread while the channel is full; return at once in a coroutine."""
+        if self._is_full():
+            with self._lock:
+                self._wait_while_full()
+
+    async def drain(self) -> None:
+        """Wait in a coroutine, on any loop, while the channel is full."""
+        while True:
+            with self._lock:
+                if self._ended:
+                    break
+                if not self._is_full():
+                    return
+                alarm = TaskAlarm()
+                self._draining.append(alarm)
+            await alarm.wait()
+        # Nothing waits for room any more: a callback that loops on must still meet its cancellation here.
+        await asyncio.sleep(0)
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether `finish` or `close` was called."""
+        return self._ended
+
+    def finish(self) -> None:
+        """End the channel: the reader still gets all that was put, then the end."""
+        self._end(immediate=False)
+
+    def close(self) -> None:
+        """End the channel for a reader who has left: what waits is dropped, and all who sleep wake."""
+        self._end(immediate=True)
+
+    # --- the reader's end ---
+
+    async def get(self) -> list[T] | None:
+        """Wait in a coroutine for the next batch; `[]` after a nudge, `None` at the end."""
+        if not self._slept:
+            # A fast thread could keep this loop busy for ever: let its other tasks run in between.
+            await asyncio.sleep(0)
+        self._slept = False
+        self._reader_thread = threading.get_ident()
+        while True:
+            with self._lock:
+                batch = self._take()
+                if batch or batch is None or self._nudged:
+                    self._nudged = False
+                    return batch
+                alarm = TaskAlarm()
+                self._alarm = alarm
+            self._slept = True
+            await alarm.wait()
+
+    def get_sync(self, timeout: float | None = None) -> list[T] | None:
+        """Wait in a thread for the next batch; `[]` after `timeout` seconds, `None` at the end."""
+        self._reader_thread = threading.get_ident()
+        while True:
+            with self._lock:
+                batch = self._take()
+                if batch or batch is None:
+                    return batch
+                alarm = ThreadAlarm()
+                self._alarm = alarm
+            if not alarm.wait(timeout):
+                return batch
+
+    def nudge(self) -> None:
+        """Make a waiting `get` return `[]`: time has passed and the reader has something to do."""
+        with self._lock:
+            self._nudged = True
+            alarm, self._alarm = self._alarm, None
+        if alarm is not None:
+            alarm.ring()
+
+    # --- with the lock held ---
+
+    def _is_full(self) -> bool:
+        return self._space <= 0 and self._queue.full()
+
+    def _wait_while_full(self) -> None:
+        # A loop must not block, and the reader's own thread would wait for itself.
+        if in_event_loop() or threading.get_ident() == self._reader_thread:
+            return
+        self._blocked += 1
+        try:
+            while self._is_full() and not self._ended:
+                self._room.wait()
+        finally:
+            self._blocked -= 1
+
+    def _append(self, item: T, weight: int) -> Alarm | None:
+        """Append to the open batch or open a new one; return the alarm to ring."""
+        if self._open is not None and (self._space > 0 or self._queue.full()):
+            self._open.append(item)
+            self._space -= weight
+            return None
+        self._open = [item]
+        self._space = self._batch_size - weight
+        self._queue.put_nowait(self._open)
+        alarm, self._alarm = self._alarm, None
+        return alarm
+
+    def _take(self) -> list[T] | None:
+        if self._open is None and not self._ended:
+            return []
+        try:
+            batch = self._queue.get_nowait()
+        except janus.SyncQueueShutDown:
+            return None
+        if batch is self._open:
+            self._open = None
+            self._space = 0
+        if self._blocked:
+            self._room.notify_all()
+        if self._draining:
+            for sleeper in self._draining:
+                sleeper.ring()
+            self._draining.clear()
+        return batch
+
+    def _end(self, *, immediate: bool) -> None:
+        with self._lock:
+            self._ended = True
+            self._open = None
+            self._space = 0
+            self._queue.shutdown(immediate)
+            alarm, self._alarm = self._alarm, None
+            sleepers, self._draining = self._draining, []
+            self._room.notify_all()
+        for sleeper in sleepers if alarm is None else (alarm, *sleepers):
+            sleeper.ring()

@@ -1,0 +1,330 @@
+"""What a callback holds: it turns calls into chunks, checks them, and puts them on the channel.
+
+Every method may be called from any thread and from coroutines. A worker thread waits in a call while
+the channel is full; a coroutine never waits, and may `await controller.drain()`. Nothing here knows a
+wire, a framework, or how the run is driven.
+
+Once the reader has left, a call from a worker thread raises `RunCancelled`, and one from a coroutine
+is discarded until its task is cancelled. Once the run has ended, every call raises `RunEndedError`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from assistant_stream_ce import arguments, chunks
+from assistant_stream_ce.arguments import places
+from assistant_stream_ce.cancellation import Cancellation, CancelledEvent
+from assistant_stream_ce.channel import Channel
+from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
+from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.jsonvalue import plain, weight
+from assistant_stream_ce.state import StateDocument, StateProxy
+from assistant_stream_ce.state.proxy import proxy
+from assistant_stream_ce.tool_calls import ToolCallController, ToolCalls
+
+__all__ = ("ChunkSource", "RunController", "RunLink", "ToolCallController")
+
+#: What `add_stream` takes: another stream, an async generator, or any iterable of chunks.
+ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
+
+
+class RunLink:
+    """What all controllers of one run share: the way out, the cancel signal, the state, the tool calls.
+
+    Args:
+        state: where the state starts; copied.
+        max_pending: about how many chunks may wait for the reader.
+        refuse: called for a chunk that comes after the end; see `Channel`.
+        lose_reader: called when the reader's loop was closed; see `Channel`.
+        forward: reads a source of chunks into a controller, in the way that suits the caller.
+    """
+
+    def __init__(
+        self,
+        state: object,
+        max_pending: int,
+        refuse: Callable[[], None],
+        lose_reader: Callable[[], None],
+        forward: Callable[[ChunkSource, RunController], Awaitable[None]],
+    ) -> None:
+        self.channel: Channel[AssistantStreamChunk] = Channel(max_pending, refuse, lose_reader)
+        self.cancellation = Cancellation()
+        self.cancelled_event = CancelledEvent(self.cancellation.signal)
+        self.state = StateDocument(state, prepare=self.channel.wait_for_room, emit=self._put_operations)
+        self.calls = ToolCalls(self.channel)
+        self.refuse = refuse
+        self.forward = forward
+        # The newest state chunk, which takes more operations while it waits. Guarded by the state's lock.
+        self._update: chunks.UpdateStateChunk | None = None
+
+    def flush(self) -> None:
+        """Make the next state operation start a chunk of its own."""
+        self._update = None
+
+    def _put_operations(self, operations: list[Operation]) -> None:
+        size = sum(places(weight(operation["value"])) for operation in operations)
+        update = self._update
+        if update is None or not self.channel.amend(update, lambda: update.operations.extend(operations), size):
+            self._update = chunks.UpdateStateChunk(operations)
+            self.channel.put(self._update, size, may_block=False)
+
+
+class RunController:
+    """What the assistant says and does, as it happens.
+
+    The library makes one for each run and hands it to the callback. Every method may be called from any
+    thread and from coroutines. An argument of a wrong type is a `TypeError` that names it; the stream
+    goes on.
+    """
+
+    def __init__(self, link: RunLink, parent_id: str | None = None) -> None:
+        self._link = link
+        self._parent_id = parent_id
+        self._put = link.channel.put
+
+    # --- the message ---
+
+    def append_text(self, text: str) -> None:
+        """Append text to the answer. An empty text changes nothing."""
+        if type(text) is not str:
+            text = arguments.text(text, "text")
+        if text:
+            self._put(chunks.TextDeltaChunk(text, self._parent_id), 1 + (len(text) >> 10))
+        else:
+            self._refuse_after_end()
+
+    def append_reasoning(self, text: str) -> None:
+        """Append text to the reasoning. An empty text changes nothing."""
+        if type(text) is not str:
+            text = arguments.text(text, "text")
+        if text:
+            self._put(chunks.ReasoningDeltaChunk(text, self._parent_id), 1 + (len(text) >> 10))
+        else:
+            self._refuse_after_end()
+
+    def add_tool_call(self, tool_name: str, tool_call_id: str | None = None) -> ToolCallController:
+        """Start a tool call. `await` is optional; `with` and `async with` close it.
+
+        Args:
+            tool_name: the tool.
+            tool_call_id: the model's id for the call; a fresh one when left out.
+
+        Raises:
+            ToolCallError: the id was used in this run already.
+        """
+        call_id = arguments.optional_text(tool_call_id, "tool_call_id") or f"call_{secrets.token_hex(12)}"
+        name = arguments.text(tool_name, "tool_name")
+        self._link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self._parent_id))
+        return ToolCallController(self._link.calls, call_id, name)
+
+    def add_tool_result(
+        self, tool_call_id: str, result: object, *, artifact: object = None, is_error: bool = False
+    ) -> None:
+        """Add the result of a tool call, of this run or of an earlier message.
+
+        Raises:
+            ToolCallError: the call has its result already.
+        """
+        self._link.calls.add_result(arguments.text(tool_call_id, "tool_call_id"), result, artifact, is_error)
+
+    def add_source(self, id: str, url: str, title: str | None = None) -> None:
+        """Add a document that the answer rests on."""
+        self._put(
+            chunks.SourceChunk(
+                arguments.text(id, "id"),
+                arguments.text(url, "url"),
+                title=arguments.optional_text(title, "title"),
+                parent_id=self._parent_id,
+            )
+        )
+
+    def add_file(self, data: str, mime_type: str) -> None:
+        """Add a file: base64 text or a URL, and its media type."""
+        data = arguments.text(data, "data")
+        self._put(chunks.FileChunk(data, arguments.text(mime_type, "mime_type"), self._parent_id), places(len(data)))
+
+    def add_error(self, message: str) -> None:
+        """Tell the user of an error; the run goes on."""
+        self._put(chunks.ErrorChunk(arguments.text(message, "message")))
+
+    # --- beside the message ---
+
+    def add_data(self, data: object) -> None:
+        """Send application data: any JSON value."""
+        value = plain(data, "data")
+        self._put(chunks.DataChunk(value), places(weight(value)))
+
+    def add_annotations(self, annotations: Sequence[object]) -> None:
+        """Send notes about the message: a list of JSON values."""
+        value = plain(annotations, "annotations")
+        if type(value) is not list:
+            raise TypeError(f"annotations must be a list, not {type(annotations).__name__}")
+        self._put(chunks.AnnotationsChunk(value), places(weight(value)))
+
+    def add_step_start(self, message_id: str) -> None:
+        """Start a step: one call of the model."""
+        self._put(chunks.StepStartChunk(arguments.text(message_id, "message_id")))
+
+    def add_step_finish(
+        self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0, is_continued: bool = False
+    ) -> None:
+        """Finish a step, with its usage in tokens. It ends the arguments of every tool call."""
+        self._link.calls.finish(
+            chunks.StepFinishChunk(
+                arguments.text(finish_reason, "finish_reason"),
+                arguments.count(input_tokens, "input_tokens"),
+                arguments.count(output_tokens, "output_tokens"),
+                arguments.flag(is_continued, "is_continued"),
+            )
+        )
+
+    def add_message_finish(self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0) -> None:
+        """Finish the message, with its usage in tokens. It ends the arguments of every tool call."""
+        self._link.calls.finish(
+            chunks.MessageFinishChunk(
+                arguments.text(finish_reason, "finish_reason"),
+                arguments.count(input_tokens, "input_tokens"),
+                arguments.count(output_tokens, "output_tokens"),
+            )
+        )
+
+    # --- other streams ---
+
+    def add_stream(self, stream: ChunkSource) -> Awaitable[None]:
+        """Send the chunks of another stream as if they were this run's own.
+
+        A plain iterable, and any stream in a worker thread, is read to its end before the call returns. In
+        a coroutine an async one is read alongside; `await` the returned object to wait for its end, or
+        let the run wait for it.
+
+        An error chunk at the end of a stream that raises is left to the exception: it is raised here or
+        from the `await`, or fails the run.
+        """
+        return self._link.forward(stream, self)
+
+    def add_chunk(self, chunk: AssistantStreamChunk) -> None:
+        """Send a chunk that was built elsewhere, checked as the method for its kind would check it.
+
+        Raises:
+            TypeError: it is no chunk, or a field has a wrong type.
+        """
+        replay = _REPLAY.get(type(chunk))
+        if replay is None:
+            raise TypeError(f"a stream of chunks is wanted, but it holds a {type(chunk).__name__}")
+        parent_id = getattr(chunk, "parent_id", None)
+        replay(self if parent_id is None else self.with_parent_id(parent_id), chunk)
+
+    def with_parent_id(self, parent_id: str) -> RunController:
+        """Return a controller of the same run whose parts are shown under the part or group `parent_id`."""
+        return RunController(self._link, arguments.text(parent_id, "parent_id"))
+
+    # --- state ---
+
+    @property
+    def state(self) -> Any:
+        """The state: a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
+        return proxy(self._link.state, (), self._link.state.root())
+
+    @state.setter
+    def state(self, value: object) -> None:
+        # `controller.state += [1]` edits the list and then assigns it back to its own place.
+        if not (isinstance(value, StateProxy) and value.is_at(self._link.state, ())):
+            self._link.state.set((), value)
+
+    def append_state_text(self, path: Sequence[str | int], text: str) -> None:
+        """Append to a text in the state, for example at `["messages", 0, "text"]`.
+
+        Raises:
+            StateError: there is no text at the path.
+        """
+        if isinstance(path, str) or not isinstance(path, Sequence):
+            raise TypeError(f"path must be a list of keys and indexes, not {type(path).__name__}")
+        self._link.state.append_text(tuple(str(segment) for segment in path), text)
+
+    def flush(self) -> None:
+        """Close the group of state edits: what follows travels in a chunk of its own.
+
+        Edits are handed over at once in any case; those in one waiting chunk reach the client together.
+        """
+        self._link.flush()
+
+    # --- pace and cancellation ---
+
+    async def drain(self) -> None:
+        """Wait in a coroutine until the reader has caught up; returns at once when there is room."""
+        await self._link.channel.drain()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the reader has left."""
+        return self._link.cancellation.signal.is_set()
+
+    @property
+    def cancelled_event(self) -> CancelledEvent:
+        """The cancel signal, to wait for from a thread or a coroutine."""
+        return self._link.cancelled_event
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `RunCancelled` if the reader has left."""
+        if self.is_cancelled:
+            raise RunCancelled("the reader has left")
+
+    def on_cancel(self, callback: Callable[[], object]) -> None:
+        """Have a plain function called once when the reader leaves; at once when it has left already.
+
+        It is called in a thread of its own, with the context variables of this place, so that it may
+        block; what it raises is logged.
+        """
+        if not callable(callback) or inspect.iscoroutinefunction(callback):
+            raise TypeError("callback must be a plain function; a coroutine callback meets CancelledError instead")
+        if not self._link.cancellation.add(callback):
+            callback()
+
+    def _refuse_after_end(self) -> None:
+        if self._link.channel.has_ended:
+            self._link.refuse()
+
+
+def _replay_begin(controller: RunController, chunk: chunks.ToolCallBeginChunk) -> None:
+    controller.add_tool_call(chunk.tool_name, chunk.tool_call_id)
+
+
+def _replay_delta(controller: RunController, chunk: chunks.ToolCallDeltaChunk) -> None:
+    call = ToolCallController(controller._link.calls, arguments.text(chunk.tool_call_id, "tool_call_id"), "")
+    call.append_args_text(chunk.args_text_delta)
+    if chunk.is_final:
+        call.close()
+
+
+def _replay_result(controller: RunController, chunk: chunks.ToolResultChunk) -> None:
+    controller.add_tool_result(chunk.tool_call_id, chunk.result, artifact=chunk.artifact, is_error=chunk.is_error)
+
+
+def _replay_step_finish(controller: RunController, chunk: chunks.StepFinishChunk) -> None:
+    controller.add_step_finish(chunk.finish_reason, chunk.input_tokens, chunk.output_tokens, chunk.is_continued)
+
+
+def _replay_message_finish(controller: RunController, chunk: chunks.MessageFinishChunk) -> None:
+    controller.add_message_finish(chunk.finish_reason, chunk.input_tokens, chunk.output_tokens)
+
+
+_REPLAY: dict[type, Callable[[RunController, Any], None]] = {
+    chunks.TextDeltaChunk: lambda controller, chunk: controller.append_text(chunk.text_delta),
+    chunks.ReasoningDeltaChunk: lambda controller, chunk: controller.append_reasoning(chunk.reasoning_delta),
+    chunks.ToolCallBeginChunk: _replay_begin,
+    chunks.ToolCallDeltaChunk: _replay_delta,
+    chunks.ToolResultChunk: _replay_result,
+    chunks.SourceChunk: lambda controller, chunk: controller.add_source(chunk.id, chunk.url, chunk.title),
+    chunks.FileChunk: lambda controller, chunk: controller.add_file(chunk.data, chunk.mime_type),
+    chunks.DataChunk: lambda controller, chunk: controller.add_data(chunk.data),
+    chunks.AnnotationsChunk: lambda controller, chunk: controller.add_annotations(chunk.annotations),
+    chunks.StepStartChunk: lambda controller, chunk: controller.add_step_start(chunk.message_id),
+    chunks.StepFinishChunk: _replay_step_finish,
+    chunks.MessageFinishChunk: _replay_message_finish,
+    chunks.ErrorChunk: lambda controller, chunk: controller.add_error(chunk.error),
+    chunks.UpdateStateChunk: lambda controller, chunk: controller._link.state.apply(chunk.operations),
+}

@@ -1,0 +1,252 @@
+"""The front of a run: `create_run`, the stream that it returns, and the two readers of a stream.
+
+How a run is driven and ended is in `run`; what a process keeps for its runs in `background`. These three are
+the only modules that start a thread, a task or a loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor
+from types import TracebackType
+from typing import Self
+
+from assistant_stream_ce.channel import in_event_loop
+from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.errors import StreamUsageError
+from assistant_stream_ce.run import Run, RunCallback, RunResult, Surrounding, is_callable_as
+
+__all__ = ("AssistantStream", "AsyncReader", "RunCallback", "RunResult", "SyncReader", "create_run")
+
+
+def create_run(
+    callback: RunCallback,
+    *,
+    state: object = None,
+    on_error: Callable[[BaseException], str | None] | None = None,
+    on_finish: Callable[[RunResult], object] | None = None,
+    max_pending: int = 1024,
+    executor: Executor | None = None,
+) -> AssistantStream:
+    """Make a stream of what a callback says and does. Nothing runs before the first read.
+
+    Args:
+        callback: `def` or `async def`, or any callable that returns either's result; it gets a
+            `RunController`. A plain function runs in a daemon thread of its own, so it may block.
+        state: where `controller.state` starts, as the front end has it already. It is copied.
+        on_error: turns the callback's exception into the text that the user sees; `str(exception)` when
+            left out or when it returns None. Called in the run's own thread or task.
+        on_finish: called exactly once with a `RunResult`, before the reader sees the end, in the run's own
+            thread or task; may be a coroutine function.
+        max_pending: about how many chunks may wait for the reader; a text counts once more for each 1,024
+            characters. Then threads wait in their call, and coroutines may `await controller.drain()`.
+        executor: where a plain callback runs instead of in its own thread.
+
+    Returns:
+        The stream, for one `for` or one `async for`.
+
+    Raises:
+        TypeError: an argument has a wrong type, or `state` is not JSON.
+        ValueError: `max_pending` is not positive.
+    """
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+    if is_callable_as(inspect.isgeneratorfunction, callback) or is_callable_as(inspect.isasyncgenfunction, callback):
+        raise TypeError("callback must not be a generator: call controller.append_text(...) where it yields")
+    for name, hook in (("on_error", on_error), ("on_finish", on_finish)):
+        if hook is not None and not callable(hook):
+            raise TypeError(f"{name} must be callable, not {type(hook).__name__}")
+    if not isinstance(max_pending, int) or isinstance(max_pending, bool):
+        raise TypeError(f"max_pending must be an int, not {type(max_pending).__name__}")
+    if max_pending < 1:
+        raise ValueError(f"max_pending must be at least 1, not {max_pending}")
+    return AssistantStream(
+        Run(
+            callback,
+            state=state,
+            on_error=on_error,
+            on_finish=on_finish,
+            max_pending=max_pending,
+            executor=executor,
+        )
+    )
+
+
+class AssistantStream:
+    """The chunks of one run, to be read once: with `for`, or with `async for`.
+
+    Made by `create_run`. Use it in a `with` or `async with` block where it may not be read to its end.
+    Every method may be called from any thread.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        # Guards `_is_taken`.
+        self._lock = threading.Lock()
+        self._is_taken = False
+
+    def __iter__(self) -> SyncReader:
+        """Read in a thread.
+
+        Raises:
+            StreamUsageError: inside a running event loop, or when the stream has a reader already.
+        """
+        if in_event_loop():
+            raise StreamUsageError("`for` would block the running event loop: use `async for`")
+        self._take()
+        return SyncReader(self._run)
+
+    def __aiter__(self) -> AsyncReader:
+        """Read in a coroutine.
+
+        Raises:
+            StreamUsageError: the stream has a reader already.
+        """
+        self._take()
+        return AsyncReader(self._run)
+
+    def cancel(self) -> None:
+        """Leave the stream without waiting: the callback is told at once. From any thread, also in a loop."""
+        self._run.leave()
+
+    def close(self) -> None:
+        """Leave the stream, and wait for the callback to end, for a thread at most 50 ms.
+
+        Does nothing when the run has ended. Inside a running event loop it does not wait.
+        """
+        self._run.close()
+
+    async def aclose(self) -> None:
+        """Leave the stream, and wait for the callback to end, for a thread at most 50 ms."""
+        await self._run.aclose()
+
+    def bind(self, surrounding: Surrounding | None = None) -> None:
+        """Tie the run to this place: it will see the context variables that are set here.
+
+        Without it, the run sees those of the place of the first read. A web response calls this, because a
+        server reads the body after the request's context has gone.
+
+        Args:
+            surrounding: makes a context manager that is held open around the callback, in its own thread.
+        """
+        self._run.context = contextvars.copy_context()
+        if surrounding is not None:
+            self._run.surroundings.append(surrounding)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _take(self) -> None:
+        with self._lock:
+            if self._is_taken:
+                raise StreamUsageError("the stream is read already, and it can be read once: call create_run again")
+            self._is_taken = True
+
+
+class SyncReader(Iterator[AssistantStreamChunk]):
+    """Reads a run in a thread. An interrupt (Ctrl-C) while it waits leaves the run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._batch: Iterator[AssistantStreamChunk] = iter(())
+
+    def __next__(self) -> AssistantStreamChunk:
+        for chunk in self._batch:
+            return chunk
+        batch = self.read()
+        if batch is None:
+            raise StopIteration
+        self._batch = iter(batch)
+        return next(self._batch)
+
+    def read(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
+        """Return all chunks that wait, after waiting for one; `[]` after `timeout` seconds, None at the end.
+
+        Raises:
+            BaseException: what the callback raised, once everything before it was read.
+        """
+        self._run.start(None)
+        try:
+            batch = self._run.link.channel.get_sync(timeout)
+        except BaseException:
+            self._run.leave()
+            raise
+        if batch is None:
+            self._run.raise_error()
+        return batch
+
+
+class AsyncReader(AsyncIterator[AssistantStreamChunk]):
+    """Reads a run in a coroutine. Cancelling it while it waits leaves the run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._batch: Iterator[AssistantStreamChunk] = iter(())
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_read = 0.0
+
+    async def __anext__(self) -> AssistantStreamChunk:
+        for chunk in self._batch:
+            return chunk
+        batch = await self.read()
+        if batch is None:
+            raise StopAsyncIteration
+        self._batch = iter(batch)
+        return next(self._batch)
+
+    async def aclose(self) -> None:
+        """Leave the stream; see `AssistantStream.aclose`."""
+        await self._run.aclose()
+
+    async def read(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
+        """Return all chunks that wait, after waiting for one; `[]` after `timeout` seconds, None at the end.
+
+        Raises:
+            BaseException: what the callback raised, once everything before it was read.
+        """
+        loop = asyncio.get_running_loop()
+        self._run.start(loop)
+        if timeout is not None:
+            # One timer for the whole stream, which looks how long it has been quiet: a timer for each read
+            # would cost more than the read.
+            self._last_read = loop.time()
+            if self._timer is None:
+                self._timer = loop.call_later(timeout, self._nudge, loop, timeout)
+        try:
+            batch = await self._run.link.channel.get()
+        except BaseException:
+            self._stop_timer()
+            self._run.leave()
+            raise
+        if batch is None:
+            self._stop_timer()
+            self._run.raise_error()
+        return batch
+
+    def _nudge(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+        quiet = loop.time() - self._last_read
+        if quiet >= timeout:
+            self._run.link.channel.nudge()
+            quiet = 0.0
+        self._timer = None if self._run.ended.is_set() else loop.call_later(timeout - quiet, self._nudge, loop, timeout)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()

@@ -1,0 +1,56 @@
+"""Every exception that the library raises of its own.
+
+A wrong *type* of argument is Python's `TypeError`; everything else is here. Each message
+says what was wrong and what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = (
+    "AssistantStreamError",
+    "MissingExtraError",
+    "RunCancelled",
+    "RunEndedError",
+    "StateError",
+    "StreamUsageError",
+    "ToolCallError",
+)
+
+
+class AssistantStreamError(Exception):
+    """Base of the library's errors, so that one `except` catches them all."""
+
+
+class StreamUsageError(AssistantStreamError, RuntimeError):
+    """A stream was read in a way it cannot be: twice, or with `for` inside a running event loop."""
+
+
+class RunEndedError(AssistantStreamError, RuntimeError):
+    """A controller was used after its run had ended, so nobody could receive the chunk."""
+
+
+class ToolCallError(AssistantStreamError, ValueError):
+    """A tool call was used out of order: an id twice, arguments after the end, a second result."""
+
+
+class StateError(AssistantStreamError, ValueError):
+    """A state edit that the front end could not apply. The state stays as it was."""
+
+
+class MissingExtraError(AssistantStreamError, ImportError):
+    """A module needs a package that is installed as one of the library's extras."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        """Name the module that cannot be imported and the extra that brings what it needs."""
+        super().__init__(
+            f"{module} needs a package that is not installed. "
+            f'Install it with: pip install "assistant-stream-ce[{extra}]"'
+        )
+
+
+class RunCancelled(BaseException):
+    """Raised by controller calls in a worker thread once the reader has left.
+
+    It derives from `BaseException`, as `asyncio.CancelledError` does, so that an
+    `except Exception` around a model call does not swallow it. Let it pass.
+    """

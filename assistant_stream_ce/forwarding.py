@@ -1,0 +1,120 @@
+"""Reading another stream of chunks into a controller, in the way that suits the place of the call."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import AsyncIterable, Callable, Generator, Iterable
+from typing import Any
+
+from assistant_stream_ce.background import shared_loop
+from assistant_stream_ce.channel import in_event_loop
+from assistant_stream_ce.chunks import AssistantStreamChunk, ErrorChunk
+from assistant_stream_ce.controller import ChunkSource, RunController
+from assistant_stream_ce.errors import RunCancelled
+
+__all__ = ("Forwarding", "forward")
+
+
+class Forwarding:
+    """A source that is being read: a task in a coroutine, or done already. Awaiting it is optional."""
+
+    def __init__(self, task: asyncio.Task[None] | None = None) -> None:
+        self._task = task
+        self._was_awaited = False
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self._was_awaited = True
+        if self._task is not None:
+            yield from self._task.__await__()
+
+    def cancel(self) -> None:
+        """Stop reading. On the task's loop."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def join(self) -> None:
+        """Wait for the end; raise what the source raised unless the callback got it by awaiting."""
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+            if not self._was_awaited:
+                self._task.result()
+
+
+def forward(source: ChunkSource, controller: RunController) -> Forwarding:
+    """Send what a source yields: alongside in a coroutine if it is async, else before this returns.
+
+    Raises:
+        TypeError: the source is not iterable, or yields what is no chunk.
+        RunCancelled: in a worker thread, when the reader left meanwhile.
+    """
+    if isinstance(source, AsyncIterable) and in_event_loop():
+        return Forwarding(asyncio.get_running_loop().create_task(_forward_async(source, controller)))
+    if isinstance(source, Iterable):
+        _forward_inline(source, controller)
+    elif isinstance(source, AsyncIterable):
+        _forward_on_shared_loop(source, controller)
+    else:
+        raise TypeError(f"stream must be an iterable of chunks, not {type(source).__name__}")
+    return Forwarding()
+
+
+def _forward_inline(source: Iterable[AssistantStreamChunk], controller: RunController) -> None:
+    cancel = getattr(source, "cancel", None)
+    if cancel is not None:
+        # Another run's stream: the thread may wait inside it when this run's reader leaves.
+        controller.on_cancel(cancel)
+    send = _hold_back_last_error(controller)
+    try:
+        for chunk in source:
+            send(chunk)
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
+    send(None)
+    if not in_event_loop():
+        controller.raise_if_cancelled()
+
+
+async def _forward_async(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
+    send = _hold_back_last_error(controller)
+    try:
+        async for chunk in source:
+            send(chunk)
+            await controller.drain()
+    finally:
+        aclose = getattr(source, "aclose", None)
+        if aclose is not None:
+            await aclose()
+    send(None)
+
+
+def _forward_on_shared_loop(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
+    future = asyncio.run_coroutine_threadsafe(_forward_async(source, controller), shared_loop())
+    controller.on_cancel(future.cancel)
+    try:
+        future.result()
+    except concurrent.futures.CancelledError:
+        raise RunCancelled("the reader has left") from None
+
+
+def _hold_back_last_error(controller: RunController) -> Callable[[AssistantStreamChunk | None], None]:
+    """Return a function that sends chunks, but an error chunk only when the next one, or None at the end, comes.
+
+    A stream that fails ends with an error chunk and then raises. The exception is reported by whoever
+    lets it pass; to send the chunk too would report it twice, and even when it was caught.
+    """
+    held: AssistantStreamChunk | None = None
+
+    def send(chunk: AssistantStreamChunk | None) -> None:
+        nonlocal held
+        if held is not None:
+            controller.add_chunk(held)
+            held = None
+        if type(chunk) is ErrorChunk:
+            held = chunk
+        elif chunk is not None:
+            controller.add_chunk(chunk)
+
+    return send

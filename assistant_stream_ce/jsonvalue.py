@@ -1,0 +1,211 @@
+"""The JSON boundary: what may be sent, and how it is made safe. The only importer of `msgspec.json`.
+
+`plain` runs where a value enters the library: it copies the value into plain
+`dict`, `list`, `str`, `int`, `float`, `bool` and `None`, or raises. `dumps` runs where a value
+leaves: it writes compact JSON that every front end parses.
+
+The front ends parse strictly, and some guard against prototype pollution, so both agree on:
+
+- a number that JSON or JavaScript cannot hold (NaN, Infinity, beyond 1.8e308) becomes null;
+- a key `__proto__`, and a key `constructor` whose value has a key `prototype`, is left out: the
+  clients drop such a frame, or the whole stream with it;
+- an unpaired surrogate is written as an escape: two halves sent in two deltas join in the client.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, TypeAlias
+
+import msgspec.json
+
+__all__ = ("JSON", "clone", "dumps", "plain", "weight")
+
+#: Any value that JSON can hold. Spelled as `Any` because Python cannot say it without casts at each use.
+JSON: TypeAlias = Any
+
+_encode = msgspec.json.Encoder().encode
+
+# Nested deeper than this a value is a cycle, or nothing a front end could show.
+_DEEPEST = 200
+
+# An integer of more bits parses to Infinity in JavaScript.
+_MOST_BITS = 1023
+
+
+def dumps(value: JSON) -> bytes:
+    """Write a value as compact UTF-8 JSON that every client accepts.
+
+    Raises:
+        TypeError: the value holds something that JSON cannot say.
+    """
+    try:
+        data = _encode(value)
+    except (TypeError, UnicodeEncodeError, OverflowError, RecursionError):
+        # A lone surrogate, or a type that only `plain` knows. The standard encoder escapes surrogates.
+        return json.dumps(plain(value), separators=(",", ":")).encode()
+    if b"__proto__" in data or b'"constructor"' in data:
+        return _encode(plain(value))
+    return data
+
+
+def plain(value: object, name: str = "value") -> JSON:
+    """Copy a value into plain JSON types.
+
+    Takes mappings, sequences, sets, dataclasses, `datetime`, `UUID`, `Decimal`, enums, bytes
+    (as base64), msgspec structs and pydantic models.
+
+    Args:
+        value: what to copy; it is never changed and never kept.
+        name: how the error message calls it; a path is added (`result.items[2]`).
+
+    Raises:
+        TypeError: the value, or something inside it, is not JSON, refers to itself, or has two keys
+            that become the same text. The message gives the path.
+    """
+    return _plain(value, name, 0)
+
+
+def clone(value: JSON) -> JSON:
+    """Copy a value that is plain JSON already, faster than `plain`."""
+    if type(value) is dict:
+        return {key: clone(item) for key, item in value.items()}
+    if type(value) is list:
+        return [clone(item) for item in value]
+    return value
+
+
+def weight(value: JSON) -> int:
+    """Return about how many characters a plain value takes on the wire."""
+    if type(value) is str:
+        return len(value)
+    if type(value) is dict or type(value) is list:
+        return len(dumps(value))
+    return 8
+
+
+def _plain(value: object, path: str, depth: int) -> JSON:
+    convert = _CONVERT.get(type(value), _other)
+    return convert(value, path, depth)
+
+
+def _same(value: object, _path: str, _depth: int) -> JSON:
+    return value
+
+
+def _float(value: float, _path: str, _depth: int) -> JSON:
+    return value if math.isfinite(value) else None
+
+
+def _int(value: int, _path: str, _depth: int) -> JSON:
+    return value if value.bit_length() <= _MOST_BITS else None
+
+
+def _mapping(value: Mapping[Any, object], path: str, depth: int) -> JSON:
+    _check_depth(path, depth)
+    copy: dict[str, JSON] = {}
+    for key, item in value.items():
+        text = key if type(key) is str else _key(key, path)
+        if text == "__proto__" or (text == "constructor" and _has_prototype(item)):
+            continue
+        if text in copy:
+            raise TypeError(f"{path} has two keys that both become {text!r} in JSON: give them different names")
+        copy[text] = _plain(item, f"{path}.{text}", depth + 1)
+    return copy
+
+
+def _sequence(value: Sequence[object], path: str, depth: int) -> JSON:
+    _check_depth(path, depth)
+    return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+
+
+def _other(value: object, path: str, depth: int) -> JSON:
+    """Convert what is not exactly a JSON type: subclasses, look-alikes, and what msgspec or pydantic knows."""
+    if not isinstance(value, _BYTES):
+        for kind, convert in _LOOK_ALIKES:
+            if isinstance(value, kind):
+                return convert(value, path, depth)
+    _check_depth(path, depth)
+    try:
+        return _plain(msgspec.to_builtins(value, str_keys=True, enc_hook=_hook), path, depth + 1)
+    except (TypeError, NotImplementedError, RecursionError) as error:
+        raise TypeError(
+            f"{path} is not JSON: cannot send {type(value).__module__}.{type(value).__qualname__}. "
+            "Convert it to a dict, list, str, number or None first"
+        ) from error
+
+
+def _hook(value: object) -> object:
+    """Give msgspec something it can convert in place of a value that it does not know."""
+    if isinstance(value, (str, int, float, Mapping)):
+        return _other(value, "value", 0)
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        return dump(mode="json")
+    raise TypeError(f"unknown type {type(value).__qualname__}")
+
+
+def _key(key: object, path: str) -> str:
+    """Return the text of a mapping's key, as `json.dumps` would write it."""
+    if isinstance(key, str):
+        return str(_plain(key, path, 0))
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    key_as_json = _plain(key, f"a key of {path}", 0)
+    if isinstance(key_as_json, (str, int, float)):
+        return str(key_as_json)
+    raise TypeError(f"{path} has a key of type {type(key).__qualname__}: keys must be text")
+
+
+def _has_prototype(value: object) -> bool:
+    return isinstance(value, Mapping) and "prototype" in value
+
+
+def _enum(value: Enum, path: str, depth: int) -> JSON:
+    return _plain(value.value, path, depth + 1)
+
+
+def _str_subclass(value: str, _path: str, _depth: int) -> JSON:
+    return str.__str__(value)
+
+
+def _int_subclass(value: int, path: str, depth: int) -> JSON:
+    return _int(int(value), path, depth)
+
+
+def _float_subclass(value: float, path: str, depth: int) -> JSON:
+    return _float(float(value), path, depth)
+
+
+def _check_depth(path: str, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise TypeError(f"{path[:60]}... is nested more than {_DEEPEST} deep, or contains itself: send a flat copy")
+
+
+_Convert: TypeAlias = Callable[[Any, str, int], JSON]
+
+_CONVERT: dict[type, _Convert] = {
+    str: _same,
+    bool: _same,
+    type(None): _same,
+    int: _int,
+    float: _float,
+    dict: _mapping,
+    list: _sequence,
+    tuple: _sequence,
+}
+
+# In this order: an enum member may be a str as well, and bytes are a Sequence but travel as base64.
+_LOOK_ALIKES: tuple[tuple[type, _Convert], ...] = (
+    (Enum, _enum),
+    (str, _str_subclass),
+    (int, _int_subclass),
+    (float, _float_subclass),
+    (Mapping, _mapping),
+    (Sequence, _sequence),
+)
+
+_BYTES = (bytes, bytearray, memoryview)

@@ -1,0 +1,400 @@
+"""One run of a callback: how it is started, how it ends, and who learns of it. Internal to the RUN room.
+
+| callback    | read with `async for`        | read with `for`                                |
+|-------------|------------------------------|------------------------------------------------|
+| `async def` | a task on the reader's loop  | a task on the process's shared background loop |
+| `def`       | a thread (or the `executor`) | a thread (or the `executor`); no loop at all   |
+
+A run's own thread or task concludes it: the error chunk, `on_finish`, then the end of the channel, in
+this order, so that whoever sees the end sees everything before it.
+
+When the reader leaves first, `Run.leave` does all that matters synchronously, because in a cancelled anyio
+scope the first `await` of a clean-up is its last: it sets the signal, closes the channel, has the
+`on_cancel` callbacks called, and arms the timer that cancels the task. To wait after that is courtesy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import functools
+import inspect
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from assistant_stream_ce.background import add_live_run, discard_live_run, shared_loop, start_thread
+from assistant_stream_ce.cancellation import Callback, Signal
+from assistant_stream_ce.channel import in_event_loop
+from assistant_stream_ce.chunks import ErrorChunk
+from assistant_stream_ce.controller import ChunkSource, RunController, RunLink
+from assistant_stream_ce.errors import RunCancelled, RunEndedError
+from assistant_stream_ce.forwarding import Forwarding, forward
+
+__all__ = ("Run", "RunCallback", "RunResult", "Surrounding", "is_callable_as")
+
+logger = logging.getLogger("assistant_stream_ce")
+
+#: What `create_run` takes: it gets the controller, and returns nothing or an awaitable.
+RunCallback: TypeAlias = Callable[[RunController], object]
+
+#: Makes a context manager to hold open around a blocking callback, in the callback's own thread.
+Surrounding: TypeAlias = Callable[[], AbstractContextManager[object]]
+
+# After the reader has left: what a callback gets to end by itself before its task is cancelled, and the
+# longest that `close` waits for a thread.
+_GRACE_SECONDS = 0.05
+
+# How long `close` waits for the clean-up of a coroutine after its task was cancelled.
+_CLEANUP_SECONDS = 1.0
+
+_GOODBYE = "The server is shutting down."
+
+_run_numbers = itertools.count(1)
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """How a run ended, as `on_finish` gets it.
+
+    `reason` is "completed" (the callback returned), "failed" (it raised; `error` is the exception),
+    "cancelled" (the reader left and the callback ended), or "abandoned" (the reader left and the callback's
+    thread still runs, because nothing can stop a thread).
+    """
+
+    reason: Literal["completed", "failed", "cancelled", "abandoned"]
+    error: BaseException | None = None
+
+
+def is_callable_as(kind: Callable[[Any], bool], callback: object) -> bool:
+    """Return whether a callable is of a kind of `inspect`'s, looking through `partial` and `__call__`."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    return kind(callback) or kind(getattr(callback, "__call__", None))  # noqa: B004 - the method itself is wanted
+
+
+class Run:
+    """Drives one callback. Every method may be called from any thread; none but the waiting ones blocks."""
+
+    def __init__(
+        self,
+        callback: RunCallback,
+        *,
+        state: object,
+        on_error: Callable[[BaseException], str | None] | None,
+        on_finish: Callable[[RunResult], object] | None,
+        max_pending: int,
+        executor: Executor | None,
+    ) -> None:
+        self.link = RunLink(state, max_pending, self._refuse, self.leave, self._forward)
+        self.ended = Signal()
+        self.context: contextvars.Context | None = None
+        self.surroundings: list[Surrounding] = []
+        self._callback = callback
+        self._on_error = on_error
+        self._on_finish = on_finish
+        self._executor = executor
+        self._controller = RunController(self.link)
+        self._name = f"assistant-stream-{next(_run_numbers)}"
+        # Guards the three flags: each of these happens once, whoever comes first.
+        self._lock = threading.Lock()
+        self._has_started = False
+        self._has_left = False
+        self._has_concluded = False
+        # Set when all `on_cancel` callbacks were called.
+        self._told = Signal()
+        self._error: BaseException | None = None
+        # How the callback is driven: by a task on a loop, by an executor's future, or by a thread.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._future: Future[None] | None = None
+        self._thread_id = 0
+        self._forwardings: list[Forwarding] = []
+
+    # --- start ---
+
+    def start(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Start the callback, on the first call only.
+
+        Args:
+            loop: the reader's loop; None when it reads in a thread.
+        """
+        if self._has_started:
+            return
+        with self._lock:
+            if self._has_started or self._has_left:
+                return
+            self._has_started = True
+        add_live_run(self)
+        context = self.context or contextvars.copy_context()
+        try:
+            if is_callable_as(inspect.iscoroutinefunction, self._callback):
+                self._start_task(loop, context, functools.partial(self._callback, self._controller))
+            elif self._executor is not None:
+                self._future = self._executor.submit(self._work, loop, context)
+            else:
+                start_thread(functools.partial(self._work, loop, context), self._name)
+        except Exception as error:
+            # No thread could be started, or the executor was shut down: the reader gets the reason.
+            self._conclude(error)
+            self._end()
+
+    def _start_task(
+        self, loop: asyncio.AbstractEventLoop | None, context: contextvars.Context, make: Callable[[], Any]
+    ) -> None:
+        self._loop = loop or shared_loop()
+        if in_event_loop() and asyncio.get_running_loop() is self._loop:
+            self._create_task(context, make)
+        else:
+            self._loop.call_soon_threadsafe(self._create_task, context, make)
+
+    def _create_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
+        assert self._loop is not None
+        self._task = self._loop.create_task(self._run_coroutine(make), name=self._name, context=context)
+        if self._has_left:
+            self._cancel_task_after_grace()
+
+    # --- the two drivers ---
+
+    async def _run_coroutine(self, make: Callable[[], Any]) -> None:
+        error: BaseException | None = None
+        try:
+            await make()
+            for forwarding in self._forwardings:
+                await forwarding.join()
+        except BaseException as raised:
+            # The reader raises it again: a KeyboardInterrupt too, there and not in the loop's internals.
+            error = raised
+            for forwarding in self._forwardings:
+                forwarding.cancel()
+        try:
+            outcome = self._conclude(error)
+            if inspect.isawaitable(outcome):
+                await _logging_errors(outcome)
+        finally:
+            self._end()
+
+    def _work(self, loop: asyncio.AbstractEventLoop | None, context: contextvars.Context) -> None:
+        self._thread_id = threading.get_ident()
+        awaitable = context.run(self._call)
+        if awaitable is None:
+            self._end()
+        else:
+            # A plain function that returned an awaitable: what blocked is done, the rest is a coroutine's.
+            self._start_task(loop, context, lambda: awaitable)
+
+    def _call(self) -> Awaitable[object] | None:
+        try:
+            with contextlib.ExitStack() as stack:
+                for surrounding in self.surroundings:
+                    stack.enter_context(surrounding())
+                try:
+                    result = self._callback(self._controller)
+                    if inspect.isawaitable(result):
+                        return result
+                except BaseException as raised:
+                    self._wait_for(self._conclude(raised))
+                else:
+                    self._wait_for(self._conclude(None))
+        except BaseException as raised:
+            # What surrounds the callback failed, at its start or at its end.
+            if self._has_concluded:
+                logger.exception("%s: the clean-up around the callback failed", self)
+            else:
+                self._conclude(raised)
+        return None
+
+    def _forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
+        forwarding = forward(source, controller)
+        self._forwardings.append(forwarding)
+        return forwarding
+
+    # --- the end ---
+
+    def _conclude(self, error: BaseException | None) -> object:
+        """Report how the callback ended; return what `on_finish` returned."""
+        with self._lock:
+            if self._has_concluded:
+                return None
+            self._has_concluded = True
+        self.link.cancellation.end()
+        if self._has_left:
+            if isinstance(error, Exception):
+                logger.debug("%s: raised after its reader had left", self, exc_info=error)
+            return self._finish(RunResult("cancelled"))
+        if error is None:
+            return self._finish(RunResult("completed"))
+        if isinstance(error, asyncio.CancelledError):
+            # Not by us: the loop is being shut down, or the callback's own code was cancelled.
+            error = RunCancelled("the callback was cancelled from outside")
+        elif isinstance(error, (StopIteration, StopAsyncIteration)):
+            # Raised from an iterator these would look like its end.
+            error = RuntimeError(f"the callback raised {type(error).__name__}").with_traceback(error.__traceback__)
+        self._error = error
+        self._report(error)
+        return self._finish(RunResult("failed", error))
+
+    def _report(self, error: BaseException) -> None:
+        text: str | None = None
+        if self._on_error is not None:
+            try:
+                text = self._on_error(error)
+            except Exception:
+                logger.exception("%s: on_error raised", self)
+        if not isinstance(text, str):
+            text = str(error) or type(error).__name__
+        with contextlib.suppress(RunCancelled, RunEndedError):
+            self.link.calls.close_all()
+            self.link.channel.put(ErrorChunk(text), may_block=False)
+
+    def _finish(self, result: RunResult) -> object:
+        if self._on_finish is None:
+            return None
+        try:
+            return self._on_finish(result)
+        except Exception:
+            logger.exception("%s: on_finish raised", self)
+            return None
+
+    def _wait_for(self, outcome: object) -> None:
+        """Wait, in a worker thread, for an `on_finish` that is a coroutine function."""
+        if inspect.isawaitable(outcome):
+            asyncio.run_coroutine_threadsafe(_logging_errors(outcome), shared_loop()).result()
+
+    def _end(self) -> None:
+        self.link.channel.finish()
+        discard_live_run(self)
+        self.ended.set()
+
+    def raise_error(self) -> None:
+        """Raise, once, what the callback raised."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _refuse(self) -> None:
+        if not self.link.cancellation.signal.is_set():
+            raise RunEndedError("the run has ended: use its controller only while the callback runs")
+        if not in_event_loop():
+            raise RunCancelled("the reader has left")
+
+    # --- the reader leaves ---
+
+    def leave(self) -> None:
+        """Tell the callback that nobody reads any more; does nothing when the run is over."""
+        self._stop(self.link.channel.close)
+
+    def shut_down(self) -> None:
+        """End the stream with an error chunk for the reader, and tell the callback."""
+        self._stop(self._say_goodbye)
+
+    def _stop(self, end_channel: Callable[[], None]) -> None:
+        with self._lock:
+            if self._has_left or self._has_concluded:
+                return
+            self._has_left = True
+            has_started = self._has_started
+        callbacks = self.link.cancellation.cancel()
+        end_channel()
+        self._tell(callbacks)
+        if not has_started or (self._future is not None and self._future.cancel()):
+            self._conclude_unstarted()
+        elif self._loop is not None:
+            self._cancel_task_after_grace()
+        elif in_event_loop():
+            asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._abandon)
+
+    def _say_goodbye(self) -> None:
+        self.link.channel.put(ErrorChunk(_GOODBYE), may_block=False)
+        self.link.channel.finish()
+
+    def _tell(self, callbacks: list[Callback]) -> None:
+        if not callbacks:
+            self._told.set()
+            return
+        try:
+            start_thread(functools.partial(self._call_back, callbacks), f"{self._name}-on-cancel")
+        except RuntimeError:
+            # The interpreter is ending and starts no threads any more.
+            self._call_back(callbacks)
+
+    def _call_back(self, callbacks: list[Callback]) -> None:
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception:
+                logger.exception("%s: an on_cancel callback raised", self)
+        self._told.set()
+
+    def _conclude_unstarted(self) -> None:
+        outcome = self._conclude(None)
+        self._end()
+        if inspect.isawaitable(outcome):
+            asyncio.run_coroutine_threadsafe(_logging_errors(outcome), shared_loop())
+
+    def _cancel_task_after_grace(self) -> None:
+        assert self._loop is not None
+        # A closed loop has ended its tasks already.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._arm)
+
+    def _arm(self) -> None:
+        if self._task is not None and self._loop is not None:
+            self._loop.call_later(_GRACE_SECONDS, self._task.cancel)
+
+    def close(self) -> None:
+        """Leave, and wait for the end: of a thread at most for the grace, of a coroutine for its clean-up."""
+        self.leave()
+        if in_event_loop() or threading.get_ident() == self._thread_id:
+            return
+        deadline = time.monotonic() + self._patience()
+        if self.ended.wait_sync(self._patience()):
+            self._told.wait_sync(max(0.0, deadline - time.monotonic()))
+        self._abandon()
+
+    async def aclose(self) -> None:
+        """Leave, and wait as `close` does, without blocking the loop."""
+        self.leave()
+        if asyncio.current_task() is self._task:
+            return
+        try:
+            async with asyncio.timeout(self._patience()):
+                await self.ended.wait()
+                await self._told.wait()
+        except TimeoutError:
+            self._abandon()
+
+    def _patience(self) -> float:
+        return _GRACE_SECONDS if self._loop is None else _GRACE_SECONDS + _CLEANUP_SECONDS
+
+    def _abandon(self) -> None:
+        """Stop waiting for a thread that does not end."""
+        with self._lock:
+            if self._loop is not None or self._has_concluded:
+                return
+            self._has_concluded = True
+        logger.warning(
+            "%s still runs %d ms after its reader left. A thread cannot be stopped: register "
+            "controller.on_cancel to end what it waits for, or check controller.is_cancelled",
+            self,
+            _GRACE_SECONDS * 1000,
+        )
+        discard_live_run(self)
+        self._finish(RunResult("abandoned"))
+
+    def __str__(self) -> str:
+        return f"{self._name} ({getattr(self._callback, '__qualname__', self._callback)})"
+
+
+async def _logging_errors(awaitable: Awaitable[object]) -> None:
+    try:
+        await awaitable
+    except Exception:
+        logger.exception("on_finish raised")

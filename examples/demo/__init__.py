@@ -1,0 +1,1 @@
+"""A chat page, and the server behind it: `python -m examples.demo`."""

@@ -1,0 +1,52 @@
+"""FastAPI with a coroutine callback.
+
+python -m examples.fastapi_app
+curl -N http://127.0.0.1:8000/api/chat --json '{"prompt": "What is the weather in Lisbon?"}'
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from assistant_stream_ce import AssistantStream, create_run
+from assistant_stream_ce.responses.starlette import (
+    AssistantTransportResponse,
+    DataStreamResponse,
+    OpenAIStreamResponse,
+)
+from examples.assistant import answer_async
+from examples.command_line import chosen_port
+from examples.request_body import prompt_of
+
+app = FastAPI()
+
+
+def reply(body: dict[str, Any]) -> AssistantStream:
+    """Prepare the answer; it begins when the server reads the first chunk."""
+    return create_run(partial(answer_async, prompt=prompt_of(body)), state=body.get("state"))
+
+
+@app.post("/api/chat")
+async def chat(body: dict[str, Any]) -> DataStreamResponse:
+    """Answer assistant-ui's data stream runtime, and AI SDK 4."""
+    return DataStreamResponse(reply(body))
+
+
+@app.post("/api/assistant")
+async def assistant(body: dict[str, Any]) -> AssistantTransportResponse:
+    """Answer assistant-ui's assistant transport runtime."""
+    return AssistantTransportResponse(reply(body))
+
+
+@app.post("/v1/chat/completions")
+async def completions(body: dict[str, Any]) -> OpenAIStreamResponse:
+    """Answer the clients of OpenAI's chat API."""
+    return OpenAIStreamResponse(reply(body))
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=chosen_port())

@@ -1,0 +1,51 @@
+"""Flask with a blocking callback.
+
+python -m examples.flask_app
+curl -N http://127.0.0.1:8000/api/chat --json '{"prompt": "What is the weather in Lisbon?"}'
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flask import Flask, request
+
+from assistant_stream_ce import AssistantStream, create_run
+from assistant_stream_ce.responses.flask import (
+    AssistantTransportResponse,
+    DataStreamResponse,
+    OpenAIStreamResponse,
+)
+from examples.assistant import answer
+from examples.command_line import chosen_port
+from examples.request_body import prompt_of
+
+app = Flask(__name__)
+
+
+def reply() -> AssistantStream:
+    """Prepare the answer; it begins when the server reads the first chunk."""
+    body = request.get_json()
+    return create_run(partial(answer, prompt=prompt_of(body)), state=body.get("state"))
+
+
+@app.post("/api/chat")
+def chat() -> DataStreamResponse:
+    """Answer assistant-ui's data stream runtime, and AI SDK 4."""
+    return DataStreamResponse(reply())
+
+
+@app.post("/api/assistant")
+def assistant() -> AssistantTransportResponse:
+    """Answer assistant-ui's assistant transport runtime."""
+    return AssistantTransportResponse(reply())
+
+
+@app.post("/v1/chat/completions")
+def completions() -> OpenAIStreamResponse:
+    """Answer the clients of OpenAI's chat API."""
+    return OpenAIStreamResponse(reply())
+
+
+if __name__ == "__main__":
+    app.run(port=chosen_port())

@@ -1,0 +1,130 @@
+"""The demo page, in a real browser: what both tabs show, and that Stop reaches the callback."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.helpers import require
+from tests.test_examples import require_packages, serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+TABS = ("blocking", "coroutine")
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Serve the demo."""
+    require_packages("fastapi", "uvicorn")
+    with serving("examples.demo", "--port", "0", "--no-browser") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start one Chromium for all the tests here."""
+    require(find_spec("playwright") is not None, "playwright is not installed")
+    chromium = shutil.which("chromium")
+    require(chromium is not None, "chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """Open the page; whatever the browser complains about fails the test."""
+    complaints: list[str] = []
+    with browser.new_page() as page:
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        page.goto(address)
+        yield page
+    assert complaints == []
+
+
+def open_tab(page: Page, kind: str) -> Locator:
+    """Choose a tab and return its panel."""
+    page.locator(f"#tab-{kind}").click()
+    return page.locator(f"#panel-{kind}")
+
+
+@pytest.mark.parametrize("kind", TABS)
+def test_answer_is_shown_as_it_grows(page: Page, kind: str) -> None:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=15_000)
+    panel = open_tab(page, kind)
+    panel.get_by_role("button", name="Weather in Paris").click()
+    reasoning = panel.locator(".reasoning p")
+    reasoning.wait_for()
+    early = reasoning.inner_text()
+
+    text = panel.locator(".answer .text")
+    expect(panel.get_by_role("status")).to_have_text("Finished (stop).")
+    expect(reasoning).to_have_text("The user wonders about Paris. The forecast knows more than I do.")
+    assert len(early) < len(reasoning.inner_text())
+    expect(text.first).to_have_text("Let me look up the weather in Paris.")
+    expect(text.last).to_contain_text("It is 21 °C and sunny in Paris.")
+    expect(panel.locator(".tool .arguments")).to_have_text('{"city": "Paris"}')
+    expect(panel.locator(".tool .badge")).to_have_text("done")
+    expect(panel.locator(".tool .result")).to_contain_text('"celsius": 21')
+    source = panel.get_by_role("link", name="Forecast for Paris")
+    expect(source).to_have_attribute("href", "https://example.org/weather/Paris")
+    expect(panel.locator(".state")).to_contain_text('"tool_calls": 1')
+    expect(panel.locator(".state")).to_contain_text("It is 21 °C and sunny in Paris.")
+
+
+@pytest.mark.parametrize("kind", TABS)
+def test_error_is_shown_after_the_text(page: Page, kind: str) -> None:
+    from playwright.sync_api import expect
+
+    panel = open_tab(page, kind)
+    panel.get_by_role("button", name="Fail on purpose").click()
+    expect(panel.get_by_role("alert")).to_have_text("The model broke off, as it was asked to.")
+    expect(panel.locator(".answer .text")).to_have_text("So far everything is fine, and then")
+    expect(panel.get_by_role("status")).to_have_text("The callback failed.")
+
+
+@pytest.mark.parametrize("kind", TABS)
+def test_stop_reaches_the_callback(page: Page, kind: str) -> None:
+    from playwright.sync_api import expect
+
+    panel = open_tab(page, kind)
+    panel.get_by_role("button", name="A long story").click()
+    expect(panel.locator(".answer .text")).to_contain_text("Once upon a time")
+    panel.get_by_role("button", name="Stop").click()
+    says = re.compile(r"The callback learned of it after \d+ ms and had ended after \d+ ms\.")
+    expect(panel.get_by_role("status")).to_have_text(says)
+    expect(panel.get_by_role("button", name="Send")).to_be_enabled()
+
+
+def test_what_the_user_writes_is_text(page: Page) -> None:
+    from playwright.sync_api import expect
+
+    panel = open_tab(page, "blocking")
+    panel.get_by_label("Your message").fill("<img src=x onerror=alert(1)> Fail on purpose")
+    panel.get_by_label("Your message").press("Enter")
+    expect(panel.locator(".prompt")).to_have_text("<img src=x onerror=alert(1)> Fail on purpose")
+    expect(panel.get_by_role("alert")).to_be_visible()
+    assert panel.locator(".messages img").count() == 0

@@ -1,0 +1,374 @@
+"""Every example, run for real: its own process, its own server, a posted prompt, and the answer as it comes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from examples.request_body import prompt_of
+from tests.helpers import require
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 20
+STOP_SECONDS = 5
+
+WEATHER = {"city": "Lisbon", "celsius": 21, "sky": "sunny"}
+PROMPT = "What is the weather in Lisbon?"
+
+GUNICORN = ("gunicorn", "--bind", "127.0.0.1:0", "--threads", "8", "--no-control-socket")
+UVICORN = ("uvicorn", "--port", "0")
+
+
+def require_packages(*names: str) -> None:
+    """Skip the test when a package that an example needs is missing."""
+    missing = [name for name in names if find_spec(name) is None]
+    require(not missing, f"not installed: {', '.join(missing)}")
+
+
+# --- Processes ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `python -u -m arguments...` in the project's folder; the process ends with the block."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", *arguments],
+        cwd=ROOT,
+        env={**inherited, "NO_PROXY": "127.0.0.1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    ) as process:
+        try:
+            yield process
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ask the process to end, and make it."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+@contextmanager
+def serving(*arguments: str, **environment: str) -> Iterator[str]:
+    """Run a server and give its address, which is read from what the server prints."""
+    output: list[str] = []
+    found = threading.Event()
+
+    def read(process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.append(line)
+            if address_in(line):
+                found.set()
+        found.set()
+
+    with started(*arguments, **environment) as process:
+        reader = threading.Thread(target=read, args=(process,))
+        reader.start()
+        try:
+            found.wait(START_SECONDS)
+            address = address_in("".join(output))
+            assert address, f"the server printed no address:\n{''.join(output)}"
+            yield address
+        finally:
+            end(process)
+            reader.join(STOP_SECONDS)
+
+
+def address_in(text: str) -> str | None:
+    """Return the first loopback address in what a server printed."""
+    match = re.search(r"http://127\.0\.0\.1:\d+", text)
+    return match[0] if match else None
+
+
+# --- Answers --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Answer:
+    """A response, with the time at which each piece of its body was read."""
+
+    status: int
+    headers: dict[str, str]
+    asked_at: float
+    pieces: list[tuple[float, bytes]] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return b"".join(piece for _, piece in self.pieces).decode()
+
+    def frames(self) -> list[tuple[str, Any]]:
+        """Decode the lines of a data stream."""
+        split = [line.partition(":") for line in self.text.splitlines() if line]
+        return [(code, json.loads(value)) for code, _, value in split]
+
+    def events(self) -> list[Any]:
+        """Decode the events of an SSE stream, without its terminator."""
+        data = [line.removeprefix("data: ") for line in self.text.splitlines() if line.startswith("data: ")]
+        assert data[-1] == "[DONE]"
+        return [json.loads(one) for one in data[:-1]]
+
+
+def post(url: str, body: dict[str, Any]) -> Answer:
+    """Post JSON and read the answer piece by piece, as the network brings it."""
+    parts = urlsplit(url)
+    assert parts.hostname
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=START_SECONDS)
+    try:
+        asked_at = time.monotonic()
+        connection.request("POST", parts.path, json.dumps(body), {"content-type": "application/json"})
+        with connection.getresponse() as response:
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            answer = Answer(response.status, headers, asked_at)
+            while piece := response.read1(65536):
+                answer.pieces.append((time.monotonic(), piece))
+            return answer
+    finally:
+        connection.close()
+
+
+def assert_incremental(times: list[float], asked_at: float) -> None:
+    """Hold that the answer grew: its first piece came early, and the others are spread over the whole."""
+    whole = times[-1] - asked_at
+    assert len(times) > 10
+    assert times[0] - asked_at < whole / 2
+    assert times[len(times) // 2] - times[0] > whole / 10
+    assert times[-1] - times[len(times) // 2] > whole / 10
+
+
+def applied(state: Any, operation: dict[str, Any]) -> Any:
+    """Apply one operation to the state, as a client does."""
+    *parents, last = operation["path"] or [None]
+    if last is None:
+        return operation["value"]
+    place = state
+    for key in parents:
+        place = place[int(key) if isinstance(place, list) else key]
+    if isinstance(place, list):
+        place[int(last) :] = [operation["value"]]
+    elif operation["type"] == "append-text":
+        place[last] += operation["value"]
+    else:
+        place[last] = operation["value"]
+    return state
+
+
+def assert_weather_frames(frames: list[tuple[str, Any]], words: str) -> None:
+    """Hold that a data stream brings text, a tool call, a source and the state."""
+
+    def values(code: str) -> list[Any]:
+        return [value for one, value in frames if one == code]
+
+    text = "".join(values("0"))
+    assert words in text
+    assert "".join(values("g"))
+    assert [begun["toolName"] for begun in values("b")] == ["get_weather"]
+    assert json.loads("".join(delta["argsTextDelta"] for delta in values("c"))) == {"city": "Lisbon"}
+    assert [result["result"] for result in values("a")] == [WEATHER]
+    assert [source["url"] for source in values("h")] == ["https://example.org/weather/Lisbon"]
+    assert not values("3")
+
+    state = None
+    for operation in (one for operations in values("aui-state") for one in operations):
+        state = applied(state, operation)
+    said = [{"role": "user", "text": PROMPT}, {"role": "assistant", "text": text}]
+    assert state == {"messages": said, "tool_calls": 1}
+
+
+def assert_serves_every_wire(address: str) -> None:
+    """Post to the three paths at the same moment, and hold that each answers in its own wire, bit by bit."""
+    completion = {"model": "any", "stream": True, "messages": [{"role": "user", "content": PROMPT}]}
+    paths = {"/api/chat": {"prompt": PROMPT, "more": 1}, "/api/assistant": {"prompt": PROMPT, "state": None}}
+    paths["/v1/chat/completions"] = completion
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda item: post(address + item[0], item[1]), paths.items()))
+    for answer in answers:
+        assert answer.status == 200, answer.text
+        assert_incremental([at for at, _ in answer.pieces], answer.asked_at)
+    chat, assistant, completions = answers
+
+    assert chat.headers["x-vercel-ai-data-stream"] == "v1"
+    assert_weather_frames(chat.frames(), "It is 21 °C and sunny in Lisbon.")
+    assert {"text-delta", "result", "update-state"} <= {event["type"] for event in assistant.events()}
+    deltas = [choice["delta"] for event in completions.events() for choice in event["choices"]]
+    assert "sunny in Lisbon" in "".join(delta.get("content") or "" for delta in deltas)
+
+
+# --- The examples ---------------------------------------------------------------------------------
+
+
+def test_script() -> None:
+    with started("examples.script", PROMPT) as process:
+        assert process.stdout is not None
+        pieces: list[tuple[float, str]] = []
+        while piece := process.stdout.read(8):
+            pieces.append((time.monotonic(), piece))
+        assert process.wait(STOP_SECONDS) == 0
+    output = "".join(piece for _, piece in pieces)
+    assert_incremental([at for at, _ in pieces], pieces[0][0])
+    assert "It is 21 °C and sunny in Lisbon." in output
+    assert "reasoning-delta: The user wonders about Lisbon." in output
+    assert 'tool-call-begin: get_weather\ntool-call-delta: {"city": "Lisbon"}\n' in output
+    assert f"tool-result: {WEATHER}" in output
+    assert "source: Forecast for Lisbon, https://example.org/weather/Lisbon" in output
+    assert "update-state: state.tool_calls = 1" in output
+
+
+@pytest.mark.parametrize(
+    ("packages", "command"),
+    [
+        pytest.param(("flask",), ("examples.flask_app", "--port", "0"), id="flask"),
+        pytest.param(("fastapi", "uvicorn"), ("examples.fastapi_app", "--port", "0"), id="fastapi"),
+        pytest.param((), ("examples.wsgi_app", "--port", "0"), id="wsgi"),
+        pytest.param(("django",), ("examples.django_project", "--port", "0"), id="django-runserver"),
+        pytest.param(("django", "gunicorn"), (*GUNICORN, "examples.django_project:application"), id="django-gunicorn"),
+        pytest.param(
+            ("django", "uvicorn"), (*UVICORN, "examples.django_project:asgi_application"), id="django-uvicorn"
+        ),
+    ],
+)
+def test_server(packages: tuple[str, ...], command: tuple[str, ...]) -> None:
+    require_packages(*packages)
+    with serving(*command) as address:
+        assert_serves_every_wire(address)
+
+
+def test_two_frameworks_side_by_side() -> None:
+    require_packages("fastapi", "flask", "a2wsgi", "uvicorn")
+    with serving("examples.side_by_side", "--port", "0") as address, ThreadPoolExecutor() as pool:
+        mounted = [f"{address}/fastapi", f"{address}/flask"]
+        for served in [pool.submit(assert_serves_every_wire, one) for one in mounted]:
+            served.result()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "Hello", "messages": [{"role": "user", "content": "Not this"}]},
+        {"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}, {"type": "file"}]}]},
+        {"messages": [{"role": "user", "parts": [{"type": "text", "text": "Hello"}]}]},
+        {"commands": [{"type": "add-message", "message": {"role": "user", "parts": [{"text": "Hello"}]}}]},
+    ],
+)
+def test_prompt_is_found_in_every_request(body: dict[str, Any]) -> None:
+    assert prompt_of(body) == "Hello"
+
+
+def test_request_without_prompt() -> None:
+    assert prompt_of({"commands": [], "messages": None, "state": {}}) == ""
+
+
+# --- The `openai` package, against a server of our own --------------------------------------------
+
+
+class FakeOpenAI(BaseHTTPRequestHandler):
+    """Calls the tool first, and reports what the tool said when asked again."""
+
+    requests: list[dict[str, Any]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.requests.append({"path": self.path, "key": self.headers["authorization"], **body})
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        last = body["messages"][-1]
+        for delta in self.report(last) if last["role"] == "tool" else self.call():
+            self.send_event({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+            time.sleep(0.03)
+        self.send_event({"choices": [], "usage": None})
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def call(self) -> Iterator[dict[str, Any]]:
+        yield {"role": "assistant", "content": ""}
+        yield from ({"reasoning_content": word} for word in ("I ", "should ", "look."))
+        yield from ({"content": word} for word in ("Let ", "me ", "look. "))
+        function = {"name": "get_weather", "arguments": ""}
+        yield {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]}
+        for piece in ('{"ci', 'ty": "Lis', 'bon"}'):
+            yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+
+    def report(self, tool_message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        weather = json.loads(tool_message["content"])
+        report = f"The tool says {weather['sky']} in {weather['city']} and nothing else."
+        yield from ({"content": word} for word in re.findall(r"\S+\s*", report))
+
+    def send_event(self, event: dict[str, Any]) -> None:
+        common = {"id": "c1", "object": "chat.completion.chunk", "created": 0, "model": "fake"}
+        self.wfile.write(f"data: {json.dumps({**common, **event})}\n\n".encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the tests' output quiet."""
+
+
+@pytest.fixture
+def openai_requests() -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
+    """Serve a pretend OpenAI; give the environment that points to it, and the requests it received."""
+    require_packages("openai")
+    requests: list[dict[str, Any]] = []
+    handler = type("Handler", (FakeOpenAI,), {"requests": requests})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        base_url = f"http://127.0.0.1:{server.server_port}/v1"
+        yield {"OPENAI_API_KEY": "test", "OPENAI_BASE_URL": base_url, "OPENAI_MODEL": "tiny"}, requests
+        server.shutdown()
+        thread.join()
+
+
+def assert_two_rounds(requests: list[dict[str, Any]]) -> None:
+    """Hold that the model was asked, its tool run, and the model asked again with the result."""
+    first, second = requests
+    assert (first["path"], first["key"], first["model"]) == ("/v1/chat/completions", "Bearer test", "tiny")
+    assert first["tools"][0]["function"]["name"] == "get_weather"
+    assert [message["role"] for message in first["messages"]] == ["system", "user"]
+    assert [message["role"] for message in second["messages"]] == ["system", "user", "assistant", "tool"]
+    assert second["messages"][-1]["tool_call_id"] == "call_1"
+    assert json.loads(second["messages"][-1]["content"]) == WEATHER
+
+
+def test_script_with_openai(openai_requests: tuple[dict[str, str], list[dict[str, Any]]]) -> None:
+    environment, requests = openai_requests
+    with started("examples.script", PROMPT, **environment) as process:
+        output, _ = process.communicate(timeout=START_SECONDS)
+    assert process.returncode == 0, output
+    assert "The tool says sunny in Lisbon and nothing else." in output
+    assert 'tool-call-delta: {"city": "Lisbon"}\n' in output
+    assert "source: Forecast for Lisbon" in output
+    assert_two_rounds(requests)
+
+
+def test_fastapi_with_openai(openai_requests: tuple[dict[str, str], list[dict[str, Any]]]) -> None:
+    require_packages("fastapi", "uvicorn")
+    environment, requests = openai_requests
+    with serving("examples.fastapi_app", "--port", "0", **environment) as address:
+        answer = post(f"{address}/api/chat", {"prompt": PROMPT})
+    assert_incremental([at for at, _ in answer.pieces], answer.asked_at)
+    assert_weather_frames(answer.frames(), "The tool says sunny in Lisbon and nothing else.")
+    assert_two_rounds(requests)
