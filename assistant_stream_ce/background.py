@@ -13,13 +13,28 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable
+from typing import Any, Protocol, TypeVar
 
 from assistant_stream_ce.cancellation import Signal
-from assistant_stream_ce.channel import in_event_loop
+from assistant_stream_ce.channel import Channel, in_event_loop
+from assistant_stream_ce.errors import RunCancelled
 
-__all__ = ("LiveRun", "add_live_run", "discard_live_run", "shared_loop", "shutdown", "start_thread")
+__all__ = (
+    "LiveRun",
+    "add_live_run",
+    "discard_live_run",
+    "iterate_in_thread",
+    "race",
+    "shared_loop",
+    "shutdown",
+    "start_thread",
+)
+
+T = TypeVar("T")
+
+# How many items `iterate_in_thread` reads ahead of its reader.
+_READ_AHEAD = 8
 
 # How long the interpreter waits at its exit for runs to notice that they are cancelled.
 _EXIT_SECONDS = 1.0
@@ -101,6 +116,56 @@ def discard_live_run(run: LiveRun) -> None:
     process = _process
     with process.lock:
         process.runs.discard(run)
+
+
+async def race(work: Coroutine[Any, Any, None], signal: Coroutine[Any, Any, None]) -> None:
+    """Run `work` to its end, or until `signal` returns; what is not done then is cancelled.
+
+    Raises:
+        BaseException: what `work` raised, or `signal` when it came first.
+    """
+    loop = asyncio.get_running_loop()
+    worker, watcher = loop.create_task(work), loop.create_task(signal)
+    try:
+        await asyncio.wait((worker, watcher), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        worker.cancel()
+        watcher.cancel()
+    await asyncio.wait((worker, watcher))
+    for task in (worker, watcher):
+        if not task.cancelled():
+            task.result()
+
+
+async def iterate_in_thread(source: Iterable[T]) -> AsyncIterator[T]:
+    """Yield what a blocking iterable yields, read in a thread of its own."""
+    error: list[BaseException] = []
+
+    def refuse() -> None:
+        raise RunCancelled("the reader has left")
+
+    channel: Channel[T] = Channel(_READ_AHEAD, refuse, lambda: channel.close())
+
+    def read() -> None:
+        try:
+            for item in source:
+                channel.put(item)
+        except RunCancelled:
+            return
+        except BaseException as raised:
+            error.append(raised)
+        finally:
+            channel.finish()
+
+    start_thread(read, "assistant-stream-iterate")
+    try:
+        while (batch := await channel.get()) is not None:
+            for item in batch:
+                yield item
+    finally:
+        channel.close()
+    if error:
+        raise error[0]
 
 
 class _Stopped:

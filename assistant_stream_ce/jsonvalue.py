@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 import msgspec.json
 
-__all__ = ("JSON", "clone", "dumps", "plain", "weight")
+__all__ = ("JSON", "clone", "dumps", "dumps_text", "plain", "weight")
 
 #: Any value that JSON can hold. Spelled as `Any` because Python cannot say it without casts at each use.
 JSON: TypeAlias = Any
@@ -50,6 +50,14 @@ def dumps(value: JSON) -> bytes:
     if b"__proto__" in data or b'"constructor"' in data:
         return _encode(plain(value))
     return data
+
+
+def dumps_text(text: str) -> bytes:
+    """Write a text as a JSON string: `dumps` without the checks that only containers need."""
+    try:
+        return _encode(text)
+    except UnicodeEncodeError:
+        return json.dumps(text).encode()
 
 
 def plain(value: object, name: str = "value") -> JSON:

@@ -1,0 +1,76 @@
+"""Responses for Flask. The callback sees the request's context: `request`, `session`, `g`, `current_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.errors import MissingExtraError
+from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
+from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
+
+try:
+    import flask
+    from werkzeug.wsgi import ClosingIterator
+except ImportError as error:
+    raise MissingExtraError(__name__, "flask") from error
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
+
+
+class AssistantStreamResponse(flask.Response):
+    """Streams with any encoder. To be made in the view; the body cannot be read by `after_request` hooks.
+
+    Args:
+        stream: what to send.
+        encoder: how to write it.
+        heartbeat: True for 15 s, False for none, or seconds. Under WSGI it is also what notices a lost client.
+        status: a number or a status line.
+        headers: extra headers; they replace those of the same name.
+        encoder_options: for the encoder of a subclass.
+    """
+
+    make_encoder: ClassVar[Callable[..., Encoder] | None] = None
+
+    def __init__(
+        self,
+        stream: ChunkSource,
+        encoder: Encoder | None = None,
+        *,
+        heartbeat: Heartbeat = True,
+        status: int | str = 200,
+        headers: Headers | None = None,
+        **encoder_options: Any,
+    ) -> None:
+        encoder = choose_encoder(encoder, self.make_encoder, encoder_options)
+        body = ResponseBody(stream, encoder, heartbeat)
+        # In direct passthrough a hook that asks for the data gets an error, instead of draining the stream.
+        super().__init__(body, status, header_list(encoder, headers), direct_passthrough=True)
+
+    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """Return the body for the server. In direct passthrough Werkzeug would forget `call_on_close`."""
+        body = super().get_app_iter(environ)
+        return ClosingIterator(body, self.close) if body is self.response else body
+
+
+class DataStreamResponse(AssistantStreamResponse):
+    """Streams assistant-ui's data stream."""
+
+    make_encoder = DataStreamEncoder
+
+
+class AssistantTransportResponse(AssistantStreamResponse):
+    """Streams the assistant transport."""
+
+    make_encoder = AssistantTransportEncoder
+
+
+class OpenAIStreamResponse(AssistantStreamResponse):
+    """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
+
+    make_encoder = staticmethod(openai_encoder)

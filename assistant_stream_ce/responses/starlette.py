@@ -1,0 +1,123 @@
+"""Responses for Starlette and FastAPI, and any ASGI server.
+
+The response itself waits for `http.disconnect`, whatever version of the ASGI specification the server
+announces: Starlette does so only below 2.4, and trusts `send` to raise above, which a quiet stream never calls.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from assistant_stream_ce.background import race
+from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.errors import MissingExtraError
+from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
+from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
+
+try:
+    from starlette.responses import StreamingResponse
+except ImportError as error:
+    raise MissingExtraError(__name__, "starlette") from error
+
+if TYPE_CHECKING:
+    from starlette.background import BackgroundTask
+    from starlette.types import Message, Receive, Scope, Send
+
+__all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
+
+logger = logging.getLogger("assistant_stream_ce")
+
+
+class _ClientGone(Exception):
+    """`send` failed after the start of the response: there is nobody to send to."""
+
+
+class AssistantStreamResponse(StreamingResponse):
+    """Streams with any encoder. To be made in the endpoint, `def` or `async def`.
+
+    Args:
+        stream: what to send.
+        encoder: how to write it.
+        heartbeat: True for 15 s, False for none, or seconds.
+        status_code: the status; `status` means the same, as in the other frameworks' modules.
+        headers: extra headers; they replace those of the same name.
+        background: a task to run after the response, also when the client has left.
+        encoder_options: for the encoder of a subclass.
+    """
+
+    make_encoder: ClassVar[Callable[..., Encoder] | None] = None
+
+    def __init__(
+        self,
+        stream: ChunkSource,
+        encoder: Encoder | None = None,
+        *,
+        heartbeat: Heartbeat = True,
+        status_code: int = 200,
+        status: int | None = None,
+        headers: Headers | None = None,
+        background: BackgroundTask | None = None,
+        **encoder_options: Any,
+    ) -> None:
+        encoder = choose_encoder(encoder, self.make_encoder, encoder_options)
+        self._body = ResponseBody(stream, encoder, heartbeat)
+        super().__init__(self._body, status_code if status is None else status, background=background)
+        self.raw_headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in header_list(encoder, headers)
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request: ASGI's calling convention."""
+        if scope["type"] == "websocket":
+            send = self._wrap_websocket_denial_send(send)
+        try:
+            if scope.get("method") == "HEAD":
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await race(self._send_body(send), self._watch(receive))
+        finally:
+            # Before any await: in a cancelled scope the first one would be the last.
+            self._body.cancel()
+        await self._body.aclose()
+        if self.background is not None:
+            await self.background()
+
+    async def _send_body(self, send: Send) -> None:
+        async def send_or_leave(message: Message) -> None:
+            try:
+                await send(message)
+            except Exception as error:
+                if message["type"] == "http.response.start":
+                    raise
+                raise _ClientGone from error
+
+        try:
+            await self.stream_response(send_or_leave)
+        except _ClientGone as gone:
+            logger.debug("the client left while the response was sent", exc_info=gone)
+
+    async def _watch(self, receive: Receive) -> None:
+        await self.listen_for_disconnect(receive)
+        self._body.cancel()
+
+
+class DataStreamResponse(AssistantStreamResponse):
+    """Streams assistant-ui's data stream."""
+
+    make_encoder = DataStreamEncoder
+
+
+class AssistantTransportResponse(AssistantStreamResponse):
+    """Streams the assistant transport."""
+
+    make_encoder = AssistantTransportEncoder
+
+
+class OpenAIStreamResponse(AssistantStreamResponse):
+    """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
+
+    make_encoder = staticmethod(openai_encoder)

@@ -1,0 +1,80 @@
+"""Responses for any WSGI server or framework without a module of its own: Bottle, Falcon, Pyramid, bare servers.
+
+Each is a WSGI application: `return DataStreamResponse(create_run(run))(environ, start_response)`. A server
+learns that a client has left only by writing, so the heartbeat is also what ends a quiet run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
+from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+__all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
+
+
+class AssistantStreamResponse:
+    """Streams with any encoder, as a WSGI application for one request.
+
+    Args:
+        stream: what to send.
+        encoder: how to write it.
+        heartbeat: True for 15 s, False for none, or seconds.
+        status: a number, or a line such as `"200 OK"`.
+        headers: extra headers; they replace those of the same name.
+        encoder_options: for the encoder of a subclass.
+    """
+
+    make_encoder: ClassVar[Callable[..., Encoder] | None] = None
+
+    def __init__(
+        self,
+        stream: ChunkSource,
+        encoder: Encoder | None = None,
+        *,
+        heartbeat: Heartbeat = True,
+        status: int | str = 200,
+        headers: Headers | None = None,
+        **encoder_options: Any,
+    ) -> None:
+        encoder = choose_encoder(encoder, self.make_encoder, encoder_options)
+        #: The status line.
+        self.status = status if isinstance(status, str) else f"{status} {HTTPStatus(status).phrase}"
+        #: The headers, for a framework that sends them itself.
+        self.headers = header_list(encoder, headers)
+        #: The body, an iterable of bytes with `close()`, for a framework that sends it itself.
+        self.body = ResponseBody(stream, encoder, heartbeat)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request: WSGI's calling convention (PEP 3333)."""
+        start_response(self.status, self.headers)
+        if environ.get("REQUEST_METHOD") == "HEAD":
+            self.body.close()
+            return ()
+        return self.body
+
+
+class DataStreamResponse(AssistantStreamResponse):
+    """Streams assistant-ui's data stream."""
+
+    make_encoder = DataStreamEncoder
+
+
+class AssistantTransportResponse(AssistantStreamResponse):
+    """Streams the assistant transport."""
+
+    make_encoder = AssistantTransportEncoder
+
+
+class OpenAIStreamResponse(AssistantStreamResponse):
+    """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
+
+    make_encoder = staticmethod(openai_encoder)

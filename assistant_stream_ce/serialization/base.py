@@ -1,0 +1,178 @@
+"""What all wires share: the encoder's interface, and its two short drivers for threads and for coroutines.
+
+Nothing in this folder does I/O, knows a framework or reads a clock. An encoder is plain functions on
+plain data: chunks in, bytes out, one encoder for one response.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+from assistant_stream_ce import chunks
+from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.controller import ChunkSource, RunController
+from assistant_stream_ce.create_run import AssistantStream, AsyncReader, SyncReader, create_run
+from assistant_stream_ce.errors import RunCancelled
+
+__all__ = ("EncodedStream", "Encoder", "as_stream")
+
+
+class Encoder(ABC):
+    """Writes the chunks of one response in one wire format. Not for several threads at once.
+
+    A subclass has a method for each type of chunk that its format has a word for, named as in `_METHODS`.
+    """
+
+    #: The media type of the response.
+    media_type: ClassVar[str]
+    #: Headers by which clients recognise the format.
+    headers: ClassVar[Mapping[str, str]] = {}
+    #: Bytes that every client skips, to keep a quiet connection awake; None where there are none.
+    keepalive: ClassVar[bytes | None] = None
+
+    # The method that writes each type of chunk, found once for each encoder class.
+    _writers: ClassVar[Mapping[type, Callable[[Any, Any], bytes]]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._writers = {kind: getattr(cls, name, _write_nothing) for kind, name in _METHODS.items()}
+
+    def encode(self, chunk: AssistantStreamChunk) -> bytes:
+        """Return the frames of a chunk; empty where the format has no word for it.
+
+        Raises:
+            TypeError: it is no chunk, or holds what is not JSON.
+        """
+        write = self._writers.get(type(chunk))
+        if write is None:
+            raise TypeError(f"a chunk is wanted, not a {type(chunk).__name__}")
+        return write(self, chunk)
+
+    @abstractmethod
+    def finish(self) -> bytes:
+        """Return what ends the wire properly: what is open is closed, then the terminator. To be called once."""
+
+    def encode_stream(self, stream: ChunkSource) -> EncodedStream:
+        """Return the bytes of a whole stream, for one `for` or one `async for`.
+
+        When the callback raises, the finished wire is yielded first, and then the exception is raised.
+        """
+        return EncodedStream(self, stream)
+
+
+def _write_nothing(encoder: Encoder, chunk: AssistantStreamChunk) -> bytes:
+    """Write a chunk for which a format has no word."""
+    return b""
+
+
+_METHODS: dict[type, str] = {
+    chunks.TextDeltaChunk: "_text",
+    chunks.ReasoningDeltaChunk: "_reasoning",
+    chunks.ToolCallBeginChunk: "_tool_call_begin",
+    chunks.ToolCallDeltaChunk: "_tool_call_delta",
+    chunks.ToolResultChunk: "_tool_result",
+    chunks.SourceChunk: "_source",
+    chunks.FileChunk: "_file",
+    chunks.DataChunk: "_data",
+    chunks.AnnotationsChunk: "_annotations",
+    chunks.StepStartChunk: "_step_start",
+    chunks.StepFinishChunk: "_step_finish",
+    chunks.MessageFinishChunk: "_message_finish",
+    chunks.ErrorChunk: "_error",
+    chunks.UpdateStateChunk: "_update_state",
+}
+
+
+def as_stream(source: ChunkSource) -> AssistantStream:
+    """Return a source of chunks as a stream: itself, or a run that forwards it."""
+    if isinstance(source, AssistantStream):
+        return source
+    if isinstance(source, AsyncIterable):
+
+        async def forward(controller: RunController) -> None:
+            await controller.add_stream(source)
+
+        return create_run(forward)
+    return create_run(lambda controller: controller.add_stream(source))
+
+
+class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
+    """The bytes of one stream. Read it in one world only; each item joins the frames of all waiting chunks.
+
+    Small classes with `close` instead of generators: `close` may come from another thread while the reader
+    waits in `next`, which a generator would refuse.
+
+    Args:
+        encoder: writes the chunks.
+        source: the stream.
+        heartbeat: after so many seconds without a chunk the encoder's keepalive is yielded; None for never.
+    """
+
+    def __init__(self, encoder: Encoder, source: ChunkSource, heartbeat: float | None = None) -> None:
+        self._encoder = encoder
+        self._stream = as_stream(source)
+        self._heartbeat = heartbeat
+        self._sync_reader: SyncReader | None = None
+        self._async_reader: AsyncReader | None = None
+        self._is_finished = False
+        self._error: BaseException | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._sync_reader is None:
+            self._sync_reader = iter(self._stream)
+        while not self._is_finished:
+            try:
+                data = self._encode(self._sync_reader.read(self._heartbeat))
+            except (Exception, RunCancelled) as error:
+                data = self._fail(error)
+            if data:
+                return data
+        self._raise_error()
+        raise StopIteration
+
+    async def __anext__(self) -> bytes:
+        if self._async_reader is None:
+            self._async_reader = aiter(self._stream)
+        while not self._is_finished:
+            try:
+                data = self._encode(await self._async_reader.read(self._heartbeat))
+            except (Exception, RunCancelled) as error:
+                data = self._fail(error)
+            if data:
+                return data
+        self._raise_error()
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Leave the stream; see `AssistantStream.close`."""
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        """Leave the stream; see `AssistantStream.aclose`."""
+        await self._stream.aclose()
+
+    def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
+        if batch:
+            return b"".join(map(self._encoder.encode, batch))
+        if batch is not None:
+            return self._encoder.keepalive or b""
+        self._is_finished = True
+        return self._encoder.finish()
+
+    def _fail(self, error: BaseException) -> bytes:
+        self._is_finished = True
+        self._error = error
+        return self._encoder.finish()
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error

@@ -1,0 +1,94 @@
+"""The data stream of assistant-ui, a superset of the Vercel AI SDK 4's: lines of `code:json`.
+
+Clients: assistant-ui's `useDataStreamRuntime`, AI SDK 4. The header `x-vercel-ai-data-stream: v1` is how
+the first recognises the format. The wire has no terminator; `d` says why the message ended, and is
+written for a `MessageFinishChunk`. `isFinal` closes arguments that no result has closed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from assistant_stream_ce import chunks
+from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
+from assistant_stream_ce.serialization import assistant_ui, doorway
+from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.responses.starlette import DataStreamResponse
+
+__all__ = ("DataStreamEncoder", "DataStreamResponse")
+
+
+class DataStreamEncoder(ToolCallEncoder):
+    """Writes the data stream."""
+
+    media_type = "text/plain"
+    headers: ClassVar[dict[str, str]] = {"x-vercel-ai-data-stream": "v1"}
+    # A blank line would do for current clients, but ends the stream of assistant-stream up to 0.3.20.
+    keepalive = b"2:[]\n"
+
+    def finish(self) -> bytes:
+        """Close the arguments that are open; the format has no terminator."""
+        return self._close_all()
+
+    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+        if chunk.parent_id is None:
+            return b"0:" + dumps_text(chunk.text_delta) + b"\n"
+        return _frame(b"aui-text-delta", {"textDelta": chunk.text_delta, "parentId": chunk.parent_id})
+
+    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+        if chunk.parent_id is None:
+            return b"g:" + dumps_text(chunk.reasoning_delta) + b"\n"
+        return _frame(b"aui-reasoning-delta", {"reasoningDelta": chunk.reasoning_delta, "parentId": chunk.parent_id})
+
+    def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+        record, frames = self._known(chunk.tool_call_id)
+        if record.has_result:
+            return frames
+        record.is_open, record.has_result = False, True
+        return frames + _frame(b"a", {"toolCallId": chunk.tool_call_id, **assistant_ui.result(chunk)})
+
+    def _source(self, chunk: chunks.SourceChunk) -> bytes:
+        return _frame(b"h", assistant_ui.source(chunk))
+
+    def _file(self, chunk: chunks.FileChunk) -> bytes:
+        return _frame(b"k", assistant_ui.file(chunk))
+
+    def _data(self, chunk: chunks.DataChunk) -> bytes:
+        return _frame(b"2", [chunk.data])
+
+    def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
+        return _frame(b"8", chunk.annotations)
+
+    def _step_start(self, chunk: chunks.StepStartChunk) -> bytes:
+        return _frame(b"f", {"messageId": chunk.message_id})
+
+    def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+        return self._close_all() + _frame(b"e", assistant_ui.step_finish(chunk))
+
+    def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+        return self._close_all() + _frame(b"d", assistant_ui.message_finish(chunk))
+
+    def _error(self, chunk: chunks.ErrorChunk) -> bytes:
+        return b"3:" + dumps_text(chunk.error) + b"\n"
+
+    def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
+        return _frame(b"aui-state", chunk.operations)
+
+    def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+        return _frame(b"b", assistant_ui.with_parent({"toolCallId": record.call_id, "toolName": name}, parent_id))
+
+    def _write_args(self, record: CallRecord, text: str) -> bytes:
+        return _frame(b"c", {"toolCallId": record.call_id, "argsTextDelta": text})
+
+    def _write_close(self, record: CallRecord) -> bytes:
+        rest = "" if record.has_args else "{}"
+        return _frame(b"c", {"toolCallId": record.call_id, "argsTextDelta": rest, "isFinal": True})
+
+
+def _frame(code: bytes, value: JSON) -> bytes:
+    return code + b":" + dumps(value) + b"\n"
+
+
+__getattr__ = doorway.to_starlette("DataStreamResponse")
