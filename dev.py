@@ -1,0 +1,116 @@
+"""The project's commands, for a machine with nothing but Python: each sets up all it needs, then does its work.
+
+python3 dev.py demo     serve the chat page on a local port
+python3 dev.py test     run every test; arguments are passed to pytest
+python3 dev.py lint     ruff and mypy
+python3 dev.py docs     build the documentation, warnings as errors
+python3 dev.py check    lint, docs, test
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+ENVIRONMENT = ROOT / ".venv"
+PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+CONFORMANCE = ROOT / "tests" / "conformance"
+
+
+def run(*command: str | Path, folder: Path = ROOT) -> None:
+    """Run a command; end with its status if it fails."""
+    status = subprocess.run([str(part) for part in command], cwd=folder, check=False).returncode
+    if status:
+        raise SystemExit(status)
+
+
+def set_up(extra: str) -> None:
+    """Make the virtual environment, with the project and one of its extras; do nothing when that is done."""
+    if not PYTHON.exists():
+        print("Making the virtual environment .venv ...", flush=True)
+        venv.create(ENVIRONMENT, with_pip=True)
+    wanted = hashlib.sha256((ROOT / "setup.cfg").read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    done = ENVIRONMENT / f"installed-{extra}"
+    if not done.exists() or done.read_text() != wanted:
+        print(f"Installing assistant-stream-ce[{extra}] (the first time takes a minute) ...", flush=True)
+        run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", f".[{extra}]")
+        done.write_text(wanted)
+
+
+def set_up_node() -> None:
+    """Install the real JavaScript clients, where there is a Node.js to run them; their tests skip elsewhere."""
+    npm = shutil.which("npm")
+    wanted = (CONFORMANCE / "package-lock.json").read_bytes()
+    done = CONFORMANCE / "node_modules" / ".installed"
+    if npm is None or (done.exists() and done.read_bytes() == wanted):
+        return
+    print("Installing the JavaScript clients ...", flush=True)
+    status = subprocess.run(
+        [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=CONFORMANCE, check=False
+    ).returncode
+    if status == 0:
+        done.write_bytes(wanted)
+    else:
+        print("npm could not install them: the tests that need them will skip.", flush=True)
+
+
+def demo(*arguments: str) -> None:
+    """Serve the chat page."""
+    set_up("demo")
+    run(PYTHON, "-m", "examples.demo", *arguments)
+
+
+def test(*arguments: str) -> None:
+    """Run the tests."""
+    set_up("test")
+    set_up_node()
+    run(PYTHON, "-m", "pytest", *arguments)
+
+
+def lint() -> None:
+    """Check style and types."""
+    set_up("test")
+    run(PYTHON, "-m", "ruff", "check", ".")
+    run(PYTHON, "-m", "ruff", "format", "--check", ".")
+    run(PYTHON, "-m", "mypy")
+
+
+def docs() -> None:
+    """Build the documentation into docs/_build/html."""
+    set_up("test")
+    run(PYTHON, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+    print("docs/_build/html/index.html", flush=True)
+
+
+def check() -> None:
+    """Do all that a change has to pass."""
+    lint()
+    docs()
+    test()
+
+
+COMMANDS = {"demo": demo, "test": test, "lint": lint, "docs": docs, "check": check}
+
+
+def main() -> None:
+    """Do the command that is named on the command line."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - said plainly to who runs it with an older one
+        raise SystemExit("assistant-stream-ce needs Python 3.11 or newer")
+    name, arguments = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
+    if name not in COMMANDS:
+        print(__doc__)
+        raise SystemExit(2)
+    COMMANDS[name](*arguments)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

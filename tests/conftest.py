@@ -1,0 +1,32 @@
+"""Rules for every test: nothing a test starts outlives it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+# The shared background loop lives as long as the process.
+_LASTING_THREADS = {"assistant-stream-loop"}
+
+
+def _run_threads() -> set[str]:
+    return {
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith("assistant-stream") and thread.name not in _LASTING_THREADS
+    }
+
+
+@pytest.fixture(autouse=True)
+def _no_run_is_left_behind() -> Iterator[None]:
+    before = _run_threads()
+    yield
+    deadline = time.monotonic() + 3
+    while (left := _run_threads() - before) and time.monotonic() < deadline:
+        for thread in threading.enumerate():
+            if thread.name in left:
+                thread.join(deadline - time.monotonic())
+    assert not left, f"threads of runs are still alive: {left}"

@@ -1,0 +1,62 @@
+"""What several tests share: skipping with a reason, and reading a stream in either world."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import AssistantStream, AssistantStreamChunk, RunController, create_run
+
+#: How a callback is written, and how its stream is read: every behaviour is tested in all four combinations.
+CALLBACK_KINDS = ("def", "async def")
+READER_KINDS = ("for", "async for")
+
+
+def require(condition: object, reason: str) -> None:
+    """Skip the test when something real is missing on this machine; fail when nothing may be missing."""
+    if condition:
+        return
+    if os.environ.get("ASSISTANT_STREAM_REQUIRE_ALL") == "1":
+        pytest.fail(f"must not be missing: {reason}")
+    pytest.skip(reason)
+
+
+def as_kind(kind: str, body: Callable[[RunController], object]) -> Callable[[RunController], Any]:
+    """Return a callback of a kind that does what a plain function does."""
+    if kind == "def":
+        return body
+
+    async def run(controller: RunController) -> None:
+        body(controller)
+
+    return run
+
+
+def read(kind: str, stream: AssistantStream) -> list[AssistantStreamChunk]:
+    """Read a stream to its end, with `for` or in an event loop with `async for`."""
+    chunks: list[AssistantStreamChunk] = []
+    read_into(kind, stream, chunks)
+    return chunks
+
+
+def read_into(kind: str, stream: AssistantStream, chunks: list[AssistantStreamChunk]) -> None:
+    """Read a stream into a list that keeps what came before an exception."""
+    if kind == "for":
+        for chunk in stream:
+            chunks.append(chunk)
+        return
+
+    async def collect() -> None:
+        async for chunk in stream:
+            chunks.append(chunk)
+
+    asyncio.run(collect())
+
+
+def run_to_end(body: Callable[[RunController], object], **options: Any) -> list[AssistantStreamChunk]:
+    """Return the chunks of a plain callback."""
+    return list(create_run(body, **options))
