@@ -85,12 +85,15 @@ class TaskAlarm:
 
     def ring(self) -> bool:
         """Wake the coroutine: directly from its own loop's thread, through the loop from another."""
+        if self._loop.is_closed():
+            return False
+        if threading.get_ident() == self._thread:
+            self._resolve()
+            return True
         try:
-            if threading.get_ident() == self._thread:
-                self._resolve()
-            else:
-                self._loop.call_soon_threadsafe(self._resolve)
+            self._loop.call_soon_threadsafe(self._resolve)
         except RuntimeError:
+            # Closed meanwhile.
             return False
         return True
 
@@ -130,7 +133,7 @@ class Channel(Generic[T]):
         self._draining: list[TaskAlarm] = []
         # Of the reader alone.
         self._reader_thread = 0
-        self._slept = True
+        self._owes_turn = False
 
     # --- the producers' end ---
 
@@ -203,21 +206,23 @@ class Channel(Generic[T]):
 
     async def get(self) -> list[T] | None:
         """Wait in a coroutine for the next batch; `[]` after a nudge, `None` at the end."""
-        if not self._slept:
+        if self._owes_turn:
             # A fast thread could keep this loop busy for ever: let its other tasks run in between.
+            self._owes_turn = False
             await asyncio.sleep(0)
-        self._slept = False
         self._reader_thread = threading.get_ident()
+        has_slept = False
         while True:
             with self._lock:
                 batch = self._take()
                 if batch or batch is None or self._nudged:
                     self._nudged = False
+                    self._owes_turn = not has_slept
                     return batch
                 alarm = TaskAlarm()
                 self._alarm = alarm
-            self._slept = True
             await alarm.wait()
+            has_slept = True
 
     def get_sync(self, timeout: float | None = None) -> list[T] | None:
         """Wait in a thread for the next batch; `[]` after `timeout` seconds, `None` at the end."""

@@ -1,0 +1,324 @@
+"""The channel: one order, bounded, readable from a thread and from a loop, and nobody sleeps for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assistant_stream_ce.channel import Channel, TaskAlarm, ThreadAlarm, in_event_loop
+
+
+class Refused(Exception):
+    pass
+
+
+def make(max_pending: int = 1024) -> Channel[object]:
+    def refuse() -> None:
+        raise Refused
+
+    channel: Channel[object] = Channel(max_pending, refuse, lambda: channel.close())
+    return channel
+
+
+@pytest.fixture
+def _eager_switching() -> Iterator[None]:
+    """Make threads meet in the worst places."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def drain_sync(channel: Channel[object]) -> list[object]:
+    items: list[object] = []
+    while (batch := channel.get_sync()) is not None:
+        items += batch
+    return items
+
+
+async def drain_async(channel: Channel[object]) -> list[object]:
+    items: list[object] = []
+    while (batch := await channel.get()) is not None:
+        items += batch
+    return items
+
+
+READERS = {
+    "for": drain_sync,
+    "async for": lambda channel: asyncio.run(drain_async(channel)),
+}
+
+
+@pytest.mark.usefixtures("_eager_switching")
+@pytest.mark.parametrize("max_pending", [1, 2, 7, 8, 9, 64, 1024])
+@pytest.mark.parametrize("reader", READERS)
+def test_threads_keep_their_own_order(reader: str, max_pending: int) -> None:
+    channel = make(max_pending)
+    per_thread, names = 400, range(6)
+
+    def produce(name: int) -> None:
+        for number in range(per_thread):
+            channel.put((name, number), 1 + number % 3)
+
+    def produce_all() -> None:
+        threads = [threading.Thread(target=produce, args=(name,)) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        channel.finish()
+
+    producer = threading.Thread(target=produce_all)
+    producer.start()
+    items = READERS[reader](channel)
+    producer.join()
+    for name in names:
+        assert [number for who, number in items if who == name] == list(range(per_thread))  # type: ignore[misc]
+
+
+@given(
+    steps=st.lists(st.sampled_from(["put", "heavy", "get", "soft"]), max_size=60),
+    max_pending=st.integers(1, 20),
+)
+@settings(deadline=None)
+def test_the_channel_is_a_queue(steps: list[str], max_pending: int) -> None:
+    """One thread is producer and reader at once: it must never wait for itself."""
+    channel = make(max_pending)
+    put, got = 0, []
+    channel.get_sync(timeout=0)
+    for step in steps:
+        if step == "get":
+            got += channel.get_sync(timeout=0) or []
+        else:
+            channel.put(put, 5 if step == "heavy" else 1, may_block=step != "soft")
+            put += 1
+    channel.finish()
+    got += drain_sync(channel)
+    assert got == list(range(put))
+
+
+@pytest.mark.parametrize("max_pending", [1, 3, 16, 1024])
+def test_a_thread_waits_when_the_channel_is_full(max_pending: int) -> None:
+    channel = make(max_pending)
+    count = 0
+    blocked = threading.Event()
+
+    def produce() -> None:
+        nonlocal count
+        while True:
+            if count >= max_pending:
+                blocked.set()
+            try:
+                channel.put(count)
+            except Refused:
+                return
+            count += 1
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    assert blocked.wait(10)
+    producer.join(0.05)
+    assert producer.is_alive()
+    assert count == max_pending // (max_pending // 8 or 1) * (max_pending // 8 or 1)
+    channel.close()
+    producer.join(10)
+    assert not producer.is_alive()
+
+
+async def test_a_coroutine_never_waits_but_may_drain() -> None:
+    channel = make(4)
+    for number in range(100):
+        channel.put(number)
+    draining = asyncio.ensure_future(channel.drain())
+    await asyncio.sleep(0)
+    assert not draining.done()
+    channel.finish()
+    assert await drain_async(channel) == list(range(100))
+    await draining
+
+
+async def test_drain_returns_at_once_when_there_is_room_and_lets_others_run_after_the_end() -> None:
+    channel = make(4)
+    await channel.drain()
+    channel.close()
+    ran = asyncio.ensure_future(asyncio.sleep(0))
+    await channel.drain()
+    await channel.drain()
+    assert ran.done()
+
+
+async def test_drain_on_one_loop_is_woken_by_a_reader_elsewhere() -> None:
+    channel = make(1)
+    channel.put(1)
+    draining = asyncio.ensure_future(channel.drain())
+    await asyncio.sleep(0)
+    assert await asyncio.to_thread(channel.get_sync) == [1]
+    await draining
+
+
+@pytest.mark.parametrize("end", ["finish", "close"])
+def test_a_sleeping_thread_learns_of_the_end(end: str) -> None:
+    channel = make()
+    result: list[object] = []
+    reader = threading.Thread(target=lambda: result.append(channel.get_sync()))
+    reader.start()
+    getattr(channel, end)()
+    reader.join(10)
+    assert result == [None]
+
+
+@pytest.mark.parametrize("end", ["finish", "close"])
+async def test_a_sleeping_coroutine_learns_of_the_end_from_another_thread(end: str) -> None:
+    channel = make()
+    reader = asyncio.ensure_future(channel.get())
+    await asyncio.sleep(0)
+    threading.Thread(target=getattr(channel, end)).start()
+    assert await asyncio.wait_for(reader, 10) is None
+
+
+def test_finish_keeps_what_was_put_and_close_drops_it() -> None:
+    finished, closed = make(), make()
+    for channel in (finished, closed):
+        channel.put(1)
+    finished.finish()
+    closed.close()
+    assert finished.get_sync() == [1]
+    assert finished.get_sync() is None
+    assert closed.get_sync() is None
+
+
+@pytest.mark.parametrize("end", ["finish", "close"])
+def test_what_comes_after_the_end_is_refused(end: str) -> None:
+    channel = make()
+    getattr(channel, end)()
+    assert channel.has_ended
+    with pytest.raises(Refused):
+        channel.put(1)
+    assert channel.get_sync() is None
+
+
+def test_get_sync_gives_an_empty_batch_when_its_time_is_over() -> None:
+    channel = make()
+    assert channel.get_sync(timeout=0.01) == []
+    channel.put(1)
+    assert channel.get_sync(timeout=0.01) == [1]
+
+
+async def test_a_nudge_gives_an_empty_batch_now_or_at_the_next_get() -> None:
+    channel = make()
+    waiting = asyncio.ensure_future(channel.get())
+    await asyncio.sleep(0)
+    channel.nudge()
+    assert await waiting == []
+    channel.nudge()
+    assert await channel.get() == []
+    channel.nudge()
+    channel.put(1)
+    assert await channel.get() == [1]
+
+
+async def test_a_cancelled_get_loses_nothing() -> None:
+    """2,000 items, while every get is cancelled at a random moment."""
+    channel = make(8)
+
+    def produce() -> None:
+        for number in range(2000):
+            channel.put(number)
+        channel.finish()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    items: list[object] = []
+    ended = False
+    while not ended:
+        task = asyncio.ensure_future(channel.get())
+        await asyncio.sleep(0)
+        task.cancel()
+        try:
+            batch = await task
+        except asyncio.CancelledError:
+            continue
+        ended = batch is None
+        items += batch or []
+    assert items == list(range(2000))
+    producer.join()
+
+
+async def test_a_fast_thread_does_not_keep_the_loop_from_other_tasks() -> None:
+    channel = make(64)
+    stop = threading.Event()
+
+    def produce() -> None:
+        while not stop.is_set():
+            channel.put(0)
+        channel.finish()
+
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while turns < 50:
+            turns += 1
+            await asyncio.sleep(0)
+        stop.set()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    task = asyncio.ensure_future(other())
+    await drain_async(channel)
+    await task
+    producer.join()
+    assert turns == 50
+
+
+def test_a_batch_is_taken_whole_and_amended_only_while_it_waits() -> None:
+    channel = make()
+    first: list[int] = [1]
+    channel.put(first)
+    assert channel.amend(first, lambda: first.append(2), 1)
+    channel.put("newer")
+    assert not channel.amend(first, lambda: first.append(3), 1)
+    assert channel.get_sync() == [[1, 2], "newer"]
+    last: list[int] = []
+    channel.put(last)
+    channel.get_sync()
+    assert not channel.amend(last, lambda: last.append(1), 1)
+
+
+def test_a_closed_loop_counts_as_a_lost_reader() -> None:
+    channel = make()
+
+    async def start_reading() -> None:
+        task = asyncio.ensure_future(channel.get())
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(start_reading())
+    channel.put(1)
+    assert channel.has_ended
+
+
+def test_alarms_do_not_mind_who_rings_and_when() -> None:
+    thread_alarm = ThreadAlarm()
+    assert not thread_alarm.wait(0)
+    assert thread_alarm.ring()
+    assert thread_alarm.wait(0)
+
+    async def ring_twice() -> None:
+        alarm = TaskAlarm()
+        assert alarm.ring()
+        assert alarm.ring()
+        await alarm.wait()
+
+    asyncio.run(ring_twice())
+
+
+async def test_in_event_loop() -> None:
+    assert in_event_loop()
+    assert not await asyncio.to_thread(in_event_loop)

@@ -1,0 +1,58 @@
+"""Chunks: immutable, compared by value, with a type."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import msgspec
+import pytest
+
+import assistant_stream_ce
+from assistant_stream_ce import chunks
+
+EXAMPLES = {
+    "text-delta": chunks.TextDeltaChunk("a"),
+    "reasoning-delta": chunks.ReasoningDeltaChunk("a"),
+    "tool-call-begin": chunks.ToolCallBeginChunk("id", "name"),
+    "tool-call-delta": chunks.ToolCallDeltaChunk("id", "{"),
+    "tool-result": chunks.ToolResultChunk("id", {"r": 1}),
+    "source": chunks.SourceChunk("id", "https://example.org"),
+    "file": chunks.FileChunk("eA==", "text/plain"),
+    "data": chunks.DataChunk([1]),
+    "annotations": chunks.AnnotationsChunk([1]),
+    "step-start": chunks.StepStartChunk("m"),
+    "step-finish": chunks.StepFinishChunk("stop"),
+    "error": chunks.ErrorChunk("boom"),
+    "message-finish": chunks.MessageFinishChunk("stop"),
+    "update-state": chunks.UpdateStateChunk([{"type": "set", "path": ["a"], "value": 1}]),
+}
+
+
+def test_the_union_and_the_front_door_name_every_chunk() -> None:
+    union = set(get_args(chunks.AssistantStreamChunk))
+    assert union == {type(chunk) for chunk in EXAMPLES.values()}
+    assert all(getattr(assistant_stream_ce, kind.__name__) is kind for kind in union)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_chunk_has_its_type_and_equals_by_value(name: str) -> None:
+    chunk = EXAMPLES[name]
+    assert chunk.type == name
+    again = msgspec.json.decode(msgspec.json.encode(chunk), type=chunks.AssistantStreamChunk)
+    assert again == chunk
+    assert again is not chunk
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_chunk_cannot_be_changed(name: str) -> None:
+    chunk = EXAMPLES[name]
+    field = chunk.__struct_fields__[0]
+    with pytest.raises(AttributeError):
+        setattr(chunk, field, "other")
+
+
+def test_optional_fields_have_the_contract_s_defaults() -> None:
+    assert chunks.TextDeltaChunk(text_delta="a", parent_id=None) == EXAMPLES["text-delta"]
+    assert chunks.SourceChunk("id", "https://example.org", "url", None, None) == EXAMPLES["source"]
+    assert chunks.ToolResultChunk("id", {"r": 1}, None, False) == EXAMPLES["tool-result"]
+    assert chunks.StepFinishChunk("stop", 0, 0, False) == EXAMPLES["step-finish"]

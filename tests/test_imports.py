@@ -1,0 +1,69 @@
+"""What is loaded when: each line runs in an interpreter of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+FRAMEWORKS = {"starlette", "anyio", "fastapi", "flask", "werkzeug", "django", "asgiref", "a2wsgi", "pydantic", "openai"}
+
+
+def loaded_by(line: str) -> set[str]:
+    """Return the top-level modules that are loaded after a line of Python."""
+    code = f"{line}\nimport sys; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("import assistant_stream_ce", set()),
+        ("from assistant_stream_ce.serialization.data_stream import DataStreamEncoder", set()),
+        ("from assistant_stream_ce.responses.wsgi import DataStreamResponse", set()),
+        ("from assistant_stream_ce.responses.flask import DataStreamResponse", {"flask", "werkzeug"}),
+        ("from assistant_stream_ce.responses.django import DataStreamResponse", {"django", "asgiref"}),
+        ("from assistant_stream_ce.responses.starlette import DataStreamResponse", {"starlette", "anyio"}),
+        ("from assistant_stream_ce.serialization.data_stream import DataStreamResponse", {"starlette", "anyio"}),
+        (
+            "from assistant_stream_ce.serialization.assistant_transport import AssistantTransportResponse",
+            {"starlette", "anyio"},
+        ),
+        ("from assistant_stream_ce.serialization.openai_stream import OpenAIStreamResponse", {"starlette", "anyio"}),
+    ],
+)
+def test_a_module_loads_its_own_framework_only(line: str, wanted: set[str]) -> None:
+    assert loaded_by(line) & FRAMEWORKS == wanted
+
+
+def test_import_starts_nothing() -> None:
+    code = (
+        "import threading, signal, atexit; before = (threading.active_count(), signal.getsignal(signal.SIGINT), "
+        "atexit._ncallbacks()); import assistant_stream_ce; "
+        "assert before == (threading.active_count(), signal.getsignal(signal.SIGINT), atexit._ncallbacks())"
+    )
+    # The standard library's own modules may register exit functions when they are first imported.
+    preload = "import asyncio, concurrent.futures.thread, janus, msgspec, logging; "
+    subprocess.run([sys.executable, "-c", preload + code], check=True, timeout=30)
+
+
+@pytest.mark.parametrize("extra", ["starlette", "flask", "django"])
+def test_a_missing_framework_is_named_with_its_extra(extra: str) -> None:
+    code = (
+        f"import sys; sys.modules[{extra!r}] = None\n"
+        f"try:\n    import assistant_stream_ce.responses.{extra}\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert f'pip install "assistant-stream-ce[{extra}]"' in done.stdout
+
+
+def test_create_run_is_the_function_however_it_is_reached() -> None:
+    code = (
+        "import assistant_stream_ce.create_run; from assistant_stream_ce import create_run; "
+        "from assistant_stream_ce.create_run import create_run as same; assert create_run is same; "
+        "assert callable(create_run)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

@@ -1,0 +1,173 @@
+"""The JSON boundary: what may be sent arrives as it was meant, and what may not is refused with its path."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import math
+import uuid
+from collections import OrderedDict, UserDict
+from typing import Any
+
+import msgspec
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant_stream_ce.jsonvalue import clone, dumps, dumps_text, plain, weight
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Text(str):
+    pass
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    inner: object
+
+
+class Struct(msgspec.Struct):
+    name: str
+
+
+class Model(pydantic.BaseModel):
+    when: datetime.datetime
+    share: float
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (True, True),
+        ("text", "text"),
+        (Text("sub"), "sub"),
+        (1.5, 1.5),
+        (math.nan, None),
+        (-math.inf, None),
+        (10**400, None),
+        (2**53, 2**53),
+        ((1, 2), [1, 2]),
+        ({1, 1}, [1]),
+        (range(3), [0, 1, 2]),
+        (OrderedDict(a=1), {"a": 1}),
+        (UserDict(a=(1,)), {"a": [1]}),
+        ({1: "a", None: "b", Level.HIGH: "c"}, {"1": "a", "null": "b", "3": "c"}),
+        ({True: "x"}, {"true": "x"}),
+        (Colour.RED, "red"),
+        (Level.HIGH, 3),
+        (b"xx", "eHg="),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (decimal.Decimal("1.50"), "1.50"),
+        (datetime.date(2026, 1, 2), "2026-01-02"),
+        (Point(1, Struct("n")), {"x": 1, "inner": {"name": "n"}}),
+        (Model(when=datetime.datetime(2026, 1, 2), share=math.inf), {"when": "2026-01-02T00:00:00", "share": None}),
+        ([Model(when=datetime.datetime(2026, 1, 2), share=0.5)], [{"when": "2026-01-02T00:00:00", "share": 0.5}]),
+        (Point(1, Model(when=datetime.datetime(2026, 1, 2), share=1)), None),
+        ({"__proto__": 1, "a": [{"__proto__": 2}]}, {"a": [{}]}),
+        ({"constructor": {"prototype": 1}}, {}),
+        ({"constructor": {"x": 1}, "prototype": 2}, {"constructor": {"x": 1}, "prototype": 2}),
+        ({Text("k"): Text("v")}, {"k": "v"}),
+    ],
+)
+def test_plain(value: object, expected: object) -> None:
+    if isinstance(value, Point) and isinstance(value.inner, Model):
+        expected = {"x": 1, "inner": {"when": "2026-01-02T00:00:00", "share": 1.0}}
+    result = plain(value)
+    assert result == expected
+    assert json.loads(json.dumps(result)) == expected
+    assert type(result) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (object(), r"result is not JSON: cannot send builtins\.object"),
+        ({"a": [1, object()]}, r"result\.a\[1\] is not JSON"),
+        ((n for n in ()), "generator"),
+        ({1: "a", "1": "b"}, "two keys that both become '1'"),
+        ({(1, 2): "a"}, "key of type tuple"),
+        (len, "builtin_function_or_method"),
+        (Point, "builtins.type"),
+    ],
+)
+def test_what_is_not_json_is_named_with_its_path(value: object, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        plain(value, "result")
+
+
+def test_a_cycle_is_refused() -> None:
+    cycle: list[Any] = []
+    cycle.append({"deeper": cycle})
+    with pytest.raises(TypeError, match="contains itself"):
+        plain(cycle, "state")
+
+
+def test_plain_copies() -> None:
+    inner = [1]
+    value = {"a": inner}
+    copy = plain(value)
+    inner.append(2)
+    assert copy == {"a": [1]}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=())), inner),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+def test_dumps_is_strict_json_of_the_plain_value(value: Any) -> None:
+    data = dumps(value)
+    data.decode()  # valid UTF-8, lone surrogates included
+    assert b"\n" not in data
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    assert json.loads(data, parse_constant=refuse) == plain(value)
+
+
+@given(json_values)
+def test_clone_equals_and_shares_nothing(value: Any) -> None:
+    original = plain(value)
+    copy = clone(original)
+    assert copy == original
+    if isinstance(original, (dict, list)):
+        assert copy is not original
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_dumps_text(text: str) -> None:
+    assert json.loads(dumps_text(text)) == text
+    assert dumps_text(text).isascii() or dumps_text(text).decode()
+
+
+def test_two_halves_of_a_surrogate_pair_are_escapes_that_join() -> None:
+    high, low = "\ud83d", "\ude00"
+    assert dumps_text(high) == rb'"\ud83d"'
+    assert json.loads(dumps_text(high)[:-1] + dumps_text(low)[1:]) == "😀"
+
+
+def test_dumps_leaves_out_keys_that_clients_refuse() -> None:
+    assert dumps({"__proto__": 1, "text": "__proto__"}) == b'{"text":"__proto__"}'
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, {"a": "x" * 5000}, ["x" * 5000]])
+def test_weight_is_about_the_size_on_the_wire(value: object) -> None:
+    assert 5000 <= weight(value) <= 5100
