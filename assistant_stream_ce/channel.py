@@ -194,13 +194,18 @@ class Channel(Generic[T]):
         """Return whether `finish` or `close` was called."""
         return self._ended
 
-    def finish(self) -> None:
-        """End the channel: the reader still gets all that was put, then the end."""
-        self._end(immediate=False)
+    def finish(self, last: T | None = None) -> None:
+        """End the channel: the reader still gets all that was put, and `last` if there is one, then the end."""
+        with self._lock:
+            first = self._append(last, 1) if last is not None and not self._ended else None
+            sleepers = self._end(immediate=False)
+        self._wake(sleepers if first is None else [first, *sleepers])
 
     def close(self) -> None:
         """End the channel for a reader who has left: what waits is dropped, and all who sleep wake."""
-        self._end(immediate=True)
+        with self._lock:
+            sleepers = self._end(immediate=True)
+        self._wake(sleepers)
 
     # --- the reader's end ---
 
@@ -291,14 +296,21 @@ class Channel(Generic[T]):
             self._draining.clear()
         return batch
 
-    def _end(self, *, immediate: bool) -> None:
-        with self._lock:
-            self._ended = True
-            self._open = None
-            self._space = 0
-            self._queue.shutdown(immediate)
-            alarm, self._alarm = self._alarm, None
-            sleepers, self._draining = self._draining, []
-            self._room.notify_all()
-        for sleeper in sleepers if alarm is None else (alarm, *sleepers):
+    def _end(self, *, immediate: bool) -> list[Alarm]:
+        """End the channel; return the alarms to ring."""
+        self._ended = True
+        self._open = None
+        self._space = 0
+        self._queue.shutdown(immediate)
+        self._room.notify_all()
+        sleepers: list[Alarm] = [*self._draining] if self._alarm is None else [self._alarm, *self._draining]
+        self._alarm = None
+        self._draining = []
+        return sleepers
+
+    # --- without the lock ---
+
+    @staticmethod
+    def _wake(sleepers: list[Alarm]) -> None:
+        for sleeper in sleepers:
             sleeper.ring()

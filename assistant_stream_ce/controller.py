@@ -230,7 +230,7 @@ class RunController:
         return proxy(self._link.state, (), self._link.state.root())
 
     @state.setter
-    def state(self, value: object) -> None:
+    def state(self, value: Any) -> None:
         # `controller.state += [1]` edits the list and then assigns it back to its own place.
         if not (isinstance(value, StateProxy) and value.is_at(self._link.state, ())):
             self._link.state.set((), value)

@@ -75,9 +75,14 @@ class RunResult(msgspec.Struct, frozen=True):
 
 def is_callable_as(kind: Callable[[Any], bool], callback: object) -> bool:
     """Return whether a callable is of a kind of `inspect`'s, looking through `partial` and `__call__`."""
+    function = _without_partials(callback)
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - the method itself is wanted
+
+
+def _without_partials(callback: object) -> object:
     while isinstance(callback, functools.partial):
         callback = callback.func
-    return kind(callback) or kind(getattr(callback, "__call__", None))  # noqa: B004 - the method itself is wanted
+    return callback
 
 
 class Run:
@@ -280,9 +285,11 @@ class Run:
             raise error
 
     def _refuse(self) -> None:
-        if not self.link.cancellation.signal.is_set():
+        if not self._has_left:
             raise RunEndedError("the run has ended: use its controller only while the callback runs")
         if not in_event_loop():
+            # Set by `_stop` right after it ends the channel: who catches the exception finds `is_cancelled` true.
+            self.link.cancellation.signal.wait_sync()
             raise RunCancelled("the reader has left")
 
     # --- the reader leaves ---
@@ -293,7 +300,7 @@ class Run:
 
     def shut_down(self) -> None:
         """End the stream with an error chunk for the reader, and tell the callback."""
-        self._stop(self._say_goodbye)
+        self._stop(functools.partial(self.link.channel.finish, ErrorChunk(_GOODBYE)))
 
     def _stop(self, end_channel: Callable[[], None]) -> None:
         with self._lock:
@@ -301,19 +308,15 @@ class Run:
                 return
             self._has_left = True
             has_started = self._has_started
-        callbacks = self.link.cancellation.cancel()
+        # The channel first: whoever sees the signal finds every call refused.
         end_channel()
-        self._tell(callbacks)
+        self._tell(self.link.cancellation.cancel())
         if not has_started or (self._future is not None and self._future.cancel()):
             self._conclude_unstarted()
         elif self._loop is not None:
             self._cancel_task_after_grace()
         elif in_event_loop():
             asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._abandon)
-
-    def _say_goodbye(self) -> None:
-        self.link.channel.put(ErrorChunk(_GOODBYE), may_block=False)
-        self.link.channel.finish()
 
     def _tell(self, callbacks: list[Callback]) -> None:
         if not callbacks:
@@ -355,7 +358,7 @@ class Run:
         if in_event_loop() or threading.get_ident() == self._thread_id:
             return
         deadline = time.monotonic() + self._patience()
-        if self.ended.wait_sync(self._patience()):
+        if self.ended.wait_sync(self._patience()) and self._has_left:
             self._told.wait_sync(max(0.0, deadline - time.monotonic()))
         self._abandon()
 
@@ -367,7 +370,8 @@ class Run:
         try:
             async with asyncio.timeout(self._patience()):
                 await self.ended.wait()
-                await self._told.wait()
+                if self._has_left:
+                    await self._told.wait()
         except TimeoutError:
             self._abandon()
 
@@ -390,7 +394,9 @@ class Run:
         self._finish(RunResult("abandoned"))
 
     def __str__(self) -> str:
-        return f"{self._name} ({getattr(self._callback, '__qualname__', self._callback)})"
+        # By its name only: the arguments of a partial may be private.
+        function = _without_partials(self._callback)
+        return f"{self._name} ({getattr(function, '__qualname__', type(function).__qualname__)})"
 
 
 async def _logging_errors(awaitable: Awaitable[object]) -> None:

@@ -1,0 +1,244 @@
+"""Each call of the controller is one chunk, checked; the rest of its behaviour is in the matrix."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import (
+    AnnotationsChunk,
+    AssistantStreamChunk,
+    DataChunk,
+    ErrorChunk,
+    FileChunk,
+    MessageFinishChunk,
+    ReasoningDeltaChunk,
+    RunController,
+    SourceChunk,
+    StepFinishChunk,
+    StepStartChunk,
+    TextDeltaChunk,
+    ToolCallBeginChunk,
+    ToolResultChunk,
+    UpdateStateChunk,
+    create_run,
+)
+from tests.helpers import run_to_end
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("call", "chunk"),
+    [
+        (lambda c: c.append_text("a"), TextDeltaChunk("a")),
+        (lambda c: c.append_reasoning("a"), ReasoningDeltaChunk("a")),
+        (lambda c: c.add_tool_call("t", "id"), ToolCallBeginChunk("id", "t")),
+        (lambda c: c.add_tool_result("id", None), ToolResultChunk("id", None)),
+        (
+            lambda c: c.add_tool_result("id", Point(1), artifact=(1,), is_error=True),
+            ToolResultChunk("id", {"x": 1}, [1], True),
+        ),
+        (
+            lambda c: c.add_source("s", "https://example.org"),
+            SourceChunk("s", "https://example.org"),
+        ),
+        (
+            lambda c: c.add_source(id="s", url="https://example.org", title="T"),
+            SourceChunk("s", "https://example.org", title="T"),
+        ),
+        (lambda c: c.add_file("eA==", "text/plain"), FileChunk("eA==", "text/plain")),
+        (lambda c: c.add_data({"a": {1}}), DataChunk({"a": [1]})),
+        (lambda c: c.add_annotations([Point(2)]), AnnotationsChunk([{"x": 2}])),
+        (lambda c: c.add_error("e"), ErrorChunk("e")),
+        (lambda c: c.add_step_start("m"), StepStartChunk("m")),
+        (lambda c: c.add_step_finish("stop", 1, 2, True), StepFinishChunk("stop", 1, 2, True)),
+        (lambda c: c.add_step_finish("stop"), StepFinishChunk("stop")),
+        (lambda c: c.add_message_finish("length", 1, 2), MessageFinishChunk("length", 1, 2)),
+        (
+            lambda c: c.append_state_text(["t", 0], "b"),
+            UpdateStateChunk([{"type": "append-text", "path": ["t", "0"], "value": "b"}]),
+        ),
+        (
+            lambda c: setattr(c, "state", [1]),
+            UpdateStateChunk([{"type": "set", "path": [], "value": [1]}]),
+        ),
+    ],
+)
+def test_a_call_is_a_chunk(call: Callable[[RunController], object], chunk: AssistantStreamChunk) -> None:
+    def run(controller: RunController) -> None:
+        call(controller)
+
+    assert run_to_end(run, state={"t": ["a"]}) == [chunk]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda c: c.append_text(None), "text must be a str, not NoneType"),
+        (lambda c: c.append_text(b"a"), "text must be a str, not bytes"),
+        (lambda c: c.append_reasoning(1), "text must be a str, not int"),
+        (lambda c: c.add_tool_call(1), "tool_name must be a str"),
+        (lambda c: c.add_tool_call("t", 1), "tool_call_id must be a str"),
+        (lambda c: c.add_tool_call("t").append_args_text({}), "text must be a str, not dict"),
+        (lambda c: c.add_tool_call("t").set_response(object()), "result is not JSON"),
+        (lambda c: c.add_tool_call("t").set_response(1, artifact=object()), "artifact is not JSON"),
+        (lambda c: c.add_tool_call("t").set_response(1, is_error="no"), "is_error must be a bool"),
+        (lambda c: c.add_tool_result(1, 2), "tool_call_id must be a str"),
+        (lambda c: c.add_source("s", None), "url must be a str"),
+        (lambda c: c.add_source("s", "u", 1), "title must be a str"),
+        (lambda c: c.add_file(b"x", "text/plain"), "data must be a str, not bytes"),
+        (lambda c: c.add_file("x", None), "mime_type must be a str"),
+        (lambda c: c.add_data(object()), "data is not JSON"),
+        (lambda c: c.add_annotations({"a": 1}), "annotations must be a list, not dict"),
+        (lambda c: c.add_annotations("ab"), "annotations must be a list, not str"),
+        (lambda c: c.add_error(ValueError("x")), "message must be a str, not ValueError"),
+        (lambda c: c.add_step_start(1), "message_id must be a str"),
+        (lambda c: c.add_step_finish("stop", -1), "input_tokens must be an int of at least 0, not -1"),
+        (lambda c: c.add_step_finish("stop", 0, 1.5), "output_tokens must be an int"),
+        (lambda c: c.add_step_finish("stop", is_continued=1), "is_continued must be a bool"),
+        (lambda c: c.add_message_finish(None), "finish_reason must be a str"),
+        (lambda c: c.append_state_text("t", "x"), "path must be a list"),
+        (lambda c: c.append_state_text(["t"], 1), "text must be a str"),
+        (lambda c: c.with_parent_id(1), "parent_id must be a str"),
+    ],
+)
+def test_a_wrong_argument_is_named_and_the_stream_goes_on(call: Callable[[Any], object], message: str) -> None:
+    def run(controller: RunController) -> None:
+        with pytest.raises(TypeError, match=message):
+            call(controller)
+        controller.append_text("on")
+
+    assert run_to_end(run, state={"t": "text"})[-1] == TextDeltaChunk("on")
+
+
+def test_a_caught_error_is_reported_and_the_stream_goes_on() -> None:
+    async def run(controller: RunController) -> None:
+        try:
+            raise ValueError("no such city")
+        except ValueError as error:
+            controller.add_error(str(error))
+        controller.append_text("on")
+
+    assert list(create_run(run)) == [ErrorChunk("no such city"), TextDeltaChunk("on")]
+
+
+def test_an_empty_text_sends_nothing() -> None:
+    def run(controller: RunController) -> None:
+        controller.append_text("")
+        controller.append_reasoning("")
+        controller.add_tool_call("t", "id").append_args_text("")
+
+    assert run_to_end(run) == [ToolCallBeginChunk("id", "t")]
+
+
+def test_a_str_subclass_becomes_a_plain_str() -> None:
+    class Text(str):
+        pass
+
+    (chunk,) = run_to_end(lambda controller: controller.append_text(Text("a")))
+    assert isinstance(chunk, TextDeltaChunk)
+    assert type(chunk.text_delta) is str
+
+
+def test_a_controller_with_a_parent_gives_it_to_every_part() -> None:
+    def run(controller: RunController) -> None:
+        child = controller.with_parent_id("p")
+        child.append_text("a")
+        child.append_reasoning("b")
+        child.add_tool_call("t", "id")
+        child.add_source("s", "https://example.org")
+        child.add_file("eA==", "text/plain")
+        child.state["n"] = 1
+        controller.append_text("c")
+
+    assert run_to_end(run, state={}) == [
+        TextDeltaChunk("a", "p"),
+        ReasoningDeltaChunk("b", "p"),
+        ToolCallBeginChunk("id", "t", "p"),
+        SourceChunk("s", "https://example.org", parent_id="p"),
+        FileChunk("eA==", "text/plain", "p"),
+        UpdateStateChunk([{"type": "set", "path": ["n"], "value": 1}]),
+        TextDeltaChunk("c"),
+    ]
+
+
+def test_values_are_copied_when_they_are_given() -> None:
+    def run(controller: RunController) -> None:
+        value = {"list": [1]}
+        controller.add_data(value)
+        controller.add_annotations([value])
+        controller.add_tool_result("id", value)
+        value["list"].append(2)
+
+    assert run_to_end(run) == [
+        DataChunk({"list": [1]}),
+        AnnotationsChunk([{"list": [1]}]),
+        ToolResultChunk("id", {"list": [1]}),
+    ]
+
+
+def test_waiting_state_edits_travel_together_and_flush_parts_them() -> None:
+    def run(controller: RunController) -> None:
+        controller.state["a"] = 1
+        controller.state["b"] = 2
+        controller.flush()
+        controller.state["c"] = 3
+        controller.append_text("x")
+        controller.state["d"] = 4
+
+    chunks = list(create_run(lambda controller: run(controller), state={}))
+    values = [
+        [operation["value"] for operation in chunk.operations] if isinstance(chunk, UpdateStateChunk) else "text"
+        for chunk in chunks
+    ]
+    assert values in ([[1, 2], [3], "text", [4]], [[1], [2], [3], "text", [4]])
+
+
+async def test_waiting_state_edits_of_a_coroutine_always_travel_together() -> None:
+    async def run(controller: RunController) -> None:
+        for number in range(3):
+            controller.state["n"] = number
+
+    assert [len(chunk.operations) async for chunk in create_run(run, state={})] == [3]  # type: ignore[union-attr]
+
+
+async def test_drain_paces_a_coroutine() -> None:
+    produced = 0
+
+    async def run(controller: RunController) -> None:
+        nonlocal produced
+        while produced < 100:
+            controller.append_text("x")
+            await controller.drain()
+            produced += 1
+
+    reader = aiter(create_run(run, max_pending=8))
+    await anext(reader)
+    await asyncio.sleep(0.01)
+    assert produced < 20
+    assert sum([1 async for _ in reader]) == 99
+
+
+def test_a_big_text_takes_more_of_the_bound() -> None:
+    """Memory stays bounded when the chunks are large: 200 MiB pass, a few wait."""
+    appended = 0
+
+    def run(controller: RunController) -> None:
+        nonlocal appended
+        while appended < 200:
+            controller.append_text("x" * 2**20)
+            appended += 1
+
+    stream = create_run(run)
+    reader = iter(stream)
+    next(reader)
+    assert appended < 15
+    assert sum(1 for _ in reader) == 199

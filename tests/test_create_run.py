@@ -1,0 +1,517 @@
+"""How a run is started, left and ended: lazily, once, in the right context, and nobody waits for it in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import (
+    ErrorChunk,
+    RunCancelled,
+    RunController,
+    RunResult,
+    StreamUsageError,
+    TextDeltaChunk,
+    create_run,
+    shutdown,
+)
+from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+
+class Ending:
+    """Collects what a run's hooks are told, and waits for it."""
+
+    def __init__(self) -> None:
+        self.results: list[RunResult] = []
+        self._told = threading.Event()
+
+    def __call__(self, result: RunResult) -> None:
+        self.results.append(result)
+        self._told.set()
+
+    def wait(self) -> list[str]:
+        assert self._told.wait(10)
+        return [result.reason for result in self.results]
+
+
+# --- arguments ---
+
+
+def test_arguments_are_checked_where_they_are_given() -> None:
+    def run(controller: RunController) -> None: ...
+
+    def generator(controller: RunController) -> Any:
+        yield
+
+    async def async_generator(controller: RunController) -> Any:
+        yield
+
+    with pytest.raises(TypeError, match="callback must be callable, not str"):
+        create_run("run")  # type: ignore[arg-type]
+    for wrong in (generator, async_generator):
+        with pytest.raises(TypeError, match="must not be a generator"):
+            create_run(wrong)
+    with pytest.raises(TypeError, match=r"state\.a is not JSON"):
+        create_run(run, state={"a": object()})
+    with pytest.raises(TypeError, match="max_pending must be an int, not str"):
+        create_run(run, max_pending="8")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="max_pending must be at least 1"):
+        create_run(run, max_pending=0)
+    with pytest.raises(TypeError, match="on_finish must be callable"):
+        create_run(run, on_finish=1)  # type: ignore[arg-type]
+
+
+async def test_for_inside_a_running_loop_names_async_for() -> None:
+    stream = create_run(lambda controller: controller.append_text("a"))
+    with pytest.raises(StreamUsageError, match="async for"):
+        iter(stream)
+    assert [chunk async for chunk in stream] == [TextDeltaChunk("a")]
+
+
+def test_the_reader_is_an_iterator_of_its_own() -> None:
+    reader = iter(create_run(lambda controller: controller.append_text("a")))
+    assert iter(reader) is reader
+    assert list(reader) == [TextDeltaChunk("a")]
+    assert list(reader) == []
+
+
+# --- leaving ---
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_a_blocking_callback_that_is_left_meets_run_cancelled(reader: str) -> None:
+    ending, told = Ending(), threading.Event()
+    raised: list[BaseException] = []
+
+    def run(controller: RunController) -> None:
+        controller.on_cancel(told.set)
+        try:
+            while True:
+                controller.append_text("more")
+        except RunCancelled as error:
+            raised.append(error)
+            assert controller.is_cancelled
+            assert controller.cancelled_event.wait_sync(0)
+            with pytest.raises(RunCancelled):
+                controller.append_text("")
+            raise
+
+    leave_after_one(reader, run, ending)
+    assert ending.wait() == ["cancelled"]
+    assert told.wait(10)
+    assert len(raised) == 1
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_a_coroutine_that_is_left_gets_its_grace_and_may_await_in_its_clean_up(reader: str) -> None:
+    ending = Ending()
+    course: list[str] = []
+
+    async def run(controller: RunController) -> None:
+        controller.append_text("first")
+        await controller.cancelled_event.wait()
+        course.append("signal")
+        controller.append_text("discarded")
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            course.append("cancelled")
+            await asyncio.sleep(0.01)
+            course.append("cleaned")
+            raise
+
+    leave_after_one(reader, run, ending)
+    assert course == ["signal", "cancelled", "cleaned"]
+    assert ending.wait() == ["cancelled"]
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_a_coroutine_that_ends_within_its_grace_is_not_cancelled(reader: str) -> None:
+    ending = Ending()
+    course: list[str] = []
+
+    async def run(controller: RunController) -> None:
+        controller.append_text("first")
+        await controller.cancelled_event.wait()
+        await asyncio.sleep(0.001)
+        course.append("ended by itself")
+
+    leave_after_one(reader, run, ending)
+    assert course == ["ended by itself"]
+    assert ending.wait() == ["cancelled"]
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_a_thread_that_stays_is_abandoned_with_one_warning(
+    reader: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ending, release = Ending(), threading.Event()
+
+    def deaf_callback(controller: RunController) -> None:
+        controller.append_text("first")
+        release.wait(30)
+
+    started = time.monotonic()
+    leave_after_one(reader, deaf_callback, ending)
+    assert time.monotonic() - started < 2
+    assert ending.wait() == ["abandoned"]
+    release.set()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "deaf_callback" in warnings[0]
+    assert "on_cancel" in warnings[0]
+
+
+def leave_after_one(reader: str, run: Any, ending: Ending) -> None:
+    """Read one chunk and leave the block."""
+    if reader == "for":
+        with create_run(run, on_finish=ending) as stream:
+            for _ in stream:
+                break
+        return
+
+    async def leave() -> None:
+        async with create_run(run, on_finish=ending) as stream:
+            async for _ in stream:
+                break
+
+    asyncio.run(leave())
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_a_stream_that_was_never_read_never_starts(kind: str) -> None:
+    started, ending = [], Ending()
+    with create_run(as_kind(kind, started.append), on_finish=ending) as stream:
+        pass
+    assert not started
+    assert ending.results == [RunResult("cancelled")]
+    assert list(stream) == []
+
+
+async def test_close_in_a_loop_does_not_block_it() -> None:
+    release = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        release.wait(30)
+
+    ending = Ending()
+    stream = create_run(run, on_finish=ending)
+    await anext(aiter(stream))
+    started = time.monotonic()
+    stream.close()
+    assert time.monotonic() - started < 0.04
+    assert await asyncio.to_thread(ending.wait) == ["abandoned"]
+    release.set()
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_closing_from_another_thread_ends_the_wait_of_the_reader(reader: str) -> None:
+    reading = threading.Event()
+
+    def run(controller: RunController) -> None:
+        reading.set()
+        controller.cancelled_event.wait_sync(30)
+
+    stream = create_run(run)
+
+    def close() -> None:
+        reading.wait(10)
+        stream.close()
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    assert read(reader, stream) == []
+    closer.join()
+
+
+def test_close_after_the_end_does_nothing() -> None:
+    ending = Ending()
+
+    async def run(controller: RunController) -> None: ...
+
+    stream = create_run(run, on_finish=ending)
+    started = time.monotonic()
+    with stream:
+        list(stream)
+    stream.close()
+    stream.cancel()
+    asyncio.run(stream.aclose())
+    assert time.monotonic() - started < 0.5
+    assert ending.results == [RunResult("completed")]
+
+
+async def test_a_cancelled_reader_leaves_the_run() -> None:
+    ending = Ending()
+
+    async def run(controller: RunController) -> None:
+        controller.append_text("a")
+        await asyncio.sleep(30)
+
+    async def read_all() -> None:
+        async for _ in create_run(run, on_finish=ending):
+            pass
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await read_all()
+    assert await asyncio.to_thread(ending.wait) == ["cancelled"]
+
+
+def test_a_callback_may_close_its_own_stream() -> None:
+    streams: list[Any] = []
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        streams[0].close()
+        controller.append_text("b")
+
+    streams.append(create_run(run))
+    assert list(streams[0]) in ([], [TextDeltaChunk("a")])
+
+
+def test_what_is_raised_after_the_reader_left_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    ending = Ending()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync(30)
+        raise ConnectionError("the socket was shut down under the SDK")
+
+    leave_after_one("for", run, ending)
+    assert ending.wait() == ["cancelled"]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_on_cancel_callbacks_run_once_each_off_the_closing_thread(caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[tuple[str, bool, str]] = []
+
+    def run(controller: RunController) -> None:
+        variable.set("callback's")
+
+        def note(name: str) -> None:
+            calls.append((name, threading.current_thread() is threading.main_thread(), variable.get()))
+
+        def fail() -> None:
+            raise ValueError("in on_cancel")
+
+        controller.on_cancel(fail)
+        controller.on_cancel(lambda: note("first"))
+        controller.on_cancel(lambda: note("second"))
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync(30)
+        controller.on_cancel(lambda: note("late"))
+
+    with create_run(run) as stream:
+        next(iter(stream))
+    assert sorted(calls) == [(name, False, "callback's") for name in ("first", "late", "second")]
+    assert "in on_cancel" in caplog.text
+
+
+def test_on_cancel_is_not_called_for_a_run_that_completes() -> None:
+    calls: list[bool] = []
+    list(create_run(lambda controller: controller.on_cancel(lambda: calls.append(True))))
+    assert not calls
+
+
+def test_on_cancel_refuses_what_it_cannot_call() -> None:
+    async def coroutine() -> None: ...
+
+    def run(controller: RunController) -> None:
+        for wrong in (coroutine, 5):
+            with pytest.raises(TypeError, match="callback must be a plain function"):
+                controller.on_cancel(wrong)  # type: ignore[arg-type]
+
+    list(create_run(run))
+
+
+async def test_a_callback_cancelled_from_outside_fails() -> None:
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def run(controller: RunController) -> None:
+        tasks.append(asyncio.current_task())
+        controller.append_text("a")
+        await asyncio.sleep(30)
+
+    stream = create_run(run)
+    chunks = []
+    with pytest.raises(RunCancelled, match="from outside"):
+        async for chunk in stream:
+            chunks.append(chunk)
+            if tasks[0]:
+                tasks[0].cancel()
+    assert chunks == [TextDeltaChunk("a"), ErrorChunk("the callback was cancelled from outside")]
+
+
+# --- where it runs ---
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_the_run_sees_the_context_variables_of_its_start(kind: str, reader: str) -> None:
+    seen: list[str] = []
+
+    def run(controller: RunController) -> None:
+        seen.append(variable.get())
+        variable.set("changed in the run")
+
+    stream = create_run(as_kind(kind, run))
+
+    def start() -> None:
+        variable.set("at the start")
+        read(reader, stream)
+        assert variable.get() == "at the start"
+
+    contextvars.copy_context().run(start)
+    assert seen == ["at the start"]
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_a_bound_run_sees_the_context_variables_of_that_place(kind: str, reader: str) -> None:
+    seen: list[str] = []
+    stream = create_run(as_kind(kind, lambda controller: seen.append(variable.get())))
+
+    def view() -> None:
+        variable.set("in the view")
+        stream.bind()
+
+    contextvars.copy_context().run(view)
+    read(reader, stream)
+    assert seen == ["in the view"]
+
+
+async def test_a_coroutine_runs_on_the_reader_s_loop_and_a_function_in_a_daemon_thread_of_its_own() -> None:
+    places: list[Any] = []
+
+    async def run_async(controller: RunController) -> None:
+        places.append(asyncio.get_running_loop())
+
+    def run(controller: RunController) -> None:
+        places.append(threading.current_thread())
+
+    async for _ in create_run(run_async):
+        pass
+    async for _ in create_run(run):
+        pass
+    assert places[0] is asyncio.get_running_loop()
+    assert places[1] is not threading.current_thread()
+    assert places[1].daemon
+
+
+def test_coroutines_read_with_for_share_one_loop() -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def run(controller: RunController) -> None:
+        loops.append(asyncio.get_running_loop())
+
+    for _ in range(3):
+        list(create_run(run))
+    assert len(set(map(id, loops))) == 1
+    assert loops[0].is_running()
+
+
+def test_a_blocking_run_read_with_for_needs_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AssertionError("a loop was made")
+
+    monkeypatch.setattr(asyncio, "new_event_loop", refuse)
+    assert list(create_run(lambda controller: controller.append_text("a"))) == [TextDeltaChunk("a")]
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_an_executor_is_used_instead_of_a_thread(reader: str) -> None:
+    names: list[str] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="mine") as executor:
+        run = create_run(lambda controller: names.append(threading.current_thread().name), executor=executor)
+        read(reader, run)
+    assert names[0].startswith("mine")
+
+
+def test_a_run_that_waits_for_its_executor_can_be_left() -> None:
+    release, ending = threading.Event(), Ending()
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(release.wait, 30)
+        stream = create_run(lambda controller: controller.append_text("never"), executor=executor, on_finish=ending)
+        reader = threading.Thread(target=lambda: list(stream))
+        reader.start()
+        while not executor._work_queue.qsize():
+            threading.Event().wait(0.001)
+        stream.close()
+        reader.join(10)
+        assert ending.wait() == ["cancelled"]
+        release.set()
+
+
+def test_an_executor_that_was_shut_down_is_reported_to_the_reader() -> None:
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    ending = Ending()
+    stream = create_run(lambda controller: None, executor=executor, on_finish=ending)
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        list(stream)
+    assert ending.wait() == ["failed"]
+
+
+# --- shutdown ---
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_shutdown_tells_the_reader_and_the_callback(kind: str, reader: str) -> None:
+    ending, started = Ending(), threading.Event()
+
+    async def run_async(controller: RunController) -> None:
+        controller.append_text("a")
+        started.set()
+        await asyncio.sleep(30)
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        started.set()
+        controller.cancelled_event.wait_sync(30)
+        controller.append_text("raises")
+
+    stream = create_run(run if kind == "def" else run_async, on_finish=ending)
+    chunks: list[Any] = []
+    thread = threading.Thread(target=lambda: chunks.extend(read(reader, stream)))
+    thread.start()
+    assert started.wait(10)
+    shutdown(5)
+    thread.join(10)
+    assert chunks == [TextDeltaChunk("a"), ErrorChunk("The server is shutting down.")]
+    assert ending.wait() == ["cancelled"]
+
+
+async def test_shutdown_in_a_loop_does_not_block_and_may_be_awaited() -> None:
+    release = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        release.wait(30)
+
+    stream = create_run(run)
+    reader = aiter(stream)
+    await anext(reader)
+    started = time.monotonic()
+    stopping = shutdown(0.05)
+    assert time.monotonic() - started < 0.04
+    await stopping
+    assert await anext(reader) == ErrorChunk("The server is shutting down.")
+    with pytest.raises(StopAsyncIteration):
+        await anext(reader)
+    release.set()
+
+
+def test_streams_work_after_a_shutdown() -> None:
+    shutdown(0)
+    assert list(create_run(lambda controller: controller.append_text("a"))) == [TextDeltaChunk("a")]
