@@ -105,7 +105,7 @@ class Turn:
                 self.calls[index].shown.append_args_text(text)
 
     def end_round(self) -> None:
-        """Add what the model said to the conversation, and answer its tool calls."""
+        """Add what the model said to the conversation, and answer its tool calls, or finish when there are none."""
         message: Message = {"role": "assistant", "content": self.text}
         if self.calls:
             message["tool_calls"] = [
@@ -117,6 +117,8 @@ class Turn:
                 for call in self.calls.values()
             ]
         self.messages += [message, *(self._answer_call(call) for call in self.calls.values())]
+        if not self.calls:
+            self.controller.add_message_finish("stop")
         self._begin_round()
 
     def _begin_round(self) -> None:

@@ -12,7 +12,7 @@ import time
 import webbrowser
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 from starlette.staticfiles import StaticFiles
 
-from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce import RunController, create_run, shutdown
 from assistant_stream_ce.responses.starlette import DataStreamResponse
 from examples.assistant import answer, answer_async
 from examples.request_body import prompt_of
@@ -108,6 +108,15 @@ async def callback_source(kind: str) -> dict[str, str]:
 app.mount("/", StaticFiles(directory=Path(__file__).parent, html=True))
 
 
+class Server(uvicorn.Server):
+    """Ends the runs first: uvicorn waits for its connections before it tells an application of the end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the readers and the callbacks, then close."""
+        await shutdown(timeout=1)
+        await super().shutdown(sockets)
+
+
 def listening_socket(port: int | None) -> socket.socket:
     """Take the port asked for; without one, the usual port or any that is free."""
     if port is not None:
@@ -124,14 +133,17 @@ def main() -> None:
     parser.add_argument("--port", type=int, help=f"default: {USUAL_PORT}, or a free one when that is taken")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     options = parser.parse_args()
-    listener = listening_socket(options.port)
+    try:
+        listener = listening_socket(options.port)
+    except OSError as error:
+        parser.error(str(error))
     url = f"http://{HOST}:{listener.getsockname()[1]}"
     print(f"The demo is at {url} (stop it with Ctrl-C)", flush=True)
     if not options.no_browser:
         # In a thread: some browsers hold the caller until they are closed.
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-    uvicorn.Server(config).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):
+        Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -233,7 +233,9 @@ class Conversation {
   }
 
   report(answer) {
-    this.say(answer.failed ? "The callback failed." : `Finished (${answer.finishReason ?? "end of stream"}).`);
+    if (answer.failed) this.say("The callback failed.");
+    else if (answer.finishReason) this.say(`Finished (${answer.finishReason}).`);
+    else this.say("The connection ended before the answer did.");
   }
 
   reportFailure(answer, error) {
