@@ -13,8 +13,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
 
 from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.channel import Channel, in_event_loop
@@ -33,7 +33,7 @@ __all__ = (
 
 T = TypeVar("T")
 
-# How many items `iterate_in_thread` reads ahead of its reader.
+# How many items of a plain iterable are read ahead of their reader.
 _READ_AHEAD = 8
 
 # How long the interpreter waits at its exit for runs to notice that they are cancelled.
@@ -137,35 +137,71 @@ async def race(work: Coroutine[Any, Any, None], signal: Coroutine[Any, Any, None
             task.result()
 
 
-async def iterate_in_thread(source: Iterable[T]) -> AsyncIterator[T]:
-    """Yield what a blocking iterable yields, read in a thread of its own."""
-    error: list[BaseException] = []
+class _Relay(Generic[T]):
+    """Carries the items of an iterable from where it is read to where they are wanted, and the error after them."""
 
-    def refuse() -> None:
+    def __init__(self) -> None:
+        self.channel: Channel[T] = Channel(_READ_AHEAD, self._refuse, self._close)
+        self._error: BaseException | None = None
+
+    def _refuse(self) -> None:
         raise RunCancelled("the reader has left")
 
-    channel: Channel[T] = Channel(_READ_AHEAD, refuse, lambda: channel.close())
+    def _close(self) -> None:
+        self.channel.close()
 
-    def read() -> None:
+    def read(self, source: Iterable[T]) -> None:
         try:
             for item in source:
-                channel.put(item)
+                self.channel.put(item)
         except RunCancelled:
             return
-        except BaseException as raised:
-            error.append(raised)
+        except BaseException as error:
+            self._error = error
         finally:
-            channel.finish()
+            self.channel.finish()
 
-    start_thread(read, "assistant-stream-iterate")
+    async def read_async(self, source: AsyncIterable[T]) -> None:
+        try:
+            async for item in source:
+                self.channel.put(item)
+                await self.channel.drain()
+        except RunCancelled:
+            return
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.channel.finish()
+
+    def raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+async def iterate_in_thread(source: Iterable[T]) -> AsyncIterator[T]:
+    """Yield what a blocking iterable yields, read in a thread of its own."""
+    relay: _Relay[T] = _Relay()
+    start_thread(lambda: relay.read(source), "assistant-stream-iterate")
     try:
-        while (batch := await channel.get()) is not None:
+        while (batch := await relay.channel.get()) is not None:
             for item in batch:
                 yield item
     finally:
-        channel.close()
-    if error:
-        raise error[0]
+        relay.channel.close()
+    relay.raise_error()
+
+
+def iterate_on_shared_loop(source: AsyncIterable[T]) -> Iterator[T]:
+    """Yield what an async iterable yields, read on the shared loop."""
+    relay: _Relay[T] = _Relay()
+    future = asyncio.run_coroutine_threadsafe(relay.read_async(source), shared_loop())
+    try:
+        while (batch := relay.channel.get_sync()) is not None:
+            yield from batch
+    finally:
+        relay.channel.close()
+        future.cancel()
+    relay.raise_error()
 
 
 class _Stopped:

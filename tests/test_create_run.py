@@ -151,9 +151,7 @@ def test_a_coroutine_that_ends_within_its_grace_is_not_cancelled(reader: str) ->
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
-def test_a_thread_that_stays_is_abandoned_with_one_warning(
-    reader: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_thread_that_stays_is_abandoned_with_one_warning(reader: str, caplog: pytest.LogCaptureFixture) -> None:
     ending, release = Ending(), threading.Event()
 
     def deaf_callback(controller: RunController) -> None:

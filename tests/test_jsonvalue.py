@@ -61,7 +61,7 @@ class Model(pydantic.BaseModel):
         (10**400, None),
         (2**53, 2**53),
         ((1, 2), [1, 2]),
-        ({1, 1}, [1]),
+        ({1}, [1]),
         (range(3), [0, 1, 2]),
         (OrderedDict(a=1), {"a": 1}),
         (UserDict(a=(1,)), {"a": [1]}),

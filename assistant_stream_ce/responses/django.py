@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from assistant_stream_ce.background import iterate_in_thread
+from assistant_stream_ce.background import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
@@ -92,7 +92,7 @@ class AssistantStreamResponse(StreamingHttpResponse):
         """Return the content for a WSGI server."""
         if self._iterator is self._body or not self._wrapping_is_async:
             return iter(self._iterator)
-        return iter(super().__iter__())
+        return iterate_on_shared_loop(self._iterator)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Return the content for an ASGI server."""

@@ -1,0 +1,155 @@
+"""The body of every response: it ends properly, logs what the callback raised, and beats while it is quiet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, OpenAIStreamEncoder
+from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
+
+
+def read_bytes(reader: str, body: ResponseBody) -> list[bytes]:
+    if reader == "for":
+        return list(body)
+
+    async def collect() -> list[bytes]:
+        return [data async for data in body]
+
+    return asyncio.run(collect())
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_a_raising_callback_ends_the_wire_and_is_logged_once(
+    kind: str, reader: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        raise ValueError("boom")
+
+    body = ResponseBody(create_run(as_kind(kind, run)), AssistantTransportEncoder(), True)
+    data = b"".join(read_bytes(reader, body))
+    assert b'"error":"boom"' in data
+    assert data.endswith(b"data: [DONE]\n\n")
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("assistant_stream_ce", logging.ERROR)
+    assert record.exc_info is not None
+    assert "controller.append_text" not in caplog.text
+    assert 'raise ValueError("boom")' in caplog.text
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+@pytest.mark.parametrize("kind_of_exit", [KeyboardInterrupt, SystemExit])
+def test_an_exit_passes_through(reader: str, kind_of_exit: type[BaseException]) -> None:
+    def run(controller: RunController) -> None:
+        raise kind_of_exit
+
+    with pytest.raises(kind_of_exit):
+        read_bytes(reader, ResponseBody(create_run(run), DataStreamEncoder(), True))
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+@pytest.mark.parametrize("encoder", [DataStreamEncoder, AssistantTransportEncoder, OpenAIStreamEncoder])
+def test_a_quiet_stream_beats(reader: str, encoder: Callable[[], Any]) -> None:
+    beat, beaten = encoder().keepalive, threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        assert beaten.wait(10)
+        controller.append_text("b")
+
+    body = ResponseBody(create_run(run), encoder(), 0.02)
+
+    def note(data: bytes, beats: list[bytes]) -> None:
+        beats.append(data)
+        if beats.count(beat) == 3:
+            beaten.set()
+
+    received: list[bytes] = []
+
+    async def collect() -> None:
+        async for data in body:
+            note(data, received)
+
+    if reader == "for":
+        for data in body:
+            note(data, received)
+    else:
+        asyncio.run(collect())
+    assert received.count(beat) >= 3
+    assert all(received)
+
+
+async def test_the_heartbeat_s_timer_ends_with_the_stream() -> None:
+    loop = asyncio.get_running_loop()
+    scheduled: list[asyncio.TimerHandle] = []
+    call_later = loop.call_later
+
+    def note(delay: float, *arguments: Any, **options: Any) -> asyncio.TimerHandle:
+        handle = call_later(delay, *arguments, **options)
+        scheduled.append(handle)
+        return handle
+
+    loop.call_later = note  # type: ignore[method-assign]
+    body = ResponseBody(create_run(lambda controller: controller.append_text("a")), DataStreamEncoder(), 30)
+    assert b"".join([data async for data in body]) == b'0:"a"\n'
+    assert len(scheduled) == 1
+    assert scheduled[0].cancelled()
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_close_ends_the_wait_of_a_reader_elsewhere(reader: str) -> None:
+    reading = threading.Event()
+
+    def run(controller: RunController) -> None:
+        reading.set()
+        controller.cancelled_event.wait_sync(30)
+
+    body = ResponseBody(create_run(run), DataStreamEncoder(), False)
+    closer = threading.Thread(target=lambda: reading.wait(10) and body.close())
+    closer.start()
+    assert read_bytes(reader, body) == []
+    closer.join()
+
+
+def test_the_run_is_bound_to_the_place_where_the_response_is_made() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+    bodies: list[ResponseBody] = []
+
+    def view() -> None:
+        variable.set("in the view")
+        stream = create_run(lambda controller: controller.append_text(variable.get()))
+        bodies.append(ResponseBody(stream, DataStreamEncoder(), True))
+
+    contextvars.copy_context().run(view)
+    assert b"".join(bodies[0]) == b'0:"in the view"\n'
+
+
+def test_choose_encoder() -> None:
+    encoder = DataStreamEncoder()
+    assert choose_encoder(encoder, None, {}) is encoder
+    assert isinstance(choose_encoder(None, DataStreamEncoder, {}), DataStreamEncoder)
+    with pytest.raises(TypeError, match="encoder is missing"):
+        choose_encoder(None, None, {})
+    with pytest.raises(TypeError, match="must be an Encoder, not str"):
+        choose_encoder("data stream", None, {})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="unexpected keyword arguments: stauts"):
+        choose_encoder(encoder, None, {"stauts": 1})
+
+
+def test_the_openai_encoder_of_a_response_knows_the_time() -> None:
+    before = int(time.time())
+    event = json.loads(openai_encoder(model="m").finish().split(b"\n")[0].removeprefix(b"data: "))
+    assert before <= event["created"] <= time.time()
+    assert event["model"] == "m"

@@ -1,0 +1,276 @@
+"""One response class for Django that streams under both handlers, from both kinds of views, behind middleware."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import threading
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import django
+import pytest
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection, connections
+from django.http import HttpRequest
+from django.test import override_settings
+from django.urls import path
+
+from assistant_stream_ce import RunController, RunResult, create_run
+from assistant_stream_ce.responses.django import (
+    AssistantStreamResponse,
+    AssistantTransportResponse,
+    DataStreamResponse,
+    OpenAIStreamResponse,
+)
+from assistant_stream_ce.serialization import DataStreamEncoder
+
+if not settings.configured:
+    settings.configure(
+        SECRET_KEY="tests",
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF=__name__,
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "CONN_MAX_AGE": 600}},
+    )
+    django.setup()
+
+GZIP = "django.middleware.gzip.GZipMiddleware"
+COMMON = "django.middleware.common.CommonMiddleware"
+
+
+def async_only(get_response: Any) -> Any:
+    async def middleware(request: HttpRequest) -> Any:
+        return await get_response(request)
+
+    return middleware
+
+
+async_only.async_capable = True  # type: ignore[attr-defined]
+async_only.sync_capable = False  # type: ignore[attr-defined]
+
+
+class Steps:
+    """A callback that says a word for each step it is allowed."""
+
+    def __init__(self) -> None:
+        self.allowed = threading.Semaphore(1)
+        self.results: list[RunResult] = []
+        self.ended = threading.Event()
+
+    def run(self, controller: RunController) -> None:
+        for number in range(3):
+            assert self.allowed.acquire(timeout=10)
+            controller.append_text(str(number))
+
+    def finish(self, result: RunResult) -> None:
+        self.results.append(result)
+        self.ended.set()
+
+    def response(self) -> DataStreamResponse:
+        return DataStreamResponse(create_run(self.run, on_finish=self.finish))
+
+
+steps = Steps()
+
+
+def view(request: HttpRequest) -> Any:
+    return steps.response()
+
+
+async def async_view(request: HttpRequest) -> Any:
+    return steps.response()
+
+
+urlpatterns = [path("def", view), path("async", async_view)]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_steps() -> Iterator[None]:
+    global steps
+    steps = Steps()
+    yield
+    steps.allowed.release(5)
+
+
+def wsgi_response(address: str, **environ: str) -> Any:
+    return WSGIHandler()(
+        {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": address,
+            "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80",
+            "wsgi.input": BytesIO(),
+            "wsgi.url_scheme": "http",
+            **environ,
+        },
+        lambda status, headers, exc_info=None: lambda data: None,
+    )
+
+
+MIDDLEWARE = [[], [COMMON, GZIP], [f"{__name__}.async_only"], [GZIP, f"{__name__}.async_only"]]
+
+
+@pytest.mark.parametrize("middleware", MIDDLEWARE, ids=["none", "gzip", "async", "gzip over async"])
+@pytest.mark.parametrize("address", ["/def", "/async"])
+def test_under_wsgi_the_body_arrives_while_the_callback_runs(address: str, middleware: list[str]) -> None:
+    with override_settings(MIDDLEWARE=middleware):
+        response = wsgi_response(address, HTTP_ACCEPT_ENCODING="gzip")
+    is_gzip = response.headers.get("Content-Encoding") == "gzip"
+    assert is_gzip == (GZIP in middleware)
+    if is_gzip and not response.is_async and django.VERSION < (6, 1):
+        # Django's own compression of synchronous content holds small chunks back until 6.1.
+        steps.allowed.release(3)
+    sent, text = b"", b""
+    for data in response:
+        sent += data
+        text = unzipped(sent) if is_gzip else sent
+        if text.endswith(b'"\n'):
+            steps.allowed.release()
+    response.close()
+    assert text == b'0:"0"\n0:"1"\n0:"2"\n'
+    assert steps.results == [RunResult("completed")]
+
+
+def unzipped(data: bytes) -> bytes:
+    """Return what a client has of a gzip stream so far; asynchronous content is a member for each piece."""
+    text = b""
+    while data:
+        member = zlib.decompressobj(31)
+        text += member.decompress(data)
+        data = member.unused_data
+    return text
+
+
+class AsgiClient:
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+        self.pieces: list[bytes] = []
+        self.headers: dict[bytes, bytes] = {}
+        self.on_data: Any = lambda data: None
+        self._asked = False
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.headers = {name.lower(): value for name, value in message["headers"]}
+        elif message.get("body"):
+            self.pieces.append(message["body"])
+            self.on_data(message["body"])
+
+    async def call(self, address: str) -> None:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": address,
+            "headers": [(b"accept-encoding", b"gzip")],
+            "query_string": b"",
+            "asgi": {"spec_version": "2.3"},
+        }
+        await ASGIHandler()(scope, self.receive, self.send)
+
+
+@pytest.mark.parametrize("middleware", MIDDLEWARE, ids=["none", "gzip", "async", "gzip over async"])
+@pytest.mark.parametrize("address", ["/def", "/async"])
+async def test_under_asgi_the_body_arrives_while_the_callback_runs(address: str, middleware: list[str]) -> None:
+    client = AsgiClient()
+    client.on_data = lambda data: steps.allowed.release()
+    with override_settings(MIDDLEWARE=middleware):
+        await client.call(address)
+    text = b"".join(client.pieces)
+    if GZIP in middleware:
+        assert client.headers[b"content-encoding"] == b"gzip"
+        text = gzip.decompress(text)
+    assert text == b'0:"0"\n0:"1"\n0:"2"\n'
+    assert steps.results == [RunResult("completed")]
+
+
+@pytest.mark.parametrize("middleware", MIDDLEWARE, ids=["none", "gzip", "async", "gzip over async"])
+@pytest.mark.parametrize("address", ["/def", "/async"])
+async def test_under_asgi_a_client_that_leaves_is_noticed(address: str, middleware: list[str]) -> None:
+    client, got = AsgiClient(), asyncio.Event()
+    client.on_data = lambda data: got.set()
+    with override_settings(MIDDLEWARE=middleware):
+        calling = asyncio.ensure_future(client.call(address))
+        await asyncio.wait_for(got.wait(), 10)
+        client.left.set()
+        steps.allowed.release(0 + 1)
+        await calling
+    assert await asyncio.to_thread(steps.ended.wait, 10)
+    assert [result.reason for result in steps.results] in (["cancelled"], ["abandoned"])
+
+
+def test_a_closed_wsgi_response_cancels_the_run() -> None:
+    response = wsgi_response("/def")
+    assert next(iter(response)) == b'0:"0"\n'
+    steps.allowed.release()
+    response.close()
+    assert steps.ended.wait(10)
+    assert steps.results[0].reason == "cancelled"
+
+
+def test_a_response_that_was_never_read_never_starts() -> None:
+    response = wsgi_response("/def")
+    response.close()
+    assert steps.results == [RunResult("cancelled")]
+
+
+def test_status_and_headers() -> None:
+    response = DataStreamResponse(create_run(lambda c: None), status=418, reason="Tea", headers={"X-A": "1"})
+    assert (response.status_code, response.reason_phrase) == (418, "Tea")
+    assert response["X-A"] == "1"
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+    assert response["Cache-Control"] == "no-cache, no-transform"
+    assert response.streaming
+    response.close()
+
+
+def test_the_other_names() -> None:
+    def say(controller: RunController) -> None:
+        controller.append_text("a")
+
+    assert b"".join(AssistantTransportResponse(create_run(say))).endswith(b"data: [DONE]\n\n")
+    assert b'"model":"m"' in b"".join(OpenAIStreamResponse(create_run(say), model="m"))
+    assert b"".join(AssistantStreamResponse(create_run(say), DataStreamEncoder())) == b'0:"a"\n'
+
+
+@pytest.mark.parametrize("end", ["returns", "raises", "is cancelled"])
+def test_connections_that_the_callback_opened_are_closed(end: str) -> None:
+    opened: list[Any] = []
+
+    def run(controller: RunController) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+        opened.append(connections["default"].connection)
+        controller.append_text("a")
+        if end == "raises":
+            raise ValueError("boom")
+        if end == "is cancelled":
+            controller.cancelled_event.wait_sync(30)
+
+    closed: list[bool] = []
+    original = connections.close_all
+
+    def note() -> None:
+        original()
+        closed.append(connections["default"].connection is None or connections["default"].is_in_memory_db())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "close_all", note)
+        response = DataStreamResponse(create_run(run))
+        content = iter(response)
+        assert next(content).startswith(b'0:"a"\n')
+        if end != "is cancelled":
+            list(content)
+        response.close()
+    assert opened
+    assert closed == [True]

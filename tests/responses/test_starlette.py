@@ -1,0 +1,290 @@
+"""Starlette's response under every kind of server: it notices that the client has left, always, and cleans up.
+
+Most tests drive the response by hand, as an ASGI server does: that reaches every version of the specification.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from assistant_stream_ce import RunController, RunResult, create_run
+from assistant_stream_ce.responses.starlette import (
+    AssistantStreamResponse,
+    AssistantTransportResponse,
+    DataStreamResponse,
+    OpenAIStreamResponse,
+)
+from assistant_stream_ce.serialization import DataStreamEncoder
+from tests.helpers import CALLBACK_KINDS
+
+SPECS = ("2.1", "2.3", "2.4", "2.5")
+
+
+class Client:
+    """A server and its client in one: it collects what is sent, and leaves when it is told to."""
+
+    def __init__(self, spec: str = "2.3", method: str = "POST") -> None:
+        self.scope: dict[str, Any] = {
+            "type": "http",
+            "method": method,
+            "headers": [],
+            "path": "/",
+            "asgi": {"spec_version": spec},
+        }
+        self.sent: list[dict[str, Any]] = []
+        self.left = asyncio.Event()
+        self.got_text = asyncio.Event()
+        self.send_error: Exception | None = None
+        self._asked = False
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        if message.get("body") and self.send_error is not None:
+            raise self.send_error
+        self.sent.append(message)
+        if message.get("body"):
+            self.got_text.set()
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+    async def call(self, app: Any) -> None:
+        await app(self.scope, self.receive, self.send)
+
+
+class Quiet:
+    """A callback that says one word and waits, and what became of it."""
+
+    def __init__(self, kind: str) -> None:
+        self.course: list[str] = []
+        self.ended = threading.Event()
+        self._kind = kind
+
+    def stream(self) -> Any:
+        return create_run(self._wait if self._kind == "def" else self._sleep, on_finish=self._finish)
+
+    def _wait(self, controller: RunController) -> None:
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync(30)
+        self.course.append("learned")
+
+    async def _sleep(self, controller: RunController) -> None:
+        controller.append_text("a")
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.01)
+            self.course.append("learned")
+
+    def _finish(self, result: RunResult) -> None:
+        self.course.append(result.reason)
+        self.ended.set()
+
+    async def expect_cancelled(self) -> None:
+        assert await asyncio.to_thread(self.ended.wait, 5)
+        assert self.course == ["learned", "cancelled"]
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("spec", SPECS)
+async def test_a_client_that_leaves_a_quiet_stream_is_noticed(kind: str, spec: str) -> None:
+    client, quiet = Client(spec), Quiet(kind)
+    calling = asyncio.ensure_future(client.call(DataStreamResponse(quiet.stream())))
+    await client.got_text.wait()
+    client.left.set()
+    started = time.monotonic()
+    await calling
+    assert time.monotonic() - started < 1
+    await quiet.expect_cancelled()
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("error", [OSError("gone"), RuntimeError("after close")])
+async def test_a_send_that_raises_is_a_client_that_left(
+    kind: str, spec: str, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, quiet = Client(spec), Quiet(kind)
+    client.send_error = error
+    await client.call(DataStreamResponse(quiet.stream()))
+    await quiet.expect_cancelled()
+    assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+async def test_a_send_that_never_returns_does_not_hide_that_the_client_left(kind: str) -> None:
+    client, quiet = Client(), Quiet(kind)
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            client.got_text.set()
+            await asyncio.sleep(30)
+
+    response = DataStreamResponse(quiet.stream())
+    calling = asyncio.ensure_future(response(client.scope, client.receive, send))
+    await client.got_text.wait()
+    client.left.set()
+    await calling
+    await quiet.expect_cancelled()
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("scope_of", ["anyio", "asyncio"])
+async def test_a_cancelled_scope_cleans_up(kind: str, scope_of: str) -> None:
+    client, quiet = Client(), Quiet(kind)
+    response = DataStreamResponse(quiet.stream())
+    if scope_of == "anyio":
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.call, response)
+            await client.got_text.wait()
+            group.cancel_scope.cancel()
+    else:
+        calling = asyncio.ensure_future(client.call(response))
+        await client.got_text.wait()
+        calling.cancel()
+        await asyncio.wait([calling])
+        assert calling.cancelled()
+    await quiet.expect_cancelled()
+
+
+async def test_a_failing_start_is_an_error_and_cleans_up() -> None:
+    client, results = Client(), []
+
+    async def send(message: Any) -> None:
+        raise ValueError("bad header")
+
+    response = DataStreamResponse(create_run(lambda controller: None, on_finish=results.append))
+    with pytest.raises(ValueError, match="bad header"):
+        await response(client.scope, client.receive, send)
+    assert results == [RunResult("cancelled")]
+
+
+async def test_head_never_starts_the_run() -> None:
+    client, results, started = Client(method="HEAD"), [], []
+    await client.call(DataStreamResponse(create_run(started.append, on_finish=results.append)))
+    assert not started
+    assert results == [RunResult("cancelled")]
+    assert [message["type"] for message in client.sent] == ["http.response.start", "http.response.body"]
+    assert client.body == b""
+
+
+async def test_a_client_that_was_gone_before_the_first_byte() -> None:
+    client, results = Client(), []
+
+    async def sleep(controller: RunController) -> None:
+        await asyncio.sleep(30)
+
+    client.left.set()
+    await client.call(DataStreamResponse(create_run(sleep, on_finish=results.append)))
+    assert [result.reason for result in results] == ["cancelled"]
+
+
+async def test_the_background_task_runs_also_when_the_client_left() -> None:
+    ran: list[bool] = []
+    for leaves in (False, True):
+        client = Client()
+        if leaves:
+            client.left.set()
+        stream = create_run(lambda controller: controller.cancelled_event.wait_sync(30 if leaves else 0) and None)
+        await client.call(DataStreamResponse(stream, background=BackgroundTask(lambda: ran.append(True))))
+    assert ran == [True, True]
+
+
+def test_status_headers_and_body() -> None:
+    def respond(request: Any) -> Any:
+        stream = create_run(lambda controller: controller.append_text("hé"))
+        return DataStreamResponse(stream, status_code=201, headers={"X-A": "1", "cache-control": "no-store"})
+
+    with TestClient(Starlette(routes=[Route("/", respond, methods=["POST"])])) as client:
+        response = client.post("/")
+    assert response.status_code == 201
+    assert response.text == '0:"hé"\n'
+    assert response.headers["x-a"] == "1"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.headers["x-vercel-ai-data-stream"] == "v1"
+    assert "content-length" not in response.headers
+
+
+def test_fastapi_endpoints_of_both_kinds() -> None:
+    app = FastAPI()
+
+    async def run(controller: RunController) -> None:
+        controller.append_text("a")
+
+    @app.post("/async")
+    async def chat_async() -> AssistantTransportResponse:
+        return AssistantTransportResponse(create_run(run))
+
+    @app.post("/def")
+    def chat() -> OpenAIStreamResponse:
+        return OpenAIStreamResponse(create_run(run), model="m", include_usage=True)
+
+    @app.post("/generic")
+    def generic() -> AssistantStreamResponse:
+        return AssistantStreamResponse(create_run(run), DataStreamEncoder(), status=202)
+
+    with TestClient(app) as client:
+        assert client.post("/async").text.endswith("data: [DONE]\n\n")
+        assert '"usage"' in client.post("/def").text
+        assert client.post("/generic").status_code == 202
+
+
+async def never(request: Any, call_next: Callable[..., Any]) -> Any:
+    return await call_next(request)
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize(
+    "middleware", [[Middleware(BaseHTTPMiddleware, dispatch=never)], [Middleware(GZipMiddleware)]], ids=["base", "gzip"]
+)
+async def test_behind_middleware_the_stream_is_incremental_and_leaving_is_noticed(kind: str, middleware: Any) -> None:
+    client, quiet = Client(), Quiet(kind)
+    client.scope["headers"] = [(b"accept-encoding", b"gzip")]
+
+    def respond(request: Any) -> Any:
+        return DataStreamResponse(quiet.stream())
+
+    app = Starlette(routes=[Route("/", respond, methods=["POST"])], middleware=middleware)
+    calling = asyncio.ensure_future(client.call(app))
+    await asyncio.wait_for(client.got_text.wait(), 5)
+    client.left.set()
+    await calling
+    await quiet.expect_cancelled()
+
+
+async def test_a_middleware_may_wrap_the_body_iterator() -> None:
+    client = Client()
+    response = DataStreamResponse(create_run(lambda controller: controller.append_text("a")))
+    inner = response.body_iterator
+
+    async def shout() -> Any:
+        async for data in inner:
+            yield data.upper()
+
+    response.body_iterator = shout()
+    await client.call(response)
+    assert client.body == b'0:"A"\n'
