@@ -154,13 +154,17 @@ def test_call_on_close_is_called_and_an_abandoned_stream_is_cancelled(app: flask
 def test_teardown_fires_for_later_requests_after_an_abandoned_stream(app: flask.Flask) -> None:
     torn: list[str] = []
 
+    def wait(controller: RunController) -> None:
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync(30)
+
     @app.teardown_appcontext
     def tear_down(_: Any) -> None:
         torn.append("app")
 
     @app.post("/")
     def chat() -> Any:
-        return DataStreamResponse(create_run(lambda c: c.append_text("a") or (c.cancelled_event.wait_sync(30) and None)))
+        return DataStreamResponse(create_run(wait))
 
     @app.get("/plain")
     def plain() -> str:

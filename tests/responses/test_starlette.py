@@ -202,15 +202,17 @@ async def test_a_client_that_was_gone_before_the_first_byte() -> None:
     assert [result.reason for result in results] == ["cancelled"]
 
 
-async def test_the_background_task_runs_also_when_the_client_left() -> None:
-    ran: list[bool] = []
-    for leaves in (False, True):
-        client = Client()
-        if leaves:
-            client.left.set()
-        stream = create_run(lambda controller: controller.cancelled_event.wait_sync(30 if leaves else 0) and None)
-        await client.call(DataStreamResponse(stream, background=BackgroundTask(lambda: ran.append(True))))
-    assert ran == [True, True]
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_the_background_task_runs_also_when_the_client_left(leaves: bool) -> None:
+    client, ran = Client(), []
+    if leaves:
+        client.left.set()
+
+    def run(controller: RunController) -> None:
+        controller.cancelled_event.wait_sync(30 if leaves else 0)
+
+    await client.call(DataStreamResponse(create_run(run), background=BackgroundTask(lambda: ran.append(True))))
+    assert ran == [True]
 
 
 def test_status_headers_and_body() -> None:
