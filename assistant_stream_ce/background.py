@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import importlib
 import os
 import sys
@@ -55,9 +56,10 @@ class _Process:
     """Everything that belongs to this process."""
 
     def __init__(self) -> None:
-        # Guards both fields.
+        # Guards every field but the signal.
         self.lock = threading.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.loop_stopped = Signal()
         self.runs: set[LiveRun] = set()
         self.has_hooks = False
 
@@ -85,19 +87,41 @@ def shared_loop() -> asyncio.AbstractEventLoop:
     process = _process
     with process.lock:
         if process.loop is None:
-            process.loop = asyncio.new_event_loop()
-            _start_loop_thread(process.loop.run_forever)
+            process.loop = _new_loop()
+            _start_loop_thread(functools.partial(_run_loop, process.loop, process.loop_stopped))
         return process.loop
 
 
-def _start_loop_thread(run_forever: Callable[[], object]) -> None:
+def _run_loop(loop: asyncio.AbstractEventLoop, stopped: Signal) -> None:
+    try:
+        loop.run_forever()
+        if not asyncio.all_tasks(loop):
+            loop.close()
+    finally:
+        stopped.set()
+
+
+def _is_gevent() -> bool:
     monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("threading"):
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if not _is_gevent():
+        return asyncio.new_event_loop()
+    # The loop will have an OS thread of its own, so it must wait as an OS thread does: gevent's selector
+    # gives up when no greenlet of that thread can wake it.
+    selector = importlib.import_module("gevent.monkey").get_original("selectors", "DefaultSelector")
+    return asyncio.SelectorEventLoop(selector())
+
+
+def _start_loop_thread(run_loop: Callable[[], object]) -> None:
+    if _is_gevent():
         # A patched Thread is a greenlet, and the running loop is a property of the OS thread: all other
         # greenlets would find themselves inside it. gevent's pool makes real threads.
-        importlib.import_module("gevent.threadpool").ThreadPool(1).spawn(run_forever)
+        importlib.import_module("gevent.threadpool").ThreadPool(1).spawn(run_loop)
     else:
-        start_thread(run_forever, "assistant-stream-loop")
+        start_thread(run_loop, "assistant-stream-loop")
 
 
 def add_live_run(run: LiveRun) -> None:
@@ -107,7 +131,7 @@ def add_live_run(run: LiveRun) -> None:
         process.runs.add(run)
         first, process.has_hooks = not process.has_hooks, True
     if first:
-        atexit.register(shutdown, _EXIT_SECONDS)
+        atexit.register(_at_exit)
         os.register_at_fork(after_in_child=_after_fork)
 
 
@@ -245,3 +269,11 @@ def shutdown(timeout: float) -> Awaitable[None]:
     if not in_event_loop():
         stopped.wait_sync()
     return stopped
+
+
+def _at_exit() -> None:
+    shutdown(_EXIT_SECONDS)
+    process = _process
+    if process.loop is not None:
+        process.loop.call_soon_threadsafe(process.loop.stop)
+        process.loop_stopped.wait_sync(_EXIT_SECONDS)
