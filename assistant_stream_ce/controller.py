@@ -11,7 +11,7 @@ is discarded until its task is cancelled. Once the run has ended, every call rai
 from __future__ import annotations
 
 import inspect
-import secrets
+import uuid
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -116,7 +116,7 @@ class RunController:
         Raises:
             ToolCallError: the id was used in this run already.
         """
-        call_id = arguments.optional_text(tool_call_id, "tool_call_id") or f"call_{secrets.token_hex(12)}"
+        call_id = arguments.optional_text(tool_call_id, "tool_call_id") or f"call_{uuid.uuid4().hex[:24]}"
         name = arguments.text(tool_name, "tool_name")
         self._link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self._parent_id))
         return ToolCallController(self._link.calls, call_id, name)

@@ -7,7 +7,7 @@ for tool results, sources, files, data, annotations and state: those are left ou
 
 from __future__ import annotations
 
-import secrets
+import uuid
 from typing import TYPE_CHECKING
 
 from assistant_stream_ce import chunks
@@ -53,7 +53,7 @@ class OpenAIStreamEncoder(ToolCallEncoder):
     ) -> None:
         super().__init__()
         head = {
-            "id": completion_id or f"chatcmpl-{secrets.token_hex(12)}",
+            "id": completion_id or f"chatcmpl-{uuid.uuid4().hex[:24]}",
             "object": "chat.completion.chunk",
             "created": created,
             "model": model,
