@@ -10,6 +10,7 @@ python3 dev.py check    lint, docs, test
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+# Debian leaves it out of its Python.
+HAS_ENSUREPIP = importlib.util.find_spec("ensurepip") is not None
 CONFORMANCE = ROOT / "tests" / "conformance"
 
 
@@ -30,16 +33,23 @@ def run(*command: str | Path, folder: Path = ROOT) -> None:
         raise SystemExit(status)
 
 
+def pip() -> tuple[str | Path, ...]:
+    """Return the command of the environment's pip; of this Python's own where it cannot give pip to others."""
+    if HAS_ENSUREPIP:
+        return (PYTHON, "-m", "pip")
+    return (sys.executable, "-m", "pip", "--python", PYTHON)
+
+
 def set_up(extra: str) -> None:
     """Make the virtual environment, with the project and one of its extras; do nothing when that is done."""
     if not PYTHON.exists():
         print("Making the virtual environment .venv ...", flush=True)
-        venv.create(ENVIRONMENT, with_pip=True)
+        venv.create(ENVIRONMENT, with_pip=HAS_ENSUREPIP)
     wanted = hashlib.sha256((ROOT / "setup.cfg").read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
     done = ENVIRONMENT / f"installed-{extra}"
     if not done.exists() or done.read_text() != wanted:
         print(f"Installing assistant-stream-ce[{extra}] (the first time takes a minute) ...", flush=True)
-        run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", f".[{extra}]")
+        run(*pip(), "install", "--quiet", "--disable-pip-version-check", "--editable", f".[{extra}]")
         done.write_text(wanted)
 
 
