@@ -28,6 +28,11 @@ class Forwarding:
         if self._task is not None:
             yield from self._task.__await__()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the source was read to its end."""
+        return self._task is None or self._task.done()
+
     def cancel(self) -> None:
         """Stop reading. On the task's loop."""
         if self._task is not None:

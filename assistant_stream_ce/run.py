@@ -138,7 +138,7 @@ class Run:
                 return
             self._has_started = True
         add_live_run(self)
-        context = self.context or contextvars.copy_context()
+        context = contextvars.copy_context() if self.context is None else self.context
         try:
             if is_callable_as(inspect.iscoroutinefunction, self._callback):
                 self._start_task(loop, context, functools.partial(self._callback, self._controller))
@@ -191,9 +191,16 @@ class Run:
         awaitable = context.run(self._call)
         if awaitable is None:
             self._end()
-        else:
-            # A plain function that returned an awaitable: what blocked is done, the rest is a coroutine's.
+            return
+        # A plain function that returned an awaitable: what blocked is done, the rest is a coroutine's.
+        try:
             self._start_task(loop, context, lambda: awaitable)
+        except RuntimeError as error:
+            # The reader's loop was closed meanwhile.
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()
+            self._conclude(error)
+            self._end()
 
     def _call(self) -> Awaitable[object] | None:
         try:
@@ -218,7 +225,8 @@ class Run:
 
     def _forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
         forwarding = forward(source, controller)
-        self._forwardings.append(forwarding)
+        if not forwarding.is_done:
+            self._forwardings.append(forwarding)
         return forwarding
 
     # --- the end ---

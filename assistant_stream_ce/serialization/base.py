@@ -95,7 +95,12 @@ def as_stream(source: ChunkSource) -> AssistantStream:
             await controller.add_stream(source)
 
         return create_run(forward)
-    return create_run(lambda controller: controller.add_stream(source))
+
+    def forward_in_thread(controller: RunController) -> None:
+        # Read to its end there. What `add_stream` returns would be awaited, on a loop that nobody needs.
+        controller.add_stream(source)
+
+    return create_run(forward_in_thread)
 
 
 class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
