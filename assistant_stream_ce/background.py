@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import functools
 import importlib
+import logging
 import os
 import sys
 import threading
@@ -31,6 +32,8 @@ __all__ = (
     "shutdown",
     "start_thread",
 )
+
+logger = logging.getLogger("assistant_stream_ce")
 
 T = TypeVar("T")
 
@@ -83,22 +86,42 @@ def shared_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop on which coroutine callbacks run when they are read with `for`.
 
     One for the process, so that callbacks may share pooled async clients. It ends with the process.
+
+    Raises:
+        RuntimeError: the interpreter is ending and starts no threads any more.
     """
     process = _process
     with process.lock:
+        _add_hooks(process)
         if process.loop is None:
-            process.loop = _new_loop()
-            _start_loop_thread(functools.partial(_run_loop, process.loop, process.loop_stopped))
+            loop = _new_loop()
+            try:
+                _start_loop_thread(functools.partial(_run_loop, loop, process.loop_stopped))
+            except RuntimeError:
+                loop.close()
+                raise
+            process.loop = loop
         return process.loop
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop, stopped: Signal) -> None:
     try:
-        loop.run_forever()
+        while not _run_until_stopped(loop):
+            pass
         if not asyncio.all_tasks(loop):
             loop.close()
     finally:
         stopped.set()
+
+
+def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        loop.run_forever()
+    except (SystemExit, KeyboardInterrupt):
+        # Of one task, which has it as its result; asyncio lets it break the loop too. This loop is not its own.
+        logger.exception("a task on the shared loop wants to end the program; the loop goes on for the other runs")
+        return False
+    return True
 
 
 def _is_gevent() -> bool:
@@ -125,14 +148,28 @@ def _start_loop_thread(run_loop: Callable[[], object]) -> None:
 
 
 def add_live_run(run: LiveRun) -> None:
-    """List a run that has started; the first one registers the hooks for the process's exit and for fork."""
+    """List a run that has started."""
     process = _process
     with process.lock:
+        _add_hooks(process)
         process.runs.add(run)
-        first, process.has_hooks = not process.has_hooks, True
-    if first:
+
+
+def _add_hooks(process: _Process) -> None:
+    """Register the hooks for the process's exit and for fork, once, with the lock held."""
+    if process.has_hooks:
+        return
+    process.has_hooks = True
+    os.register_at_fork(after_in_child=_after_fork)
+    # `atexit` is too late: threads of executors are joined before it, and one may wait for a reader who has left.
+    # Executors use this hook themselves, in the reverse order of registration, so theirs has to be there first.
+    importlib.import_module("concurrent.futures.thread")
+    register: Callable[[Callable[[], None]], object] = getattr(threading, "_register_atexit", atexit.register)
+    try:
+        register(_at_exit)
+    except RuntimeError:
+        # The interpreter is ending already.
         atexit.register(_at_exit)
-        os.register_at_fork(after_in_child=_after_fork)
 
 
 def discard_live_run(run: LiveRun) -> None:
@@ -231,9 +268,19 @@ def iterate_on_shared_loop(source: AsyncIterable[T]) -> Iterator[T]:
 class _Stopped:
     """What `shutdown` returns: awaitable in a coroutine, where the call itself does not wait."""
 
-    def __init__(self, runs: list[LiveRun], seconds: float) -> None:
-        self._runs = runs
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._runs: list[LiveRun] = []
+        self._told = Signal()
+
+    def shut_down(self) -> None:
+        """Tell all live runs."""
+        process = _process
+        with process.lock:
+            self._runs = list(process.runs)
+        for run in self._runs:
+            run.shut_down()
+        self._told.set()
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._wait().__await__()
@@ -241,6 +288,7 @@ class _Stopped:
     async def _wait(self) -> None:
         try:
             async with asyncio.timeout(self._seconds):
+                await self._told.wait()
                 for run in self._runs:
                     await run.ended.wait()
         except TimeoutError:
@@ -249,6 +297,7 @@ class _Stopped:
     def wait_sync(self) -> None:
         """Block until all runs have ended or the time is over."""
         deadline = time.monotonic() + self._seconds
+        self._told.wait_sync(self._seconds)
         for run in self._runs:
             run.ended.wait_sync(max(0.0, deadline - time.monotonic()))
 
@@ -256,23 +305,22 @@ class _Stopped:
 def shutdown(timeout: float) -> Awaitable[None]:
     """End all live runs of this process, each with an error chunk and a proper end of its wire.
 
-    For a server's shutdown hook: clients are told, callbacks learn that they are cancelled. Streams that are
-    created later work as ever. In a thread it waits for the callbacks to end, at most `timeout` seconds.
-    In a coroutine it does not block; `await` what it returns to wait that long.
+    For a server's shutdown hook, a signal handler included: clients are told, callbacks learn that they are
+    cancelled. Streams that are created later work as ever. In a thread it waits for the callbacks to end, at
+    most `timeout` seconds. In a coroutine it does not block; `await` what it returns to wait that long.
     """
-    process = _process
-    with process.lock:
-        runs = list(process.runs)
-    for run in runs:
-        run.shut_down()
-    stopped = _Stopped(runs, timeout)
+    stopped = _Stopped(timeout)
+    # In a thread of its own: a signal handler may have interrupted this one with a lock of a run in its hands.
+    start_thread(stopped.shut_down, "assistant-stream-shutdown")
     if not in_event_loop():
         stopped.wait_sync()
     return stopped
 
 
 def _at_exit() -> None:
-    shutdown(_EXIT_SECONDS)
+    stopped = _Stopped(_EXIT_SECONDS)
+    stopped.shut_down()
+    stopped.wait_sync()
     process = _process
     if process.loop is not None:
         process.loop.call_soon_threadsafe(process.loop.stop)

@@ -103,14 +103,23 @@ class Cancellation:
         self._callbacks: list[Callback] = []
         self._closed = False
 
-    def add(self, callback: Callback) -> bool:
-        """Register a callback; return false when the run is cancelled already and it is due at once."""
+    def add(self, callback: Callback) -> Callback | None:
+        """Register a callback; return its registration, or None when the run is cancelled and it is due at once."""
         context = contextvars.copy_context()
+
+        def registration() -> None:
+            context.run(callback)
+
         with self._lock:
-            if self._closed:
-                return not self.signal.is_set()
-            self._callbacks.append(lambda: context.run(callback))
-            return True
+            if not self._closed:
+                self._callbacks.append(registration)
+            return None if self._closed and self.signal.is_set() else registration
+
+    def remove(self, registration: Callback) -> None:
+        """Take a registration back, if it was not handed out yet."""
+        with self._lock:
+            if registration in self._callbacks:
+                self._callbacks.remove(registration)
 
     def cancel(self) -> list[Callback]:
         """Set the signal; return the callbacks to call, which later calls will not get again."""

@@ -29,7 +29,7 @@ from typing import Generic, Protocol, TypeVar
 
 import janus
 
-__all__ = ("Alarm", "Channel", "TaskAlarm", "ThreadAlarm", "in_event_loop")
+__all__ = ("Alarm", "Channel", "TaskAlarm", "ThreadAlarm", "in_event_loop", "running_loop")
 
 T = TypeVar("T")
 
@@ -38,13 +38,17 @@ T = TypeVar("T")
 _BATCHES = 8
 
 
-def in_event_loop() -> bool:
-    """Return whether the calling thread is running an event loop at this moment."""
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that the calling thread is running at this moment, if any."""
     try:
-        asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        return None
+
+
+def in_event_loop() -> bool:
+    """Return whether the calling thread is running an event loop at this moment, and so must not block."""
+    return running_loop() is not None
 
 
 class Alarm(Protocol):

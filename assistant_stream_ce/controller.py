@@ -28,7 +28,7 @@ from assistant_stream_ce.tool_calls import ToolCallController, ToolCalls
 
 __all__ = ("ChunkSource", "RunController", "RunLink", "ToolCallController")
 
-#: What `add_stream` takes: another stream, an async generator, or any iterable of chunks.
+#: What `add_stream` takes, be it another stream, an async generator, or any iterable of chunks.
 ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
 
 
@@ -41,6 +41,7 @@ class RunLink:
         refuse: called for a chunk that comes after the end; see `Channel`.
         lose_reader: called when the reader's loop was closed; see `Channel`.
         forward: reads a source of chunks into a controller, in the way that suits the caller.
+        tell_late: calls an `on_cancel` callback that is registered when the run is cancelled already.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class RunLink:
         refuse: Callable[[], None],
         lose_reader: Callable[[], None],
         forward: Callable[[ChunkSource, RunController], Awaitable[None]],
+        tell_late: Callable[[Callable[[], object]], None],
     ) -> None:
         self.channel: Channel[AssistantStreamChunk] = Channel(max_pending, refuse, lose_reader)
         self.cancellation = Cancellation()
@@ -58,6 +60,7 @@ class RunLink:
         self.calls = ToolCalls(self.channel)
         self.refuse = refuse
         self.forward = forward
+        self.tell_late = tell_late
         # The newest state chunk, which takes more operations while it waits. Guarded by the state's lock.
         self._update: chunks.UpdateStateChunk | None = None
 
@@ -226,7 +229,7 @@ class RunController:
 
     @property
     def state(self) -> Any:
-        """The state: a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
+        """The state, as a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
         return proxy(self._link.state, (), self._link.state.root())
 
     @state.setter
@@ -273,16 +276,23 @@ class RunController:
         if self.is_cancelled:
             raise RunCancelled("the reader has left")
 
-    def on_cancel(self, callback: Callable[[], object]) -> None:
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have a plain function called once when the reader leaves; at once when it has left already.
 
         It is called in a thread of its own, with the context variables of this place, so that it may
-        block; what it raises is logged.
+        block; what it raises is logged. Registered too late it is called before this returns, but in a
+        thread of its own if this is a coroutine.
+
+        Returns:
+            A function that takes the registration back, for a callback about something that ends before the run.
         """
         if not callable(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("callback must be a plain function; a coroutine callback meets CancelledError instead")
-        if not self._link.cancellation.add(callback):
-            callback()
+        registration = self._link.cancellation.add(callback)
+        if registration is None:
+            self._link.tell_late(callback)
+            return lambda: None
+        return lambda: self._link.cancellation.remove(registration)
 
     def _refuse_after_end(self) -> None:
         if self._link.channel.has_ended:

@@ -1,7 +1,7 @@
 """The front of a run: `create_run`, the stream that it returns, and the two readers of a stream.
 
-How a run is driven and ended is in `run`; what a process keeps for its runs in `background`. These three are
-the only modules that start a thread, a task or a loop.
+How a run is driven and ended is in `run`, its hooks in `hooks`; what a process keeps for its runs in `background`.
+This room is the only one that starts a thread, a task or a loop.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from concurrent.futures import Executor
 from types import TracebackType
 from typing import Self
 
+from assistant_stream_ce.callables import RunCallback, Surrounding, is_callable_as
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.run import Run, RunCallback, RunResult, Surrounding, is_callable_as
+from assistant_stream_ce.hooks import RunResult
+from assistant_stream_ce.run import Run
 
 __all__ = ("AssistantStream", "AsyncReader", "RunCallback", "RunResult", "SyncReader", "create_run")
 
@@ -199,6 +201,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
     def __init__(self, run: Run) -> None:
         self._run = run
         self._batch: Iterator[AssistantStreamChunk] = iter(())
+        self._is_reading = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_read = 0.0
 
@@ -213,14 +216,18 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
 
     async def aclose(self) -> None:
         """Leave the stream; see `AssistantStream.aclose`."""
+        self._stop_timer()
         await self._run.aclose()
 
     async def read(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
         """Return all chunks that wait, after waiting for one; `[]` after `timeout` seconds, None at the end.
 
         Raises:
+            StreamUsageError: another task waits in this call.
             BaseException: what the callback raised, once everything before it was read.
         """
+        if self._is_reading:
+            raise StreamUsageError("another task waits for this stream already: read it from one task")
         loop = asyncio.get_running_loop()
         self._run.start(loop)
         if timeout is not None:
@@ -229,23 +236,29 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
             self._last_read = loop.time()
             if self._timer is None:
                 self._timer = loop.call_later(timeout, self._nudge, loop, timeout)
+        self._is_reading = True
         try:
             batch = await self._run.link.channel.get()
         except BaseException:
             self._stop_timer()
             self._run.leave()
             raise
+        finally:
+            self._is_reading = False
         if batch is None:
             self._stop_timer()
             self._run.raise_error()
         return batch
 
     def _nudge(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+        channel = self._run.link.channel
+        if channel.has_ended:
+            return
         quiet = loop.time() - self._last_read
         if quiet >= timeout:
-            self._run.link.channel.nudge()
+            channel.nudge()
             quiet = 0.0
-        self._timer = None if self._run.ended.is_set() else loop.call_later(timeout - quiet, self._nudge, loop, timeout)
+        self._timer = loop.call_later(timeout - quiet, self._nudge, loop, timeout)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -65,18 +65,20 @@ def forward(source: ChunkSource, controller: RunController) -> Forwarding:
 
 
 def _forward_inline(source: Iterable[AssistantStreamChunk], controller: RunController) -> None:
+    # Another run's stream can be left from elsewhere: the thread may wait inside it when this run's reader leaves.
     cancel = getattr(source, "cancel", None)
-    if cancel is not None:
-        # Another run's stream: the thread may wait inside it when this run's reader leaves.
-        controller.on_cancel(cancel)
+    forget = None if cancel is None else controller.on_cancel(cancel)
     send = _hold_back_last_error(controller)
     try:
         for chunk in source:
             send(chunk)
     finally:
-        close = getattr(source, "close", None)
+        # Of another run without waiting for its end: this run's grace is not for that.
+        close = cancel or getattr(source, "close", None)
         if close is not None:
             close()
+        if forget is not None:
+            forget()
     send(None)
     if not in_event_loop():
         controller.raise_if_cancelled()
@@ -97,11 +99,13 @@ async def _forward_async(source: AsyncIterable[AssistantStreamChunk], controller
 
 def _forward_on_shared_loop(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
     future = asyncio.run_coroutine_threadsafe(_forward_async(source, controller), shared_loop())
-    controller.on_cancel(future.cancel)
+    forget = controller.on_cancel(future.cancel)
     try:
         future.result()
     except concurrent.futures.CancelledError:
         raise RunCancelled("the reader has left") from None
+    finally:
+        forget()
 
 
 def _hold_back_last_error(controller: RunController) -> Callable[[AssistantStreamChunk | None], None]:

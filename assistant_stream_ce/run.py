@@ -16,6 +16,7 @@ scope the first `await` of a clean-up is its last: it sets the signal, closes th
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import functools
@@ -24,30 +25,23 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager
-from typing import Any, Literal, TypeAlias
-
-import msgspec
+from typing import Any
 
 from assistant_stream_ce.background import add_live_run, discard_live_run, shared_loop, start_thread
+from assistant_stream_ce.callables import RunCallback, Surrounding, is_callable_as, name_of
 from assistant_stream_ce.cancellation import Callback, Signal
-from assistant_stream_ce.channel import in_event_loop
+from assistant_stream_ce.channel import in_event_loop, running_loop
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.controller import ChunkSource, RunController, RunLink
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.forwarding import Forwarding, forward
+from assistant_stream_ce.hooks import Hooks, RunResult, raisable, run_coroutine
 
-__all__ = ("Run", "RunCallback", "RunResult", "Surrounding", "is_callable_as")
+__all__ = ("Run",)
 
 logger = logging.getLogger("assistant_stream_ce")
-
-#: What `create_run` takes: it gets the controller, and returns nothing or an awaitable.
-RunCallback: TypeAlias = Callable[[RunController], object]
-
-#: Makes a context manager to hold open around a blocking callback, in the callback's own thread.
-Surrounding: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 # After the reader has left: what a callback gets to end by itself before its task is cancelled, and the
 # longest that `close` waits for a thread.
@@ -59,30 +53,6 @@ _CLEANUP_SECONDS = 1.0
 _GOODBYE = "The server is shutting down."
 
 _run_numbers = itertools.count(1)
-
-
-class RunResult(msgspec.Struct, frozen=True):
-    """How a run ended, as `on_finish` gets it.
-
-    `reason` is "completed" (the callback returned), "failed" (it raised; `error` is the exception),
-    "cancelled" (the reader left and the callback ended), or "abandoned" (the reader left and the callback's
-    thread still runs, because nothing can stop a thread).
-    """
-
-    reason: Literal["completed", "failed", "cancelled", "abandoned"]
-    error: BaseException | None = None
-
-
-def is_callable_as(kind: Callable[[Any], bool], callback: object) -> bool:
-    """Return whether a callable is of a kind of `inspect`'s, looking through `partial` and `__call__`."""
-    function = _without_partials(callback)
-    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - the method itself is wanted
-
-
-def _without_partials(callback: object) -> object:
-    while isinstance(callback, functools.partial):
-        callback = callback.func
-    return callback
 
 
 class Run:
@@ -98,16 +68,15 @@ class Run:
         max_pending: int,
         executor: Executor | None,
     ) -> None:
-        self.link = RunLink(state, max_pending, self._refuse, self.leave, self._forward)
+        self.link = RunLink(state, max_pending, self._refuse, self.leave, self._forward, self._tell_late)
         self.ended = Signal()
         self.context: contextvars.Context | None = None
         self.surroundings: list[Surrounding] = []
         self._callback = callback
-        self._on_error = on_error
-        self._on_finish = on_finish
         self._executor = executor
         self._controller = RunController(self.link)
         self._name = f"assistant-stream-{next(_run_numbers)}"
+        self._hooks = Hooks(str(self), on_error, on_finish)
         # Guards the three flags: each of these happens once, whoever comes first.
         self._lock = threading.Lock()
         self._has_started = False
@@ -116,6 +85,7 @@ class Run:
         # Set when all `on_cancel` callbacks were called.
         self._told = Signal()
         self._error: BaseException | None = None
+        self._reader_loop: asyncio.AbstractEventLoop | None = None
         # How the callback is driven: by a task on a loop, by an executor's future, or by a thread.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -137,25 +107,24 @@ class Run:
             if self._has_started or self._has_left:
                 return
             self._has_started = True
+        self._reader_loop = loop
         add_live_run(self)
         context = contextvars.copy_context() if self.context is None else self.context
         try:
             if is_callable_as(inspect.iscoroutinefunction, self._callback):
-                self._start_task(loop, context, functools.partial(self._callback, self._controller))
+                self._start_task(context, functools.partial(self._callback, self._controller))
             elif self._executor is not None:
-                self._future = self._executor.submit(self._work, loop, context)
+                self._future = self._executor.submit(self._work, context)
+                self._future.add_done_callback(self._end_if_dropped)
             else:
-                start_thread(functools.partial(self._work, loop, context), self._name)
+                start_thread(functools.partial(self._work, context), self._name)
         except Exception as error:
             # No thread could be started, or the executor was shut down: the reader gets the reason.
-            self._conclude(error)
-            self._end()
+            self._conclude_elsewhere(error)
 
-    def _start_task(
-        self, loop: asyncio.AbstractEventLoop | None, context: contextvars.Context, make: Callable[[], Any]
-    ) -> None:
-        self._loop = loop or shared_loop()
-        if in_event_loop() and asyncio.get_running_loop() is self._loop:
+    def _start_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
+        self._loop = self._reader_loop or shared_loop()
+        if running_loop() is self._loop:
             self._create_task(context, make)
         else:
             self._loop.call_soon_threadsafe(self._create_task, context, make)
@@ -163,8 +132,18 @@ class Run:
     def _create_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
         assert self._loop is not None
         self._task = self._loop.create_task(self._run_coroutine(make), name=self._name, context=context)
+        self._task.add_done_callback(self._end_if_dropped)
         if self._has_left:
             self._cancel_task_after_grace()
+
+    def _end_if_dropped(self, driver: asyncio.Future[None] | Future[None]) -> None:
+        """Conclude a run whose driver never came to it: cancelled in its queue, or before its first step."""
+        if self._has_concluded:
+            return
+        if driver.cancelled():
+            self._conclude_elsewhere(asyncio.CancelledError(), is_from_outside=True)
+        elif (error := driver.exception()) is not None:
+            self._conclude_elsewhere(error)
 
     # --- the two drivers ---
 
@@ -179,14 +158,15 @@ class Run:
             error = raised
             for forwarding in self._forwardings:
                 forwarding.cancel()
+        task = asyncio.current_task()
         try:
-            outcome = self._conclude(error)
-            if inspect.isawaitable(outcome):
-                await _logging_errors(outcome)
+            rest = self._conclude(error, is_from_outside=task is not None and task.cancelling() > 0)
+            if rest is not None:
+                await rest
         finally:
             self._end()
 
-    def _work(self, loop: asyncio.AbstractEventLoop | None, context: contextvars.Context) -> None:
+    def _work(self, context: contextvars.Context) -> None:
         self._thread_id = threading.get_ident()
         awaitable = context.run(self._call)
         if awaitable is None:
@@ -194,13 +174,12 @@ class Run:
             return
         # A plain function that returned an awaitable: what blocked is done, the rest is a coroutine's.
         try:
-            self._start_task(loop, context, lambda: awaitable)
+            self._start_task(context, lambda: awaitable)
         except RuntimeError as error:
             # The reader's loop was closed meanwhile.
             if inspect.iscoroutine(awaitable):
                 awaitable.close()
-            self._conclude(error)
-            self._end()
+            self._conclude_elsewhere(error)
 
     def _call(self) -> Awaitable[object] | None:
         try:
@@ -208,7 +187,8 @@ class Run:
                 for surrounding in self.surroundings:
                     stack.enter_context(surrounding())
                 try:
-                    result = self._callback(self._controller)
+                    # In an executor's queue it may have waited until nobody wants it any more.
+                    result = None if self._has_left else self._callback(self._controller)
                     if inspect.isawaitable(result):
                         return result
                 except BaseException as raised:
@@ -220,7 +200,7 @@ class Run:
             if self._has_concluded:
                 logger.exception("%s: the clean-up around the callback failed", self)
             else:
-                self._conclude(raised)
+                self._wait_for(self._conclude(raised))
         return None
 
     def _forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
@@ -231,8 +211,15 @@ class Run:
 
     # --- the end ---
 
-    def _conclude(self, error: BaseException | None) -> object:
-        """Report how the callback ended; return what `on_finish` returned."""
+    def _conclude(
+        self, error: BaseException | None, *, is_from_outside: bool = False
+    ) -> Coroutine[Any, Any, None] | None:
+        """Report how the callback ended; return what is left to await of `on_finish`.
+
+        Args:
+            error: what the callback raised.
+            is_from_outside: whether a CancelledError is somebody's who cancelled the run's own task.
+        """
         with self._lock:
             if self._has_concluded:
                 return None
@@ -244,42 +231,44 @@ class Run:
             return self._finish(RunResult("cancelled"))
         if error is None:
             return self._finish(RunResult("completed"))
-        if isinstance(error, asyncio.CancelledError):
-            # Not by us: the loop is being shut down, or the callback's own code was cancelled.
-            error = RunCancelled("the callback was cancelled from outside")
-        elif isinstance(error, (StopIteration, StopAsyncIteration)):
-            # Raised from an iterator these would look like its end.
-            error = RuntimeError(f"the callback raised {type(error).__name__}").with_traceback(error.__traceback__)
-        self._error = error
-        self._report(error)
-        return self._finish(RunResult("failed", error))
+        if isinstance(error, asyncio.CancelledError) and is_from_outside:
+            # An ending loop cancels all its tasks. If there is a reader still, it must not take this for the end.
+            self._error = RunCancelled("the run was cancelled from outside")
+            self._send_error(str(self._error))
+            return self._finish(RunResult("cancelled"))
+        self._error = raisable(error)
+        self._send_error(self._hooks.error_text(self._error))
+        return self._finish(RunResult("failed", self._error))
 
-    def _report(self, error: BaseException) -> None:
-        text: str | None = None
-        if self._on_error is not None:
-            try:
-                text = self._on_error(error)
-            except Exception:
-                logger.exception("%s: on_error raised", self)
-        if not isinstance(text, str):
-            text = str(error) or type(error).__name__
+    def _send_error(self, text: str) -> None:
         with contextlib.suppress(RunCancelled, RunEndedError):
             self.link.calls.close_all()
             self.link.channel.put(ErrorChunk(text), may_block=False)
 
-    def _finish(self, result: RunResult) -> object:
-        if self._on_finish is None:
-            return None
+    def _finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
         try:
-            return self._on_finish(result)
-        except Exception:
-            logger.exception("%s: on_finish raised", self)
+            return self._hooks.finish(result)
+        except BaseException as error:
+            # It means to end the program: the reader raises it, as if the callback had.
+            self._error = error
             return None
 
-    def _wait_for(self, outcome: object) -> None:
+    def _wait_for(self, rest: Coroutine[Any, Any, None] | None) -> None:
         """Wait, in a worker thread, for an `on_finish` that is a coroutine function."""
-        if inspect.isawaitable(outcome):
-            asyncio.run_coroutine_threadsafe(_logging_errors(outcome), shared_loop()).result()
+        future = None if rest is None else run_coroutine(rest, self._reader_loop)
+        if future is not None:
+            # The loop may end before it does.
+            with contextlib.suppress(concurrent.futures.CancelledError):
+                future.result()
+
+    def _conclude_elsewhere(self, error: BaseException | None, *, is_from_outside: bool = False) -> None:
+        """Conclude and end a run that has no thread or task of its own to do so; never blocks."""
+        rest = self._conclude(error, is_from_outside=is_from_outside)
+        future = None if rest is None else run_coroutine(rest, self._reader_loop or running_loop())
+        if future is None:
+            self._end()
+        else:
+            future.add_done_callback(lambda _: self._end())
 
     def _end(self) -> None:
         self.link.channel.finish()
@@ -297,7 +286,7 @@ class Run:
             raise RunEndedError("the run has ended: use its controller only while the callback runs")
         if not in_event_loop():
             # Set by `_stop` right after it ends the channel: who catches the exception finds `is_cancelled` true.
-            self.link.cancellation.signal.wait_sync()
+            self.link.cancellation.signal.wait_sync(_GRACE_SECONDS)
             raise RunCancelled("the reader has left")
 
     # --- the reader leaves ---
@@ -319,36 +308,37 @@ class Run:
         # The channel first: whoever sees the signal finds every call refused.
         end_channel()
         self._tell(self.link.cancellation.cancel())
-        if not has_started or (self._future is not None and self._future.cancel()):
-            self._conclude_unstarted()
+        if not has_started:
+            self._conclude_elsewhere(None)
         elif self._loop is not None:
             self._cancel_task_after_grace()
-        elif in_event_loop():
-            asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._abandon)
+        else:
+            if self._future is not None:
+                self._future.cancel()
+            if (loop := running_loop()) is not None:
+                loop.call_later(_GRACE_SECONDS, self._abandon)
 
     def _tell(self, callbacks: list[Callback]) -> None:
         if not callbacks:
             self._told.set()
             return
+
+        def call_back() -> None:
+            self._hooks.call_back(callbacks)
+            self._told.set()
+
         try:
-            start_thread(functools.partial(self._call_back, callbacks), f"{self._name}-on-cancel")
+            start_thread(call_back, f"{self._name}-on-cancel")
         except RuntimeError:
             # The interpreter is ending and starts no threads any more.
-            self._call_back(callbacks)
+            call_back()
 
-    def _call_back(self, callbacks: list[Callback]) -> None:
-        for callback in callbacks:
-            try:
-                callback()
-            except Exception:
-                logger.exception("%s: an on_cancel callback raised", self)
-        self._told.set()
-
-    def _conclude_unstarted(self) -> None:
-        outcome = self._conclude(None)
-        self._end()
-        if inspect.isawaitable(outcome):
-            asyncio.run_coroutine_threadsafe(_logging_errors(outcome), shared_loop())
+    def _tell_late(self, callback: Callback) -> None:
+        """Call an `on_cancel` callback that was registered too late: here, but never on a loop."""
+        if in_event_loop():
+            start_thread(lambda: self._hooks.call_back([callback]), f"{self._name}-on-cancel")
+        else:
+            self._hooks.call_back([callback])
 
     def _cancel_task_after_grace(self) -> None:
         assert self._loop is not None
@@ -357,8 +347,13 @@ class Run:
             self._loop.call_soon_threadsafe(self._arm)
 
     def _arm(self) -> None:
-        if self._task is not None and self._loop is not None:
-            self._loop.call_later(_GRACE_SECONDS, self._task.cancel)
+        if self._loop is not None:
+            self._loop.call_later(_GRACE_SECONDS, self._cancel_task)
+
+    def _cancel_task(self) -> None:
+        # Once the callback has ended, what still runs in the task is an `on_finish` that saves something.
+        if self._task is not None and not self._has_concluded:
+            self._task.cancel()
 
     def close(self) -> None:
         """Leave, and wait for the end: of a thread at most for the grace, of a coroutine for its clean-up."""
@@ -399,16 +394,9 @@ class Run:
             _GRACE_SECONDS * 1000,
         )
         discard_live_run(self)
-        self._finish(RunResult("abandoned"))
+        rest = self._finish(RunResult("abandoned"))
+        if rest is not None:
+            run_coroutine(rest, self._reader_loop)
 
     def __str__(self) -> str:
-        # By its name only: the arguments of a partial may be private.
-        function = _without_partials(self._callback)
-        return f"{self._name} ({getattr(function, '__qualname__', type(function).__qualname__)})"
-
-
-async def _logging_errors(awaitable: Awaitable[object]) -> None:
-    try:
-        await awaitable
-    except Exception:
-        logger.exception("on_finish raised")
+        return f"{self._name} ({name_of(self._callback)})"

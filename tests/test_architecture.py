@@ -19,7 +19,7 @@ ROOMS = [
     ["channel"],
     ["cancellation"],
     ["tool_calls", "controller"],
-    ["background", "forwarding", "run", "create_run"],
+    ["background", "callables", "forwarding", "hooks", "run", "create_run"],
     ["serialization"],
     ["responses"],
 ]
@@ -98,7 +98,7 @@ def test_threads_tasks_and_loops_are_started_in_one_room() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in starters
     }
-    assert found == {"background", "forwarding", "run"}
+    assert found == {"background", "forwarding", "hooks", "run"}
 
 
 def test_encoders_have_no_clock_and_no_io() -> None:

@@ -332,7 +332,7 @@ def test_on_cancel_refuses_what_it_cannot_call() -> None:
     list(create_run(run))
 
 
-async def test_a_callback_cancelled_from_outside_fails() -> None:
+async def test_a_run_cancelled_from_outside_does_not_look_complete() -> None:
     tasks: list[asyncio.Task[Any] | None] = []
 
     async def run(controller: RunController) -> None:
@@ -347,7 +347,7 @@ async def test_a_callback_cancelled_from_outside_fails() -> None:
             chunks.append(chunk)
             if tasks[0]:
                 tasks[0].cancel()
-    assert chunks == [TextDeltaChunk("a"), ErrorChunk("the callback was cancelled from outside")]
+    assert chunks == [TextDeltaChunk("a"), ErrorChunk("the run was cancelled from outside")]
 
 
 # --- where it runs ---

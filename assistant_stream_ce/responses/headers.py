@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
@@ -9,7 +10,7 @@ from assistant_stream_ce.serialization import Encoder
 
 __all__ = ("Headers", "Heartbeat", "header_list", "heartbeat_seconds")
 
-#: Extra headers: a mapping or pairs.
+#: Extra headers, as a mapping or as pairs.
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 #: True for the default, False for none, or seconds.
@@ -51,4 +52,5 @@ def heartbeat_seconds(heartbeat: Heartbeat) -> float | None:
         raise TypeError(f"heartbeat must be True, False or seconds, not {type(heartbeat).__name__}")
     if not heartbeat > 0:
         raise ValueError(f"heartbeat must be more than 0 seconds, not {heartbeat}")
-    return float(heartbeat)
+    # More is for ever, and no clock can wait for it.
+    return min(float(heartbeat), threading.TIMEOUT_MAX)

@@ -71,10 +71,10 @@ class AssistantStreamResponse(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: ASGI's calling convention."""
-        if scope["type"] == "websocket":
-            send = self._wrap_websocket_denial_send(send)
         try:
-            if scope.get("method") == "HEAD":
+            if scope["type"] == "websocket":
+                await self._send_body(self._wrap_websocket_denial_send(send))
+            elif scope["method"] == "HEAD":
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             else:

@@ -162,7 +162,7 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
 
     async def aclose(self) -> None:
         """Leave the stream; see `AssistantStream.aclose`."""
-        await self._stream.aclose()
+        await (self._async_reader or self._stream).aclose()
 
     def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
         if batch:
@@ -175,6 +175,8 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     def _fail(self, error: BaseException) -> bytes:
         self._is_finished = True
         self._error = error
+        # Not the callback's fault but the encoder's, perhaps: then the run goes on, and nobody reads it.
+        self._stream.cancel()
         return self._encoder.finish()
 
     def _raise_error(self) -> None:

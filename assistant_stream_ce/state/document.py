@@ -79,13 +79,32 @@ class StateDocument:
         new = plain(value, show(path))
         self._prepare()
         with self._lock:
-            if not path:
-                self._emit([ops.set_value(path, clone(new))])
-                self._value = new
-                return
-            container, key = ops.locate(self._value, path)
-            self._emit([_set_or_append(path, _current(container, key), new)])
-            ops.assign(container, key, new)
+            self._set(path, new)
+
+    def set_item(self, path: Path, index: int, value: object) -> None:
+        """Replace an item of the list at a path.
+
+        Raises:
+            IndexError: there is no such item.
+        """
+        new = plain(value, f"{show(path)}[{index}]")
+        self._prepare()
+        with self._lock:
+            length = len(self._container(path, list))
+            if not -length <= index < length:
+                raise IndexError(f"{show(path)} has {length} items: no index {index}")
+            self._set((*path, str(index % length)), new)
+
+    def insert(self, path: Path, index: int, value: object) -> None:
+        """Insert into the list at a path; only at its end the wire has a word for that."""
+        new = plain(value, f"{show(path)}[{index}]")
+        self._prepare()
+        with self._lock:
+            items = self._container(path, list)
+            if index >= len(items):
+                self._set((*path, str(len(items))), new)
+            else:
+                self._replace(path, [*items[:index], new, *items[index:]])
 
     def append_text(self, path: Path, text: str) -> None:
         """Extend the text at a path.
@@ -134,12 +153,17 @@ class StateDocument:
         with self._lock:
             new = clone(self._container(path, kind))
             result = change(new)
-            self._emit([ops.set_value(path, clone(new))])
-            if path:
-                ops.assign(*ops.locate(self._value, path), new)
-            else:
-                self._value = new
+            self._replace(path, new)
             return result
+
+    def replace_if(self, path: Path, old: JSON, new: JSON) -> bool:
+        """Put a plain value in place of an equal one; return false, changing nothing, if it is another by now."""
+        self._prepare()
+        with self._lock:
+            if ops.lookup(self._value, path) != old:
+                return False
+            self._replace(path, clone(new))
+            return True
 
     def apply(self, operations: Sequence[Operation]) -> None:
         """Apply operations that were made elsewhere, as one edit.
@@ -158,6 +182,21 @@ class StateDocument:
                 value = ops.apply(value, operation)
             self._emit(checked)
             self._value = value
+
+    def _set(self, path: Path, new: JSON) -> None:
+        if not path:
+            self._replace(path, new)
+            return
+        container, key = ops.locate(self._value, path)
+        self._emit([_set_or_append(path, _current(container, key), new)])
+        ops.assign(container, key, new)
+
+    def _replace(self, path: Path, new: JSON) -> None:
+        self._emit([ops.set_value(path, clone(new))])
+        if path:
+            ops.assign(*ops.locate(self._value, path), new)
+        else:
+            self._value = new
 
     def _container(self, path: Path, kind: type) -> JSON:
         value = ops.lookup(self._value, path)

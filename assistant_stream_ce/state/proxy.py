@@ -42,7 +42,7 @@ class StateProxy:
 
     def clear(self) -> None:
         """Make the dict or list empty."""
-        self._document.set(self._path, self.kind())
+        self._document.rewrite(self._path, self.kind, lambda items: items.clear())
 
     def __len__(self) -> int:
         return self._document.length(self._path, self.kind)
@@ -62,11 +62,9 @@ class StateProxy:
     def _get(self, key: str | int) -> Any:
         return proxy(self._document, (*self._path, str(key)), self._document.peek(self._path, self.kind, key))
 
-    def _set(self, key: str | int, value: object) -> None:
-        path = (*self._path, str(key))
+    def _is_at(self, key: str | int, value: object) -> bool:
         # `state["list"] += [1]` edits the list and then assigns the proxy back to its own place.
-        if not (isinstance(value, StateProxy) and value.is_at(self._document, path)):
-            self._document.set(path, value)
+        return isinstance(value, StateProxy) and value.is_at(self._document, (*self._path, str(key)))
 
 
 class StateDict(StateProxy, MutableMapping[str, Any]):
@@ -79,7 +77,8 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
         return self._get(str(key))
 
     def __setitem__(self, key: str, value: object) -> None:
-        self._set(str(key), value)
+        if not self._is_at(key, value):
+            self._document.set((*self._path, str(key)), value)
 
     def __delitem__(self, key: str) -> None:
         self.pop(key)
@@ -120,15 +119,18 @@ class StateList(StateProxy, MutableSequence[Any]):
     @overload
     def __getitem__(self, index: slice) -> list[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
+        length = len(self)
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return self._get(self._index(index))
+            return [self[i] for i in range(*index.indices(length))]
+        if not -length <= index < length:
+            raise IndexError(f"{show(self._path)} has {length} items: no index {index}")
+        return self._get(index % length)
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
         if isinstance(index, slice):
             self._rewrite_slice(index, value)
-        else:
-            self._set(self._index(index), value)
+        elif not self._is_at(index, value):
+            self._document.set_item(self._path, index, value)
 
     def __delitem__(self, index: int | slice) -> None:
         def delete(items: list[JSON]) -> None:
@@ -152,10 +154,7 @@ class StateList(StateProxy, MutableSequence[Any]):
 
     def insert(self, index: int, value: Any) -> None:
         """Insert a value; the list is sent again whole, because the wire has no word for it."""
-        if index >= len(self):
-            self.append(value)
-        else:
-            self[index:index] = [value]
+        self._document.insert(self._path, index, value)
 
     def pop(self, index: int = -1) -> Any:
         """Remove an item and return its value."""
@@ -163,21 +162,19 @@ class StateList(StateProxy, MutableSequence[Any]):
 
     def remove(self, value: Any) -> None:
         """Remove the first item that equals a value."""
-        del self[self.value().index(value)]
+        wanted = plain(value)
+        self._document.rewrite(self._path, list, lambda items: items.remove(wanted))
 
     def reverse(self) -> None:
         """Reverse the list in place."""
         self._document.rewrite(self._path, list, lambda items: items.reverse())
 
     def sort(self, *, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
-        """Sort the list; `key` gets plain values and is called before the state is touched."""
-        self._document.set(self._path, sorted(self.value(), key=key, reverse=reverse))
-
-    def _index(self, index: int) -> int:
-        length = len(self)
-        if not -length <= index < length:
-            raise IndexError(f"{show(self._path)} has {length} items: no index {index}")
-        return index % length
+        """Sort the list; `key` gets plain values, and is called again if another thread edits meanwhile."""
+        while True:
+            items = self.value()
+            if self._document.replace_if(self._path, items, sorted(items, key=key, reverse=reverse)):
+                return
 
     def _rewrite_slice(self, index: slice, values: Iterable[Any]) -> None:
         new = plain(list(values), "values")

@@ -1,0 +1,124 @@
+"""The hooks of one run: `on_error`, `on_finish` and `on_cancel`, and what becomes of a hook that fails.
+
+A hook that raises is logged, and the run goes on as if it had not: the reader still gets the end of its
+stream. What means to end the program (`SystemExit`, `KeyboardInterrupt`) is left to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, Literal
+
+import msgspec
+
+from assistant_stream_ce.background import shared_loop
+from assistant_stream_ce.cancellation import Callback
+from assistant_stream_ce.channel import in_event_loop
+from assistant_stream_ce.errors import RunCancelled
+
+__all__ = ("Hooks", "RunResult", "raisable", "run_coroutine")
+
+logger = logging.getLogger("assistant_stream_ce")
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """How a run ended, as `on_finish` gets it.
+
+    `reason` is "completed" (the callback returned), "failed" (it raised; `error` is the exception),
+    "cancelled" (the reader left and the callback ended), or "abandoned" (the reader left and the callback's
+    thread still runs, because nothing can stop a thread).
+    """
+
+    reason: Literal["completed", "failed", "cancelled", "abandoned"]
+    error: BaseException | None = None
+
+
+class Hooks:
+    """Calls the hooks of one run. From any thread; nothing here holds a lock."""
+
+    def __init__(
+        self,
+        name: str,
+        on_error: Callable[[BaseException], str | None] | None,
+        on_finish: Callable[[RunResult], object] | None,
+    ) -> None:
+        self._name = name
+        self._on_error = on_error
+        self._on_finish = on_finish
+
+    def error_text(self, error: BaseException) -> str:
+        """Return what the user is told of an exception."""
+        try:
+            text = None if self._on_error is None else self._on_error(error)
+        except Exception:
+            logger.exception("%s: on_error raised", self._name)
+            text = None
+        if isinstance(text, str):
+            return text
+        try:
+            return str(error) or type(error).__name__
+        except Exception:
+            return type(error).__name__
+
+    def finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
+        """Call `on_finish`; return what is left to await if it is a coroutine function."""
+        if self._on_finish is None:
+            return None
+        try:
+            outcome = self._on_finish(result)
+        except Exception:
+            logger.exception("%s: on_finish raised", self._name)
+            return None
+        return self._await_finish(outcome) if inspect.isawaitable(outcome) else None
+
+    async def _await_finish(self, outcome: Awaitable[object]) -> None:
+        try:
+            await outcome
+        except Exception:
+            logger.exception("%s: on_finish raised", self._name)
+
+    def call_back(self, callbacks: list[Callback]) -> None:
+        """Call `on_cancel` callbacks, all of them whatever one raises. At the top of a thread of their own."""
+        for callback in callbacks:
+            try:
+                callback()
+            except RunCancelled:
+                # It used the controller, which has nobody to send to.
+                continue
+            except BaseException:
+                logger.exception("%s: an on_cancel callback raised", self._name)
+
+
+def raisable(error: BaseException) -> BaseException:
+    """Return an exception as the reader can raise it."""
+    if isinstance(error, asyncio.CancelledError):
+        # The callback's own code was cancelled. To the reader it would look as if the reader were.
+        return RunCancelled("the callback was cancelled by its own code").with_traceback(error.__traceback__)
+    if isinstance(error, (StopIteration, StopAsyncIteration)):
+        # Raised from an iterator these look like its end.
+        return RuntimeError(f"the callback raised {type(error).__name__}").with_traceback(error.__traceback__)
+    return error
+
+
+def run_coroutine(
+    coroutine: Coroutine[Any, Any, None], reader_loop: asyncio.AbstractEventLoop | None
+) -> Future[None] | None:
+    """Start the rest of an `on_finish` on the reader's loop, where its pooled clients live, or on the shared one.
+
+    Returns:
+        The future of its end; None when it was run to its end here, because no loop can take it any more.
+    """
+    try:
+        loop = shared_loop() if reader_loop is None or reader_loop.is_closed() else reader_loop
+        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+    except RuntimeError:
+        # The loop was closed meanwhile, or the interpreter is ending and starts no threads any more.
+        if in_event_loop():
+            coroutine.close()
+        else:
+            asyncio.run(coroutine)
+        return None
