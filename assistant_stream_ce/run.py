@@ -379,7 +379,8 @@ class Run:
             self._abandon()
 
     def _patience(self) -> float:
-        return _GRACE_SECONDS if self._loop is None else _GRACE_SECONDS + _CLEANUP_SECONDS
+        is_thread = self._has_started and self._loop is None
+        return _GRACE_SECONDS if is_thread else _GRACE_SECONDS + _CLEANUP_SECONDS
 
     def _abandon(self) -> None:
         """Stop waiting for a thread that does not end."""

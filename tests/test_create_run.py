@@ -460,6 +460,89 @@ def test_an_executor_that_was_shut_down_is_reported_to_the_reader() -> None:
     assert ending.wait() == ["failed"]
 
 
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_work_that_the_executor_drops_ends_the_reader_s_wait(reader: str) -> None:
+    def refuse() -> None:
+        raise ValueError("no thread for you")
+
+    ending = Ending()
+    logging.getLogger("concurrent.futures").disabled = True
+    executor = ThreadPoolExecutor(1, initializer=refuse)
+    with pytest.raises(RuntimeError, match="not usable"):
+        read(reader, create_run(lambda controller: None, executor=executor, on_finish=ending))
+    assert ending.wait() == ["failed"]
+    executor.shutdown()
+    logging.getLogger("concurrent.futures").disabled = False
+
+
+def test_work_that_is_cancelled_in_the_executor_s_queue_ends_the_reader_s_wait() -> None:
+    release, ending = threading.Event(), Ending()
+    executor = ThreadPoolExecutor(1)
+    executor.submit(release.wait, 30)
+    stream = create_run(lambda controller: None, executor=executor, on_finish=ending)
+    raised: list[BaseException] = []
+
+    def read_all() -> None:
+        try:
+            list(stream)
+        except RunCancelled as error:
+            raised.append(error)
+
+    reader = threading.Thread(target=read_all)
+    reader.start()
+    while not executor._work_queue.qsize():
+        threading.Event().wait(0.001)
+    executor.shutdown(wait=False, cancel_futures=True)
+    reader.join(10)
+    release.set()
+    assert ending.wait() == ["cancelled"]
+    assert len(raised) == 1
+
+
+async def test_a_task_cancelled_before_its_first_step_is_concluded() -> None:
+    ending = Ending()
+
+    async def run(controller: RunController) -> None:
+        raise AssertionError("it never comes to this")
+
+    reader = asyncio.ensure_future(anext(aiter(create_run(run, on_finish=ending))))
+    await asyncio.sleep(0)
+    for task in asyncio.all_tasks() - {asyncio.current_task(), reader}:
+        task.cancel()
+    assert await reader == ErrorChunk("the run was cancelled from outside")
+    assert ending.wait() == ["cancelled"]
+
+
+async def test_two_tasks_cannot_wait_for_one_stream() -> None:
+    async def run(controller: RunController) -> None:
+        await asyncio.sleep(30)
+
+    async with create_run(run) as stream:
+        reader = aiter(stream)
+        first = asyncio.ensure_future(anext(reader))
+        await asyncio.sleep(0)
+        with pytest.raises(StreamUsageError, match="read it from one task"):
+            await anext(reader)
+        first.cancel()
+        await asyncio.wait([first])
+
+
+def test_a_loop_that_ends_under_a_quiet_run_cancels_it() -> None:
+    ending, told = Ending(), []
+
+    async def run(controller: RunController) -> None:
+        controller.append_text("a")
+        await asyncio.sleep(30)
+
+    async def read_one() -> None:
+        async for _ in create_run(run, on_finish=ending, on_error=told.append):
+            break
+
+    asyncio.run(read_one())
+    assert ending.wait() == ["cancelled"]
+    assert not told
+
+
 # --- shutdown ---
 
 

@@ -189,3 +189,18 @@ def test_what_is_no_chunk_is_refused(source: Any, message: str) -> None:
             controller.add_stream(source)
 
     assert list(create_run(run, state={})) == []
+
+
+def test_an_outer_run_that_forwards_a_coroutine_ends_within_its_grace() -> None:
+    reasons: list[str] = []
+
+    async def inner(controller: RunController) -> None:
+        controller.append_text("a")
+        await asyncio.sleep(30)
+
+    def run(controller: RunController) -> None:
+        controller.add_stream(create_run(inner))
+
+    with create_run(run, on_finish=lambda result: reasons.append(result.reason)) as stream:
+        next(iter(stream))
+    assert reasons == ["cancelled"]

@@ -296,6 +296,33 @@ def test_threads_edit_one_list_and_their_own_keys_without_a_loss() -> None:
     assert replayed["text"] == ["x" * 200] * 8
 
 
+@pytest.mark.parametrize("edit", ["sort", "insert", "reverse", "remove"])
+def test_an_edit_of_the_whole_list_loses_no_other_edit(edit: str) -> None:
+    recorded = Recorded({"list": []})
+    items = recorded.state["list"]
+    done = threading.Event()
+
+    def disturb() -> None:
+        while not done.is_set():
+            if edit == "sort":
+                items.sort(key=lambda item: -item)
+            elif edit == "insert":
+                items.insert(0, -1)
+            elif edit == "reverse":
+                items.reverse()
+            else:
+                items.append(-1)
+                items.remove(-1)
+
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    for number in range(100):
+        items.append(number)
+    done.set()
+    disturber.join()
+    assert sorted(item for item in items if item >= 0) == list(range(100))
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab", max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),

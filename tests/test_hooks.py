@@ -1,0 +1,147 @@
+"""Every hook is called as promised however a run ends, and one that fails harms nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import ErrorChunk, RunController, RunResult, TextDeltaChunk, create_run
+from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read, read_into
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_an_exception_that_cannot_be_worded_is_told_by_its_name(kind: str, reader: str) -> None:
+    def fail(controller: RunController) -> None:
+        raise Unspeakable
+
+    chunks: list[Any] = []
+    results: list[RunResult] = []
+    with pytest.raises(Unspeakable):
+        read_into(reader, create_run(as_kind(kind, fail), on_finish=results.append), chunks)
+    assert chunks == [ErrorChunk("Unspeakable")]
+    assert [result.reason for result in results] == ["failed"]
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_an_exit_from_on_finish_reaches_the_reader(kind: str, reader: str) -> None:
+    def leave(result: RunResult) -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        read(reader, create_run(as_kind(kind, lambda controller: None), on_finish=leave))
+    assert read(reader, create_run(as_kind(kind, lambda c: c.append_text("on")))) == [TextDeltaChunk("on")]
+
+
+async def test_an_async_on_finish_outlives_the_grace() -> None:
+    saved = asyncio.Event()
+
+    async def run(controller: RunController) -> None:
+        controller.append_text("a")
+        await controller.cancelled_event.wait()
+
+    async def on_finish(result: RunResult) -> None:
+        await asyncio.sleep(0.1)
+        saved.set()
+
+    async with create_run(run, on_finish=on_finish) as stream:
+        async for _ in stream:
+            break
+    assert saved.is_set()
+
+
+@pytest.mark.parametrize("case", ["completed", "failed to start", "abandoned", "never read", "cancelled"])
+async def test_an_async_on_finish_runs_on_the_reader_s_loop_however_the_run_ends(case: str) -> None:
+    release = threading.Event()
+    ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    executor = ThreadPoolExecutor(1)
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        if case == "abandoned":
+            release.wait(30)
+        elif case == "cancelled":
+            controller.cancelled_event.wait_sync(30)
+
+    async def on_finish(result: RunResult) -> None:
+        assert asyncio.get_running_loop() is ended.get_loop()
+        ended.set_result(result.reason)
+
+    if case == "failed to start":
+        executor.shutdown()
+    stream = create_run(run, on_finish=on_finish, executor=executor if case == "failed to start" else None)
+    async with stream:
+        if case == "failed to start":
+            with pytest.raises(RuntimeError, match="after shutdown"):
+                async for _ in stream:
+                    pass
+        elif case == "completed":
+            assert [chunk async for chunk in stream] == [TextDeltaChunk("a")]
+        elif case != "never read":
+            await anext(aiter(stream))
+    reasons = {"failed to start": "failed", "never read": "cancelled"}
+    assert await asyncio.wait_for(ended, 5) == reasons.get(case, case)
+    release.set()
+    executor.shutdown()
+
+
+def test_an_on_cancel_callback_that_uses_the_controller_does_not_silence_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    called: list[str] = []
+
+    def leave() -> None:
+        raise SystemExit
+
+    def run(controller: RunController) -> None:
+        controller.on_cancel(lambda: controller.append_text("bye"))
+        controller.on_cancel(leave)
+        controller.on_cancel(lambda: called.append("last"))
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync(30)
+
+    with create_run(run) as stream:
+        next(iter(stream))
+    assert called == ["last"]
+    assert caplog.text.count("an on_cancel callback raised") == 1
+
+
+def test_an_on_cancel_registration_can_be_taken_back() -> None:
+    called: list[bool] = []
+
+    def run(controller: RunController) -> None:
+        forget = controller.on_cancel(lambda: called.append(True))
+        forget()
+        forget()
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync(30)
+
+    with create_run(run) as stream:
+        next(iter(stream))
+    assert not called
+
+
+async def test_a_late_on_cancel_callback_never_blocks_a_loop() -> None:
+    threads: list[threading.Thread] = []
+    called = threading.Event()
+
+    async def run(controller: RunController) -> None:
+        controller.append_text("a")
+        await controller.cancelled_event.wait()
+        controller.on_cancel(lambda: threads.append(threading.current_thread()))
+        controller.on_cancel(called.set)
+
+    async with create_run(run) as stream:
+        await anext(aiter(stream))
+    assert await asyncio.to_thread(called.wait, 5)
+    assert threading.main_thread() not in threads
