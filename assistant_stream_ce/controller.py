@@ -85,7 +85,8 @@ class RunController:
     """
 
     def __init__(self, link: RunLink, parent_id: str | None = None) -> None:
-        self._link = link
+        #: What the controllers of the run share. Internal to the library.
+        self.link = link
         self._parent_id = parent_id
         self._put = link.channel.put
 
@@ -121,8 +122,8 @@ class RunController:
         """
         call_id = arguments.optional_text(tool_call_id, "tool_call_id") or f"call_{uuid.uuid4().hex[:24]}"
         name = arguments.text(tool_name, "tool_name")
-        self._link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self._parent_id))
-        return ToolCallController(self._link.calls, call_id, name)
+        self.link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self._parent_id))
+        return ToolCallController(self.link.calls, call_id, name)
 
     def add_tool_result(
         self, tool_call_id: str, result: object, *, artifact: object = None, is_error: bool = False
@@ -132,7 +133,7 @@ class RunController:
         Raises:
             ToolCallError: the call has its result already.
         """
-        self._link.calls.add_result(arguments.text(tool_call_id, "tool_call_id"), result, artifact, is_error)
+        self.link.calls.add_result(arguments.text(tool_call_id, "tool_call_id"), result, artifact, is_error)
 
     def add_source(self, id: str, url: str, title: str | None = None) -> None:
         """Add a document that the answer rests on."""
@@ -176,7 +177,7 @@ class RunController:
         self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0, is_continued: bool = False
     ) -> None:
         """Finish a step, with its usage in tokens. It ends the arguments of every tool call."""
-        self._link.calls.finish(
+        self.link.calls.finish(
             chunks.StepFinishChunk(
                 arguments.text(finish_reason, "finish_reason"),
                 arguments.count(input_tokens, "input_tokens"),
@@ -187,7 +188,7 @@ class RunController:
 
     def add_message_finish(self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0) -> None:
         """Finish the message, with its usage in tokens. It ends the arguments of every tool call."""
-        self._link.calls.finish(
+        self.link.calls.finish(
             chunks.MessageFinishChunk(
                 arguments.text(finish_reason, "finish_reason"),
                 arguments.count(input_tokens, "input_tokens"),
@@ -207,7 +208,7 @@ class RunController:
         An error chunk at the end of a stream that raises is left to the exception: it is raised here or
         from the `await`, or fails the run.
         """
-        return self._link.forward(stream, self)
+        return self.link.forward(stream, self)
 
     def add_chunk(self, chunk: AssistantStreamChunk) -> None:
         """Send a chunk that was built elsewhere, checked as the method for its kind would check it.
@@ -223,20 +224,20 @@ class RunController:
 
     def with_parent_id(self, parent_id: str) -> RunController:
         """Return a controller of the same run whose parts are shown under the part or group `parent_id`."""
-        return RunController(self._link, arguments.text(parent_id, "parent_id"))
+        return RunController(self.link, arguments.text(parent_id, "parent_id"))
 
     # --- state ---
 
     @property
     def state(self) -> Any:
         """The state, as a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
-        return proxy(self._link.state, (), self._link.state.root())
+        return proxy(self.link.state, (), self.link.state.root())
 
     @state.setter
     def state(self, value: Any) -> None:
         # `controller.state += [1]` edits the list and then assigns it back to its own place.
-        if not (isinstance(value, StateProxy) and value.is_at(self._link.state, ())):
-            self._link.state.set((), value)
+        if not (isinstance(value, StateProxy) and value.is_at(self.link.state, ())):
+            self.link.state.set((), value)
 
     def append_state_text(self, path: Sequence[str | int], text: str) -> None:
         """Append to a text in the state, for example at `["messages", 0, "text"]`.
@@ -246,30 +247,30 @@ class RunController:
         """
         if isinstance(path, str) or not isinstance(path, Sequence):
             raise TypeError(f"path must be a list of keys and indexes, not {type(path).__name__}")
-        self._link.state.append_text(tuple(str(segment) for segment in path), text)
+        self.link.state.append_text(tuple(str(segment) for segment in path), text)
 
     def flush(self) -> None:
         """Close the group of state edits: what follows travels in a chunk of its own.
 
         Edits are handed over at once in any case; those in one waiting chunk reach the client together.
         """
-        self._link.flush()
+        self.link.flush()
 
     # --- pace and cancellation ---
 
     async def drain(self) -> None:
         """Wait in a coroutine until the reader has caught up; returns at once when there is room."""
-        await self._link.channel.drain()
+        await self.link.channel.drain()
 
     @property
     def is_cancelled(self) -> bool:
         """Whether the reader has left."""
-        return self._link.cancellation.signal.is_set()
+        return self.link.cancellation.signal.is_set()
 
     @property
     def cancelled_event(self) -> CancelledEvent:
         """The cancel signal, to wait for from a thread or a coroutine."""
-        return self._link.cancelled_event
+        return self.link.cancelled_event
 
     def raise_if_cancelled(self) -> None:
         """Raise `RunCancelled` if the reader has left."""
@@ -288,15 +289,15 @@ class RunController:
         """
         if not callable(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("callback must be a plain function; a coroutine callback meets CancelledError instead")
-        registration = self._link.cancellation.add(callback)
+        registration = self.link.cancellation.add(callback)
         if registration is None:
-            self._link.tell_late(callback)
+            self.link.tell_late(callback)
             return lambda: None
-        return lambda: self._link.cancellation.remove(registration)
+        return lambda: self.link.cancellation.remove(registration)
 
     def _refuse_after_end(self) -> None:
-        if self._link.channel.has_ended:
-            self._link.refuse()
+        if self.link.channel.has_ended:
+            self.link.refuse()
 
 
 def _replay_begin(controller: RunController, chunk: chunks.ToolCallBeginChunk) -> None:
@@ -304,7 +305,7 @@ def _replay_begin(controller: RunController, chunk: chunks.ToolCallBeginChunk) -
 
 
 def _replay_delta(controller: RunController, chunk: chunks.ToolCallDeltaChunk) -> None:
-    call = ToolCallController(controller._link.calls, arguments.text(chunk.tool_call_id, "tool_call_id"), "")
+    call = ToolCallController(controller.link.calls, arguments.text(chunk.tool_call_id, "tool_call_id"), "")
     call.append_args_text(chunk.args_text_delta)
     if chunk.is_final:
         call.close()
@@ -336,5 +337,5 @@ _REPLAY: dict[type, Callable[[RunController, Any], None]] = {
     chunks.StepFinishChunk: _replay_step_finish,
     chunks.MessageFinishChunk: _replay_message_finish,
     chunks.ErrorChunk: lambda controller, chunk: controller.add_error(chunk.error),
-    chunks.UpdateStateChunk: lambda controller, chunk: controller._link.state.apply(chunk.operations),
+    chunks.UpdateStateChunk: lambda controller, chunk: controller.link.state.apply(chunk.operations),
 }

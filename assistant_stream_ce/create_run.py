@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from types import TracebackType
 from typing import Self
@@ -18,11 +19,12 @@ from typing import Self
 from assistant_stream_ce.callables import RunCallback, Surrounding, is_callable_as
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.controller import ChunkSource, RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.hooks import RunResult
 from assistant_stream_ce.run import Run
 
-__all__ = ("AssistantStream", "AsyncReader", "RunCallback", "RunResult", "SyncReader", "create_run")
+__all__ = ("AssistantStream", "AsyncReader", "RunCallback", "RunResult", "SyncReader", "as_stream", "create_run")
 
 
 def create_run(
@@ -78,6 +80,47 @@ def create_run(
     )
 
 
+def as_stream(source: ChunkSource) -> AssistantStream:
+    """Return a source of chunks as a stream: itself, or a run that passes the chunks on as they are.
+
+    They are not checked, as `RunController.add_stream` would: stored chunks may belong to a state, or answer
+    a tool call, of which nothing is known here.
+
+    Raises:
+        TypeError: it is neither a stream nor an iterable.
+    """
+    if isinstance(source, AssistantStream):
+        return source
+    if isinstance(source, AsyncIterable):
+        stream = create_run(functools.partial(_pass_on_async, source))
+    elif isinstance(source, Iterable):
+        stream = create_run(functools.partial(_pass_on, source))
+    else:
+        raise TypeError(f"stream must be an AssistantStream or an iterable of chunks, not {type(source).__name__}")
+    return stream
+
+
+def _pass_on(source: Iterable[AssistantStreamChunk], controller: RunController) -> None:
+    try:
+        for chunk in source:
+            controller.link.channel.put(chunk)
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
+
+
+async def _pass_on_async(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
+    try:
+        async for chunk in source:
+            controller.link.channel.put(chunk)
+            await controller.drain()
+    finally:
+        aclose = getattr(source, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+
 class AssistantStream:
     """The chunks of one run, to be read once: with `for`, or with `async for`.
 
@@ -127,15 +170,17 @@ class AssistantStream:
         await self._run.aclose()
 
     def bind(self, surrounding: Surrounding | None = None) -> None:
-        """Tie the run to this place: it will see the context variables that are set here.
+        """Tie the run to a web response that is made here.
 
-        Without it, the run sees those of the place of the first read. A web response calls this, because a
-        server reads the body after the request's context has gone.
+        The run will see the context variables that are set here, and not those of the place of the first read: a
+        server reads the body when the request's context has gone. What the callback raises is logged, because
+        no code of the application reads the stream.
 
         Args:
             surrounding: makes a context manager that is held open around the callback, in its own thread.
         """
         self._run.context = contextvars.copy_context()
+        self._run.logs_errors = True
         if surrounding is not None:
             self._run.surroundings.append(surrounding)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
@@ -32,8 +33,8 @@ _encode = msgspec.json.Encoder().encode
 # Nested deeper than this a value is a cycle, or nothing a front end could show.
 _DEEPEST = 200
 
-# An integer of more bits parses to Infinity in JavaScript.
-_MOST_BITS = 1023
+# A larger integer parses to Infinity in JavaScript.
+_LARGEST = int(sys.float_info.max)
 
 
 def dumps(value: JSON) -> bytes:
@@ -44,8 +45,9 @@ def dumps(value: JSON) -> bytes:
     """
     try:
         data = _encode(value)
-    except (TypeError, UnicodeEncodeError, OverflowError, RecursionError):
-        # A lone surrogate, or a type that only `plain` knows. The standard encoder escapes surrogates.
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        # A lone surrogate, a number too large, or a type that only `plain` knows. The standard encoder
+        # escapes surrogates.
         return json.dumps(plain(value), separators=(",", ":")).encode()
     if b"__proto__" in data or b'"constructor"' in data:
         return _encode(plain(value))
@@ -53,10 +55,17 @@ def dumps(value: JSON) -> bytes:
 
 
 def dumps_text(text: str) -> bytes:
-    """Write a text as a JSON string: `dumps` without the checks that only containers need."""
+    """Write a text as a JSON string: `dumps` without the checks that only containers need.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a str is wanted, not {type(text).__name__}")
     try:
         return _encode(text)
-    except UnicodeEncodeError:
+    except (TypeError, UnicodeEncodeError):
+        # A subclass, or a lone surrogate.
         return json.dumps(text).encode()
 
 
@@ -109,7 +118,7 @@ def _float(value: float, _path: str, _depth: int) -> JSON:
 
 
 def _int(value: int, _path: str, _depth: int) -> JSON:
-    return value if value.bit_length() <= _MOST_BITS else None
+    return value if -_LARGEST <= value <= _LARGEST else None
 
 
 def _mapping(value: Mapping[Any, object], path: str, depth: int) -> JSON:

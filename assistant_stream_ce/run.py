@@ -72,6 +72,7 @@ class Run:
         self.ended = Signal()
         self.context: contextvars.Context | None = None
         self.surroundings: list[Surrounding] = []
+        self.logs_errors = False
         self._callback = callback
         self._executor = executor
         self._controller = RunController(self.link)
@@ -237,6 +238,8 @@ class Run:
             self._send_error(str(self._error))
             return self._finish(RunResult("cancelled"))
         self._error = raisable(error)
+        if self.logs_errors:
+            logger.error("%s raised", self, exc_info=error)
         self._send_error(self._hooks.error_text(self._error))
         return self._finish(RunResult("failed", self._error))
 

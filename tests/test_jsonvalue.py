@@ -8,6 +8,7 @@ import decimal
 import enum
 import json
 import math
+import sys
 import uuid
 from collections import OrderedDict, UserDict
 from typing import Any
@@ -59,6 +60,7 @@ class Model(pydantic.BaseModel):
         (math.nan, None),
         (-math.inf, None),
         (10**400, None),
+        (int(sys.float_info.max), int(sys.float_info.max)),
         (2**53, 2**53),
         ((1, 2), [1, 2]),
         ({1}, [1]),

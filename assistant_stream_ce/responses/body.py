@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from assistant_stream_ce.callables import Surrounding
+from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.responses.headers import Heartbeat, heartbeat_seconds
 from assistant_stream_ce.serialization import EncodedStream, Encoder, OpenAIStreamEncoder
@@ -34,10 +35,14 @@ class ResponseBody(EncodedStream):
         """Leave the stream without waiting; also for a body that was never read."""
         self._stream.cancel()
 
+    def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
+        data = super()._encode(batch)
+        if self._error is not None:
+            logger.error("a chunk of a streamed response cannot be encoded", exc_info=self._error)
+        return data
+
     def _raise_error(self) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            logger.error("the callback of a streamed response raised", exc_info=error)
+        """Raise nothing: the wire has ended properly, and the run has logged what the callback raised."""
 
 
 def choose_encoder(

@@ -7,16 +7,16 @@ plain data: chunks in, bytes out, one encoder for one response.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.controller import ChunkSource, RunController
-from assistant_stream_ce.create_run import AssistantStream, AsyncReader, SyncReader, create_run
+from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import RunCancelled
 
-__all__ = ("EncodedStream", "Encoder", "as_stream")
+__all__ = ("EncodedStream", "Encoder")
 
 
 class Encoder(ABC):
@@ -85,24 +85,6 @@ _METHODS: dict[type, str] = {
 }
 
 
-def as_stream(source: ChunkSource) -> AssistantStream:
-    """Return a source of chunks as a stream: itself, or a run that forwards it."""
-    if isinstance(source, AssistantStream):
-        return source
-    if isinstance(source, AsyncIterable):
-
-        async def forward(controller: RunController) -> None:
-            await controller.add_stream(source)
-
-        return create_run(forward)
-
-    def forward_in_thread(controller: RunController) -> None:
-        # Read to its end there. What `add_stream` returns would be awaited, on a loop that nobody needs.
-        controller.add_stream(source)
-
-    return create_run(forward_in_thread)
-
-
 class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     """The bytes of one stream. Read it in one world only; each item joins the frames of all waiting chunks.
 
@@ -135,9 +117,11 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
             self._sync_reader = iter(self._stream)
         while not self._is_finished:
             try:
-                data = self._encode(self._sync_reader.read(self._heartbeat))
+                batch = self._sync_reader.read(self._heartbeat)
             except (Exception, RunCancelled) as error:
                 data = self._fail(error)
+            else:
+                data = self._encode(batch)
             if data:
                 return data
         self._raise_error()
@@ -148,9 +132,11 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
             self._async_reader = aiter(self._stream)
         while not self._is_finished:
             try:
-                data = self._encode(await self._async_reader.read(self._heartbeat))
+                batch = await self._async_reader.read(self._heartbeat)
             except (Exception, RunCancelled) as error:
                 data = self._fail(error)
+            else:
+                data = self._encode(batch)
             if data:
                 return data
         self._raise_error()
@@ -166,7 +152,12 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
 
     def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
         if batch:
-            return b"".join(map(self._encoder.encode, batch))
+            try:
+                return b"".join(map(self._encoder.encode, batch))
+            except Exception as error:
+                # A chunk that was built elsewhere. The run goes on, but nobody reads it any more.
+                self._stream.cancel()
+                return self._fail(error)
         if batch is not None:
             return self._encoder.keepalive or b""
         self._is_finished = True
@@ -175,8 +166,6 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     def _fail(self, error: BaseException) -> bytes:
         self._is_finished = True
         self._error = error
-        # Not the callback's fault but the encoder's, perhaps: then the run goes on, and nobody reads it.
-        self._stream.cancel()
         return self._encoder.finish()
 
     def _raise_error(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce import RunController, TextDeltaChunk, create_run
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
 from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, OpenAIStreamEncoder
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
@@ -47,6 +47,17 @@ def test_a_raising_callback_ends_the_wire_and_is_logged_once(
     assert record.exc_info is not None
     assert "controller.append_text" not in caplog.text
     assert 'raise ValueError("boom")' in caplog.text
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_a_chunk_that_cannot_be_encoded_is_logged_and_ends_the_wire(
+    reader: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    chunks: Any = [TextDeltaChunk("a"), "no chunk"]
+    data = b"".join(read_bytes(reader, ResponseBody(chunks, AssistantTransportEncoder(), True)))
+    assert data.endswith(b"data: [DONE]\n\n")
+    (record,) = caplog.records
+    assert "cannot be encoded" in record.getMessage()
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)

@@ -1,0 +1,180 @@
+"""Whatever chunks an encoder is given, and in whatever order, the real clients accept its bytes.
+
+The chunks are built by hand and go to the encoder directly, so no controller has put them in order: calls
+begin twice, arguments come for calls that nobody began or that are complete, results come twice.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import (
+    AnnotationsChunk,
+    AssistantStreamChunk,
+    DataChunk,
+    ErrorChunk,
+    FileChunk,
+    MessageFinishChunk,
+    ReasoningDeltaChunk,
+    SourceChunk,
+    StepFinishChunk,
+    StepStartChunk,
+    TextDeltaChunk,
+    ToolCallBeginChunk,
+    ToolCallDeltaChunk,
+    ToolResultChunk,
+    UpdateStateChunk,
+)
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    Encoder,
+    OpenAIStreamEncoder,
+)
+from tests.conformance.clients import Job, decode, decode_all, require_clients
+from tests.conformance.conversations import NASTY, joined
+
+ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "data-stream": DataStreamEncoder,
+    "assistant-transport": AssistantTransportEncoder,
+    "openai-chat": OpenAIStreamEncoder,
+}
+ASSISTANT_UI = ("data-stream", "assistant-transport")
+
+VALUES: tuple[Any, ...] = (
+    None,
+    float("nan"),
+    10**400,
+    {"__proto__": 1},
+    {"constructor": {"prototype": 1}},
+    ["\ud83d", "\u2028"],
+    {"": {}},
+)
+
+
+def random_chunk(dice: random.Random) -> AssistantStreamChunk:
+    """Return any chunk; its ids come from so few that they meet again."""
+    call_id = dice.choice(("a", "b", "c\u2028"))
+    text = dice.choice(NASTY)
+    parent_id = dice.choice((None, None, "p", text))
+    value = dice.choice(VALUES)
+    kinds: list[Callable[[], AssistantStreamChunk]] = [
+        lambda: TextDeltaChunk(text, parent_id),
+        lambda: ReasoningDeltaChunk(text, parent_id),
+        lambda: ToolCallBeginChunk(call_id, text, parent_id),
+        lambda: ToolCallDeltaChunk(call_id, text, is_final=dice.random() < 0.3),
+        lambda: ToolCallDeltaChunk(call_id, '{"a":', is_final=dice.random() < 0.3),
+        lambda: ToolResultChunk(call_id, value, value, dice.random() < 0.5),
+        lambda: SourceChunk(text, text, title=dice.choice((None, text)), parent_id=parent_id),
+        lambda: FileChunk(text, text, parent_id),
+        lambda: DataChunk(value),
+        lambda: AnnotationsChunk([value, text]),
+        lambda: StepStartChunk(text),
+        lambda: StepFinishChunk(text, 1, 2, dice.random() < 0.5),
+        lambda: MessageFinishChunk(text, 1, 2),
+        lambda: ErrorChunk(text),
+        lambda: UpdateStateChunk([{"type": "set", "path": ["a", text or "b"], "value": value}]),
+    ]
+    # Only a set that the clients can apply: what they cannot, the controller refuses.
+    unsafe = text in ("__proto__", "constructor", "prototype")
+    return dice.choice(kinds[:-1] if unsafe else kinds)()
+
+
+def encode(encoder: Encoder, chunks: list[AssistantStreamChunk]) -> bytes:
+    """Return the whole wire."""
+    return b"".join(map(encoder.encode, chunks)) + encoder.finish()
+
+
+@pytest.mark.parametrize("fragment", [None, 1], ids=["whole", "byte by byte"])
+@pytest.mark.parametrize("protocol", ENCODERS)
+def test_clients_accept_chunks_in_any_order(protocol: str, fragment: int | None) -> None:
+    require_clients()
+    sequences = []
+    for seed in range(100):
+        dice = random.Random(seed)
+        sequences.append([random_chunk(dice) for _ in range(dice.choice((1, 5, 30)))])
+    jobs = [Job(protocol, encode(ENCODERS[protocol](), chunks), fragment) for chunks in sequences]
+    for chunks, result in zip(sequences, decode_all(jobs), strict=True):
+        assert result["status"] == 0, f"{result['error']} {result['warnings']} for {chunks}"
+        if protocol in ASSISTANT_UI:
+            assert shown_texts(result["message"]) == written_texts(chunks)
+
+
+def written_texts(chunks: list[AssistantStreamChunk]) -> dict[str, str]:
+    """Return all text and all reasoning."""
+    return {
+        "text": joined("".join(chunk.text_delta for chunk in chunks if isinstance(chunk, TextDeltaChunk))),
+        "reasoning": joined(
+            "".join(chunk.reasoning_delta for chunk in chunks if isinstance(chunk, ReasoningDeltaChunk))
+        ),
+    }
+
+
+def shown_texts(message: dict[str, Any]) -> dict[str, str]:
+    """Return all text and all reasoning that a client shows."""
+    return {
+        kind: joined("".join(part["text"] for part in message["parts"] if part["type"] == kind))
+        for kind in ("text", "reasoning")
+    }
+
+
+# --- What the encoders rely on --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", ASSISTANT_UI)
+@pytest.mark.parametrize("fragment", [None, 1])
+def test_halves_of_a_character_join_in_every_text_that_grows(protocol: str, fragment: int | None) -> None:
+    require_clients()
+    chunks: list[AssistantStreamChunk] = [
+        TextDeltaChunk("a\ud83d"),
+        TextDeltaChunk("\ude00b"),
+        ReasoningDeltaChunk("\ud83d"),
+        ReasoningDeltaChunk("\ude00"),
+        ToolCallBeginChunk("t1", "f"),
+        ToolCallDeltaChunk("t1", '{"a":"\ud83d'),
+        ToolCallDeltaChunk("t1", '\ude00"}'),
+        UpdateStateChunk([{"type": "set", "path": ["a"], "value": "\ud83d"}]),
+        UpdateStateChunk([{"type": "append-text", "path": ["a"], "value": "\ude00"}]),
+    ]
+    result = decode(protocol, encode(ENCODERS[protocol](), chunks), fragment=fragment)
+    assert result["status"] == 0
+    text, reasoning, call = result["message"]["parts"]
+    assert text["text"] == "a\U0001f600b"
+    assert reasoning["text"] == "\U0001f600"
+    assert call["argsText"] == '{"a":"\U0001f600"}'
+    assert call["args"] == {"a": "\U0001f600"}
+    assert result["message"]["metadata"]["unstable_state"] == {"a": "\U0001f600"}
+
+
+@pytest.mark.parametrize("fragment", [None, 1])
+def test_halves_of_a_character_join_in_openai_s_texts(fragment: int | None) -> None:
+    require_clients()
+    chunks: list[AssistantStreamChunk] = [
+        TextDeltaChunk("a\ud83d"),
+        TextDeltaChunk("\ude00b"),
+        ToolCallBeginChunk("t1", "f"),
+        ToolCallDeltaChunk("t1", '{"a":"\ud83d'),
+        ToolCallDeltaChunk("t1", '\ude00"}'),
+    ]
+    result = decode("openai-chat", encode(OpenAIStreamEncoder(), chunks), fragment=fragment)
+    assert result["status"] == 0
+    message = result["message"]["choices"][0]["message"]
+    assert message["content"] == "a\U0001f600b"
+    assert message["tool_calls"][0]["function"]["arguments"] == '{"a":"\U0001f600"}'
+
+
+@pytest.mark.parametrize("protocol", ASSISTANT_UI)
+@pytest.mark.parametrize("start", ["in the stream", "in the client"])
+def test_state_that_is_a_text_takes_more_text(protocol: str, start: str) -> None:
+    require_clients()
+    append = UpdateStateChunk([{"type": "append-text", "path": [], "value": " more"}])
+    begin = UpdateStateChunk([{"type": "set", "path": [], "value": "text"}])
+    chunks: list[AssistantStreamChunk] = [begin, append] if start == "in the stream" else [append]
+    options = () if start == "in the stream" else ("--initial-state", '"text"')
+    result = decode(protocol, encode(ENCODERS[protocol](), chunks), *options)
+    assert result["status"] == 0
+    assert result["message"]["metadata"]["unstable_state"] == "text more"

@@ -1,0 +1,123 @@
+"""What 200 random conversations write, the real clients show: exactly that, without a warning.
+
+Each conversation is performed by a real callback, in each combination of callback kind and reader kind; its
+bytes are decoded whole and one byte at a time by the clients that front ends run, in strict mode. What
+they must show is worked out from what was written, in `expected.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import create_run
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    Encoder,
+    OpenAIStreamEncoder,
+)
+from tests.conformance.clients import Job, decode_all, require_clients
+from tests.conformance.conversations import Conversation, Flavor, ModelError, conversation, perform
+from tests.conformance.expected import ai_sdk_v4_message, assistant_ui_message, difference, openai_message
+from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
+
+SEEDS = range(200)
+
+ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "data-stream": DataStreamEncoder,
+    "assistant-transport": AssistantTransportEncoder,
+    "openai-chat": functools.partial(OpenAIStreamEncoder, include_usage=True, completion_id="chatcmpl-1"),
+    "ai-sdk-v4-data-stream": DataStreamEncoder,
+}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("fragment", [None, 1], ids=["whole", "byte by byte"])
+@pytest.mark.parametrize("protocol", ENCODERS)
+def test_clients_show_what_was_written(protocol: str, fragment: int | None) -> None:
+    require_clients()
+    written = conversations(protocol)
+    jobs = [Job(protocol, data, fragment, said.state if has_state(protocol) else None) for said, data in written]
+    failures = []
+    for (said, data), result in zip(written, decode_all(jobs), strict=True):
+        found = failure(protocol, said, result)
+        if found:
+            failures.append((len(data), said, data, found))
+    if failures:
+        _, said, data, found = min(failures, key=lambda one: one[0])
+        pytest.fail(f"{len(failures)} conversations differ, for one {report(said, data, found)}")
+
+
+@functools.cache
+def conversations(protocol: str) -> list[tuple[Conversation, bytes]]:
+    """Return the conversations for a protocol with their bytes."""
+    flavor: Flavor = "ai-sdk-v4" if protocol == "ai-sdk-v4-data-stream" else "assistant-ui"
+    made = [conversation(seed, flavor) for seed in SEEDS]
+    return [(said, encode(said, ENCODERS[protocol]())) for said in made]
+
+
+def encode(said: Conversation, encoder: Encoder) -> bytes:
+    """Perform a conversation and return its bytes; the seed chooses the kinds, the bound, and keepalives."""
+    callback = as_kind(CALLBACK_KINDS[said.seed % 2], functools.partial(perform, said))
+    stream = create_run(callback, state=said.state, max_pending=(1, 3, 1024)[said.seed % 3])
+    pieces: list[bytes] = []
+    raised = []
+    try:
+        read_into(READER_KINDS[said.seed // 2 % 2], encoder.encode_stream(stream), pieces)
+    except ModelError as error:
+        raised.append(str(error))
+    assert raised == [act.values["text"] for act in said.acts if act.what == "raise"]
+    between = encoder.keepalive if said.seed // 4 % 2 and encoder.keepalive else b""
+    return between.join([b"", *pieces])
+
+
+def has_state(protocol: str) -> bool:
+    """Return whether a client keeps a state."""
+    return protocol in ("data-stream", "assistant-transport")
+
+
+def failure(protocol: str, said: Conversation, result: dict[str, Any]) -> str | None:
+    """Return what a client shows otherwise than it was written, or what it complained of."""
+    if result["status"] != 0:
+        return f"the client failed: {result['error']} {result['warnings']}"
+    errors = [
+        act.values.get("message", act.values.get("text")) for act in said.acts if act.what in ("add_error", "raise")
+    ]
+    if has_state(protocol):
+        wanted, got = assistant_ui_message(said, protocol), result["message"]
+    elif protocol == "openai-chat":
+        errors = errors[:1]
+        wanted, got = openai_message(said), shown_by_openai(result)
+    else:
+        wanted, got = ai_sdk_v4_message(said), {**NO_AI_SDK_V4_MESSAGE, **(result["message"] or {})}
+        got.pop("revisionId")
+    return difference(wanted, got) or difference(errors, result["streamErrors"], "errors")
+
+
+# The client shows no message at all before the first frame that changes it.
+NO_AI_SDK_V4_MESSAGE = {"id": "none", "revisionId": "none", "role": "assistant", "content": "", "parts": [], "data": []}
+
+
+def shown_by_openai(result: dict[str, Any]) -> dict[str, Any]:
+    """Return what an OpenAI client has at the end; the reasoning as an application has to collect it."""
+    message = result["message"] or {"choices": []}
+    choice = message["choices"][0] if message["choices"] else {"finish_reason": None, "message": {}}
+    deltas = [choice["delta"] for chunk in result["chunks"] for choice in chunk["choices"]]
+    return {
+        "content": choice["message"].get("content") or "",
+        "reasoning": "".join(delta.get("reasoning_content", "") for delta in deltas),
+        "tool_calls": choice["message"].get("tool_calls", []),
+        "finish_reason": choice["finish_reason"],
+        "usage": message.get("usage"),
+        "error": next(iter(result["streamErrors"]), None),
+    }
+
+
+def report(said: Conversation, data: bytes, found: str) -> str:
+    """Return all that is needed to see a failure again."""
+    acts = "\n".join(f"  {act}" for act in said.acts)
+    return f"conversation({said.seed}, {said.flavor!r}): {found}\nstate {said.state!r}\n{acts}\n{data.decode()}"

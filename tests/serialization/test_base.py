@@ -1,0 +1,311 @@
+"""What all encoders share: they refuse what is no chunk, and turn any source of chunks into bytes.
+
+Whole streams can be encoded in both worlds, from a stream, a list, a generator and an async generator. When
+a callback raises, the wire is finished first, and then its exception is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import (
+    AssistantStreamChunk,
+    DataChunk,
+    ErrorChunk,
+    RunController,
+    StreamUsageError,
+    TextDeltaChunk,
+    ToolCallBeginChunk,
+    ToolCallDeltaChunk,
+    ToolResultChunk,
+    UpdateStateChunk,
+    create_run,
+    run,
+)
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    EncodedStream,
+    Encoder,
+    OpenAIStreamEncoder,
+)
+from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
+
+ENCODERS: list[Callable[[], Encoder]] = [
+    DataStreamEncoder,
+    AssistantTransportEncoder,
+    lambda: OpenAIStreamEncoder(completion_id="c1"),
+]
+each_encoder = pytest.mark.parametrize("make_encoder", ENCODERS, ids=["data stream", "transport", "openai"])
+each_reader = pytest.mark.parametrize("reader", READER_KINDS)
+each_callback = pytest.mark.parametrize("kind", CALLBACK_KINDS)
+
+CHUNKS: list[AssistantStreamChunk] = [
+    TextDeltaChunk("a"),
+    ToolCallBeginChunk("t1", "f"),
+    ToolCallDeltaChunk("t1", '{"q":'),
+    ToolCallDeltaChunk("t1", "1}"),
+    ToolResultChunk("t1", None),
+    TextDeltaChunk("b"),
+]
+
+
+class ModelError(Exception):
+    """What a callback raises."""
+
+
+def say(controller: RunController) -> None:
+    """Say what is in CHUNKS."""
+    controller.append_text("a")
+    call = controller.add_tool_call("f", "t1")
+    call.append_args_text('{"q":')
+    call.append_args_text("1}")
+    call.set_response(None)
+    controller.append_text("b")
+
+
+def say_and_raise(controller: RunController) -> None:
+    """Say something, and break off in the middle of a tool call."""
+    controller.append_text("a")
+    controller.add_tool_call("f", "t1")
+    raise ModelError("boom")
+
+
+def generate(chunks: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChunk]:
+    yield from chunks
+
+
+async def generate_async(chunks: Iterable[AssistantStreamChunk]) -> AsyncIterator[AssistantStreamChunk]:
+    for chunk in chunks:
+        yield chunk
+
+
+def chunk_by_chunk(encoder: Encoder, chunks: Iterable[AssistantStreamChunk]) -> bytes:
+    """Return what the encoder's two functions write."""
+    return b"".join(map(encoder.encode, chunks)) + encoder.finish()
+
+
+def read(reader: str, encoded: EncodedStream) -> bytes:
+    """Read an encoded stream to its end."""
+    return b"".join(read_pieces(reader, encoded))
+
+
+def read_pieces(reader: str, encoded: Any) -> list[bytes]:
+    pieces: list[Any] = []
+    read_into(reader, encoded, pieces)
+    return pieces
+
+
+# --- What is no chunk -----------------------------------------------------------------------------
+
+
+@each_encoder
+@pytest.mark.parametrize("value", [None, "text", b"0:1", {"type": "text-delta"}, [TextDeltaChunk("a")], TextDeltaChunk])
+def test_what_is_no_chunk_is_refused(make_encoder: Callable[[], Encoder], value: Any) -> None:
+    encoder = make_encoder()
+    with pytest.raises(TypeError, match=f"a chunk is wanted, not a {type(value).__name__}"):
+        encoder.encode(value)
+    assert encoder.encode(TextDeltaChunk("a")) == make_encoder().encode(TextDeltaChunk("a"))
+
+
+@pytest.mark.parametrize("make_encoder", [DataStreamEncoder, AssistantTransportEncoder])
+def test_what_is_no_json_is_refused(make_encoder: Callable[[], Encoder]) -> None:
+    with pytest.raises(TypeError, match="object"):
+        make_encoder().encode(DataChunk({"a": object()}))
+
+
+# --- Whole streams --------------------------------------------------------------------------------
+
+SOURCES: dict[str, Callable[[], Any]] = {
+    "stream of def": lambda: create_run(as_kind("def", say)),
+    "stream of async def": lambda: create_run(as_kind("async def", say)),
+    "list": lambda: list(CHUNKS),
+    "tuple": lambda: tuple(CHUNKS),
+    "generator": lambda: generate(CHUNKS),
+    "async generator": lambda: generate_async(CHUNKS),
+}
+
+
+@each_encoder
+@each_reader
+@pytest.mark.parametrize("source", SOURCES)
+def test_source_is_encoded_whole(make_encoder: Callable[[], Encoder], reader: str, source: str) -> None:
+    encoded = make_encoder().encode_stream(SOURCES[source]())
+    assert read(reader, encoded) == chunk_by_chunk(make_encoder(), CHUNKS)
+
+
+@each_encoder
+@each_reader
+@pytest.mark.parametrize("source", [list, generate, generate_async])
+def test_empty_source_is_a_finished_wire(make_encoder: Callable[[], Encoder], reader: str, source: Any) -> None:
+    assert read(reader, make_encoder().encode_stream(source([]))) == make_encoder().finish()
+
+
+@each_reader
+def test_every_piece_is_bytes_and_none_is_empty(reader: str) -> None:
+    # The OpenAI format has no word for data, so a piece could be empty.
+    pieces = read_pieces(reader, OpenAIStreamEncoder().encode_stream([DataChunk(1), TextDeltaChunk("a")]))
+    assert all(type(piece) is bytes and piece for piece in pieces)
+
+
+@each_reader
+@pytest.mark.parametrize("path", [[], ["text"]])
+def test_stored_state_edits_are_encoded_without_the_state_they_edit(reader: str, path: list[str]) -> None:
+    """Chunks that were stored, of a run whose state started with a text, are encoded again."""
+    chunk = UpdateStateChunk([{"type": "append-text", "path": path, "value": "more"}])
+    wanted = chunk_by_chunk(DataStreamEncoder(), [chunk])
+    assert read(reader, DataStreamEncoder().encode_stream([chunk])) == wanted
+
+
+def test_chunks_in_a_thread_need_no_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    shared_loop = run.shared_loop
+    monkeypatch.setattr(run, "shared_loop", lambda: asked.append("a loop") or shared_loop())
+    assert b"".join(DataStreamEncoder().encode_stream(CHUNKS)) == chunk_by_chunk(DataStreamEncoder(), CHUNKS)
+    assert asked == []
+
+
+@each_reader
+def test_stream_is_encoded_once(reader: str) -> None:
+    stream = create_run(say)
+    read(reader, DataStreamEncoder().encode_stream(stream))
+    with pytest.raises(StreamUsageError, match="once"):
+        read(reader, DataStreamEncoder().encode_stream(stream))
+
+
+async def test_for_inside_a_loop_names_async_for() -> None:
+    with pytest.raises(StreamUsageError, match="async for"):
+        next(DataStreamEncoder().encode_stream(create_run(say)))
+
+
+# --- Errors ---------------------------------------------------------------------------------------
+
+
+@each_encoder
+@each_callback
+@each_reader
+def test_raising_callback_leaves_a_finished_wire(make_encoder: Callable[[], Encoder], kind: str, reader: str) -> None:
+    encoded = make_encoder().encode_stream(create_run(as_kind(kind, say_and_raise)))
+    pieces: list[Any] = []
+    with pytest.raises(ModelError, match="boom"):
+        read_into(reader, encoded, pieces)
+    begun: list[AssistantStreamChunk] = [TextDeltaChunk("a"), ToolCallBeginChunk("t1", "f")]
+    broken: list[AssistantStreamChunk] = [ToolCallDeltaChunk("t1", "", is_final=True), ErrorChunk("boom")]
+    assert b"".join(pieces) == chunk_by_chunk(make_encoder(), [*begun, *broken])
+
+
+@each_encoder
+@each_reader
+@pytest.mark.parametrize("is_async", [False, True], ids=["generator", "async generator"])
+def test_raising_generator_leaves_a_finished_wire(
+    make_encoder: Callable[[], Encoder], reader: str, is_async: bool
+) -> None:
+    def fail() -> Iterator[AssistantStreamChunk]:
+        yield TextDeltaChunk("a")
+        raise ModelError("boom")
+
+    async def fail_async() -> AsyncIterator[AssistantStreamChunk]:
+        yield TextDeltaChunk("a")
+        raise ModelError("boom")
+
+    pieces: list[Any] = []
+    with pytest.raises(ModelError, match="boom"):
+        read_into(reader, make_encoder().encode_stream(fail_async() if is_async else fail()), pieces)
+    assert b"".join(pieces) == chunk_by_chunk(make_encoder(), [TextDeltaChunk("a"), ErrorChunk("boom")])
+
+
+@each_callback
+def test_exception_is_raised_once(kind: str) -> None:
+    encoded = DataStreamEncoder().encode_stream(create_run(as_kind(kind, say_and_raise)))
+    with pytest.raises(ModelError):
+        for _ in encoded:
+            pass
+    assert list(encoded) == []
+
+
+@each_reader
+def test_text_of_the_error_is_the_application_s(reader: str) -> None:
+    stream = create_run(say_and_raise, on_error=lambda error: "Something went wrong.")
+    pieces: list[Any] = []
+    with pytest.raises(ModelError, match="boom"):
+        read_into(reader, DataStreamEncoder().encode_stream(stream), pieces)
+    assert b"".join(pieces).splitlines()[-1] == b'3:"Something went wrong."'
+
+
+# --- Quiet streams and leaving --------------------------------------------------------------------
+
+
+@each_encoder
+@each_callback
+def test_quiet_stream_is_kept_awake_in_a_thread(make_encoder: Callable[[], Encoder], kind: str) -> None:
+    was_awake = threading.Event()
+    encoded = EncodedStream(make_encoder(), create_run(quiet_until(was_awake, kind)), heartbeat=0.01)
+    pieces = []
+    for piece in encoded:
+        pieces.append(piece)
+        if piece == make_encoder().keepalive:
+            was_awake.set()
+    assert was_awake.is_set()
+    without = b"".join(piece for piece in pieces if piece != make_encoder().keepalive)
+    assert without == chunk_by_chunk(make_encoder(), [TextDeltaChunk("a"), TextDeltaChunk("b")])
+
+
+@each_encoder
+@each_callback
+async def test_quiet_stream_is_kept_awake_in_a_coroutine(make_encoder: Callable[[], Encoder], kind: str) -> None:
+    was_awake = threading.Event()
+    encoded = EncodedStream(make_encoder(), create_run(quiet_until(was_awake, kind)), heartbeat=0.01)
+    pieces = []
+    async for piece in encoded:
+        pieces.append(piece)
+        if piece == make_encoder().keepalive:
+            was_awake.set()
+    assert was_awake.is_set()
+    without = b"".join(piece for piece in pieces if piece != make_encoder().keepalive)
+    assert without == chunk_by_chunk(make_encoder(), [TextDeltaChunk("a"), TextDeltaChunk("b")])
+
+
+def quiet_until(event: threading.Event, kind: str) -> Callable[[RunController], Any]:
+    """Return a callback that says nothing between two texts until an event is set."""
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        event.wait()
+        controller.append_text("b")
+
+    async def run_async(controller: RunController) -> None:
+        controller.append_text("a")
+        await asyncio.to_thread(event.wait)
+        controller.append_text("b")
+
+    return run if kind == "def" else run_async
+
+
+@each_reader
+def test_generator_is_closed_when_the_reader_leaves(reader: str) -> None:
+    was_closed = threading.Event()
+
+    def endless() -> Iterator[AssistantStreamChunk]:
+        try:
+            while True:
+                yield TextDeltaChunk("a" * 1024)
+        finally:
+            was_closed.set()
+
+    encoded = DataStreamEncoder().encode_stream(endless())
+
+    async def read_one() -> None:
+        assert (await anext(encoded)).startswith(b'0:"aaa')
+        await encoded.aclose()
+
+    if reader == "for":
+        assert next(encoded).startswith(b'0:"aaa')
+        encoded.close()
+    else:
+        asyncio.run(read_one())
+    assert was_closed.wait(5)

@@ -1,0 +1,257 @@
+"""OpenAI's format: each chunk becomes the completion chunks that its clients document, byte for byte.
+
+The role comes first and once, tool calls are numbered without gaps, the finish reason and the usage come
+last, an error has the shape that clients raise, and what the format has no word for is left out.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from assistant_stream_ce import (
+    AnnotationsChunk,
+    AssistantStreamChunk,
+    DataChunk,
+    ErrorChunk,
+    FileChunk,
+    MessageFinishChunk,
+    ReasoningDeltaChunk,
+    SourceChunk,
+    StepFinishChunk,
+    StepStartChunk,
+    TextDeltaChunk,
+    ToolCallBeginChunk,
+    ToolCallDeltaChunk,
+    ToolResultChunk,
+    UpdateStateChunk,
+)
+from assistant_stream_ce.serialization import OpenAIStreamEncoder
+
+HEAD = 'data: {"id":"c1","object":"chat.completion.chunk","created":1700000000,"model":"m1","choices":['
+DONE = b"data: [DONE]\n\n"
+
+BEGIN = ToolCallBeginChunk("t1", "search")
+ARGUMENTS = ToolCallDeltaChunk("t1", "{}")
+CLOSE = ToolCallDeltaChunk("t1", "", is_final=True)
+RESULT = ToolResultChunk("t1", {"n": 1})
+
+
+def delta(fields: str) -> bytes:
+    """Return the event of a delta."""
+    return f'{HEAD}{{"index":0,"delta":{fields},"logprobs":null,"finish_reason":null}}]}}\n\n'.encode()
+
+
+def finish(reason: str) -> bytes:
+    """Return the event of a finish reason."""
+    return f'{HEAD}{{"index":0,"delta":{{}},"logprobs":null,"finish_reason":"{reason}"}}]}}\n\n'.encode()
+
+
+def usage(prompt: int, completion: int, total: int) -> bytes:
+    """Return the event of the usage."""
+    counts = f'"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total}'
+    return f'{HEAD}],"usage":{{{counts}}}}}\n\n'.encode()
+
+
+def begin(index: int, call_id: str = "t1", name: str = "search") -> bytes:
+    """Return the event of a tool call's begin."""
+    function = f'{{"name":"{name}","arguments":""}}'
+    return delta(f'{{"tool_calls":[{{"index":{index},"id":"{call_id}","type":"function","function":{function}}}]}}')
+
+
+def arguments(index: int, text: str = "{}") -> bytes:
+    """Return the event of argument text, for a text that JSON writes as it is."""
+    return delta(f'{{"tool_calls":[{{"index":{index},"function":{{"arguments":"{text}"}}}}]}}')
+
+
+ROLE = delta('{"role":"assistant","content":""}')
+
+
+def make_encoder(include_usage: bool = False) -> OpenAIStreamEncoder:
+    """Return an encoder whose output is the same each time."""
+    return OpenAIStreamEncoder("m1", include_usage=include_usage, completion_id="c1", created=1700000000)
+
+
+def encode(*chunks: AssistantStreamChunk, finish: bool = False, include_usage: bool = False) -> bytes:
+    """Return what one encoder writes for chunks."""
+    encoder = make_encoder(include_usage)
+    events = b"".join(map(encoder.encode, chunks))
+    return events + encoder.finish() if finish else events
+
+
+def test_format_is_server_sent_events() -> None:
+    encoder = OpenAIStreamEncoder()
+    assert encoder.media_type == "text/event-stream"
+    assert dict(encoder.headers) == {}
+    assert encoder.keepalive is not None
+    assert encoder.keepalive.startswith(b":")
+    assert encoder.keepalive.endswith(b"\n\n")
+    assert encoder.keepalive.count(b"\n") == 2
+
+
+def test_each_response_has_an_id_of_its_own() -> None:
+    ids = set()
+    for encoder in (OpenAIStreamEncoder(), OpenAIStreamEncoder()):
+        events = (encoder.encode(TextDeltaChunk("a")) + encoder.finish()).split(b"\n\n")[:-2]
+        ids_of_one = {json.loads(event.removeprefix(b"data: "))["id"] for event in events}
+        assert len(ids_of_one) == 1
+        ids |= ids_of_one
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("chunk", "event"),
+    [
+        (TextDeltaChunk("Hel"), delta('{"content":"Hel"}')),
+        (TextDeltaChunk("Hel", parent_id="p"), delta('{"content":"Hel"}')),
+        (ReasoningDeltaChunk("hm"), delta('{"reasoning_content":"hm"}')),
+        (ReasoningDeltaChunk("hm", parent_id="p"), delta('{"reasoning_content":"hm"}')),
+        (BEGIN, begin(0)),
+        (ToolCallBeginChunk("t1", "search", parent_id="p"), begin(0)),
+    ],
+)
+def test_role_comes_first(chunk: AssistantStreamChunk, event: bytes) -> None:
+    assert encode(chunk) == ROLE + event
+    assert encode(TextDeltaChunk("a"), chunk) == ROLE + delta('{"content":"a"}') + event
+
+
+def test_empty_message_is_complete() -> None:
+    assert encode(finish=True) == ROLE + finish("stop") + DONE
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        SourceChunk("s", "u"),
+        FileChunk("d", "m"),
+        DataChunk({"k": 1}),
+        AnnotationsChunk([1]),
+        StepStartChunk("m"),
+        StepFinishChunk("stop", 1, 2),
+        MessageFinishChunk("stop", 1, 2),
+        UpdateStateChunk([{"type": "set", "path": [], "value": 1}]),
+        ToolResultChunk("earlier", 1),
+    ],
+)
+def test_what_the_format_has_no_word_for_is_left_out(chunk: AssistantStreamChunk) -> None:
+    assert encode(chunk) == b""
+    assert encode(TextDeltaChunk("a"), chunk, finish=True) == encode(TextDeltaChunk("a"), finish=True)
+
+
+# --- Tool calls -----------------------------------------------------------------------------------
+
+
+def test_tool_calls_are_numbered_without_gaps_and_may_interleave() -> None:
+    other = ToolCallBeginChunk("t2", "f"), ToolCallDeltaChunk("t2", "["), ToolCallDeltaChunk("t2", "]")
+    earlier = ToolResultChunk("earlier", 1)
+    said = BEGIN, other[0], earlier, other[1], ARGUMENTS, other[2], ToolCallBeginChunk("t3", "g")
+    assert encode(*said) == (
+        ROLE
+        + begin(0)
+        + begin(1, "t2", "f")
+        + arguments(1, "[")
+        + arguments(0)
+        + arguments(1, "]")
+        + begin(2, "t3", "g")
+    )
+
+
+def test_empty_piece_of_arguments_is_not_sent() -> None:
+    assert encode(BEGIN, ToolCallDeltaChunk("t1", "")) == ROLE + begin(0)
+
+
+@pytest.mark.parametrize("end", [CLOSE, RESULT, StepFinishChunk("stop"), MessageFinishChunk("stop")])
+def test_arguments_without_text_are_an_empty_object(end: AssistantStreamChunk) -> None:
+    assert encode(BEGIN, end) == ROLE + begin(0) + arguments(0)
+
+
+@pytest.mark.parametrize("end", [CLOSE, RESULT, StepFinishChunk("stop"), MessageFinishChunk("stop")])
+def test_end_of_arguments_has_no_event_and_what_follows_is_left_out(end: AssistantStreamChunk) -> None:
+    said = encode(BEGIN, ARGUMENTS)
+    assert said == ROLE + begin(0) + arguments(0)
+    assert encode(BEGIN, ARGUMENTS, end, ToolCallDeltaChunk("t1", "more"), CLOSE) == said
+
+
+def test_arguments_of_an_unknown_call_begin_it() -> None:
+    assert encode(ARGUMENTS) == ROLE + begin(0, name="unknown") + arguments(0)
+
+
+def test_second_begin_is_left_out() -> None:
+    assert encode(BEGIN, ToolCallBeginChunk("t1", "other"), ARGUMENTS) == ROLE + begin(0) + arguments(0)
+
+
+# --- The end --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("tool-calls", "tool_calls"),
+        ("content-filter", "content_filter"),
+        ("error", "stop"),
+        ("other", "stop"),
+        ("unknown", "stop"),
+        ("anything else", "stop"),
+    ],
+)
+def test_finish_reason_is_one_that_clients_know(given: str, said: str) -> None:
+    assert encode(MessageFinishChunk(given), finish=True) == ROLE + finish(said) + DONE
+
+
+def test_last_finish_reason_counts() -> None:
+    said = encode(MessageFinishChunk("stop"), MessageFinishChunk("length"), finish=True)
+    assert said == ROLE + finish("length") + DONE
+
+
+@pytest.mark.parametrize("step", [StepFinishChunk("length"), StepFinishChunk("tool-calls")])
+def test_finish_reason_of_a_step_is_not_that_of_the_message(step: AssistantStreamChunk) -> None:
+    assert encode(step, finish=True) == ROLE + finish("stop") + DONE
+
+
+def test_unanswered_call_is_the_finish_reason() -> None:
+    other = ToolCallBeginChunk("t2", "f"), ToolCallDeltaChunk("t2", "{}")
+    assert encode(BEGIN, RESULT, *other, finish=True).endswith(arguments(1) + finish("tool_calls") + DONE)
+
+
+def test_answered_calls_are_not() -> None:
+    assert encode(BEGIN, RESULT, finish=True) == ROLE + begin(0) + arguments(0) + finish("stop") + DONE
+
+
+def test_end_closes_the_arguments_of_open_calls() -> None:
+    assert encode(BEGIN, finish=True) == ROLE + begin(0) + arguments(0) + finish("tool_calls") + DONE
+
+
+@pytest.mark.parametrize(
+    ("chunks", "counts"),
+    [
+        ([], (0, 0, 0)),
+        ([MessageFinishChunk("stop", 3, 4)], (3, 4, 7)),
+        ([StepFinishChunk("stop", 1, 2), StepFinishChunk("stop", 10, 20)], (11, 22, 33)),
+        ([StepFinishChunk("stop", 1, 2), MessageFinishChunk("stop", 5, 6)], (5, 6, 11)),
+        ([StepFinishChunk("stop", 1, 2), MessageFinishChunk("stop")], (1, 2, 3)),
+    ],
+    ids=["nothing known", "of the message", "of the steps together", "the message's counts", "only the steps' known"],
+)
+def test_usage_follows_the_finish_reason(chunks: list[AssistantStreamChunk], counts: tuple[int, int, int]) -> None:
+    assert encode(*chunks, finish=True, include_usage=True) == ROLE + finish("stop") + usage(*counts) + DONE
+
+
+def test_usage_is_told_only_when_asked_for() -> None:
+    assert encode(MessageFinishChunk("stop", 3, 4), finish=True) == ROLE + finish("stop") + DONE
+
+
+# --- Errors ---------------------------------------------------------------------------------------
+
+ERROR = b'data: {"error":{"message":"boom","type":"server_error","param":null,"code":null}}\n\n'
+
+
+def test_error_has_the_shape_that_clients_raise() -> None:
+    assert encode(ErrorChunk("boom")) == ERROR
+
+
+def test_after_an_error_there_is_no_finish_reason() -> None:
+    said = TextDeltaChunk("a"), ErrorChunk("boom")
+    assert encode(*said, finish=True, include_usage=True) == ROLE + delta('{"content":"a"}') + ERROR + DONE
