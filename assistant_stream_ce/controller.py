@@ -12,68 +12,100 @@ from __future__ import annotations
 
 import inspect
 import uuid
+import weakref
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from assistant_stream_ce import arguments, chunks
 from assistant_stream_ce.arguments import places
 from assistant_stream_ce.cancellation import Cancellation, CancelledEvent
 from assistant_stream_ce.channel import Channel
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
-from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.jsonvalue import plain, weight
 from assistant_stream_ce.state import StateDocument, StateProxy
 from assistant_stream_ce.state.proxy import proxy
 from assistant_stream_ce.tool_calls import ToolCallController, ToolCalls
 
-__all__ = ("ChunkSource", "RunController", "RunLink", "ToolCallController")
+__all__ = ("ChunkSource", "RunController", "ToolCallController")
 
 #: What `add_stream` takes, be it another stream, an async generator, or any iterable of chunks.
 ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
 
 
+class RunPort(Protocol):
+    """What controllers need of the run that drives their callback."""
+
+    def refuse(self) -> None:
+        """Raise for a chunk that comes after the end, or return to have it discarded."""
+
+    def leave(self) -> None:
+        """Take note that the reader is lost."""
+
+    def forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
+        """Read a source of chunks into a controller, in the way that suits the caller."""
+
+    def tell_late(self, callback: Callable[[], object]) -> None:
+        """Call an `on_cancel` callback that is registered when the run is cancelled already."""
+
+
 class RunLink:
     """What all controllers of one run share: the way out, the cancel signal, the state, the tool calls.
+
+    It holds the run weakly, and nothing below refers back up: when the last handle of a run goes, the run goes with
+    it, without the help of the garbage collector.
 
     Args:
         state: where the state starts; copied.
         max_pending: about how many chunks may wait for the reader.
-        refuse: called for a chunk that comes after the end; see `Channel`.
-        lose_reader: called when the reader's loop was closed; see `Channel`.
-        forward: reads a source of chunks into a controller, in the way that suits the caller.
-        tell_late: calls an `on_cancel` callback that is registered when the run is cancelled already.
+        run: drives the callback.
     """
 
-    def __init__(
-        self,
-        state: object,
-        max_pending: int,
-        refuse: Callable[[], None],
-        lose_reader: Callable[[], None],
-        forward: Callable[[ChunkSource, RunController], Awaitable[None]],
-        tell_late: Callable[[Callable[[], object]], None],
-    ) -> None:
-        self.channel: Channel[AssistantStreamChunk] = Channel(max_pending, refuse, lose_reader)
+    def __init__(self, state: object, max_pending: int, run: RunPort) -> None:
+        self._find_run = find_run = weakref.ref(run)
+        self.channel: Channel[AssistantStreamChunk] = Channel(
+            max_pending, refuse=lambda: _run_of(find_run).refuse(), lose_reader=lambda: _run_of(find_run).leave()
+        )
         self.cancellation = Cancellation()
         self.cancelled_event = CancelledEvent(self.cancellation.signal)
-        self.state = StateDocument(state, prepare=self.channel.wait_for_room, emit=self._put_operations)
+        self.updates = _StateUpdates(self.channel)
+        self.state = StateDocument(state, prepare=self.channel.wait_for_room, emit=self.updates.put)
         self.calls = ToolCalls(self.channel)
-        self.refuse = refuse
-        self.forward = forward
-        self.tell_late = tell_late
-        # The newest state chunk, which takes more operations while it waits. Guarded by the state's lock.
-        self._update: chunks.UpdateStateChunk | None = None
+
+    @property
+    def run(self) -> RunPort:
+        """The run that drives the callback.
+
+        Raises:
+            RunEndedError: it ended long ago.
+        """
+        return _run_of(self._find_run)
+
+
+def _run_of(find_run: Callable[[], RunPort | None]) -> RunPort:
+    run = find_run()
+    if run is None:
+        raise RunEndedError(RUN_HAS_ENDED)
+    return run
+
+
+class _StateUpdates:
+    """Puts state operations on the channel: into the chunk that waits there newest, or into one of their own."""
+
+    def __init__(self, channel: Channel[AssistantStreamChunk]) -> None:
+        self._channel = channel
+        # Guarded by the state's lock.
+        self._newest: chunks.UpdateStateChunk | None = None
 
     def flush(self) -> None:
-        """Make the next state operation start a chunk of its own."""
-        self._update = None
+        self._newest = None
 
-    def _put_operations(self, operations: list[Operation]) -> None:
+    def put(self, operations: list[Operation]) -> None:
         size = sum(places(weight(operation["value"])) for operation in operations)
-        update = self._update
-        if update is None or not self.channel.amend(update, lambda: update.operations.extend(operations), size):
-            self._update = chunks.UpdateStateChunk(operations)
-            self.channel.put(self._update, size, may_block=False)
+        newest = self._newest
+        if newest is None or not self._channel.amend(newest, lambda: newest.operations.extend(operations), size):
+            self._newest = chunks.UpdateStateChunk(operations)
+            self._channel.put(self._newest, size, may_block=False)
 
 
 class RunController:
@@ -208,7 +240,7 @@ class RunController:
         An error chunk at the end of a stream that raises is left to the exception: it is raised here or
         from the `await`, or fails the run.
         """
-        return self.link.forward(stream, self)
+        return self.link.run.forward(stream, self)
 
     def add_chunk(self, chunk: AssistantStreamChunk) -> None:
         """Send a chunk that was built elsewhere, checked as the method for its kind would check it.
@@ -254,7 +286,7 @@ class RunController:
 
         Edits are handed over at once in any case; those in one waiting chunk reach the client together.
         """
-        self.link.flush()
+        self.link.updates.flush()
 
     # --- pace and cancellation ---
 
@@ -291,13 +323,13 @@ class RunController:
             raise TypeError("callback must be a plain function; a coroutine callback meets CancelledError instead")
         registration = self.link.cancellation.add(callback)
         if registration is None:
-            self.link.tell_late(callback)
+            self.link.run.tell_late(callback)
             return lambda: None
         return lambda: self.link.cancellation.remove(registration)
 
     def _refuse_after_end(self) -> None:
         if self.link.channel.has_ended:
-            self.link.refuse()
+            self.link.run.refuse()
 
 
 def _replay_begin(controller: RunController, chunk: chunks.ToolCallBeginChunk) -> None:

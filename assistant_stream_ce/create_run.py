@@ -169,7 +169,7 @@ class AssistantStream:
         """Leave the stream, and wait for the callback to end, for a thread at most 50 ms."""
         await self._run.aclose()
 
-    def bind(self, surrounding: Surrounding | None = None) -> None:
+    def bind(self, surrounding: Surrounding | None = None) -> contextvars.Context:
         """Tie the run to a web response that is made here.
 
         The run will see the context variables that are set here, and not those of the place of the first read: a
@@ -177,12 +177,16 @@ class AssistantStream:
         no code of the application reads the stream.
 
         Args:
-            surrounding: makes a context manager that is held open around the callback, in its own thread.
+            surrounding: makes a context manager that is held open around a blocking callback, in its own thread.
+
+        Returns:
+            The context in which the callback will run.
         """
-        self._run.context = contextvars.copy_context()
+        context = self._run.context = contextvars.copy_context()
         self._run.logs_errors = True
         if surrounding is not None:
             self._run.surroundings.append(surrounding)
+        return context
 
     def __enter__(self) -> Self:
         return self

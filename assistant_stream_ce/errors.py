@@ -17,6 +17,9 @@ __all__ = (
 )
 
 
+RUN_HAS_ENDED = "the run has ended: use its controller only while the callback runs"
+
+
 class AssistantStreamError(Exception):
     """Base of the library's errors, so that one `except` catches them all."""
 

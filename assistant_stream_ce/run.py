@@ -35,7 +35,7 @@ from assistant_stream_ce.cancellation import Callback, Signal
 from assistant_stream_ce.channel import in_event_loop, running_loop
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.controller import ChunkSource, RunController, RunLink
-from assistant_stream_ce.errors import RunCancelled, RunEndedError
+from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.forwarding import Forwarding, forward
 from assistant_stream_ce.hooks import Hooks, RunResult, raisable, run_coroutine
 
@@ -68,7 +68,7 @@ class Run:
         max_pending: int,
         executor: Executor | None,
     ) -> None:
-        self.link = RunLink(state, max_pending, self._refuse, self.leave, self._forward, self._tell_late)
+        self.link = RunLink(state, max_pending, self)
         self.ended = Signal()
         self.context: contextvars.Context | None = None
         self.surroundings: list[Surrounding] = []
@@ -165,6 +165,8 @@ class Run:
             if rest is not None:
                 await rest
         finally:
+            # Its traceback holds this frame.
+            del error
             self._end()
 
     def _work(self, context: contextvars.Context) -> None:
@@ -204,7 +206,8 @@ class Run:
                 self._wait_for(self._conclude(raised))
         return None
 
-    def _forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
+    def forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
+        """Read a source of chunks into a controller; the run does not end before it."""
         forwarding = forward(source, controller)
         if not forwarding.is_done:
             self._forwardings.append(forwarding)
@@ -281,12 +284,17 @@ class Run:
     def raise_error(self) -> None:
         """Raise, once, what the callback raised."""
         error, self._error = self._error, None
-        if error is not None:
-            raise error
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # Its traceback holds this frame: without a cycle both go when the reader is done with them.
+            del error
 
-    def _refuse(self) -> None:
+    def refuse(self) -> None:
+        """Raise for a chunk that comes too late, or return to have it discarded."""
         if not self._has_left:
-            raise RunEndedError("the run has ended: use its controller only while the callback runs")
+            raise RunEndedError(RUN_HAS_ENDED)
         if not in_event_loop():
             # Set by `_stop` right after it ends the channel: who catches the exception finds `is_cancelled` true.
             self.link.cancellation.signal.wait_sync(_GRACE_SECONDS)
@@ -297,6 +305,8 @@ class Run:
     def leave(self) -> None:
         """Tell the callback that nobody reads any more; does nothing when the run is over."""
         self._stop(self.link.channel.close)
+        # Nobody is left to raise it to, and its traceback holds this run.
+        self._error = None
 
     def shut_down(self) -> None:
         """End the stream with an error chunk for the reader, and tell the callback."""
@@ -336,7 +346,7 @@ class Run:
             # The interpreter is ending and starts no threads any more.
             call_back()
 
-    def _tell_late(self, callback: Callback) -> None:
+    def tell_late(self, callback: Callback) -> None:
         """Call an `on_cancel` callback that was registered too late: here, but never on a loop."""
         if in_event_loop():
             start_thread(lambda: self._hooks.call_back([callback]), f"{self._name}-on-cancel")

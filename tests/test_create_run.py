@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import gc
 import logging
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -596,3 +599,49 @@ async def test_shutdown_in_a_loop_does_not_block_and_may_be_awaited() -> None:
 def test_streams_work_after_a_shutdown() -> None:
     shutdown(0)
     assert list(create_run(lambda controller: controller.append_text("a"))) == [TextDeltaChunk("a")]
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("end", ["completes", "fails", "is left"])
+def test_a_run_is_freed_without_the_garbage_collector(end: str, kind: str, reader: str) -> None:
+    def run(controller: RunController) -> None:
+        controller.state["n"] = 1
+        controller.add_tool_call("t").set_response(1)
+        controller.on_cancel(lambda: controller)
+        if end == "fails":
+            raise ValueError("boom")
+
+    gc.collect()
+    gc.disable()
+    try:
+        stream = create_run(as_kind(kind, run), state={})
+        handle = weakref.ref(stream._run)
+        if end == "is left":
+            stream.close()
+        else:
+            read_whatever_comes(reader, stream)
+        del stream
+        deadline = time.monotonic() + 5
+        # The run's own thread lets go of it a moment after the end.
+        while handle() is not None and time.monotonic() < deadline:
+            threading.Event().wait(0.001)
+        assert handle() is None
+    finally:
+        gc.enable()
+
+
+def read_whatever_comes(reader: str, stream: Any) -> None:
+    """Read a stream; its exception stays here, for `asyncio.run` keeps what passes through it in a cycle."""
+
+    async def read_async() -> None:
+        with contextlib.suppress(ValueError):
+            async for _ in stream:
+                pass
+
+    if reader == "async for":
+        asyncio.run(read_async())
+        return
+    with contextlib.suppress(ValueError):
+        for _ in stream:
+            pass

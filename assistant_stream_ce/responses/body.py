@@ -29,7 +29,8 @@ class ResponseBody(EncodedStream):
         self, stream: ChunkSource, encoder: Encoder, heartbeat: Heartbeat, surrounding: Surrounding | None = None
     ) -> None:
         super().__init__(encoder, stream, heartbeat_seconds(heartbeat))
-        self._stream.bind(surrounding)
+        #: The context in which the callback will run.
+        self.context = self._stream.bind(surrounding)
 
     def cancel(self) -> None:
         """Leave the stream without waiting; also for a body that was never read."""

@@ -8,7 +8,7 @@ handler takes its own. The connections that a blocking callback opens in its thr
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 from assistant_stream_ce.background import iterate_in_thread, iterate_on_shared_loop
@@ -20,22 +20,39 @@ from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_lis
 from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
 
 try:
-    from asgiref.sync import SyncToAsync
+    from asgiref.sync import AsyncToSync, SyncToAsync
     from django.db import connections
     from django.http import StreamingHttpResponse
+    from django.utils import timezone, translation
 except ImportError as error:
     raise MissingExtraError(__name__, "django") from error
 
 __all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
 
 
-@contextmanager
-def _closing_connections() -> Generator[None]:
-    """Close the database connections of the callback's thread: a thread that ends cannot reuse them."""
-    try:
-        yield
-    finally:
-        connections.close_all()
+def _like_the_view() -> Callable[[], AbstractContextManager[None]]:
+    """Return what surrounds a blocking callback: the view's language and time zone, and the end of connections.
+
+    Django keeps all three by thread, so a copied context does not bring them along; and a thread that ends cannot
+    reuse the database connections that it has opened.
+    """
+    language, zone = translation.get_language(), timezone.get_current_timezone()
+
+    @contextmanager
+    def surround() -> Generator[None]:
+        try:
+            with translation.override(language), timezone.override(zone):
+                yield
+        finally:
+            connections.close_all()
+
+    return surround
+
+
+def _forget_executor() -> None:
+    """Forget the thread that serves `sync_to_async` in an async view under WSGI: it ends with the view."""
+    if hasattr(AsyncToSync.executors, "current"):
+        del AsyncToSync.executors.current
 
 
 class AssistantStreamResponse(StreamingHttpResponse):
@@ -65,7 +82,8 @@ class AssistantStreamResponse(StreamingHttpResponse):
         **encoder_options: Any,
     ) -> None:
         encoder = choose_encoder(encoder, self.make_encoder, encoder_options)
-        self._body = ResponseBody(stream, encoder, heartbeat, _closing_connections)
+        self._body = ResponseBody(stream, encoder, heartbeat, _like_the_view())
+        self._body.context.run(_forget_executor)
         super().__init__(self._body, status=status, reason=reason, headers=dict(header_list(encoder, headers)))
 
     # `is_async` and `streaming_content` are what middleware looks at, and what it replaces to wrap the content.

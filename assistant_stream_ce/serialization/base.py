@@ -170,5 +170,9 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
 
     def _raise_error(self) -> None:
         error, self._error = self._error, None
-        if error is not None:
-            raise error
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # Its traceback holds this frame: no cycle.
+            del error

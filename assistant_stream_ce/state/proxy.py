@@ -8,7 +8,7 @@ document sees that it extends the text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Self, SupportsIndex, overload
 
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.state.document import StateDocument
@@ -39,6 +39,10 @@ class StateProxy:
     def is_at(self, document: StateDocument, path: Path) -> bool:
         """Return whether this proxy stands for that very place."""
         return self._document is document and self._path == path
+
+    def copy(self) -> JSON:
+        """Return a plain copy, as `value` does."""
+        return self.value()
 
     def clear(self) -> None:
         """Make the dict or list empty."""
@@ -107,6 +111,9 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
     def __or__(self, other: Any) -> Any:
         return self.value() | dict(other)
 
+    def __ror__(self, other: Any) -> Any:
+        return dict(other) | self.value()
+
 
 class StateList(StateProxy, MutableSequence[Any]):
     """A list in the state."""
@@ -143,6 +150,21 @@ class StateList(StateProxy, MutableSequence[Any]):
 
     def __add__(self, other: Iterable[Any]) -> list[Any]:
         return [*self.value(), *other]
+
+    def __radd__(self, other: Iterable[Any]) -> list[Any]:
+        return [*other, *self.value()]
+
+    def __mul__(self, times: SupportsIndex) -> Any:
+        return self.value() * times
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: SupportsIndex) -> Self:
+        def repeat(items: list[JSON]) -> None:
+            items *= times
+
+        self._document.rewrite(self._path, list, repeat)
+        return self
 
     def append(self, value: Any) -> None:
         """Append a value: one `set` behind the end."""

@@ -7,6 +7,7 @@ import gzip
 import sqlite3
 import threading
 import zlib
+import zoneinfo
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import django
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
@@ -21,6 +23,7 @@ from django.db import connection, connections
 from django.http import HttpRequest
 from django.test import override_settings
 from django.urls import path
+from django.utils import timezone, translation
 
 from assistant_stream_ce import RunController, RunResult, create_run
 from assistant_stream_ce.responses.django import (
@@ -270,3 +273,28 @@ def test_connections_that_the_callback_opened_are_closed(
     response.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
         opened[0].total_changes  # noqa: B018 - the question is whether it may be asked
+
+
+def test_a_blocking_callback_has_the_view_s_language_and_time_zone() -> None:
+    seen: list[Any] = []
+    zone = zoneinfo.ZoneInfo("Europe/Paris")
+    with translation.override("fr"), timezone.override(zone):
+        response = DataStreamResponse(
+            create_run(lambda c: seen.extend([translation.get_language(), timezone.get_current_timezone()]))
+        )
+    list(response)
+    response.close()
+    assert seen == ["fr", zone]
+
+
+def test_under_wsgi_a_coroutine_callback_of_an_async_view_may_use_sync_to_async() -> None:
+    async def run(controller: RunController) -> None:
+        controller.append_text(await sync_to_async(lambda: "from a thread")())
+
+    async def respond() -> DataStreamResponse:
+        return DataStreamResponse(create_run(run))
+
+    # An async view under WSGI runs in this, and is over when the body is read.
+    response = async_to_sync(respond)()
+    assert b"".join(response) == b'0:"from a thread"\n'
+    response.close()

@@ -1,0 +1,40 @@
+"""How Sphinx builds these pages: `python3 dev.py docs`."""
+
+import re
+from typing import Any
+
+from assistant_stream_ce import __version__
+
+project = "assistant-stream-ce"
+version = release = __version__
+html_title = f"{project} {version}"
+html_theme = "furo"
+html_show_copyright = False
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+highlight_language = "none"
+# What stands in single backticks in a docstring is code.
+default_role = "code"
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 100
+
+# Signatures name these instead of what they stand for.
+_ALIASES = ("AssistantStreamChunk", "Callback", "ChunkSource", "Headers", "Heartbeat", "JSON", "Path", "RunCallback")
+autodoc_type_aliases = {name: name for name in _ALIASES}
+
+
+def show_aliases_plainly(
+    app: Any, what: str, name: str, obj: object, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Take autodoc's own wrapper off an alias that is part of a larger annotation."""
+    plain = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
+    return signature and plain.sub(r"\1", signature), returns and plain.sub(r"\1", returns)
+
+
+def setup(app: Any) -> None:
+    """Connect the above, as Sphinx asks."""
+    app.connect("autodoc-process-signature", show_aliases_plainly)
