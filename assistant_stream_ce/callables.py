@@ -14,7 +14,7 @@ __all__ = ("RunCallback", "Surrounding", "is_callable_as", "name_of")
 #: What `create_run` takes: it gets the controller, and returns nothing or an awaitable.
 RunCallback: TypeAlias = Callable[[RunController], object]
 
-#: Makes a context manager to hold open around a blocking callback, in the callback's own thread.
+#: Makes a context manager to hold open around a callback, in the callback's own thread or task.
 Surrounding: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 

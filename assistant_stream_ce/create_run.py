@@ -177,7 +177,7 @@ class AssistantStream:
         no code of the application reads the stream.
 
         Args:
-            surrounding: makes a context manager that is held open around a blocking callback, in its own thread.
+            surrounding: makes a context manager that is held open around the callback, in its own thread or task.
 
         Returns:
             The context in which the callback will run.

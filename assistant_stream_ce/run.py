@@ -150,20 +150,27 @@ class Run:
 
     async def _run_coroutine(self, make: Callable[[], Any]) -> None:
         error: BaseException | None = None
+        rest: Coroutine[Any, Any, None] | None = None
         try:
-            await make()
-            for forwarding in self._forwardings:
-                await forwarding.join()
+            with self._open_surroundings():
+                try:
+                    await make()
+                    for forwarding in self._forwardings:
+                        await forwarding.join()
+                except BaseException as raised:
+                    # The reader raises it again: a KeyboardInterrupt too, there and not in the loop's internals.
+                    error = raised
+                    for forwarding in self._forwardings:
+                        forwarding.cancel()
+                task = asyncio.current_task()
+                rest = self._conclude(error, is_from_outside=task is not None and task.cancelling() > 0)
+                if rest is not None:
+                    await rest
+                if error is not None:
+                    raise error
         except BaseException as raised:
-            # The reader raises it again: a KeyboardInterrupt too, there and not in the loop's internals.
-            error = raised
-            for forwarding in self._forwardings:
-                forwarding.cancel()
-        task = asyncio.current_task()
-        try:
-            rest = self._conclude(error, is_from_outside=task is not None and task.cancelling() > 0)
-            if rest is not None:
-                await rest
+            if raised is not error:
+                self._fail_around(raised)
         finally:
             # Its traceback holds this frame.
             del error
@@ -185,26 +192,40 @@ class Run:
             self._conclude_elsewhere(error)
 
     def _call(self) -> Awaitable[object] | None:
+        error: BaseException | None = None
         try:
-            with contextlib.ExitStack() as stack:
-                for surrounding in self.surroundings:
-                    stack.enter_context(surrounding())
+            with self._open_surroundings():
                 try:
                     # In an executor's queue it may have waited until nobody wants it any more.
                     result = None if self._has_left else self._callback(self._controller)
                     if inspect.isawaitable(result):
                         return result
                 except BaseException as raised:
-                    self._wait_for(self._conclude(raised))
-                else:
-                    self._wait_for(self._conclude(None))
+                    error = raised
+                self._wait_for(self._conclude(error))
+                if error is not None:
+                    raise error
         except BaseException as raised:
-            # What surrounds the callback failed, at its start or at its end.
-            if self._has_concluded:
-                logger.exception("%s: the clean-up around the callback failed", self)
-            else:
-                self._wait_for(self._conclude(raised))
+            if raised is not error:
+                self._fail_around(raised)
+        finally:
+            # Its traceback holds this frame.
+            del error
         return None
+
+    def _open_surroundings(self) -> contextlib.ExitStack:
+        """Enter what surrounds the callback: the exception of the callback will pass through it."""
+        with contextlib.ExitStack() as stack:
+            for surrounding in self.surroundings:
+                stack.enter_context(surrounding())
+            return stack.pop_all()
+
+    def _fail_around(self, error: BaseException) -> None:
+        """Report that what surrounds the callback failed, at its start or at its end."""
+        if self._has_concluded:
+            logger.error("%s: the clean-up around the callback failed", self, exc_info=error)
+        else:
+            self._conclude_elsewhere(error)
 
     def forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
         """Read a source of chunks into a controller; the run does not end before it."""

@@ -31,10 +31,10 @@ __all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamR
 
 
 def _like_the_view() -> Callable[[], AbstractContextManager[None]]:
-    """Return what surrounds a blocking callback: the view's language and time zone, and the end of connections.
+    """Return what surrounds a callback: the view's language and time zone, and the end of connections.
 
     Django keeps all three by thread, so a copied context does not bring them along; and a thread that ends cannot
-    reuse the database connections that it has opened.
+    reuse the database connections that it has opened. A coroutine's are opened elsewhere, in asgiref's thread.
     """
     language, zone = translation.get_language(), timezone.get_current_timezone()
 
@@ -44,7 +44,8 @@ def _like_the_view() -> Callable[[], AbstractContextManager[None]]:
             with translation.override(language), timezone.override(zone):
                 yield
         finally:
-            connections.close_all()
+            if not in_event_loop():
+                connections.close_all()
 
     return surround
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce.controller import ChunkSource
@@ -21,6 +22,31 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
+
+
+def _tearing_down() -> Callable[[], AbstractContextManager[None]]:
+    """Return what surrounds a callback: its own end of the app context, where extensions clean up after it.
+
+    The view's app context was torn down before the body was read. The callback goes on using that context, so what
+    it opens there (a database session, for example) needs the same functions again.
+    """
+    app = flask.current_app._get_current_object() if flask.has_app_context() else None  # type: ignore[attr-defined]
+
+    @contextmanager
+    def surround() -> Generator[None]:
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            if app is not None:
+                app.do_teardown_appcontext(error)
+            # Its traceback holds this frame.
+            del error
+
+    return surround
 
 
 class AssistantStreamResponse(flask.Response):
@@ -48,7 +74,7 @@ class AssistantStreamResponse(flask.Response):
         **encoder_options: Any,
     ) -> None:
         encoder = choose_encoder(encoder, self.make_encoder, encoder_options)
-        body = ResponseBody(stream, encoder, heartbeat)
+        body = ResponseBody(stream, encoder, heartbeat, _tearing_down())
         # In direct passthrough a hook that asks for the data gets an error, instead of draining the stream.
         super().__init__(body, status, header_list(encoder, headers), direct_passthrough=True)
 

@@ -33,6 +33,7 @@ from assistant_stream_ce.responses.django import (
     OpenAIStreamResponse,
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
+from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
 
 if not settings.configured:
     settings.configure(
@@ -275,14 +276,26 @@ def test_connections_that_the_callback_opened_are_closed(
         opened[0].total_changes  # noqa: B018 - the question is whether it may be asked
 
 
-def test_a_blocking_callback_has_the_view_s_language_and_time_zone() -> None:
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_the_callback_has_the_view_s_language_and_time_zone(kind: str, reader: str) -> None:
     seen: list[Any] = []
     zone = zoneinfo.ZoneInfo("Europe/Paris")
+
+    def run(controller: RunController) -> None:
+        seen.extend([translation.get_language(), timezone.get_current_timezone()])
+
     with translation.override("fr"), timezone.override(zone):
-        response = DataStreamResponse(
-            create_run(lambda c: seen.extend([translation.get_language(), timezone.get_current_timezone()]))
-        )
-    list(response)
+        response = DataStreamResponse(create_run(as_kind(kind, run)))
+
+    async def read_async() -> None:
+        async for _ in response:
+            pass
+
+    if reader == "for":
+        list(response)
+    else:
+        asyncio.run(read_async())
     response.close()
     assert seen == ["fr", zone]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -176,3 +177,69 @@ def test_teardown_fires_for_later_requests_after_an_abandoned_stream(app: flask.
     torn.clear()
     assert client.get("/plain").text == "plain"
     assert torn == ["app"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("end", ["returns", "raises", "is cancelled"])
+def test_the_app_context_is_torn_down_once_more_after_the_callback(app: flask.Flask, end: str, is_async: bool) -> None:
+    torn: list[tuple[str, str]] = []
+    ended = threading.Event()
+
+    @app.teardown_appcontext
+    def tear_down(error: BaseException | None) -> None:
+        torn.append((flask.g.get("session", "none"), type(error).__name__))
+        if "session" in flask.g:
+            ended.set()
+
+    def say(controller: RunController) -> None:
+        flask.g.session = "opened by the callback"
+        controller.append_text("a")
+
+    def run(controller: RunController) -> None:
+        say(controller)
+        if end == "is cancelled":
+            controller.cancelled_event.wait_sync(30)
+            controller.append_text("b")
+        elif end == "raises":
+            raise ValueError("boom")
+
+    async def run_async(controller: RunController) -> None:
+        say(controller)
+        if end == "is cancelled":
+            await asyncio.sleep(30)
+        elif end == "raises":
+            raise ValueError("boom")
+
+    @app.post("/")
+    def chat() -> Any:
+        return DataStreamResponse(create_run(run_async if is_async else run))
+
+    with app.test_client().post("/", buffered=False) as response:
+        assert next(iter(response.iter_encoded())).startswith(b'0:"a"\n')
+        if end != "is cancelled":
+            response.get_data()
+    assert ended.wait(10)
+    cancelled = "CancelledError" if is_async else "RunCancelled"
+    error = {"returns": "NoneType", "raises": "ValueError", "is cancelled": cancelled}[end]
+    assert torn == [("none", "NoneType"), ("opened by the callback", error)]
+
+
+def test_a_failing_teardown_is_logged_and_the_stream_ends_well(
+    app: flask.Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.teardown_appcontext
+    def tear_down(error: BaseException | None) -> None:
+        if "session" in flask.g:
+            raise ValueError("in teardown")
+
+    def run(controller: RunController) -> None:
+        flask.g.session = "opened"
+        controller.append_text("a")
+
+    @app.post("/")
+    def chat() -> Any:
+        return DataStreamResponse(create_run(run))
+
+    assert app.test_client().post("/").text == '0:"a"\n'
+    assert "the clean-up around the callback failed" in caplog.text
+    assert "in teardown" in caplog.text
