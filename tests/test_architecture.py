@@ -22,6 +22,7 @@ ROOMS = [
     ["background", "callables", "forwarding", "hooks", "run", "create_run"],
     ["serialization"],
     ["responses"],
+    ["integrations"],
 ]
 RANK = {name: rank for rank, names in enumerate(ROOMS) for name in names}
 

@@ -644,7 +644,16 @@ PUBLIC_MODULES = [
     "assistant_stream_ce",
     *(
         f"assistant_stream_ce.{name}"
-        for name in ("cancellation", "chunks", "controller", "create_run", "errors", "serialization", "state")
+        for name in (
+            "cancellation",
+            "chunks",
+            "controller",
+            "create_run",
+            "errors",
+            "integrations.httpx",
+            "serialization",
+            "state",
+        )
     ),
     *(f"assistant_stream_ce.serialization.{name}" for name in ("assistant_transport", "data_stream", "openai_stream")),
     *(

@@ -1,0 +1,3 @@
+"""Helpers for the packages that callbacks call. Nothing here imports those packages: it asks what it is given."""
+
+__all__ = ()
