@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, TypeAlias
 
 from assistant_stream_ce.controller import RunController
@@ -14,8 +14,9 @@ __all__ = ("RunCallback", "Surrounding", "is_callable_as", "name_of")
 #: What `create_run` takes: it gets the controller, and returns nothing or an awaitable.
 RunCallback: TypeAlias = Callable[[RunController], object]
 
-#: Makes a context manager to hold open around a callback, in the callback's own thread or task.
-Surrounding: TypeAlias = Callable[[], AbstractContextManager[object]]
+#: Makes a context manager to hold open around a callback, in the callback's own thread or task; only there, inside the
+#: event loop, it may be an asynchronous one.
+Surrounding: TypeAlias = Callable[[], AbstractContextManager[object] | AbstractAsyncContextManager[object]]
 
 
 def is_callable_as(kind: Callable[[Any], bool], callback: object) -> bool:

@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
 from assistant_stream_ce.background import add_live_run, discard_live_run, shared_loop, start_thread
@@ -152,7 +153,7 @@ class Run:
         error: BaseException | None = None
         rest: Coroutine[Any, Any, None] | None = None
         try:
-            with self._open_surroundings():
+            async with await self._open_surroundings_async():
                 try:
                     await make()
                     for forwarding in self._forwardings:
@@ -217,7 +218,19 @@ class Run:
         """Enter what surrounds the callback: the exception of the callback will pass through it."""
         with contextlib.ExitStack() as stack:
             for surrounding in self.surroundings:
-                stack.enter_context(surrounding())
+                manager = surrounding()
+                assert isinstance(manager, AbstractContextManager)
+                stack.enter_context(manager)
+            return stack.pop_all()
+
+    async def _open_surroundings_async(self) -> contextlib.AsyncExitStack:
+        async with contextlib.AsyncExitStack() as stack:
+            for surrounding in self.surroundings:
+                manager = surrounding()
+                if isinstance(manager, AbstractAsyncContextManager):
+                    await stack.enter_async_context(manager)
+                else:
+                    stack.enter_context(manager)
             return stack.pop_all()
 
     def _fail_around(self, error: BaseException) -> None:

@@ -16,9 +16,10 @@ __all__ = ("abort",)
 def abort(response: Any) -> None:
     """Shut down the socket under a response that is being read. From any thread; made for `controller.on_cancel`.
 
-    Registered as `controller.on_cancel(lambda: abort(completion))`, right after `completion` was created. The thread that reads gets the client's exception for a lost connection; let it pass, for the run was cancelled.
-    A response that was read to its end or closed is left alone: its connection may serve another request by now.
-    Over HTTP/2 requests share a connection, and all of them end.
+    Register it as soon as there is a response: `controller.on_cancel(lambda: abort(response))`. The thread that reads
+    gets the client's exception for a lost connection; let it pass, for the run was cancelled. A response that was read
+    to its end or closed is left alone: its connection may serve another request by now. Over HTTP/2 requests share a
+    connection, and all of them end.
 
     Args:
         response: an `httpx.Response`, or what has one as its attribute `response`, as the streams of `openai` and

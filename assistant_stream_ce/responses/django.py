@@ -2,16 +2,17 @@
 
 Django takes content that can be iterated both ways for synchronous, and collects synchronous content
 whole under ASGI before it sends the first byte. So the response itself offers both ways, and the server's
-handler takes its own. The connections that a blocking callback opens in its thread are closed with it.
+handler takes its own. The database connections that a callback opens are closed when it ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
 
 from assistant_stream_ce.background import iterate_in_thread, iterate_on_shared_loop
+from assistant_stream_ce.callables import Surrounding
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
@@ -20,9 +21,9 @@ from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_lis
 from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
 
 try:
-    from asgiref.sync import AsyncToSync, SyncToAsync
+    from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
     from django.db import connections
-    from django.http import StreamingHttpResponse
+    from django.http import HttpRequest, StreamingHttpResponse
     from django.utils import timezone, translation
 except ImportError as error:
     raise MissingExtraError(__name__, "django") from error
@@ -30,11 +31,11 @@ except ImportError as error:
 __all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
 
 
-def _like_the_view() -> Callable[[], AbstractContextManager[None]]:
-    """Return what surrounds a callback: the view's language and time zone, and the end of connections.
+def _like_the_view() -> Surrounding:
+    """Return what surrounds a callback: the view's language and time zone, and the end of its connections.
 
     Django keeps all three by thread, so a copied context does not bring them along; and a thread that ends cannot
-    reuse the database connections that it has opened. A coroutine's are opened elsewhere, in asgiref's thread.
+    reuse the database connections that it has opened.
     """
     language, zone = translation.get_language(), timezone.get_current_timezone()
 
@@ -44,10 +45,23 @@ def _like_the_view() -> Callable[[], AbstractContextManager[None]]:
             with translation.override(language), timezone.override(zone):
                 yield
         finally:
-            if not in_event_loop():
-                connections.close_all()
+            connections.close_all()
 
-    return surround
+    @asynccontextmanager
+    async def surround_coroutine() -> AsyncGenerator[None]:
+        with translation.override(language), timezone.override(zone):
+            if SyncToAsync.thread_sensitive_context.get(None) is not None:
+                # Under ASGI the request has a thread for the ORM, and Django closes its connections.
+                yield
+                return
+            # Under WSGI all coroutines would share one thread. This one gets its own, as a request under ASGI does.
+            async with ThreadSensitiveContext():
+                try:
+                    yield
+                finally:
+                    await sync_to_async(connections.close_all)()
+
+    return lambda: surround_coroutine() if in_event_loop() else surround()
 
 
 def _forget_executor() -> None:
@@ -109,15 +123,28 @@ class AssistantStreamResponse(StreamingHttpResponse):
 
     def __iter__(self) -> Iterator[bytes]:
         """Return the content for a WSGI server."""
+        if self._is_for_head():
+            return iter(())
         if self._iterator is self._body or not self._wrapping_is_async:
             return iter(self._iterator)
         return iterate_on_shared_loop(self._iterator)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Return the content for an ASGI server."""
+        if self._is_for_head():
+            return iterate_in_thread(())
         if self._iterator is self._body or self._wrapping_is_async:
             return aiter(self._iterator)
         return iterate_in_thread(self._iterator)
+
+    def _is_for_head(self) -> bool:
+        """Return whether nobody wants the body, and cancel the run then. Servers read it all and throw it away."""
+        # The handler has the response close its request: the one way from here to what was asked.
+        owners = (getattr(closer, "__self__", None) for closer in self._resource_closers)
+        is_head = any(isinstance(owner, HttpRequest) and owner.method == "HEAD" for owner in owners)
+        if is_head:
+            self._body.cancel()
+        return is_head
 
 
 def _is_under_asgi() -> bool:

@@ -173,10 +173,10 @@ class AsgiClient:
             self.pieces.append(message["body"])
             self.on_data(message["body"])
 
-    async def call(self, address: str) -> None:
+    async def call(self, address: str, method: str = "GET") -> None:
         scope = {
             "type": "http",
-            "method": "GET",
+            "method": method,
             "path": address,
             "headers": [(b"accept-encoding", b"gzip")],
             "query_string": b"",
@@ -249,24 +249,37 @@ def test_the_other_names() -> None:
     assert b"".join(AssistantStreamResponse(create_run(say), DataStreamEncoder())) == b'0:"a"\n'
 
 
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("end", ["returns", "raises", "is cancelled"])
 def test_connections_that_the_callback_opened_are_closed(
-    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    end: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connections.settings["default"], "NAME", str(tmp_path / "database"))
     opened: list[Any] = []
 
-    def run(controller: RunController) -> None:
+    def query() -> None:
         with connection.cursor() as cursor:
             cursor.execute("select 1")
         opened.append(connection.connection)
+
+    def finish(controller: RunController) -> None:
         controller.append_text("a")
         if end == "raises":
             raise ValueError("boom")
+
+    def run(controller: RunController) -> None:
+        query()
+        finish(controller)
         if end == "is cancelled":
             controller.cancelled_event.wait_sync(30)
 
-    response = DataStreamResponse(create_run(run))
+    async def run_async(controller: RunController) -> None:
+        await sync_to_async(query)()
+        finish(controller)
+        if end == "is cancelled":
+            await asyncio.sleep(30)
+
+    response = DataStreamResponse(create_run(run if kind == "def" else run_async))
     content = iter(response)
     assert next(content).startswith(b'0:"a"\n')
     if end != "is cancelled":
@@ -274,6 +287,40 @@ def test_connections_that_the_callback_opened_are_closed(
     response.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
         opened[0].total_changes  # noqa: B018 - the question is whether it may be asked
+
+
+def test_under_wsgi_coroutine_callbacks_do_not_wait_for_each_other_s_orm_calls() -> None:
+    both = threading.Barrier(2)
+
+    async def run(controller: RunController) -> None:
+        await sync_to_async(both.wait)(10)
+        controller.append_text("met")
+
+    responses = [DataStreamResponse(create_run(run)) for _ in range(2)]
+    readers = [threading.Thread(target=list, args=(response,)) for response in responses]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(15)
+    assert not both.broken
+    for response in responses:
+        response.close()
+
+
+@pytest.mark.parametrize("address", ["/def", "/async"])
+async def test_head_never_starts_the_run(address: str) -> None:
+    def call_wsgi() -> None:
+        response = wsgi_response(address, REQUEST_METHOD="HEAD")
+        assert list(response) == []
+        response.close()
+
+    await asyncio.to_thread(call_wsgi)
+    client = AsgiClient()
+    await client.call(address, "HEAD")
+    assert client.pieces == []
+    assert client.headers[b"x-vercel-ai-data-stream"] == b"v1"
+    assert steps.results == [RunResult("cancelled")] * 2
+    assert steps.allowed.acquire(blocking=False)
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
