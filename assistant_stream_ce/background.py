@@ -15,30 +15,15 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Protocol
 
 from assistant_stream_ce.cancellation import Signal
-from assistant_stream_ce.channel import Channel, in_event_loop
-from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.channel import in_event_loop
 
-__all__ = (
-    "LiveRun",
-    "add_live_run",
-    "discard_live_run",
-    "iterate_in_thread",
-    "race",
-    "shared_loop",
-    "shutdown",
-    "start_thread",
-)
+__all__ = ("LiveRun", "add_live_run", "discard_live_run", "shared_loop", "shutdown", "start_thread")
 
 logger = logging.getLogger("assistant_stream_ce")
-
-T = TypeVar("T")
-
-# How many items of a plain iterable are read ahead of their reader.
-_READ_AHEAD = 8
 
 # How long the interpreter waits at its exit for runs to notice that they are cancelled.
 _EXIT_SECONDS = 1.0
@@ -177,92 +162,6 @@ def discard_live_run(run: LiveRun) -> None:
     process = _process
     with process.lock:
         process.runs.discard(run)
-
-
-async def race(work: Coroutine[Any, Any, None], signal: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end, or until `signal` returns; what is not done then is cancelled.
-
-    Raises:
-        BaseException: what `work` raised, or `signal` when it came first.
-    """
-    loop = asyncio.get_running_loop()
-    worker, watcher = loop.create_task(work), loop.create_task(signal)
-    try:
-        await asyncio.wait((worker, watcher), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        worker.cancel()
-        watcher.cancel()
-    await asyncio.wait((worker, watcher))
-    for task in (worker, watcher):
-        if not task.cancelled():
-            task.result()
-
-
-class _Relay(Generic[T]):
-    """Carries the items of an iterable from where it is read to where they are wanted, and the error after them."""
-
-    def __init__(self) -> None:
-        self.channel: Channel[T] = Channel(_READ_AHEAD, self._refuse, self._close)
-        self._error: BaseException | None = None
-
-    def _refuse(self) -> None:
-        raise RunCancelled("the reader has left")
-
-    def _close(self) -> None:
-        self.channel.close()
-
-    def read(self, source: Iterable[T]) -> None:
-        try:
-            for item in source:
-                self.channel.put(item)
-        except RunCancelled:
-            return
-        except BaseException as error:
-            self._error = error
-        finally:
-            self.channel.finish()
-
-    async def read_async(self, source: AsyncIterable[T]) -> None:
-        try:
-            async for item in source:
-                self.channel.put(item)
-                await self.channel.drain()
-        except RunCancelled:
-            return
-        except BaseException as error:
-            self._error = error
-        finally:
-            self.channel.finish()
-
-    def raise_error(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-
-async def iterate_in_thread(source: Iterable[T]) -> AsyncIterator[T]:
-    """Yield what a blocking iterable yields, read in a thread of its own."""
-    relay: _Relay[T] = _Relay()
-    start_thread(lambda: relay.read(source), "assistant-stream-iterate")
-    try:
-        while (batch := await relay.channel.get()) is not None:
-            for item in batch:
-                yield item
-    finally:
-        relay.channel.close()
-    relay.raise_error()
-
-
-def iterate_on_shared_loop(source: AsyncIterable[T]) -> Iterator[T]:
-    """Yield what an async iterable yields, read on the shared loop."""
-    relay: _Relay[T] = _Relay()
-    future = asyncio.run_coroutine_threadsafe(relay.read_async(source), shared_loop())
-    try:
-        while (batch := relay.channel.get_sync()) is not None:
-            yield from batch
-    finally:
-        relay.channel.close()
-        future.cancel()
-    relay.raise_error()
 
 
 class _Stopped:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from importlib.util import find_spec
 
 import pytest
 
-from assistant_stream_ce.background import iterate_in_thread, race
 from tests.helpers import require
 
 
@@ -246,39 +244,3 @@ def test_a_loop_that_ends_under_a_stream_leaves_no_trace() -> None:
         asyncio.run(main())
     """)
     assert (status, out, errors) == (0, "told\n", "")
-
-
-async def test_race_cancels_what_comes_second() -> None:
-    course: list[str] = []
-
-    async def step(name: str, seconds: float) -> None:
-        try:
-            await asyncio.sleep(seconds)
-            course.append(name)
-        except asyncio.CancelledError:
-            course.append(f"{name} cancelled")
-            raise
-
-    await race(step("work", 0), step("signal", 30))
-    await race(step("work", 30), step("signal", 0))
-    assert course == ["work", "signal cancelled", "signal", "work cancelled"]
-
-
-async def test_race_raises_what_the_work_raised() -> None:
-    async def fail() -> None:
-        raise ValueError("boom")
-
-    with pytest.raises(ValueError, match="boom"):
-        await race(fail(), asyncio.sleep(30))
-
-
-async def test_iterate_in_thread_yields_everything_then_the_error() -> None:
-    def source() -> object:
-        yield from range(100)
-        raise ValueError("boom")
-
-    items = []
-    with pytest.raises(ValueError, match="boom"):
-        async for item in iterate_in_thread(source()):  # type: ignore[arg-type]
-            items.append(item)
-    assert items == list(range(100))

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
 
-from assistant_stream_ce.background import iterate_in_thread, iterate_on_shared_loop
+from assistant_stream_ce.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.callables import Surrounding
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.controller import ChunkSource

@@ -1,0 +1,108 @@
+"""Small bridges for the web responses: a race of two coroutines, and iterables that are read on the other side.
+
+The other side of a thread is a loop, and of a loop a thread: what middleware wraps around a body may be for the world
+which the server does not read it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from assistant_stream_ce.background import shared_loop, start_thread
+from assistant_stream_ce.channel import Channel
+from assistant_stream_ce.errors import RunCancelled
+
+__all__ = ("iterate_in_thread", "iterate_on_shared_loop", "race")
+
+T = TypeVar("T")
+
+# How many items of an iterable are read ahead of their reader.
+_READ_AHEAD = 8
+
+
+async def race(work: Coroutine[Any, Any, None], signal: Coroutine[Any, Any, None]) -> None:
+    """Run `work` to its end, or until `signal` returns; what is not done then is cancelled.
+
+    Raises:
+        BaseException: what `work` raised, or `signal` when it came first.
+    """
+    loop = asyncio.get_running_loop()
+    worker, watcher = loop.create_task(work), loop.create_task(signal)
+    try:
+        await asyncio.wait((worker, watcher), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        worker.cancel()
+        watcher.cancel()
+    await asyncio.wait((worker, watcher))
+    for task in (worker, watcher):
+        if not task.cancelled():
+            task.result()
+
+
+class _Relay(Generic[T]):
+    """Carries the items of an iterable from where it is read to where they are wanted, and the error after them."""
+
+    def __init__(self) -> None:
+        self.channel: Channel[T] = Channel(_READ_AHEAD, self._refuse, self._close)
+        self._error: BaseException | None = None
+
+    def _refuse(self) -> None:
+        raise RunCancelled("the reader has left")
+
+    def _close(self) -> None:
+        self.channel.close()
+
+    def read(self, source: Iterable[T]) -> None:
+        try:
+            for item in source:
+                self.channel.put(item)
+        except RunCancelled:
+            return
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.channel.finish()
+
+    async def read_async(self, source: AsyncIterable[T]) -> None:
+        try:
+            async for item in source:
+                self.channel.put(item)
+                await self.channel.drain()
+        except RunCancelled:
+            return
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.channel.finish()
+
+    def raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+async def iterate_in_thread(source: Iterable[T]) -> AsyncIterator[T]:
+    """Yield what a blocking iterable yields, read in a thread of its own."""
+    relay: _Relay[T] = _Relay()
+    start_thread(lambda: relay.read(source), "assistant-stream-iterate")
+    try:
+        while (batch := await relay.channel.get()) is not None:
+            for item in batch:
+                yield item
+    finally:
+        relay.channel.close()
+    relay.raise_error()
+
+
+def iterate_on_shared_loop(source: AsyncIterable[T]) -> Iterator[T]:
+    """Yield what an async iterable yields, read on the shared loop."""
+    relay: _Relay[T] = _Relay()
+    future = asyncio.run_coroutine_threadsafe(relay.read_async(source), shared_loop())
+    try:
+        while (batch := relay.channel.get_sync()) is not None:
+            yield from batch
+    finally:
+        relay.channel.close()
+        future.cancel()
+    relay.raise_error()
