@@ -145,7 +145,8 @@ def _add_hooks(process: _Process) -> None:
     if process.has_hooks:
         return
     process.has_hooks = True
-    os.register_at_fork(after_in_child=_after_fork)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
     # `atexit` is too late: threads of executors are joined before it, and one may wait for a reader who has left.
     # Executors use this hook themselves, in the reverse order of registration, so theirs has to be there first.
     importlib.import_module("concurrent.futures.thread")

@@ -1,7 +1,7 @@
 """Small bridges for the web responses: a race of two coroutines, and iterables that are read on the other side.
 
-The other side of a thread is a loop, and of a loop a thread: what middleware wraps around a body may be for the world
-which the server does not read it.
+The other side of a thread is a loop, and of a loop a thread: what middleware wraps around a body may be made for one
+world while the server reads it in the other.
 """
 
 from __future__ import annotations
