@@ -114,7 +114,7 @@ def main() -> None:
         raise SystemExit("assistant-stream-ce needs Python 3.11 or newer")
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
     if name not in COMMANDS:
-        print(__doc__)
+        print(f"unknown command: {name}\n\n{__doc__}" if name else __doc__)
         raise SystemExit(2)
     COMMANDS[name](*arguments)
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ("count", "flag", "optional_text", "places", "text")
+__all__ = ("count", "finish_reason", "flag", "optional_text", "places", "text")
 
 
 def text(value: object, name: str) -> str:
     """Return a str, made plain if it is of a subclass."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+        hint = f": write `{name} or ''` where a client may give None" if value is None else ""
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}{hint}")
     return str.__str__(value)
 
 
 def optional_text(value: object, name: str) -> str | None:
     """Return a str or None."""
     return None if value is None else text(value, name)
+
+
+def finish_reason(value: object) -> str:
+    """Return a finish reason in the words of the data stream, which spells OpenAI's with hyphens."""
+    reason = text(value, "finish_reason")
+    return reason.replace("_", "-") if reason in ("tool_calls", "content_filter") else reason
 
 
 def count(value: object, name: str) -> int:

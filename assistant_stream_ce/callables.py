@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack
 from typing import Any, TypeAlias
 
 from assistant_stream_ce.controller import RunController
 
-__all__ = ("RunCallback", "Surrounding", "is_callable_as", "name_of")
+__all__ = (
+    "RunCallback",
+    "Surrounding",
+    "is_callable_as",
+    "name_of",
+    "open_surroundings",
+    "open_surroundings_async",
+    "refuse_iterator",
+)
 
 #: What `create_run` takes: it gets the controller, and returns nothing or an awaitable.
 RunCallback: TypeAlias = Callable[[RunController], object]
@@ -31,7 +39,42 @@ def name_of(callback: object) -> str:
     return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
+def refuse_iterator(result: object) -> None:
+    """Raise for a callback that returned a generator: nothing in it has run, and nobody would read it.
+
+    Raises:
+        TypeError: the result is an iterator, or an asynchronous one.
+    """
+    if isinstance(result, (Iterator, AsyncIterator)):
+        raise TypeError(
+            f"the callback returned a {type(result).__name__}, which nobody reads: call controller.append_text(...) "
+            "where it yields, or controller.add_stream(...) if it yields chunks"
+        )
+
+
 def _without_partials(callback: object) -> object:
     while isinstance(callback, functools.partial):
         callback = callback.func
     return callback
+
+
+def open_surroundings(surroundings: list[Surrounding]) -> ExitStack:
+    """Enter what surrounds a blocking callback; the callback's exception will pass through it."""
+    with ExitStack() as stack:
+        for surrounding in surroundings:
+            manager = surrounding()
+            assert isinstance(manager, AbstractContextManager)
+            stack.enter_context(manager)
+        return stack.pop_all()
+
+
+async def open_surroundings_async(surroundings: list[Surrounding]) -> AsyncExitStack:
+    """Enter what surrounds a coroutine callback; the callback's exception will pass through it."""
+    async with AsyncExitStack() as stack:
+        for surrounding in surroundings:
+            manager = surrounding()
+            if isinstance(manager, AbstractAsyncContextManager):
+                await stack.enter_async_context(manager)
+            else:
+                stack.enter_context(manager)
+        return stack.pop_all()

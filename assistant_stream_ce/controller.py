@@ -208,10 +208,17 @@ class RunController:
     def add_step_finish(
         self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0, is_continued: bool = False
     ) -> None:
-        """Finish a step, with its usage in tokens. It ends the arguments of every tool call."""
+        """Finish a step, with its usage in tokens. It ends the arguments of every tool call.
+
+        Args:
+            finish_reason: one of `FinishReason`; OpenAI's spellings `tool_calls` and `content_filter` are taken too.
+            input_tokens: the tokens of the prompt.
+            output_tokens: the tokens of the answer.
+            is_continued: whether the next step goes on with the same text.
+        """
         self.link.calls.finish(
             chunks.StepFinishChunk(
-                arguments.text(finish_reason, "finish_reason"),
+                arguments.finish_reason(finish_reason),
                 arguments.count(input_tokens, "input_tokens"),
                 arguments.count(output_tokens, "output_tokens"),
                 arguments.flag(is_continued, "is_continued"),
@@ -219,10 +226,10 @@ class RunController:
         )
 
     def add_message_finish(self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0) -> None:
-        """Finish the message, with its usage in tokens. It ends the arguments of every tool call."""
+        """Finish the message, with its usage in tokens; see `add_step_finish`."""
         self.link.calls.finish(
             chunks.MessageFinishChunk(
-                arguments.text(finish_reason, "finish_reason"),
+                arguments.finish_reason(finish_reason),
                 arguments.count(input_tokens, "input_tokens"),
                 arguments.count(output_tokens, "output_tokens"),
             )

@@ -6,12 +6,14 @@ This room is the only one that starts a thread, a task or a loop.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
+import contextlib
 import contextvars
 import functools
 import inspect
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from types import TracebackType
 from typing import Self
@@ -43,7 +45,7 @@ def create_run(
             `RunController`. A plain function runs in a daemon thread of its own, so it may block.
         state: where `controller.state` starts, as the front end has it already. It is copied.
         on_error: turns the callback's exception into the text that the user sees; `str(exception)` when
-            left out or when it returns None. Called in the run's own thread or task.
+            left out or when it returns None, and a fixed text when it fails. Called in the run's own thread or task.
         on_finish: called exactly once with a `RunResult`, before the reader sees the end, in the run's own
             thread or task; may be a coroutine function.
         max_pending: about how many chunks may wait for the reader; a text counts once more for each 1,024
@@ -64,6 +66,10 @@ def create_run(
     for name, hook in (("on_error", on_error), ("on_finish", on_finish)):
         if hook is not None and not callable(hook):
             raise TypeError(f"{name} must be callable, not {type(hook).__name__}")
+    if is_callable_as(inspect.iscoroutinefunction, on_error):
+        raise TypeError("on_error must be a plain function: its text is wanted at once")
+    if executor is not None and not isinstance(executor, Executor):
+        raise TypeError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
     if not isinstance(max_pending, int) or isinstance(max_pending, bool):
         raise TypeError(f"max_pending must be an int, not {type(max_pending).__name__}")
     if max_pending < 1:
@@ -92,12 +98,11 @@ def as_stream(source: ChunkSource) -> AssistantStream:
     if isinstance(source, AssistantStream):
         return source
     if isinstance(source, AsyncIterable):
-        stream = create_run(functools.partial(_pass_on_async, source))
-    elif isinstance(source, Iterable):
-        stream = create_run(functools.partial(_pass_on, source))
-    else:
-        raise TypeError(f"stream must be an AssistantStream or an iterable of chunks, not {type(source).__name__}")
-    return stream
+        return create_run(functools.partial(_pass_on_async, source))
+    if isinstance(source, Iterable) and not isinstance(source, (str, bytes, Mapping)):
+        return create_run(functools.partial(_pass_on, source))
+    hint = "; did you mean create_run(callback)?" if callable(source) else ""
+    raise TypeError(f"stream must be an AssistantStream or an iterable of chunks, not {type(source).__name__}{hint}")
 
 
 def _pass_on(source: Iterable[AssistantStreamChunk], controller: RunController) -> None:
@@ -130,6 +135,7 @@ class AssistantStream:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._owner = _Owner(run)
         # Guards `_is_taken`.
         self._lock = threading.Lock()
         self._is_taken = False
@@ -143,7 +149,7 @@ class AssistantStream:
         if in_event_loop():
             raise StreamUsageError("`for` would block the running event loop: use `async for`")
         self._take()
-        return SyncReader(self._run)
+        return SyncReader(self._run, self._owner)
 
     def __aiter__(self) -> AsyncReader:
         """Read in a coroutine.
@@ -152,22 +158,30 @@ class AssistantStream:
             StreamUsageError: the stream has a reader already.
         """
         self._take()
-        return AsyncReader(self._run)
+        return AsyncReader(self._run, self._owner)
 
     def cancel(self) -> None:
-        """Leave the stream without waiting: the callback is told at once. From any thread, also in a loop."""
-        self._run.leave()
+        """Leave the stream without waiting: the callback is told at once. From any thread, also in a loop.
+
+        A thread that still runs two seconds later is given up, with a warning.
+        """
+        self._run.cancel()
 
     def close(self) -> None:
         """Leave the stream, and wait for the callback to end, for a thread at most 50 ms.
 
-        Does nothing when the run has ended. Inside a running event loop it does not wait.
+        A thread that still runs then is given up, with a warning. Does nothing when the run has ended. Inside a
+        running event loop it does not wait: it is `cancel`.
         """
         self._run.close()
 
     async def aclose(self) -> None:
-        """Leave the stream, and wait for the callback to end, for a thread at most 50 ms."""
+        """Leave the stream, and wait for the callback to end, for a thread at most 50 ms; see `close`."""
         await self._run.aclose()
+
+    async def wait_for_end(self) -> None:
+        """Wait for the end of a callback that was cancelled: of a thread at most 50 ms, of a coroutine a second."""
+        await self._run.wait_for_end()
 
     def bind(self, surrounding: Surrounding | None = None) -> contextvars.Context:
         """Tie the run to a web response that is made here.
@@ -211,11 +225,28 @@ class AssistantStream:
             self._is_taken = True
 
 
-class SyncReader(Iterator[AssistantStreamChunk]):
-    """Reads a run in a thread. An interrupt (Ctrl-C) while it waits leaves the run."""
+class _Owner:
+    """Shared by the handle and the reader of a run: when both are gone, nobody can read it any more."""
+
+    __slots__ = ("_run",)
 
     def __init__(self, run: Run) -> None:
         self._run = run
+
+    def __del__(self) -> None:
+        if self._run.is_live:
+            # This may be the garbage collector's doing, in the middle of anything, with any lock held by this very
+            # thread: the only safe thing is to start a bare thread, which takes none.
+            with contextlib.suppress(RuntimeError):
+                _thread.start_new_thread(self._run.cancel, ())
+
+
+class SyncReader(Iterator[AssistantStreamChunk]):
+    """Reads a run in a thread. An interrupt (Ctrl-C) while it waits leaves the run."""
+
+    def __init__(self, run: Run, owner: object) -> None:
+        self._run = run
+        self._owner = owner
         self._batch: Iterator[AssistantStreamChunk] = iter(())
 
     def __next__(self) -> AssistantStreamChunk:
@@ -247,8 +278,9 @@ class SyncReader(Iterator[AssistantStreamChunk]):
 class AsyncReader(AsyncIterator[AssistantStreamChunk]):
     """Reads a run in a coroutine. Cancelling it while it waits leaves the run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, owner: object) -> None:
         self._run = run
+        self._owner = owner
         self._batch: Iterator[AssistantStreamChunk] = iter(())
         self._is_reading = False
         self._timer: asyncio.TimerHandle | None = None
@@ -265,7 +297,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
 
     async def aclose(self) -> None:
         """Leave the stream; see `AssistantStream.aclose`."""
-        self._stop_timer()
+        self.stop_timer()
         await self._run.aclose()
 
     async def read(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
@@ -289,13 +321,13 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         try:
             batch = await self._run.link.channel.get()
         except BaseException:
-            self._stop_timer()
+            self.stop_timer()
             self._run.leave()
             raise
         finally:
             self._is_reading = False
         if batch is None:
-            self._stop_timer()
+            self.stop_timer()
             self._run.raise_error()
         return batch
 
@@ -309,6 +341,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
             quiet = 0.0
         self._timer = loop.call_later(timeout - quiet, self._nudge, loop, timeout)
 
-    def _stop_timer(self) -> None:
+    def stop_timer(self) -> None:
+        """Stop the heartbeat of a reader that reads no more. On its loop."""
         if self._timer is not None:
             self._timer.cancel()

@@ -17,6 +17,9 @@ __all__ = (
 )
 
 
+# What the user is told where the exception's own text must not, or cannot, be shown.
+UNKNOWN_ERROR = "Something went wrong."
+
 RUN_HAS_ENDED = "the run has ended: use its controller only while the callback runs"
 
 

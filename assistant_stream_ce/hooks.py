@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from assistant_stream_ce.background import shared_loop
-from assistant_stream_ce.cancellation import Callback
+from assistant_stream_ce.background import shared_loop, start_thread
+from assistant_stream_ce.cancellation import Callback, Signal
 from assistant_stream_ce.channel import in_event_loop
-from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 
 __all__ = ("Hooks", "RunResult", "raisable", "run_coroutine")
 
@@ -49,20 +49,22 @@ class Hooks:
         self._name = name
         self._on_error = on_error
         self._on_finish = on_finish
+        #: Set when all `on_cancel` callbacks were called.
+        self.told = Signal()
 
     def error_text(self, error: BaseException) -> str:
-        """Return what the user is told of an exception."""
+        """Return what the user is told of an exception; nothing of it when `on_error` was given and fails."""
         try:
             text = None if self._on_error is None else self._on_error(error)
         except Exception:
             logger.exception("%s: on_error raised", self._name)
-            text = None
+            return UNKNOWN_ERROR
+        if text is None:
+            return _text_of(error)
         if isinstance(text, str):
             return text
-        try:
-            return str(error) or type(error).__name__
-        except Exception:
-            return type(error).__name__
+        logger.error("%s: on_error returned a %s, a str or None is wanted", self._name, type(text).__name__)
+        return UNKNOWN_ERROR
 
     def finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
         """Call `on_finish`; return what is left to await if it is a coroutine function."""
@@ -81,8 +83,30 @@ class Hooks:
         except Exception:
             logger.exception("%s: on_finish raised", self._name)
 
-    def call_back(self, callbacks: list[Callback]) -> None:
-        """Call `on_cancel` callbacks, all of them whatever one raises. At the top of a thread of their own."""
+    def tell(self, callbacks: list[Callback]) -> None:
+        """Call `on_cancel` callbacks in a thread of their own, and set `told` after them; never blocks."""
+        if not callbacks:
+            self.told.set()
+            return
+
+        def tell_all() -> None:
+            self._call_back(callbacks)
+            self.told.set()
+
+        try:
+            start_thread(tell_all, f"{self._name}-on-cancel")
+        except RuntimeError:
+            # The interpreter is ending and starts no threads any more.
+            tell_all()
+
+    def tell_late(self, callback: Callback) -> None:
+        """Call an `on_cancel` callback that was registered too late: here, but never on a loop."""
+        if in_event_loop():
+            start_thread(lambda: self._call_back([callback]), f"{self._name}-on-cancel")
+        else:
+            self._call_back([callback])
+
+    def _call_back(self, callbacks: list[Callback]) -> None:
         for callback in callbacks:
             try:
                 callback()
@@ -90,7 +114,15 @@ class Hooks:
                 # It used the controller, which has nobody to send to.
                 continue
             except BaseException:
+                # At the top of a thread: nobody is left to take it.
                 logger.exception("%s: an on_cancel callback raised", self._name)
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return type(error).__name__
 
 
 def raisable(error: BaseException) -> BaseException:

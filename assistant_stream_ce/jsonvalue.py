@@ -150,7 +150,7 @@ def _other(value: object, path: str, depth: int) -> JSON:
         return _plain(msgspec.to_builtins(value, str_keys=True, enc_hook=_hook), path, depth + 1)
     except (TypeError, NotImplementedError, RecursionError) as error:
         raise TypeError(
-            f"{path} is not JSON: cannot send {type(value).__module__}.{type(value).__qualname__}. "
+            f"{path} is not JSON: cannot send {type(value).__module__}.{type(value).__qualname__} ({error}). "
             "Convert it to a dict, list, str, number or None first"
         ) from error
 

@@ -27,11 +27,18 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
 from assistant_stream_ce.background import add_live_run, discard_live_run, shared_loop, start_thread
-from assistant_stream_ce.callables import RunCallback, Surrounding, is_callable_as, name_of
+from assistant_stream_ce.callables import (
+    RunCallback,
+    Surrounding,
+    is_callable_as,
+    name_of,
+    open_surroundings,
+    open_surroundings_async,
+    refuse_iterator,
+)
 from assistant_stream_ce.cancellation import Callback, Signal
 from assistant_stream_ce.channel import in_event_loop, running_loop
 from assistant_stream_ce.chunks import ErrorChunk
@@ -47,6 +54,9 @@ logger = logging.getLogger("assistant_stream_ce")
 # After the reader has left: what a callback gets to end by itself before its task is cancelled, and the
 # longest that `close` waits for a thread.
 _GRACE_SECONDS = 0.05
+
+# How long the thread of a web response may still run, until its next call of the controller, before it is given up.
+_PATIENCE_SECONDS = 2.0
 
 # How long `close` waits for the clean-up of a coroutine after its task was cancelled.
 _CLEANUP_SECONDS = 1.0
@@ -84,8 +94,6 @@ class Run:
         self._has_started = False
         self._has_left = False
         self._has_concluded = False
-        # Set when all `on_cancel` callbacks were called.
-        self._told = Signal()
         self._error: BaseException | None = None
         self._reader_loop: asyncio.AbstractEventLoop | None = None
         # How the callback is driven: by a task on a loop, by an executor's future, or by a thread.
@@ -94,6 +102,11 @@ class Run:
         self._future: Future[None] | None = None
         self._thread_id = 0
         self._forwardings: list[Forwarding] = []
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the callback was started and has neither ended nor been left."""
+        return self._has_started and not self._has_left and not self._has_concluded
 
     # --- start ---
 
@@ -153,9 +166,9 @@ class Run:
         error: BaseException | None = None
         rest: Coroutine[Any, Any, None] | None = None
         try:
-            async with await self._open_surroundings_async():
+            async with await open_surroundings_async(self.surroundings):
                 try:
-                    await make()
+                    refuse_iterator(await make())
                     for forwarding in self._forwardings:
                         await forwarding.join()
                 except BaseException as raised:
@@ -195,12 +208,13 @@ class Run:
     def _call(self) -> Awaitable[object] | None:
         error: BaseException | None = None
         try:
-            with self._open_surroundings():
+            with open_surroundings(self.surroundings):
                 try:
                     # In an executor's queue it may have waited until nobody wants it any more.
                     result = None if self._has_left else self._callback(self._controller)
                     if inspect.isawaitable(result):
                         return result
+                    refuse_iterator(result)
                 except BaseException as raised:
                     error = raised
                 self._wait_for(self._conclude(error))
@@ -213,25 +227,6 @@ class Run:
             # Its traceback holds this frame.
             del error
         return None
-
-    def _open_surroundings(self) -> contextlib.ExitStack:
-        """Enter what surrounds the callback: the exception of the callback will pass through it."""
-        with contextlib.ExitStack() as stack:
-            for surrounding in self.surroundings:
-                manager = surrounding()
-                assert isinstance(manager, AbstractContextManager)
-                stack.enter_context(manager)
-            return stack.pop_all()
-
-    async def _open_surroundings_async(self) -> contextlib.AsyncExitStack:
-        async with contextlib.AsyncExitStack() as stack:
-            for surrounding in self.surroundings:
-                manager = surrounding()
-                if isinstance(manager, AbstractAsyncContextManager):
-                    await stack.enter_async_context(manager)
-                else:
-                    stack.enter_context(manager)
-            return stack.pop_all()
 
     def _fail_around(self, error: BaseException) -> None:
         """Report that what surrounds the callback failed, at its start or at its end."""
@@ -354,38 +349,17 @@ class Run:
             has_started = self._has_started
         # The channel first: whoever sees the signal finds every call refused.
         end_channel()
-        self._tell(self.link.cancellation.cancel())
+        self._hooks.tell(self.link.cancellation.cancel())
         if not has_started:
             self._conclude_elsewhere(None)
         elif self._loop is not None:
             self._cancel_task_after_grace()
-        else:
-            if self._future is not None:
-                self._future.cancel()
-            if (loop := running_loop()) is not None:
-                loop.call_later(_GRACE_SECONDS, self._abandon)
-
-    def _tell(self, callbacks: list[Callback]) -> None:
-        if not callbacks:
-            self._told.set()
-            return
-
-        def call_back() -> None:
-            self._hooks.call_back(callbacks)
-            self._told.set()
-
-        try:
-            start_thread(call_back, f"{self._name}-on-cancel")
-        except RuntimeError:
-            # The interpreter is ending and starts no threads any more.
-            call_back()
+        elif self._future is not None:
+            self._future.cancel()
 
     def tell_late(self, callback: Callback) -> None:
-        """Call an `on_cancel` callback that was registered too late: here, but never on a loop."""
-        if in_event_loop():
-            start_thread(lambda: self._hooks.call_back([callback]), f"{self._name}-on-cancel")
-        else:
-            self._hooks.call_back([callback])
+        """Call an `on_cancel` callback that was registered too late."""
+        self._hooks.tell_late(callback)
 
     def _cancel_task_after_grace(self) -> None:
         assert self._loop is not None
@@ -402,44 +376,62 @@ class Run:
         if self._task is not None and not self._has_concluded:
             self._task.cancel()
 
+    def cancel(self) -> None:
+        """Leave without waiting; a thread that does not end by its next call of the controller is given up later."""
+        self.leave()
+        if self._loop is not None or self._has_concluded:
+            return
+        if (loop := running_loop()) is not None:
+            loop.call_later(_PATIENCE_SECONDS, self._abandon)
+        else:
+            start_thread(self._wait_and_abandon, f"{self._name}-wait")
+
+    def _wait_and_abandon(self) -> None:
+        self.ended.wait_sync(_PATIENCE_SECONDS)
+        self._abandon()
+
     def close(self) -> None:
         """Leave, and wait for the end: of a thread at most for the grace, of a coroutine for its clean-up."""
-        self.leave()
-        if in_event_loop() or threading.get_ident() == self._thread_id:
+        if running_loop() is not None or threading.get_ident() == self._thread_id:
+            self.cancel()
             return
-        deadline = time.monotonic() + self._patience()
-        if self.ended.wait_sync(self._patience()) and self._has_left:
-            self._told.wait_sync(max(0.0, deadline - time.monotonic()))
+        self.leave()
+        deadline = time.monotonic() + self._close_seconds()
+        if self.ended.wait_sync(self._close_seconds()) and self._has_left:
+            self._hooks.told.wait_sync(max(0.0, deadline - time.monotonic()))
         self._abandon()
 
     async def aclose(self) -> None:
         """Leave, and wait as `close` does, without blocking the loop."""
         self.leave()
-        if asyncio.current_task() is self._task:
-            return
-        try:
-            async with asyncio.timeout(self._patience()):
-                await self.ended.wait()
-                if self._has_left:
-                    await self._told.wait()
-        except TimeoutError:
+        if asyncio.current_task() is not self._task:
+            await self.wait_for_end()
             self._abandon()
 
-    def _patience(self) -> float:
+    async def wait_for_end(self) -> None:
+        """Wait, after leaving, as long as `aclose` does."""
+        try:
+            async with asyncio.timeout(self._close_seconds()):
+                await self.ended.wait()
+                if self._has_left:
+                    await self._hooks.told.wait()
+        except TimeoutError:
+            return
+
+    def _close_seconds(self) -> float:
         is_thread = self._has_started and self._loop is None
         return _GRACE_SECONDS if is_thread else _GRACE_SECONDS + _CLEANUP_SECONDS
 
     def _abandon(self) -> None:
-        """Stop waiting for a thread that does not end."""
+        """Give up a thread that still runs; do nothing for any other run."""
         with self._lock:
             if self._loop is not None or self._has_concluded:
                 return
             self._has_concluded = True
         logger.warning(
-            "%s still runs %d ms after its reader left. A thread cannot be stopped: register "
-            "controller.on_cancel to end what it waits for, or check controller.is_cancelled",
+            "%s still runs, although its reader has left. A thread cannot be stopped: register controller.on_cancel "
+            "to end what it waits for, or check controller.is_cancelled",
             self,
-            _GRACE_SECONDS * 1000,
         )
         discard_live_run(self)
         rest = self._finish(RunResult("abandoned"))

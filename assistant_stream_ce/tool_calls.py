@@ -126,6 +126,8 @@ class ToolCallController:
             TypeError: `text` is not a str.
             ToolCallError: the arguments are complete already.
         """
+        if isinstance(text, dict):
+            raise TypeError("text must be a str, not dict: pass json.dumps(...) of it")
         delta = arguments.text(text, "text")
         if delta:
             self._calls.append_args(chunks.ToolCallDeltaChunk(self._tool_call_id, delta))

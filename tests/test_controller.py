@@ -62,6 +62,8 @@ class Point:
         (lambda c: c.add_step_finish("stop", 1, 2, True), StepFinishChunk("stop", 1, 2, True)),
         (lambda c: c.add_step_finish("stop"), StepFinishChunk("stop")),
         (lambda c: c.add_message_finish("length", 1, 2), MessageFinishChunk("length", 1, 2)),
+        (lambda c: c.add_message_finish("tool_calls"), MessageFinishChunk("tool-calls")),
+        (lambda c: c.add_step_finish("content_filter"), StepFinishChunk("content-filter")),
         (
             lambda c: c.append_state_text(["t", 0], "b"),
             UpdateStateChunk([{"type": "append-text", "path": ["t", "0"], "value": "b"}]),
@@ -82,12 +84,12 @@ def test_a_call_is_a_chunk(call: Callable[[RunController], object], chunk: Assis
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda c: c.append_text(None), "text must be a str, not NoneType"),
+        (lambda c: c.append_text(None), "text must be a str, not NoneType: write `text or ''`"),
         (lambda c: c.append_text(b"a"), "text must be a str, not bytes"),
         (lambda c: c.append_reasoning(1), "text must be a str, not int"),
         (lambda c: c.add_tool_call(1), "tool_name must be a str"),
         (lambda c: c.add_tool_call("t", 1), "tool_call_id must be a str"),
-        (lambda c: c.add_tool_call("t").append_args_text({}), "text must be a str, not dict"),
+        (lambda c: c.add_tool_call("t").append_args_text({}), "text must be a str, not dict: pass json.dumps"),
         (lambda c: c.add_tool_call("t").set_response(object()), "result is not JSON"),
         (lambda c: c.add_tool_call("t").set_response(1, artifact=object()), "artifact is not JSON"),
         (lambda c: c.add_tool_call("t").set_response(1, is_error="no"), "is_error must be a bool"),

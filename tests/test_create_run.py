@@ -69,6 +69,14 @@ def test_arguments_are_checked_where_they_are_given() -> None:
         create_run(run, max_pending="8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="max_pending must be at least 1"):
         create_run(run, max_pending=0)
+
+    async def on_error(error: BaseException) -> str:
+        return "never awaited"
+
+    with pytest.raises(TypeError, match="on_error must be a plain function"):
+        create_run(run, on_error=on_error)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"executor must be a concurrent\.futures\.Executor, not int"):
+        create_run(run, executor=3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="on_finish must be callable"):
         create_run(run, on_finish=1)  # type: ignore[arg-type]
 
@@ -249,6 +257,77 @@ def test_close_after_the_end_does_nothing() -> None:
     asyncio.run(stream.aclose())
     assert time.monotonic() - started < 0.5
     assert ending.results == [RunResult("completed")]
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_an_unfinished_stream_that_nobody_refers_to_is_left(kind: str, reader: str) -> None:
+    """As with a generator: `break` is enough when the loop held the only reference."""
+    ending = Ending()
+
+    def run(controller: RunController) -> None:
+        while True:
+            controller.append_text("more")
+
+    async def run_async(controller: RunController) -> None:
+        while True:
+            controller.append_text("more")
+            await asyncio.sleep(0.001)
+
+    callback = run if kind == "def" else run_async
+    if reader == "for":
+        for _ in create_run(callback, on_finish=ending):
+            break
+        assert ending.wait() == ["cancelled"]
+        return
+
+    async def read_one() -> None:
+        async for _ in create_run(callback, on_finish=ending):
+            break
+        assert await asyncio.to_thread(ending.wait) == ["cancelled"]
+
+    asyncio.run(read_one())
+
+
+def test_a_stream_that_is_held_is_not_left_when_its_reader_goes() -> None:
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        told.append(controller.cancelled_event.wait_sync(0.05))
+
+    told: list[bool] = []
+    stream = create_run(run)
+    next(iter(stream))
+    gc.collect()
+    assert stream._run.ended.wait_sync(10)
+    assert told == [False]
+
+
+def test_a_thread_that_is_cancelled_without_a_wait_gets_time_until_its_next_call(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, proceed = Ending(), threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        proceed.wait(30)
+        controller.append_text("b")
+
+    stream = create_run(run, on_finish=ending)
+    next(iter(stream))
+    stream.cancel()
+    assert not ending.results
+    proceed.set()
+    assert ending.wait() == ["cancelled"]
+    assert not caplog.records
+
+    monkeypatch.setattr("assistant_stream_ce.run._PATIENCE_SECONDS", 0.01)
+    ending, proceed = Ending(), threading.Event()
+    stream = create_run(run, on_finish=ending)
+    next(iter(stream))
+    stream.cancel()
+    assert ending.wait() == ["abandoned"]
+    assert "still runs" in caplog.text
+    proceed.set()
 
 
 async def test_a_cancelled_reader_leaves_the_run() -> None:

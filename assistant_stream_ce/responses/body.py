@@ -36,6 +36,17 @@ class ResponseBody(EncodedStream):
         """Leave the stream without waiting; also for a body that was never read."""
         self._stream.cancel()
 
+    def close(self) -> None:
+        """Leave the stream without waiting: a server's thread has other requests to serve."""
+        self._stream.cancel()
+
+    async def aclose(self) -> None:
+        """Leave the stream, and give the callback a moment to end."""
+        self._stream.cancel()
+        if self._async_reader is not None:
+            self._async_reader.stop_timer()
+        await self._stream.wait_for_end()
+
     def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
         data = super()._encode(batch)
         if self._error is not None:
@@ -57,7 +68,10 @@ def choose_encoder(
     if encoder is None:
         if make_encoder is None:
             raise TypeError("encoder is missing: pass one, for example DataStreamEncoder()")
-        return make_encoder(**options)
+        try:
+            return make_encoder(**options)
+        except TypeError as error:
+            raise TypeError(f"unexpected keyword arguments for this response: {', '.join(options)}") from error
     if not isinstance(encoder, Encoder):
         raise TypeError(f"encoder must be an Encoder, not {type(encoder).__name__}")
     if options:

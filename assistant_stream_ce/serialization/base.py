@@ -14,7 +14,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
-from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 
 __all__ = ("EncodedStream", "Encoder")
 
@@ -22,7 +22,8 @@ __all__ = ("EncodedStream", "Encoder")
 class Encoder(ABC):
     """Writes the chunks of one response in one wire format. Not for several threads at once.
 
-    A subclass has a method for each type of chunk that its format has a word for, named as in `_METHODS`.
+    A subclass has a method for each type of chunk that its format has a word for. They are found by the names in
+    `_METHODS` below, when the subclass is defined; a chunk without a method is not carried.
     """
 
     #: The media type of the response.
@@ -47,7 +48,10 @@ class Encoder(ABC):
         """
         write = self._writers.get(type(chunk))
         if write is None:
-            raise TypeError(f"a chunk is wanted, not a {type(chunk).__name__}")
+            raise TypeError(
+                f"a stream of chunks is wanted, but it holds a {type(chunk).__name__}: yield TextDeltaChunk(...), "
+                "or call controller.append_text(...) in a callback of create_run"
+            )
         return write(self, chunk)
 
     @abstractmethod
@@ -151,17 +155,19 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         await (self._async_reader or self._stream).aclose()
 
     def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
-        if batch:
-            try:
-                return b"".join(map(self._encoder.encode, batch))
-            except Exception as error:
-                # A chunk that was built elsewhere. The run goes on, but nobody reads it any more.
-                self._stream.cancel()
-                return self._fail(error)
-        if batch is not None:
+        if batch is None:
+            self._is_finished = True
+            return self._encoder.finish()
+        if not batch:
             return self._encoder.keepalive or b""
-        self._is_finished = True
-        return self._encoder.finish()
+        frames: list[bytes] = []
+        try:
+            frames.extend(map(self._encoder.encode, batch))
+        except Exception as error:
+            # A chunk that was built elsewhere. The run goes on, but nobody reads it any more.
+            self._stream.cancel()
+            frames += (self._encoder.encode(chunks.ErrorChunk(UNKNOWN_ERROR)), self._fail(error))
+        return b"".join(frames)
 
     def _fail(self, error: BaseException) -> bytes:
         self._is_finished = True

@@ -125,6 +125,7 @@ def test_an_exception_is_told_to_the_user_and_raised_to_the_reader(kind: str, re
         (None, "secret"),
         (lambda error: f"Sorry ({type(error).__name__})", "Sorry (KeyError)"),
         (lambda error: None, "secret"),
+        (lambda error: 5, "Something went wrong."),
     ],
 )
 def test_on_error_words_the_error(kind: str, reader: str, on_error: Any, text: str) -> None:
@@ -259,8 +260,29 @@ def test_a_hook_that_raises_is_logged_and_changes_nothing(
     chunks: list[Any] = []
     with pytest.raises(ValueError, match="boom"):
         read_into(reader, create_run(as_kind(kind, fail), **{hook: raise_again}), chunks)  # type: ignore[arg-type]
-    assert chunks == [ErrorChunk("boom")]
+    # What `on_error` was to hide stays hidden.
+    assert chunks == [ErrorChunk("Something went wrong." if hook == "on_error" else "boom")]
     assert f"{hook} raised" in caplog.text
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize(
+    "result",
+    [lambda: (number for number in ()), lambda: iter(()), lambda: generate_async()],
+    ids=["generator", "iterator", "async"],
+)
+def test_a_callback_that_returns_a_generator_is_told_what_to_do(kind: str, reader: str, result: Any) -> None:
+    async def run_async(controller: RunController) -> Any:
+        return result()
+
+    chunks: list[Any] = []
+    with pytest.raises(TypeError, match=r"which nobody reads: call controller\.append_text"):
+        read_into(reader, create_run(run_async if kind == "async def" else lambda controller: result()), chunks)
+    assert [chunk.type for chunk in chunks] == ["error"]
+
+
+async def generate_async() -> Any:
+    yield "never read"
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)

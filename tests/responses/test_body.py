@@ -53,8 +53,10 @@ def test_a_raising_callback_ends_the_wire_and_is_logged_once(
 def test_a_chunk_that_cannot_be_encoded_is_logged_and_ends_the_wire(
     reader: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chunks: Any = [TextDeltaChunk("a"), "no chunk"]
+    chunks: Any = [TextDeltaChunk("good"), "no chunk", TextDeltaChunk("never read")]
     data = b"".join(read_bytes(reader, ResponseBody(chunks, AssistantTransportEncoder(), True)))
+    assert data.index(b'"part-start"') < data.index(b'"good"') < data.index(b"Something went wrong.")
+    assert data.index(b'"part-finish"') < data.index(b"data: [DONE]")
     assert data.endswith(b"data: [DONE]\n\n")
     (record,) = caplog.records
     assert "cannot be encoded" in record.getMessage()
@@ -147,6 +149,17 @@ def test_the_run_is_bound_to_the_place_where_the_response_is_made() -> None:
     assert b"".join(bodies[0]) == b'0:"in the view"\n'
 
 
+@pytest.mark.parametrize("wrong", ["text", b"bytes", {"a": 1}, 5, None])
+def test_what_is_no_stream_is_refused_where_the_response_is_made(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="stream must be an AssistantStream or an iterable of chunks"):
+        ResponseBody(wrong, DataStreamEncoder(), True)
+
+
+def test_a_callback_in_place_of_a_stream_is_told_what_is_missing() -> None:
+    with pytest.raises(TypeError, match=r"did you mean create_run\(callback\)\?"):
+        ResponseBody(lambda controller: None, DataStreamEncoder(), True)  # type: ignore[arg-type]
+
+
 def test_choose_encoder() -> None:
     encoder = DataStreamEncoder()
     assert choose_encoder(encoder, None, {}) is encoder
@@ -157,6 +170,8 @@ def test_choose_encoder() -> None:
         choose_encoder("data stream", None, {})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="unexpected keyword arguments: stauts"):
         choose_encoder(encoder, None, {"stauts": 1})
+    with pytest.raises(TypeError, match="unexpected keyword arguments for this response: stauts"):
+        choose_encoder(None, DataStreamEncoder, {"stauts": 1})
 
 
 def test_the_openai_encoder_of_a_response_knows_the_time() -> None:

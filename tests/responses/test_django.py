@@ -279,12 +279,14 @@ def test_connections_that_the_callback_opened_are_closed(
         if end == "is cancelled":
             await asyncio.sleep(30)
 
-    response = DataStreamResponse(create_run(run if kind == "def" else run_async))
+    stream = create_run(run if kind == "def" else run_async)
+    response = DataStreamResponse(stream)
     content = iter(response)
     assert next(content).startswith(b'0:"a"\n')
     if end != "is cancelled":
         list(content)
     response.close()
+    assert stream._run.ended.wait_sync(10)
     with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
         opened[0].total_changes  # noqa: B018 - the question is whether it may be asked
 
