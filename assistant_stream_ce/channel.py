@@ -128,6 +128,7 @@ class Channel(Generic[T]):
         # Guards every field below, and the order of what enters the queue.
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
+        # The newest batch while it waits, and the places that are left in it: below 0 after a heavy item, 0 without one.
         self._open: list[T] | None = None
         self._space = 0
         self._ended = False
@@ -135,7 +136,7 @@ class Channel(Generic[T]):
         self._alarm: Alarm | None = None
         self._blocked = 0
         self._draining: list[TaskAlarm] = []
-        # Of the reader alone.
+        # Of the reader alone; `_owes_turn` after a `get` that did not have to wait, and so let nobody else run.
         self._reader_thread = 0
         self._owes_turn = False
 
@@ -175,6 +176,7 @@ class Channel(Generic[T]):
 
     def wait_for_room(self) -> None:
         """Block a worker thread while the channel is full; return at once in a coroutine."""
+        # A look without the lock, to spare it: a wrong answer lets one item more in, or is corrected under the lock.
         if self._is_full():
             with self._lock:
                 self._wait_while_full()
@@ -244,7 +246,8 @@ class Channel(Generic[T]):
                 alarm = ThreadAlarm()
                 self._alarm = alarm
             if not alarm.wait(timeout):
-                return batch
+                # The alarm stays: a late ring wakes nobody, and the next sleep replaces it.
+                return []
 
     def nudge(self) -> None:
         """Make a waiting `get` return `[]`: time has passed and the reader has something to do."""
@@ -272,6 +275,7 @@ class Channel(Generic[T]):
 
     def _append(self, item: T, weight: int) -> Alarm | None:
         """Append to the open batch or open a new one; return the alarm to ring."""
+        # Past its space too when the queue is full: this is a producer that must not block.
         if self._open is not None and (self._space > 0 or self._queue.full()):
             self._open.append(item)
             self._space -= weight

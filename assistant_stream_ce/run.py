@@ -1,4 +1,4 @@
-"""One run of a callback: how it is started, how it ends, and who learns of it. Internal to the RUN room.
+"""One run of a callback: how it is started, how it ends, and who learns of it. Internal; `create_run` is its front.
 
 | callback    | read with `async for`        | read with `for`                                |
 |-------------|------------------------------|------------------------------------------------|
@@ -95,9 +95,10 @@ class Run:
         self._has_left = False
         self._has_concluded = False
         self._error: BaseException | None = None
+        # None when the reader is a thread.
         self._reader_loop: asyncio.AbstractEventLoop | None = None
         # How the callback is driven: by a task on a loop, by an executor's future, or by a thread.
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._callback_loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._future: Future[None] | None = None
         self._thread_id = 0
@@ -138,15 +139,15 @@ class Run:
             self._conclude_elsewhere(error)
 
     def _start_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
-        self._loop = self._reader_loop or shared_loop()
-        if running_loop() is self._loop:
+        self._callback_loop = self._reader_loop or shared_loop()
+        if running_loop() is self._callback_loop:
             self._create_task(context, make)
         else:
-            self._loop.call_soon_threadsafe(self._create_task, context, make)
+            self._callback_loop.call_soon_threadsafe(self._create_task, context, make)
 
     def _create_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
-        assert self._loop is not None
-        self._task = self._loop.create_task(self._run_coroutine(make), name=self._name, context=context)
+        assert self._callback_loop is not None
+        self._task = self._callback_loop.create_task(self._run_coroutine(make), name=self._name, context=context)
         self._task.add_done_callback(self._end_if_dropped)
         if self._has_left:
             self._cancel_task_after_grace()
@@ -352,7 +353,7 @@ class Run:
         self._hooks.tell(self.link.cancellation.cancel())
         if not has_started:
             self._conclude_elsewhere(None)
-        elif self._loop is not None:
+        elif self._callback_loop is not None:
             self._cancel_task_after_grace()
         elif self._future is not None:
             self._future.cancel()
@@ -362,14 +363,14 @@ class Run:
         self._hooks.tell_late(callback)
 
     def _cancel_task_after_grace(self) -> None:
-        assert self._loop is not None
+        assert self._callback_loop is not None
         # A closed loop has ended its tasks already.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._arm)
+            self._callback_loop.call_soon_threadsafe(self._arm)
 
     def _arm(self) -> None:
-        if self._loop is not None:
-            self._loop.call_later(_GRACE_SECONDS, self._cancel_task)
+        if self._callback_loop is not None:
+            self._callback_loop.call_later(_GRACE_SECONDS, self._cancel_task)
 
     def _cancel_task(self) -> None:
         # Once the callback has ended, what still runs in the task is an `on_finish` that saves something.
@@ -379,7 +380,7 @@ class Run:
     def cancel(self) -> None:
         """Leave without waiting; a thread that does not end by its next call of the controller is given up later."""
         self.leave()
-        if self._loop is not None or self._has_concluded:
+        if self._callback_loop is not None or self._has_concluded:
             return
         if (loop := running_loop()) is not None:
             loop.call_later(_PATIENCE_SECONDS, self._abandon)
@@ -419,13 +420,13 @@ class Run:
             return
 
     def _close_seconds(self) -> float:
-        is_thread = self._has_started and self._loop is None
+        is_thread = self._has_started and self._callback_loop is None
         return _GRACE_SECONDS if is_thread else _GRACE_SECONDS + _CLEANUP_SECONDS
 
     def _abandon(self) -> None:
         """Give up a thread that still runs; do nothing for any other run."""
         with self._lock:
-            if self._loop is not None or self._has_concluded:
+            if self._callback_loop is not None or self._has_concluded:
                 return
             self._has_concluded = True
         logger.warning(

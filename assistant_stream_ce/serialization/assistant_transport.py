@@ -124,4 +124,5 @@ def _finish_part(number: int) -> bytes:
     return b'data: {"type":"part-finish","path":[%d]}\n\n' % number
 
 
+# The response is imported when it is first asked for.
 __getattr__ = doorway.to_starlette("AssistantTransportResponse")

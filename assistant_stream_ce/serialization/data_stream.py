@@ -3,6 +3,9 @@
 Clients: assistant-ui's `useDataStreamRuntime`, AI SDK 4. The header `x-vercel-ai-data-stream: v1` is how
 the first recognises the format. The wire has no terminator; `d` says why the message ended, and is
 written for a `MessageFinishChunk`. `isFinal` closes arguments that no result has closed.
+
+Codes: `0` text, `g` reasoning, `b` tool call, `c` its arguments, `a` its result, `h` source, `k` file, `2` data,
+`8` annotations, `f` and `e` start and finish of a step, `d` finish of the message, `3` error; `aui-...` are assistant-ui's own.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ class DataStreamEncoder(ToolCallEncoder):
     def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
         if record.has_result:
+            # The client keeps the first and says nothing.
             return frames
         record.is_open, record.has_result = False, True
         return frames + _frame(b"a", {"toolCallId": chunk.tool_call_id, **assistant_ui.result(chunk)})
@@ -91,4 +95,5 @@ def _frame(code: bytes, value: JSON) -> bytes:
     return code + b":" + dumps(value) + b"\n"
 
 
+# The response is imported when it is first asked for.
 __getattr__ = doorway.to_starlette("DataStreamResponse")

@@ -150,4 +150,5 @@ _DELTA_TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 _CONTENT_TAIL = b"}" + _DELTA_TAIL
 
 
+# The response is imported when it is first asked for.
 __getattr__ = doorway.to_starlette("OpenAIStreamResponse")
