@@ -128,7 +128,7 @@ class Channel(Generic[T]):
         # Guards every field below, and the order of what enters the queue.
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
-        # The newest batch while it waits, and the places that are left in it: below 0 after a heavy item, 0 without one.
+        # The newest batch while it waits, and the places left in it: below 0 after a heavy item, 0 without a batch.
         self._open: list[T] | None = None
         self._space = 0
         self._ended = False

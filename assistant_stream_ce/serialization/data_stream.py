@@ -5,7 +5,8 @@ the first recognises the format. The wire has no terminator; `d` says why the me
 written for a `MessageFinishChunk`. `isFinal` closes arguments that no result has closed.
 
 Codes: `0` text, `g` reasoning, `b` tool call, `c` its arguments, `a` its result, `h` source, `k` file, `2` data,
-`8` annotations, `f` and `e` start and finish of a step, `d` finish of the message, `3` error; `aui-...` are assistant-ui's own.
+`8` annotations, `f` and `e` start and finish of a step, `d` finish of the message, `3` error; `aui-...` are
+assistant-ui's own.
 """
 
 from __future__ import annotations
