@@ -116,6 +116,9 @@ class RunController:
     goes on.
     """
 
+    # A misspelt `controller.sate = ...` is an error.
+    __slots__ = ("__weakref__", "_parent_id", "_put", "link")
+
     def __init__(self, link: RunLink, parent_id: str | None = None) -> None:
         #: What the controllers of the run share. Internal to the library.
         self.link = link

@@ -104,6 +104,8 @@ class ToolCallController:
     `async with`, which close it. From any thread and from coroutines.
     """
 
+    __slots__ = ("__weakref__", "_calls", "_tool_call_id", "_tool_name")
+
     def __init__(self, calls: ToolCalls, tool_call_id: str, tool_name: str) -> None:
         self._calls = calls
         self._tool_call_id = tool_call_id

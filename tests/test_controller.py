@@ -244,3 +244,11 @@ def test_a_big_text_takes_more_of_the_bound() -> None:
     next(reader)
     assert appended < 15
     assert sum(1 for _ in reader) == 199
+
+
+def test_a_misspelt_attribute_is_an_error() -> None:
+    def run(controller: RunController) -> None:
+        with pytest.raises(AttributeError):
+            controller.sate = {}  # type: ignore[attr-defined]
+
+    assert run_to_end(run) == []
