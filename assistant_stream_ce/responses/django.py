@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
 
+from assistant_stream_ce.background import NativeExecutor, is_gevent
 from assistant_stream_ce.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.callables import Surrounding
 from assistant_stream_ce.channel import in_event_loop
@@ -55,7 +56,9 @@ def _like_the_view() -> Surrounding:
                 yield
                 return
             # Under WSGI all coroutines would share one thread. This one gets its own, as a request under ASGI does.
-            async with ThreadSensitiveContext():
+            async with ThreadSensitiveContext() as thread:
+                if is_gevent():
+                    SyncToAsync.context_to_thread_executor[thread] = NativeExecutor(1)
                 try:
                     yield
                 finally:
