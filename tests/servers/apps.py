@@ -99,7 +99,9 @@ async def starlette_stream(request: Request) -> Response:
 
 
 async def starlette_stats(request: Request) -> Response:
-    """Answer with what a leak would make grow."""
+    """Answer with what a leak would make grow, after a collection if it is wanted."""
+    if "collect" in request.query_params:
+        gc.collect()
     return JSONResponse(stats(asyncio.get_running_loop()))
 
 

@@ -23,6 +23,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from assistant_stream_ce import AssistantStream, RunCancelled, RunController, RunResult, create_run
+from tests.servers.servers import ENDLESS_BYTES
 
 FOLDER = Path(os.environ["SERVERS_FOLDER"])
 
@@ -31,9 +32,6 @@ FOREVER = 60.0
 
 #: What the last clean-up of a coroutine awaits.
 CLEANUP_SECONDS = 0.2
-
-#: A client that never reads must stop the producer long before this.
-ENDLESS_BYTES = 64 * 2**20
 
 _notes = os.open(FOLDER / "notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 

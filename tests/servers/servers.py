@@ -21,11 +21,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.servers.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+
+MEGABYTE = 2**20
+
+#: What a producer makes that nothing stops.
+ENDLESS_BYTES = 64 * MEGABYTE
 
 _run_numbers = itertools.count(1)
 
@@ -151,26 +158,34 @@ class Notes:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # Guards both fields below.
+        # Guards the fields below.
         self._lock = threading.Lock()
         self._position = 0
-        self._notes: list[dict[str, Any]] = []
+        self._notes: dict[str, list[dict[str, Any]]] = {}
 
     def all(self) -> list[dict[str, Any]]:
         """Return all notes so far."""
         with self._lock:
-            if self._path.exists():
-                with self._path.open("rb") as file:
-                    file.seek(self._position)
-                    lines, _, _ = file.read().rpartition(b"\n")
-                if lines:
-                    self._position += len(lines) + 1
-                    self._notes += map(json.loads, lines.split(b"\n"))
-            return list(self._notes)
+            self._read()
+            return [one for notes in self._notes.values() for one in notes]
 
     def of(self, run: str, event: str | None = None) -> list[dict[str, Any]]:
         """Return the notes of a run, of one event if it is named."""
-        return [one for one in self.all() if one["run"] == run and event in (None, one["event"])]
+        with self._lock:
+            self._read()
+            return [one for one in self._notes.get(run, ()) if event in (None, one["event"])]
+
+    def _read(self) -> None:
+        """Read what was added to the file, with the lock held."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            lines, end, _ = file.read().rpartition(b"\n")
+        self._position += len(lines) + len(end)
+        for line in lines.splitlines():
+            note = json.loads(line)
+            self._notes.setdefault(note["run"], []).append(note)
 
     def wait(self, run: str, event: str, seconds: float = STOP_SECONDS) -> dict[str, Any]:
         """Wait until something was noted, and return the note."""
@@ -217,10 +232,15 @@ class Running:
         assert answer.status == 200, answer
         return json.loads(answer.body)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self, **query: Any) -> dict[str, Any]:
         """Return what a leak would make grow."""
-        numbers: dict[str, Any] = self.get("stats")
+        numbers: dict[str, Any] = self.get("stats", **query)
         return numbers
+
+    def memory(self) -> int:
+        """Return the memory of its processes."""
+        main = psutil.Process(self.process.pid)
+        return sum(one.memory_info().rss for one in (main, *main.children(recursive=True)))
 
     def acknowledge(self, run: str, words: int) -> None:
         """Tell a callback that runs in step how many of its words were read."""

@@ -50,7 +50,6 @@ def read_in_step(running: Running, framework: str, kind: str) -> list[float]:
 @pytest.mark.parametrize("name", ALL)
 def test_each_word_arrives_before_the_next_is_said(name: str, side_by_side: SideBySide) -> None:
     """Scenarios 1 and 2: incremental with every framework, the same Django view under WSGI and ASGI."""
-
     side_by_side(read_in_step_in_each_combination)
 
 
