@@ -51,11 +51,8 @@ def _like_the_view() -> Surrounding:
     @asynccontextmanager
     async def surround_coroutine() -> AsyncGenerator[None]:
         with translation.override(language), timezone.override(zone):
-            if SyncToAsync.thread_sensitive_context.get(None) is not None:
-                # Under ASGI the request has a thread for the ORM, and Django closes its connections.
-                yield
-                return
-            # Under WSGI all coroutines would share one thread. This one gets its own, as a request under ASGI does.
+            # Under WSGI all coroutines would share one thread for the ORM. Under ASGI this one would use its request's,
+            # which may end earlier, and whose connections Django keeps open (CONN_MAX_AGE) when their thread has gone.
             async with ThreadSensitiveContext() as thread:
                 if is_gevent():
                     SyncToAsync.context_to_thread_executor[thread] = NativeExecutor(1)
