@@ -15,15 +15,31 @@ import os
 import sys
 import threading
 import time
+from _queue import SimpleQueue
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
 
 from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.channel import in_event_loop
 
-__all__ = ("LiveRun", "add_live_run", "discard_live_run", "shared_loop", "shutdown", "start_thread")
+__all__ = (
+    "LiveRun",
+    "NativeExecutor",
+    "add_live_run",
+    "discard_live_run",
+    "is_gevent",
+    "shared_loop",
+    "shutdown",
+    "start_thread",
+)
+
+T = TypeVar("T")
 
 logger = logging.getLogger("assistant_stream_ce")
+
+# As many as asyncio's own executor has at most.
+_NATIVE_THREADS = 32
 
 # How long the interpreter waits at its exit for runs to notice that they are cancelled.
 _EXIT_SECONDS = 1.0
@@ -109,27 +125,77 @@ def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> bool:
     return True
 
 
-def _is_gevent() -> bool:
+def is_gevent() -> bool:
+    """Return whether gevent has made the threads of this process greenlets."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    if not _is_gevent():
+    if not is_gevent():
         return asyncio.new_event_loop()
     # The loop will have an OS thread of its own, so it must wait as an OS thread does: gevent's selector
     # gives up when no greenlet of that thread can wake it.
     selector = importlib.import_module("gevent.monkey").get_original("selectors", "DefaultSelector")
-    return asyncio.SelectorEventLoop(selector())
+    loop = asyncio.SelectorEventLoop(selector())
+    loop.set_default_executor(NativeExecutor(_NATIVE_THREADS))
+    return loop
 
 
 def _start_loop_thread(run_loop: Callable[[], object]) -> None:
-    if _is_gevent():
+    if is_gevent():
         # A patched Thread is a greenlet, and the running loop is a property of the OS thread: all other
         # greenlets would find themselves inside it. gevent's pool makes real threads.
         importlib.import_module("gevent.threadpool").ThreadPool(1).spawn(run_loop)
     else:
         start_thread(run_loop, "assistant-stream-loop")
+
+
+class NativeExecutor(ThreadPoolExecutor):
+    """An executor of OS threads for the shared loop under gevent. For the loop's thread only.
+
+    The "threads" of any other executor are greenlets there, of the thread that first submits; and the loop's thread
+    waits as an OS thread does, so its greenlets would never run.
+    """
+
+    # Nothing of the base, which asyncio wants to see, is used: it is made of what gevent has patched.
+    def __init__(self, max_threads: int) -> None:
+        self._left = max_threads
+        self._started = 0
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Call a function in one of the threads."""
+        future: Future[T] = Future()
+        self._calls.put(functools.partial(_settle, future, functools.partial(function, *args, **kwargs)))
+        if self._left:
+            self._left -= 1
+            self._started += 1
+            importlib.import_module("gevent.monkey").get_original("_thread", "start_new_thread")(self._work, ())
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the threads end when all calls are done; never waits."""
+        for _ in range(self._started):
+            self._calls.put(None)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+
+def _settle(future: Future[T], call: Callable[[], T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = call()
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+    finally:
+        # An exception's traceback holds this frame: no cycle.
+        del future
 
 
 def add_live_run(run: LiveRun) -> None:

@@ -224,6 +224,28 @@ def test_gevent_runs_both_kinds_of_callback_without_a_stall() -> None:
     assert (status, out, errors) == (0, "{5} True\n", "")
 
 
+def test_under_gevent_a_coroutine_may_use_threads_and_look_up_names() -> None:
+    require(find_spec("gevent"), "gevent is not installed")
+    status, out, errors, _ = python("""
+        from gevent import monkey
+        monkey.patch_all()
+        import asyncio
+        from assistant_stream_ce import create_run
+        def fail():
+            raise ValueError("it is passed on")
+        async def run(controller):
+            loop = asyncio.get_running_loop()
+            await loop.getaddrinfo("localhost", 80)
+            controller.append_text(await asyncio.to_thread(lambda: "from a thread"))
+            try:
+                await asyncio.to_thread(fail)
+            except ValueError as error:
+                controller.append_text(str(error))
+        print([chunk.text_delta for chunk in create_run(run)])
+    """)
+    assert (status, out) == (0, "['from a thread', 'it is passed on']\n"), errors
+
+
 def test_a_loop_that_ends_under_a_stream_leaves_no_trace() -> None:
     status, out, errors, _ = python("""
         import asyncio

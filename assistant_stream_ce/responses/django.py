@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
 
+from assistant_stream_ce.background import NativeExecutor, is_gevent
 from assistant_stream_ce.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.callables import Surrounding
 from assistant_stream_ce.channel import in_event_loop
@@ -50,12 +51,11 @@ def _like_the_view() -> Surrounding:
     @asynccontextmanager
     async def surround_coroutine() -> AsyncGenerator[None]:
         with translation.override(language), timezone.override(zone):
-            if SyncToAsync.thread_sensitive_context.get(None) is not None:
-                # Under ASGI the request has a thread for the ORM, and Django closes its connections.
-                yield
-                return
-            # Under WSGI all coroutines would share one thread. This one gets its own, as a request under ASGI does.
-            async with ThreadSensitiveContext():
+            # Under WSGI all coroutines would share one thread for the ORM. Under ASGI this one would use its request's,
+            # which may end earlier, and whose connections Django keeps open (CONN_MAX_AGE) when their thread has gone.
+            async with ThreadSensitiveContext() as thread:
+                if is_gevent():
+                    SyncToAsync.context_to_thread_executor[thread] = NativeExecutor(1)
                 try:
                     yield
                 finally:

@@ -18,6 +18,10 @@ from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 
 __all__ = ("EncodedStream", "Encoder")
 
+# To a thread only a failing write shows that the client has left. The first write after that still goes through, and
+# where the server writes in another thread (waitress) so does the second. Two heartbeats in a row make these one wait.
+_ECHO_SECONDS = 0.25
+
 
 class Encoder(ABC):
     """Writes the chunks of one response in one wire format. Not for several threads at once.
@@ -108,6 +112,7 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         self._sync_reader: SyncReader | None = None
         self._async_reader: AsyncReader | None = None
         self._is_finished = False
+        self._is_echo_due = False
         self._error: BaseException | None = None
 
     def __iter__(self) -> Self:
@@ -121,10 +126,11 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
             self._sync_reader = iter(self._stream)
         while not self._is_finished:
             try:
-                batch = self._sync_reader.read(self._heartbeat)
+                batch = self._sync_reader.read(self._patience())
             except (Exception, RunCancelled) as error:
                 data = self._fail(error)
             else:
+                self._is_echo_due = batch == [] and not self._is_echo_due
                 data = self._encode(batch)
             if data:
                 return data
@@ -153,6 +159,11 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     async def aclose(self) -> None:
         """Leave the stream; see `AssistantStream.aclose`."""
         await (self._async_reader or self._stream).aclose()
+
+    def _patience(self) -> float | None:
+        if self._heartbeat is None or not self._is_echo_due:
+            return self._heartbeat
+        return min(self._heartbeat, _ECHO_SECONDS)
 
     def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
         if batch is None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce import RunController, TextDeltaChunk, create_run
+from assistant_stream_ce.create_run import SyncReader
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
 from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, OpenAIStreamEncoder
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
@@ -102,6 +103,20 @@ def test_a_quiet_stream_beats(reader: str, encoder: Callable[[], Any]) -> None:
         asyncio.run(collect())
     assert received.count(beat) >= 3
     assert all(received)
+
+
+def test_a_thread_s_heartbeat_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that writes in a thread of its own (waitress) needs the second to notice that the first failed."""
+    waits: list[float | None] = []
+    read = SyncReader.read
+
+    def note(reader: SyncReader, timeout: float | None = None) -> Any:
+        waits.append(timeout)
+        return [] if len(waits) < 6 else read(reader)
+
+    monkeypatch.setattr(SyncReader, "read", note)
+    list(ResponseBody(create_run(lambda controller: None), DataStreamEncoder(), 15))
+    assert waits == [15, 0.25, 15, 0.25, 15, 0.25]
 
 
 async def test_the_heartbeat_s_timer_ends_with_the_stream() -> None:

@@ -1,0 +1,90 @@
+"""The servers that the tests share, and the table of what was measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.helpers import require
+from tests.servers.report import REPORT
+from tests.servers.servers import ALL, SERVERS, Farm, Running
+
+Scenario: TypeAlias = Callable[[Running], Any]
+SideBySide: TypeAlias = Callable[[Scenario], Any]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes the table."""
+    parser.addoption("--servers-table", metavar="FILE", help="write the table of the servers to this file, as reST")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look at what the servers printed when all else is done."""
+    items.sort(key=lambda item: item.path.name == "test_output.py")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the table, and write it if wanted."""
+    if REPORT.is_empty:
+        return
+    terminalreporter.section("servers")
+    terminalreporter.write_line(REPORT.as_text())
+    if path := config.getoption("--servers-table"):
+        REPORT.write(path)
+
+
+@pytest.fixture(scope="session")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """The servers that tests share."""
+    shared = Farm(tmp_path_factory.mktemp("servers"))
+    yield shared
+    shared.kill()
+
+
+@pytest.fixture
+def running(name: str, farm: Farm) -> Running:
+    """The server that the test is about, running."""
+    require(SERVERS[name].is_installed, f"{name} is not installed")
+    return farm.get(name)
+
+
+@pytest.fixture(scope="session")
+def outcomes() -> dict[tuple[Scenario, str], Future[Any]]:
+    """What scenarios came to, on each server."""
+    return {}
+
+
+@pytest.fixture
+def side_by_side(
+    name: str, farm: Farm, request: pytest.FixtureRequest, outcomes: dict[tuple[Scenario, str], Future[Any]]
+) -> SideBySide:
+    """Run a scenario on the server that the test is about.
+
+    The first of a test's parameters runs it on all servers that were selected, at the same time: most of it is waiting.
+    """
+    require(SERVERS[name].is_installed, f"{name} is not installed")
+
+    def names() -> list[str]:
+        calls = [item.callspec for item in request.session.items if _function(item) is _function(request.node)]
+        return [call.params["name"] for call in calls if SERVERS[call.params["name"]].is_installed]
+
+    def run(scenario: Scenario) -> Any:
+        if (scenario, name) not in outcomes:
+            pool = ThreadPoolExecutor(len(ALL))
+            for one in names():
+                outcomes[scenario, one] = pool.submit(_run, scenario, farm, one)
+            pool.shutdown(wait=False)
+        return outcomes[scenario, name].result()
+
+    return run
+
+
+def _run(scenario: Scenario, farm: Farm, name: str) -> Any:
+    return scenario(farm.get(name))
+
+
+def _function(item: Any) -> Any:
+    return getattr(item, "function", None)

@@ -1,0 +1,116 @@
+"""Two hundred clients that come and leave: what the server's process holds is what it held before.
+
+The garbage collector is off in the servers, so nothing is let go by luck.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.servers.conftest import SideBySide
+from tests.servers.report import REPORT
+from tests.servers.servers import ALL, Running
+
+pytestmark = pytest.mark.timeout(240)
+
+CYCLES = 200
+
+COUNTS = ("threads", "fds", "tasks", "runs")
+
+#: Enough that every pool of threads and every cache is filled.
+WARM_UP = 48
+
+#: With the collector off, the cycles that servers and frameworks themselves leave behind stay too.
+MEMORY_BYTES = 16 * 2**20
+
+#: Servers do the same work at the same time, but not so many that they only wait for a processor.
+_few_at_once = threading.Semaphore(4)
+
+
+def start_and_leave(running: Running, framework: str, kind: str) -> str:
+    """Start a silent run and leave it."""
+    run = running.name_run()
+    with running.request(f"{framework}/quiet", run=run, kind=kind, heartbeat=0.02) as client:
+        client.read_until(b"word;")
+        client.leave()
+    return run
+
+
+def start_and_leave_often(running: Running, frameworks: tuple[str, ...], times: int) -> None:
+    """Start and leave runs of both kinds in each framework, and wait until all have ended."""
+    ways = itertools.islice(itertools.cycle(itertools.product(frameworks, ("def", "async"))), times)
+    with ThreadPoolExecutor(min(8, running.server.capacity)) as pool:
+        runs = [job.result() for job in [pool.submit(start_and_leave, running, *way) for way in ways]]
+    wait_for_all(running, runs, ("finished", "ended"))
+
+
+def wait_for_all(running: Running, runs: Iterable[str], events: Iterable[str]) -> None:
+    """Wait until events were noted of all runs."""
+    for run, event in itertools.product(runs, events):
+        running.notes.wait(run, event)
+
+
+def settled(running: Running, baseline: dict[str, Any], **query: Any) -> dict[str, Any]:
+    """Return the numbers once they are as low as the baseline, or as they are after a while."""
+    deadline = time.monotonic() + 10
+    while True:
+        now = running.stats(**query)
+        if not grown(baseline, now) or time.monotonic() > deadline:
+            return now
+        time.sleep(0.1)
+
+
+def steady(running: Running, **query: Any) -> dict[str, Any]:
+    """Return the numbers once they do not fall any more."""
+    before = running.stats(**query)
+    while True:
+        time.sleep(0.3)
+        now = running.stats(**query)
+        if all(now[name] >= before[name] for name in COUNTS):
+            return now
+        before = now
+
+
+def grown(baseline: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return what is more than before."""
+    more = {name: (baseline[name], now[name]) for name in COUNTS if now[name] > baseline[name]}
+    if now["memory"] > baseline["memory"] + MEMORY_BYTES:
+        more["memory"] = (baseline["memory"], now["memory"])
+    return more
+
+
+def leave_two_hundred_times(running: Running) -> None:
+    """Hold that nothing is left of two hundred clients who came and left."""
+    if running.server.interface == "wsgi":
+        growth = growth_of_two_hundred(running, running.server.frameworks)
+    else:
+        # Django's own ASGI handler keeps each aborted request in a cycle (its `RequestAborted` has the frame that has
+        # the exception), and what a view returned with it: only a collection frees that, with any response.
+        growth = growth_of_two_hundred(running, ("starlette",))
+        growth = max(growth, growth_of_two_hundred(running, ("django",), collect=1))
+    REPORT.add(running.server.name, "200 times left", f"nothing left, {growth / 2**20:+.1f} MB")
+
+
+def growth_of_two_hundred(running: Running, frameworks: tuple[str, ...], **query: Any) -> int:
+    """Hold that nothing but a little memory is left of two hundred clients, and return how much."""
+    with _few_at_once:
+        start_and_leave_often(running, frameworks, WARM_UP)
+        baseline = steady(running, **query)
+        start_and_leave_often(running, frameworks, CYCLES)
+        now = settled(running, baseline, **query)
+    assert not grown(baseline, now)
+    assert now["runs"] == 0
+    return max(0, now["memory"] - baseline["memory"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_two_hundred_clients_who_left_leave_nothing(name: str, side_by_side: SideBySide) -> None:
+    """Scenario 25: threads, tasks, file descriptors, runs and memory are what they were, without a collector."""
+    side_by_side(leave_two_hundred_times)

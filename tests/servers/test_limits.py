@@ -1,0 +1,102 @@
+"""What clients cost: one that never reads stops its producer, and a hundred that wait take nothing from the others."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.servers.conftest import SideBySide
+from tests.servers.report import REPORT
+from tests.servers.servers import ALL, ENDLESS_BYTES, MEGABYTE, SERVERS, Running
+
+pytestmark = pytest.mark.timeout(180)
+
+#: The promise. The servers and the system buffer what they buffer beside it, on disk or in the kernel.
+MEMORY_BYTES = 16 * MEGABYTE
+
+#: A producer that has not gone on for so long is stopped.
+STILL_SECONDS = 0.5
+
+
+def wait_until_stopped(running: Running, run: str) -> int:
+    """Wait until a producer does not go on, and return how many megabytes it came to."""
+    running.notes.wait(run, "produced")
+    while True:
+        last = running.notes.of(run)[-1]
+        if last["event"] != "produced" or time.monotonic() - last["at"] > STILL_SECONDS:
+            break
+        time.sleep(0.02)
+    megabytes: int = running.notes.of(run, "produced")[-1]["megabytes"]
+    return megabytes
+
+
+def never_read(running: Running, framework: str, kind: str) -> tuple[int, int]:
+    """Never read; hold that the producer stops, and ends when the client leaves. Return both growths."""
+    run = running.name_run()
+    before = running.memory()
+    with running.request(f"{framework}/endless", small_buffer=True, run=run, kind=kind) as client:
+        megabytes = wait_until_stopped(running, run)
+        growth = running.memory() - before
+        if not running.server.no_back_pressure:
+            assert not running.notes.of(run, "learned"), "the producer was not stopped"
+            assert megabytes * MEGABYTE < ENDLESS_BYTES / 2
+            assert growth < MEMORY_BYTES
+        left_at = client.leave()
+    learned = running.notes.wait(run, "learned")
+    assert learned["at"] - left_at <= 1
+    running.notes.wait(run, "finished")
+    return megabytes, growth
+
+
+def never_read_in_each_combination(running: Running) -> None:
+    """Never read, in each framework and each kind of callback, one after the other."""
+    ways = itertools.product(running.server.frameworks, ("def", "async"))
+    stopped = [never_read(running, *way) for way in ways]
+    most, growth = (max(column) for column in zip(*stopped, strict=True))
+    where = "never: no back-pressure" if running.server.no_back_pressure else f"{most} MB"
+    REPORT.add(running.server.name, "producer stops at", f"{where} ({growth / MEGABYTE:+.0f} MB)")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_client_that_never_reads_stops_the_producer(name: str, side_by_side: SideBySide) -> None:
+    """Scenario 17: the callback blocks or `drain()` waits, memory is bounded, and leaving frees it within a second.
+
+    On a server without back-pressure the producer comes to its end instead.
+    """
+    side_by_side(never_read_in_each_combination)
+
+
+@pytest.mark.parametrize("name", ["daphne"])
+def test_the_server_itself_has_no_back_pressure(name: str, running: Running) -> None:
+    """Scenario 17: daphne's `send` never waits, so nobody can know that the client does not read."""
+    assert SERVERS[name].no_back_pressure
+    run = running.name_run()
+    with running.request("starlette/endless", small_buffer=True, run=run) as client:
+        running.notes.wait(run, "finished", 60)
+        client.leave()
+    assert running.notes.wait(run, "finished")["reason"] == "completed"
+
+
+@pytest.mark.parametrize("name", ["uvicorn"])
+def test_a_hundred_blocking_runs_leave_the_rest_responsive(name: str, running: Running) -> None:
+    """Scenario 8: with 100 callbacks that block, an endpoint in a thread and a DNS look-up answer, and all finish."""
+    runs = [running.name_run() for _ in range(100)]
+    with ThreadPoolExecutor(20) as pool:
+        clients = list(pool.map(lambda run: running.request("starlette/holding", run=run), runs))
+        try:
+            list(pool.map(lambda client: client.read_until(b"word;"), clients))
+            for target in ("ping", "look-up"):
+                asked_at = time.monotonic()
+                running.get(target)
+                # It would have to wait for the runs, which wait for what comes below.
+                assert time.monotonic() - asked_at < 1
+            running.get("release")
+            answers = list(pool.map(lambda client: client.read_to_end(), clients))
+        finally:
+            for client in clients:
+                client.leave()
+    assert all(answer.is_complete for answer in answers)
+    assert {running.notes.wait(run, "finished")["reason"] for run in runs} == {"completed"}

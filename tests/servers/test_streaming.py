@@ -1,0 +1,107 @@
+"""What arrives, and when: each word before the next is said, errors as a part of a whole stream, nothing for HEAD."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.servers.conftest import SideBySide
+from tests.servers.report import REPORT
+from tests.servers.servers import ALL, Running
+
+pytestmark = pytest.mark.timeout(180)
+
+WORDS = 6
+KINDS = ("def", "async")
+
+
+def in_each_combination(running: Running, scenario: Callable[[Running, str, str], Any]) -> list[Any]:
+    """Run a scenario in each framework with each kind of callback, as many at once as the server serves."""
+    with ThreadPoolExecutor(running.server.capacity) as pool:
+        ways = itertools.product(running.server.frameworks, KINDS)
+        jobs = [pool.submit(scenario, running, *way) for way in ways]
+    return [job.result() for job in jobs]
+
+
+def read_in_step(running: Running, framework: str, kind: str) -> list[float]:
+    """Hold that each word arrives before the next is said; return how long each took."""
+    run = running.name_run()
+    delays = []
+    with running.request(f"{framework}/in_step", run=run, kind=kind, words=WORDS) as client:
+        for number in range(WORDS):
+            arrived_at = client.read_until(b"word-%d;" % number)
+            said = running.notes.of(run, "said")
+            assert len(said) == number + 1
+            delays.append(max(0.0, arrived_at - said[-1]["at"]))
+            running.acknowledge(run, number + 1)
+        answer = client.read_to_end()
+    assert answer.status == 200
+    assert answer.is_complete
+    assert answer.words == [f"word-{number};" for number in range(WORDS)]
+    # Some servers close the connection to mark the end, which HTTP allows; none knows the length beforehand.
+    assert "content-length" not in answer.headers
+    return delays
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_word_arrives_before_the_next_is_said(name: str, side_by_side: SideBySide) -> None:
+    """Scenarios 1 and 2: incremental with every framework, the same Django view under WSGI and ASGI."""
+    side_by_side(read_in_step_in_each_combination)
+
+
+def read_in_step_in_each_combination(running: Running) -> None:
+    """Read in step, and report how long a word took."""
+    delays = [delay for each in in_each_combination(running, read_in_step) for delay in each]
+    REPORT.add(running.server.name, "word arrives after", f"{sorted(delays)[len(delays) // 2] * 1000:.0f} ms")
+
+
+def read_error(running: Running, framework: str, kind: str) -> None:
+    """Hold that an exception of a callback is a part of a whole stream, and is logged once."""
+    run = running.name_run()
+    with running.request(f"{framework}/raising", run=run, kind=kind) as client:
+        answer = client.read_to_end()
+    assert answer.status == 200
+    assert answer.is_complete
+    assert answer.words == [f"word-{number};" for number in range(3)]
+    assert answer.errors == [f"on purpose: {run}"]
+    assert running.notes.wait(run, "finished")["reason"] == "failed"
+    logged = [one for one in running.notes.of("", "logged") if one["error"] == f"on purpose: {run}"]
+    assert [one["level"] for one in logged] == ["ERROR"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_error_ends_a_whole_stream(name: str, side_by_side: SideBySide) -> None:
+    """Scenario 18: the words, the error, a valid end, one log record; the status stays 200."""
+    side_by_side(read_errors)
+
+
+def read_errors(running: Running) -> None:
+    """Read an error in each combination."""
+    in_each_combination(running, read_error)
+
+
+def ask_for_head(running: Running, framework: str, kind: str) -> None:
+    """Hold that HEAD is answered with headers alone, and that no run is left by it."""
+    run = running.name_run()
+    with running.request(f"{framework}/quiet", method="HEAD", run=run, kind=kind) as client:
+        answer = client.read_to_end()
+    assert answer.status == 200
+    assert answer.headers["x-vercel-ai-data-stream"] == "v1"
+    assert answer.body == b""
+    assert running.notes.wait(run, "finished")["reason"] == "cancelled"
+    assert not running.notes.of(run, "started")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_head_starts_nothing(name: str, side_by_side: SideBySide) -> None:
+    """Scenario 12: HEAD to a streaming view starts no run, in each framework."""
+    side_by_side(ask_for_heads)
+
+
+def ask_for_heads(running: Running) -> None:
+    """Ask for HEAD in each combination."""
+    in_each_combination(running, ask_for_head)
