@@ -25,6 +25,7 @@ import itertools
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
 from typing import Any
@@ -383,13 +384,14 @@ class Run:
         if self._callback_loop is not None or self._has_concluded:
             return
         if (loop := running_loop()) is not None:
-            loop.call_later(_PATIENCE_SECONDS, self._abandon)
+            # Weakly: the run is alive while its thread runs, and one that ends in time goes before the timer.
+            loop.call_later(_PATIENCE_SECONDS, _abandon, weakref.ref(self))
         else:
             start_thread(self._wait_and_abandon, f"{self._name}-wait")
 
     def _wait_and_abandon(self) -> None:
         self.ended.wait_sync(_PATIENCE_SECONDS)
-        self._abandon()
+        self.abandon()
 
     def close(self) -> None:
         """Leave, and wait for the end: of a thread at most for the grace, of a coroutine for its clean-up."""
@@ -400,14 +402,14 @@ class Run:
         deadline = time.monotonic() + self._close_seconds()
         if self.ended.wait_sync(self._close_seconds()) and self._has_left:
             self._hooks.told.wait_sync(max(0.0, deadline - time.monotonic()))
-        self._abandon()
+        self.abandon()
 
     async def aclose(self) -> None:
         """Leave, and wait as `close` does, without blocking the loop."""
         self.leave()
         if asyncio.current_task() is not self._task:
             await self.wait_for_end()
-            self._abandon()
+            self.abandon()
 
     async def wait_for_end(self) -> None:
         """Wait, after leaving, as long as `aclose` does."""
@@ -423,7 +425,7 @@ class Run:
         is_thread = self._has_started and self._callback_loop is None
         return _GRACE_SECONDS if is_thread else _GRACE_SECONDS + _CLEANUP_SECONDS
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """Give up a thread that still runs; do nothing for any other run."""
         with self._lock:
             if self._callback_loop is not None or self._has_concluded:
@@ -441,3 +443,9 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self._name} ({name_of(self._callback)})"
+
+
+def _abandon(find_run: weakref.ref[Run]) -> None:
+    run = find_run()
+    if run is not None:
+        run.abandon()

@@ -162,7 +162,7 @@ def stuck(controller: RunController, take_note: Note, options: Mapping[str, str]
     controller.on_cancel(told.set)
     controller.append_text("word;")
     if told.wait(FOREVER):
-        time.sleep(1.5)
+        time.sleep(3.5)
         use_after_leaving(controller, take_note)
 
 
