@@ -57,7 +57,7 @@ class LiveRun(Protocol):
 
 
 class _Process:
-    """Everything that belongs to this process."""
+    """Everything that belongs to one process."""
 
     def __init__(self) -> None:
         # Guards every field but the signal.
@@ -65,17 +65,18 @@ class _Process:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.loop_stopped = Signal()
         self.runs: set[LiveRun] = set()
-        self.has_hooks = False
 
 
-_process = _Process()
+# By process id: a child has the memory of its parent, and uWSGI forks without the hooks of `os.register_at_fork`.
+_processes: dict[int, _Process] = {}
+
+# Inherited by a child, as the hook itself is.
+_has_exit_hook = False
 
 
-def _after_fork() -> None:
-    global _process
-    _process = _Process()
-    # The hooks themselves are inherited.
-    _process.has_hooks = True
+def _this_process() -> _Process:
+    number = os.getpid()
+    return _processes.get(number) or _processes.setdefault(number, _Process())
 
 
 def start_thread(target: Callable[[], object], name: str) -> None:
@@ -91,9 +92,9 @@ def shared_loop() -> asyncio.AbstractEventLoop:
     Raises:
         RuntimeError: the interpreter is ending and starts no threads any more.
     """
-    process = _process
+    process = _this_process()
     with process.lock:
-        _add_hooks(process)
+        _add_exit_hook()
         if process.loop is None:
             loop = _new_loop()
             try:
@@ -200,19 +201,18 @@ def _settle(future: Future[T], call: Callable[[], T]) -> None:
 
 def add_live_run(run: LiveRun) -> None:
     """List a run that has started."""
-    process = _process
+    process = _this_process()
     with process.lock:
-        _add_hooks(process)
+        _add_exit_hook()
         process.runs.add(run)
 
 
-def _add_hooks(process: _Process) -> None:
-    """Register the hooks for the process's exit and for fork, once, with the lock held."""
-    if process.has_hooks:
+def _add_exit_hook() -> None:
+    """Register the hook for the process's exit, once, with the lock held."""
+    global _has_exit_hook
+    if _has_exit_hook:
         return
-    process.has_hooks = True
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
+    _has_exit_hook = True
     # `atexit` is too late: threads of executors are joined before it, and one may wait for a reader who has left.
     # Executors use this hook themselves, in the reverse order of registration, so theirs has to be there first.
     importlib.import_module("concurrent.futures.thread")
@@ -226,7 +226,7 @@ def _add_hooks(process: _Process) -> None:
 
 def discard_live_run(run: LiveRun) -> None:
     """Strike a run that has ended."""
-    process = _process
+    process = _this_process()
     with process.lock:
         process.runs.discard(run)
 
@@ -241,7 +241,7 @@ class _Stopped:
 
     def shut_down(self) -> None:
         """Tell all live runs."""
-        process = _process
+        process = _this_process()
         with process.lock:
             self._runs = list(process.runs)
         for run in self._runs:
@@ -287,7 +287,7 @@ def _at_exit() -> None:
     stopped = _Stopped(_EXIT_SECONDS)
     stopped.shut_down()
     stopped.wait_sync()
-    process = _process
+    process = _this_process()
     if process.loop is not None:
         process.loop.call_soon_threadsafe(process.loop.stop)
         process.loop_stopped.wait_sync(_EXIT_SECONDS)
