@@ -76,7 +76,7 @@ def view_of(options: Mapping[str, str]) -> Iterator[None]:
 def stats(loop: asyncio.AbstractEventLoop | None) -> dict[str, Any]:
     """Return what a leak would make grow."""
     process = psutil.Process()
-    loops = [one for one in (loop, background._process.loop) if one is not None]
+    loops = [one for one in (loop, background._this_process().loop) if one is not None]
     return {
         "pid": process.pid,
         "threads": process.num_threads(),

@@ -46,6 +46,7 @@ class Client:
         if small_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._socket.settimeout(ANSWER_SECONDS)
+        self._deadline = time.monotonic() + ANSWER_SECONDS
         self._received = b""
         target = f"/{target}?{urlencode(query)}" if query else f"/{target}"
         request = f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -59,7 +60,7 @@ class Client:
     def read_until(self, mark: bytes) -> float:
         """Read until something has come; return when it came."""
         while mark not in self._received:
-            piece = self._socket.recv(65536)
+            piece = self._receive()
             assert piece, f"the server hung up before {mark!r}: {self._received!r}"
             self._received += piece
         return time.monotonic()
@@ -71,6 +72,8 @@ class Client:
         return parse(self._received)
 
     def _receive(self) -> bytes:
+        # Heartbeats may come for ever.
+        assert time.monotonic() < self._deadline, f"no end: {self._received[-1000:]!r}"
         try:
             return self._socket.recv(65536)
         except ConnectionResetError:

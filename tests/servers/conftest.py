@@ -22,8 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at what the servers printed when all else is done."""
-    items.sort(key=lambda item: item.path.name == "test_output.py")
+    """Stop the servers when all else is done."""
+    items.sort(key=lambda item: item.path.name == "test_stopping.py")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -139,7 +139,7 @@ SERVERS = {
             "uwsgi",
             "wsgi",
             "uwsgi",
-            (str(Path(sys.prefix, "bin", "uwsgi")), *_UWSGI, "--virtualenv", sys.prefix, "--module", f"{APPS}:wsgi"),
+            (str(Path(sys.prefix, "bin", "uwsgi")), *_UWSGI, "--virtualenv", sys.prefix, f"--module={APPS}:wsgi"),
             at_sigterm="dies",
         ),
     )
@@ -195,6 +195,13 @@ class Notes:
             time.sleep(0.01)
         return found[0]
 
+    def wait_until(self, run: str, event: str, times: int, seconds: float = STOP_SECONDS) -> None:
+        """Wait until something was noted so many times."""
+        deadline = time.monotonic() + seconds
+        while len(self.of(run, event)) < times:
+            assert time.monotonic() < deadline, f"not {times} times {event!r}: {self.of(run)}"
+            time.sleep(0.01)
+
 
 # --- A server's process ----------------------------------------------------------------------------
 
@@ -236,6 +243,13 @@ class Running:
         """Return what a leak would make grow."""
         numbers: dict[str, Any] = self.get("stats", **query)
         return numbers
+
+    def wait_for(self, condition: Callable[[dict[str, Any]], bool], seconds: float = STOP_SECONDS) -> None:
+        """Wait until the numbers of a leak meet a condition."""
+        deadline = time.monotonic() + seconds
+        while not condition(numbers := self.stats()):
+            assert time.monotonic() < deadline, f"never came to be: {numbers}"
+            time.sleep(0.05)
 
     def memory(self) -> int:
         """Return the memory of its processes."""

@@ -1,0 +1,144 @@
+"""Processes that fork, are timed out, are told to end, or have greenlets for threads: none hangs, none complains."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import require
+from tests.servers.servers import SERVERS, Running, serving
+
+pytestmark = pytest.mark.timeout(120)
+
+SHUTDOWN = str(Path(__file__).with_name("gunicorn_shutdown.py"))
+
+
+def require_server(name: str) -> None:
+    """Skip the test when a server is missing."""
+    require(SERVERS[name].is_installed, f"{name} is not installed")
+
+
+def pid_of_a_run(running: Running) -> int:
+    """Read a coroutine's stream to its end, and return the worker's process."""
+    run = running.name_run()
+    with running.request("plain/paced", run=run, kind="async", words=3, pause=0.01) as client:
+        answer = client.read_to_end()
+    assert answer.is_complete
+    assert answer.words == ["word-0;", "word-1;", "word-2;"]
+    pid: int = running.notes.wait(run, "started")["pid"]
+    return pid
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("gunicorn gthread", ("--preload", "--workers", "2")), ("uwsgi", ("--processes", "2"))],
+)
+def test_preloaded_workers_have_a_loop_of_their_own(name: str, arguments: tuple[str, ...]) -> None:
+    """Scenario 15: the parent has run a coroutine before it forks; the first request to each worker streams."""
+    require_server(name)
+    with serving(SERVERS[name], {"SERVERS_RUN_AT_IMPORT": "1"}, *arguments) as running:
+        pids: set[int] = set()
+        deadline = time.monotonic() + 30
+        with ThreadPoolExecutor(8) as pool:
+            while len(pids) < 2 and time.monotonic() < deadline:
+                pids.update(pool.map(pid_of_a_run, [running] * 8))
+        assert len(pids) == 2
+        running.stop()
+        assert "Traceback" not in running.output
+
+
+@pytest.mark.parametrize("kind", ["def", "async"])
+def test_a_sync_worker_that_is_timed_out_cancels_its_run(kind: str) -> None:
+    """Scenario 19: SystemExit comes in the thread that writes; the worker ends without waiting for the run's thread."""
+    require_server("gunicorn sync")
+    with serving(SERVERS["gunicorn sync"], None, "--timeout", "1") as running:
+        run = running.name_run()
+        with running.request("plain/paced", run=run, kind=kind, words=2, pause=40) as client:
+            client.read_until(b"word-0;")
+            old = running.notes.wait(run, "started")["pid"]
+            client.read_to_end()
+        assert running.notes.wait(run, "told")
+        reason = running.notes.wait(run, "finished")["reason"]
+        assert reason == ("abandoned" if kind == "def" else "cancelled")
+        assert running.stats()["pid"] != old
+
+
+def test_a_threaded_worker_is_not_timed_out() -> None:
+    """Scenario 19, the other side: under gthread `--timeout` does not bound a stream."""
+    require_server("gunicorn gthread")
+    with serving(SERVERS["gunicorn gthread"], None, "--timeout", "1") as running:
+        run = running.name_run()
+        with running.request("plain/paced", run=run, words=30, pause=0.1) as client:
+            answer = client.read_to_end()
+        assert answer.is_complete
+        assert len(answer.words) == 30
+        running.stop()
+        assert "Traceback" not in running.output
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("uvicorn", ()),
+        # Its workers, if they are processes, get no signal that the app could see.
+        ("hypercorn", ("--workers", "0")),
+        ("gunicorn asgi", ()),
+        ("gunicorn sync", ("--config", SHUTDOWN)),
+        ("gunicorn gthread", ("--config", SHUTDOWN)),
+        ("gunicorn gevent", ("--config", SHUTDOWN)),
+    ],
+)
+def test_shutdown_ends_live_streams_at_sigterm(name: str, arguments: tuple[str, ...]) -> None:
+    """Scenario 20: each client gets an error and a whole stream, each callback is told, and the process ends."""
+    require_server(name)
+    server = SERVERS[name]
+    with serving(server, {"SERVERS_SHUTDOWN": "1"}, *arguments) as running:
+        kinds = ("def", "async")[: server.capacity]
+        runs = [running.name_run() for _ in kinds]
+        clients = [
+            running.request(f"{server.frameworks[0]}/quiet", run=run, kind=kind)
+            for run, kind in zip(runs, kinds, strict=True)
+        ]
+        for client in clients:
+            client.read_until(b"word;")
+        running.process.terminate()
+        answers = [client.read_to_end() for client in clients]
+        for client in clients:
+            client.leave()
+        assert running.stop() < 10
+        for run, answer in zip(runs, answers, strict=True):
+            assert answer.errors == ["The server is shutting down."]
+            assert answer.is_complete
+            assert [one["reason"] for one in running.notes.of(run, "finished")] == ["cancelled"]
+        assert "Traceback" not in running.output
+
+
+def use_orm(running: Running, kind: str, then: str) -> None:
+    """Stream a run that uses the ORM."""
+    run = running.name_run()
+    with running.request("django/orm", run=run, kind=kind, then=then) as client:
+        client.read_until(b"0 words;")
+        if then == "wait":
+            client.leave()
+        else:
+            answer = client.read_to_end()
+            assert answer.is_complete
+            assert answer.words == ["0 words;"]
+    running.notes.wait(run, "finished")
+
+
+@pytest.mark.parametrize("name", ["gunicorn gevent"])
+def test_under_gevent_both_kinds_run_while_others_use_the_orm(name: str, running: Running) -> None:
+    """Scenarios 13 and 14: no errors anywhere, and no greenlet waits long for its turn."""
+    kinds = ("def",) * 20 + ("async",) * 6
+    with ThreadPoolExecutor(40) as pool:
+        jobs = [pool.submit(use_orm, running, kind, then) for kind in kinds for then in ("end", "wait")]
+        words = list(pool.map(lambda _: running.get("django-words"), range(60)))
+        for job in jobs:
+            job.result()
+    assert {one["words"] for one in words} == {0}
+    # Each slept for 10 ms: the rest is what the other greenlets took.
+    assert max(one["seconds"] for one in words) < 1.5
