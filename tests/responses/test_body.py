@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import json
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -134,6 +136,23 @@ async def test_the_heartbeat_s_timer_ends_with_the_stream() -> None:
     assert b"".join([data async for data in body]) == b'0:"a"\n'
     assert len(scheduled) == 1
     assert scheduled[0].cancelled()
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_nothing_is_left_of_a_failed_run_without_a_collection(kind: str, reader: str) -> None:
+    def run(controller: RunController) -> None:
+        raise RuntimeError("on purpose")
+
+    gc.disable()
+    try:
+        body = ResponseBody(create_run(as_kind(kind, run)), DataStreamEncoder(), True)
+        read_bytes(reader, body)
+        left = weakref.ref(body)
+        del body
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
