@@ -8,9 +8,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.helpers import require
 from tests.servers.report import REPORT
-from tests.servers.servers import ALL, SERVERS, Farm, Running
+from tests.servers.servers import ALL, SERVERS, Farm, Running, require_server
 
 Scenario: TypeAlias = Callable[[Running], Any]
 SideBySide: TypeAlias = Callable[[Scenario], Any]
@@ -47,7 +46,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
 @pytest.fixture
 def running(name: str, farm: Farm) -> Running:
     """The server that the test is about, running."""
-    require(SERVERS[name].is_installed, f"{name} is not installed")
+    require_server(name)
     return farm.get(name)
 
 
@@ -65,7 +64,7 @@ def side_by_side(
 
     The first of a test's parameters runs it on all servers that were selected, at the same time: most of it is waiting.
     """
-    require(SERVERS[name].is_installed, f"{name} is not installed")
+    require_server(name)
 
     def names() -> list[str]:
         calls = [item.callspec for item in request.session.items if _function(item) is _function(request.node)]

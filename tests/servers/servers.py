@@ -21,8 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from tests.helpers import require
 from tests.servers.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +32,9 @@ MEGABYTE = 2**20
 
 #: What a producer makes that nothing stops.
 ENDLESS_BYTES = 64 * MEGABYTE
+
+#: What the apps are made of.
+PACKAGES = ("django", "flask", "opentelemetry", "psutil", "starlette", "structlog")
 
 _run_numbers = itertools.count(1)
 
@@ -253,6 +255,8 @@ class Running:
 
     def memory(self) -> int:
         """Return the memory of its processes."""
+        import psutil
+
         main = psutil.Process(self.process.pid)
         return sum(one.memory_info().rss for one in (main, *main.children(recursive=True)))
 
@@ -301,6 +305,13 @@ def start(server: Server, folder: Path, environment: Mapping[str, str] | None = 
         running.kill()
         raise
     return running
+
+
+def require_server(name: str) -> None:
+    """Skip the test when a server is missing, or what the apps that it serves are made of."""
+    missing = [one for one in PACKAGES if find_spec(one) is None]
+    require(not missing, f"not installed: {', '.join(missing)}")
+    require(SERVERS[name].is_installed, f"{name} is not installed")
 
 
 def free_port() -> int:

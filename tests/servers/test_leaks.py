@@ -93,6 +93,7 @@ def leave_two_hundred_times(running: Running) -> None:
     else:
         # Django's own ASGI handler keeps each aborted request in a cycle (its `RequestAborted` has the frame that has
         # the exception), and what a view returned with it: only a collection frees that, with any response.
+        running.stats(collect=1)
         growth = growth_of_two_hundred(running, ("starlette",))
         growth = max(growth, growth_of_two_hundred(running, ("django",), collect=1))
     REPORT.add(running.server.name, "200 times left", f"nothing left, {growth / 2**20:+.1f} MB")

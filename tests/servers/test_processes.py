@@ -8,17 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import require
-from tests.servers.servers import SERVERS, Running, serving
+from tests.servers.servers import SERVERS, Running, require_server, serving
 
 pytestmark = pytest.mark.timeout(120)
 
 SHUTDOWN = str(Path(__file__).with_name("gunicorn_shutdown.py"))
-
-
-def require_server(name: str) -> None:
-    """Skip the test when a server is missing."""
-    require(SERVERS[name].is_installed, f"{name} is not installed")
 
 
 def pid_of_a_run(running: Running) -> int:
