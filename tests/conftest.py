@@ -27,6 +27,7 @@ def _no_run_is_left_behind() -> Iterator[None]:
     deadline = time.monotonic() + 3
     while (left := _run_threads() - before) and time.monotonic() < deadline:
         for thread in threading.enumerate():
-            if thread.name in left:
+            # Without a number it is being started still, and cannot be joined.
+            if thread.name in left and thread.ident is not None:
                 thread.join(deadline - time.monotonic())
     assert not left, f"threads of runs are still alive: {left}"
