@@ -30,6 +30,9 @@ FOLDER = Path(os.environ["SERVERS_FOLDER"])
 #: Longer than any test waits: a callback that is not told ends the test, not itself.
 FOREVER = 60.0
 
+#: A thread that makes no call for so long after its client left was given up before.
+STUCK_SECONDS = 4.0
+
 #: What the last clean-up of a coroutine awaits.
 CLEANUP_SECONDS = 0.2
 
@@ -157,12 +160,12 @@ def polling(controller: RunController, take_note: Note, options: Mapping[str, st
 
 @behaviour
 def stuck(controller: RunController, take_note: Note, options: Mapping[str, str]) -> None:
-    """Be in a call that nothing ends, until long after the client left."""
+    """Be in a call that nothing ends, until long after the run was given up."""
     told = threading.Event()
     controller.on_cancel(told.set)
     controller.append_text("word;")
     if told.wait(FOREVER):
-        time.sleep(3.5)
+        time.sleep(STUCK_SECONDS)
         use_after_leaving(controller, take_note)
 
 

@@ -246,10 +246,10 @@ class Running:
         numbers: dict[str, Any] = self.get("stats", **query)
         return numbers
 
-    def wait_for(self, condition: Callable[[dict[str, Any]], bool], seconds: float = STOP_SECONDS) -> None:
+    def wait_for(self, condition: Callable[[dict[str, Any]], bool], **query: Any) -> None:
         """Wait until the numbers of a leak meet a condition."""
-        deadline = time.monotonic() + seconds
-        while not condition(numbers := self.stats()):
+        deadline = time.monotonic() + STOP_SECONDS
+        while not condition(numbers := self.stats(**query)):
             assert time.monotonic() < deadline, f"never came to be: {numbers}"
             time.sleep(0.05)
 
