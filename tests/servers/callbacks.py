@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import httpx
 import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -286,6 +287,21 @@ async def endless_coroutine(controller: RunController, take_note: Note, options:
 def holding(controller: RunController, take_note: Note, options: Mapping[str, str]) -> None:
     controller.append_text("word;")
     released.wait(FOREVER)
+
+
+# --- Clients ---------------------------------------------------------------------------------------
+
+#: One for all runs of the process, as SDKs keep one.
+_client: httpx.AsyncClient | None = None
+
+
+@behaviour
+async def asking_coroutine(controller: RunController, take_note: Note, options: Mapping[str, str]) -> None:
+    """Ask another server, with a client that other runs use too."""
+    global _client
+    _client = _client or httpx.AsyncClient(trust_env=False)
+    answer = await _client.get(f"http://localhost:{options['service']}/")
+    controller.append_text(answer.text)
 
 
 # --- Contexts --------------------------------------------------------------------------------------

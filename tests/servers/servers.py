@@ -34,7 +34,7 @@ MEGABYTE = 2**20
 ENDLESS_BYTES = 64 * MEGABYTE
 
 #: What the apps are made of.
-PACKAGES = ("django", "flask", "opentelemetry", "psutil", "starlette", "structlog")
+PACKAGES = ("django", "flask", "httpx", "opentelemetry", "psutil", "starlette", "structlog")
 
 _run_numbers = itertools.count(1)
 

@@ -1,9 +1,13 @@
-"""What surrounds a run: Flask's teardown, Django's connections, and the variables of tracing and logging."""
+"""What surrounds a run: Flask's teardown, Django's connections, shared clients, variables of tracing and logging."""
 
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -97,3 +101,55 @@ def test_tracing_and_logging_variables_are_seen(name: str, side_by_side: SideByS
     That no detaching failed is seen in the output, at the end.
     """
     side_by_side(see_variables_in_each_combination)
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers each request with one word, and keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "5")
+        self.end_headers()
+        self.wfile.write(b"word;")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the tests' output quiet."""
+
+
+@pytest.fixture(scope="session")
+def ask() -> Iterator[Callable[[Running], None]]:
+    """A scenario: runs that ask one server with one client."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield partial(ask_often, server.server_port)
+        server.shutdown()
+        thread.join()
+
+
+def ask_once(running: Running, port: int, framework: str) -> None:
+    """Hold that a run gets its answer."""
+    run = running.name_run()
+    with running.request(f"{framework}/asking", run=run, kind="async", service=port) as client:
+        answer = client.read_to_end()
+    assert (answer.words, answer.errors) == (["word;"], [])
+    assert answer.is_complete
+
+
+def ask_often(port: int, running: Running) -> None:
+    """Ask ten times one after the other, and ten times at once."""
+    frameworks = list(itertools.islice(itertools.cycle(running.server.frameworks), 10))
+    for framework in frameworks:
+        ask_once(running, port, framework)
+    with ThreadPoolExecutor(min(10, running.server.capacity)) as pool:
+        for job in [pool.submit(ask_once, running, port, framework) for framework in frameworks]:
+            job.result()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_one_async_client_serves_all_runs(name: str, side_by_side: SideBySide, ask: Callable[[Running], None]) -> None:
+    """Scenario 16: a client of the module, as an SDK's, in runs one after the other and at once."""
+    side_by_side(ask)
