@@ -18,9 +18,10 @@ Where each of the 25 scenarios of a production user is held true:
 | 17 a client that never reads | `test_limits.test_a_client_that_never_reads_stops_the_producer` |
 | 18 errors | `test_streaming.test_an_error_ends_a_whole_stream` |
 | 19 gunicorn's timeout | `test_processes.test_a_sync_worker_that_is_timed_out_cancels_its_run` |
-| 20 SIGTERM | `test_stopping.test_sigterm_with_live_streams`, `test_processes.test_shutdown_ends_live_streams_at_sigterm` |
+| 20 SIGTERM | `test_stopping.test_sigterm_with_live_streams` |
+| 20 `shutdown` | `test_processes.test_shutdown_ends_live_streams_at_sigterm` |
 | 21, 22 Ctrl-C and exit | `tests/test_background.py` |
 | 23 variables | `test_contexts.test_tracing_and_logging_variables_are_seen` |
-| 24 many threads | `tests/test_controller.py` |
+| 24 many threads | `tests/matrix/test_matrix.py`, `tests/state/test_state.py` |
 | 25 leaks | `test_leaks`, `test_stopping.test_nothing_stray_was_printed_or_logged` |
 """
