@@ -118,13 +118,24 @@ class Channel(Generic[T]):
         refuse: called, outside the lock, for each item that comes after the end. It raises, or
             returns to have the item discarded.
         lose_reader: called, outside the lock, when the reader's loop turns out to be closed.
+        settle: called, outside the lock, once the reader has taken items that may have been extended after
+            they were put, and before it reads them; see `is_unsettled`.
     """
 
-    def __init__(self, max_pending: int, refuse: Callable[[], None], lose_reader: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        max_pending: int,
+        refuse: Callable[[], None],
+        lose_reader: Callable[[], None],
+        settle: Callable[[], None] = lambda: None,
+    ) -> None:
         self._batch_size = max(1, max_pending // _BATCHES)
         self._queue: janus.SyncQueue[list[T]] = janus.Queue[list[T]](max_pending // self._batch_size).sync_q
         self._refuse = refuse
         self._lose_reader = lose_reader
+        self._settle_items = settle
+        #: Set by a producer before it puts an item that it may extend later.
+        self.is_unsettled = False
         # Guards every field below, and the order of what enters the queue.
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
@@ -165,19 +176,29 @@ class Channel(Generic[T]):
         if not accepted:
             self._refuse()
 
-    def amend(self, last: T, change: Callable[[], None], weight: int) -> bool:
-        """Call `change`, which extends `last` in place, if `last` is the newest item and still waits here."""
+    def is_newest(self, item: T) -> bool:
+        """Return whether an item waits, with none behind it, in a batch that has room.
+
+        Without the lock: it may be taken in the very next moment. So its producer must be able to hold up
+        `settle`, which its reader calls first.
+        """
+        batch = self._open
+        return batch is not None and batch[-1] is item and self._space > 0
+
+    def charge(self, weight: int) -> None:
+        """Count so many places more for the newest batch, whose items have grown."""
         with self._lock:
-            if self._open is None or self._open[-1] is not last or self._space <= 0:
-                return False
-            change()
             self._space -= weight
-            return True
+
+    def check(self) -> None:
+        """Refuse, as `put` would, if the channel has ended."""
+        if self._ended:
+            self._refuse()
 
     def wait_for_room(self) -> None:
         """Block a worker thread while the channel is full; return at once in a coroutine."""
         # A look without the lock, to spare it: a wrong answer lets one item more in, or is corrected under the lock.
-        if self._is_full():
+        if self._space <= 0 and self._queue.full():
             with self._lock:
                 self._wait_while_full()
 
@@ -229,11 +250,13 @@ class Channel(Generic[T]):
                 if batch or batch is None or self._nudged:
                     self._nudged = False
                     self._owes_turn = not has_slept
-                    return batch
+                    break
                 alarm = TaskAlarm()
                 self._alarm = alarm
             await alarm.wait()
             has_slept = True
+        self._settle()
+        return batch
 
     def get_sync(self, timeout: float | None = None) -> list[T] | None:
         """Wait in a thread for the next batch; `[]` after `timeout` seconds, `None` at the end."""
@@ -242,12 +265,14 @@ class Channel(Generic[T]):
             with self._lock:
                 batch = self._take()
                 if batch or batch is None:
-                    return batch
+                    break
                 alarm = ThreadAlarm()
                 self._alarm = alarm
             if not alarm.wait(timeout):
                 # The alarm stays: a late ring wakes nobody, and the next sleep replaces it.
                 return []
+        self._settle()
+        return batch
 
     def nudge(self) -> None:
         """Make a waiting `get` return `[]`: time has passed and the reader has something to do."""
@@ -317,6 +342,12 @@ class Channel(Generic[T]):
         return sleepers
 
     # --- without the lock ---
+
+    def _settle(self) -> None:
+        if self.is_unsettled:
+            # Cleared first: what is put meanwhile sets it again.
+            self.is_unsettled = False
+            self._settle_items()
 
     @staticmethod
     def _wake(sleepers: list[Alarm]) -> None:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import inspect
 import uuid
 import weakref
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
 from assistant_stream_ce import arguments, chunks
@@ -63,13 +64,16 @@ class RunLink:
 
     def __init__(self, state: object, max_pending: int, run: RunPort) -> None:
         self._find_run = find_run = weakref.ref(run)
+        find_link = weakref.ref(self)
         self.channel: Channel[AssistantStreamChunk] = Channel(
-            max_pending, refuse=lambda: _run_of(find_run).refuse(), lose_reader=lambda: _run_of(find_run).leave()
+            max_pending,
+            refuse=lambda: _run_of(find_run).refuse(),
+            lose_reader=lambda: _run_of(find_run).leave(),
+            settle=lambda: _settle_state(find_link),
         )
         self.cancellation = Cancellation()
         self.cancelled_event = CancelledEvent(self.cancellation.signal)
-        self.updates = _StateUpdates(self.channel)
-        self.state = StateDocument(state, prepare=self.channel.wait_for_room, emit=self.updates.put)
+        self.state: StateDocument = StateDocument(state, _StateUpdates(self.channel))
         self.calls = ToolCalls(self.channel)
 
     @property
@@ -89,23 +93,30 @@ def _run_of(find_run: Callable[[], RunPort | None]) -> RunPort:
     return run
 
 
+def _settle_state(find_link: Callable[[], RunLink | None]) -> None:
+    link = find_link()
+    if link is not None:
+        link.state.settle()
+
+
 class _StateUpdates:
-    """Puts state operations on the channel: into the chunk that waits there newest, or into one of their own."""
+    """The way of state operations to the channel."""
+
+    __slots__ = ("_channel", "charge", "check", "is_newest", "wait_for_room")
 
     def __init__(self, channel: Channel[AssistantStreamChunk]) -> None:
         self._channel = channel
-        # Guarded by the state's lock.
-        self._newest: chunks.UpdateStateChunk | None = None
+        self.wait_for_room = channel.wait_for_room
+        self.check = channel.check
+        self.is_newest: Callable[[Any], bool] = channel.is_newest
+        self.charge = channel.charge
 
-    def flush(self) -> None:
-        self._newest = None
-
-    def put(self, operations: list[Operation]) -> None:
-        size = sum(places(weight(operation["value"])) for operation in operations)
-        newest = self._newest
-        if newest is None or not self._channel.amend(newest, lambda: newest.operations.extend(operations), size):
-            self._newest = chunks.UpdateStateChunk(operations)
-            self._channel.put(self._newest, size, may_block=False)
+    def put(self, operations: list[Operation], places: int) -> chunks.UpdateStateChunk:
+        # Before the chunk is there to be taken.
+        self._channel.is_unsettled = True
+        chunk = chunks.UpdateStateChunk(operations)
+        self._channel.put(chunk, places, may_block=False)
+        return chunk
 
 
 class RunController:
@@ -134,7 +145,7 @@ class RunController:
         if text:
             self._put(chunks.TextDeltaChunk(text, self._parent_id), 1 + (len(text) >> 10))
         else:
-            self._refuse_after_end()
+            self.link.channel.check()
 
     def append_reasoning(self, text: str) -> None:
         """Append text to the reasoning. An empty text changes nothing."""
@@ -143,7 +154,7 @@ class RunController:
         if text:
             self._put(chunks.ReasoningDeltaChunk(text, self._parent_id), 1 + (len(text) >> 10))
         else:
-            self._refuse_after_end()
+            self.link.channel.check()
 
     def add_tool_call(self, tool_name: str, tool_call_id: str | None = None) -> ToolCallController:
         """Start a tool call. `await` is optional; `with` and `async with` close it.
@@ -273,13 +284,13 @@ class RunController:
     @property
     def state(self) -> Any:
         """The state, as a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
-        return proxy(self.link.state, (), self.link.state.root())
+        return proxy(self.link.state, self.link.state.root())
 
     @state.setter
     def state(self, value: Any) -> None:
         # `controller.state += [1]` edits the list and then assigns it back to its own place.
-        if not (isinstance(value, StateProxy) and value.is_at(self.link.state, ())):
-            self.link.state.set((), value)
+        if not (isinstance(value, StateProxy) and value.is_root_of(self.link.state)):
+            self.link.state.set_root(value)
 
     def append_state_text(self, path: Sequence[str | int], text: str) -> None:
         """Append to a text in the state, for example at `["messages", 0, "text"]`.
@@ -291,12 +302,23 @@ class RunController:
             raise TypeError(f"path must be a list of keys and indexes, not {type(path).__name__}")
         self.link.state.append_text(tuple(str(segment) for segment in path), text)
 
+    @contextmanager
+    def edit_state(self) -> Generator[Any]:
+        """Hold several edits of the state together, for example to count: `with controller.edit_state() as state:`.
+
+        Edits of other threads wait until the block ends, and the front end gets all of it in one chunk. So do
+        nothing slow inside, and do not `await`. What is appended to the message inside is sent before the
+        edits. An exception does not undo the edits before it.
+        """
+        with self.link.state.edit():
+            yield self.state
+
     def flush(self) -> None:
         """Close the group of state edits: what follows travels in a chunk of its own.
 
         Edits are handed over at once in any case; those in one waiting chunk reach the client together.
         """
-        self.link.updates.flush()
+        self.link.state.flush()
 
     # --- pace and cancellation ---
 
@@ -336,10 +358,6 @@ class RunController:
             self.link.run.tell_late(callback)
             return lambda: None
         return lambda: self.link.cancellation.remove(registration)
-
-    def _refuse_after_end(self) -> None:
-        if self.link.channel.has_ended:
-            self.link.run.refuse()
 
 
 def _replay_begin(controller: RunController, chunk: chunks.ToolCallBeginChunk) -> None:

@@ -277,18 +277,41 @@ async def test_a_fast_thread_does_not_keep_the_loop_from_other_tasks() -> None:
     assert turns == 50
 
 
-def test_a_batch_is_taken_whole_and_amended_only_while_it_waits() -> None:
+def test_the_newest_item_is_known_while_it_waits() -> None:
     channel = make()
-    first: list[int] = [1]
+    first, second = object(), object()
     channel.put(first)
-    assert channel.amend(first, lambda: first.append(2), 1)
-    channel.put("newer")
-    assert not channel.amend(first, lambda: first.append(3), 1)
-    assert channel.get_sync() == [[1, 2], "newer"]
-    last: list[int] = []
-    channel.put(last)
+    assert channel.is_newest(first)
+    channel.put(second)
+    assert not channel.is_newest(first)
+    assert channel.get_sync() == [first, second]
+    assert not channel.is_newest(second)
+
+
+def test_an_item_that_has_grown_to_fill_its_batch_takes_no_more() -> None:
+    channel = make()
+    item = object()
+    channel.put(item)
+    channel.charge(10_000)
+    assert not channel.is_newest(item)
+
+
+def test_an_item_that_may_be_extended_is_settled_once_it_was_taken() -> None:
+    settled: list[str] = []
+    channel: Channel[str] = Channel(
+        64, refuse=lambda: None, lose_reader=lambda: None, settle=lambda: settled.append("x")
+    )
+    channel.put("a")
     channel.get_sync()
-    assert not channel.amend(last, lambda: last.append(1), 1)
+    assert not settled
+    channel.is_unsettled = True
+    channel.put("b")
+    assert not settled
+    assert channel.get_sync() == ["b"]
+    assert settled == ["x"]
+    channel.put("c")
+    channel.get_sync()
+    assert settled == ["x"]
 
 
 def test_a_closed_loop_counts_as_a_lost_reader() -> None:

@@ -209,7 +209,9 @@ async def test_waiting_state_edits_of_a_coroutine_always_travel_together() -> No
         for number in range(3):
             controller.state["n"] = number
 
-    assert [len(chunk.operations) async for chunk in create_run(run, state={})] == [3]  # type: ignore[union-attr]
+    assert [chunk.operations async for chunk in create_run(run, state={})] == [  # type: ignore[union-attr]
+        [{"type": "set", "path": ["n"], "value": 2}]
+    ]
 
 
 async def test_drain_paces_a_coroutine() -> None:

@@ -7,6 +7,7 @@ the message, whatever they would refuse there.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -14,31 +15,58 @@ from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone
 
-__all__ = ("Path", "append_text", "apply", "assign", "locate", "lookup", "set_value", "show")
+__all__ = (
+    "UNSAFE_KEYS",
+    "Path",
+    "append_text",
+    "apply",
+    "assign",
+    "check",
+    "extend_text",
+    "is_safe",
+    "locate",
+    "locate_text",
+    "lookup",
+    "resolve",
+    "set_value",
+    "show",
+)
 
 #: A place in the state; `()` is the root.
 Path: TypeAlias = tuple[str, ...]
 
-# The clients guard against prototype pollution and end the stream at such a segment.
-_UNSAFE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
+#: The clients guard against prototype pollution and end the stream at such a segment.
+UNSAFE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
+
+# Of an index that any list could have.
+_MOST_DIGITS = 16
 
 
 def set_value(path: Path, value: JSON) -> Operation:
-    """Return the operation that puts a value at a path.
-
-    Raises:
-        StateError: front ends refuse the path.
-    """
-    return {"type": "set", "path": _segments(path), "value": value}
+    """Return the operation that puts a value at a path."""
+    return {"type": "set", "path": list(path), "value": value}
 
 
 def append_text(path: Path, text: str) -> Operation:
-    """Return the operation that extends the text at a path.
+    """Return the operation that extends the text at a path."""
+    return {"type": "append-text", "path": list(path), "value": text}
+
+
+def is_safe(path: Path) -> bool:
+    """Return whether front ends take operations at a path."""
+    return UNSAFE_KEYS.isdisjoint(path)
+
+
+def check(path: Path) -> None:
+    """Raise for a path that front ends refuse.
 
     Raises:
-        StateError: front ends refuse the path.
+        StateError: it has an unsafe segment.
     """
-    return {"type": "append-text", "path": _segments(path), "value": text}
+    if not UNSAFE_KEYS.isdisjoint(path):
+        raise StateError(
+            f"{show(path)} would end the front end's stream: __proto__, constructor and prototype are no keys for state"
+        )
 
 
 def show(path: Sequence[str]) -> str:
@@ -56,8 +84,8 @@ def lookup(root: JSON, path: Sequence[str]) -> JSON:
     for depth, segment in enumerate(path):
         if type(node) is dict and segment in node:
             node = node[segment]
-        elif type(node) is list and segment.isascii() and segment.isdigit() and int(segment) < len(node):
-            node = node[int(segment)]
+        elif type(node) is list and (index := _index(segment)) < len(node):
+            node = node[index]
         else:
             raise StateError(
                 f"{show(path[: depth + 1])} does not exist (any more): {show(path[:depth])} is {_kind(node)}. "
@@ -66,17 +94,24 @@ def lookup(root: JSON, path: Sequence[str]) -> JSON:
     return node
 
 
-def locate(root: JSON, path: Path) -> tuple[JSON, str | int]:
+def locate(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
     """Return the container of a path and the key or index in it, where a value may be put.
+
+    Args:
+        root: the state as the only item of a list, so that the root has a container too.
+        path: the place.
 
     Raises:
         StateError: a front end could not put a value there.
     """
-    container, segment = lookup(root, path[:-1]), path[-1]
+    if not path:
+        return root, 0
+    check(path)
+    container, segment = lookup(root[0], path[:-1]), path[-1]
     if type(container) is dict:
         return container, segment
-    if type(container) is list and segment.isascii() and segment.isdigit() and int(segment) <= len(container):
-        return container, int(segment)
+    if type(container) is list and (index := _index(segment)) <= len(container):
+        return container, index
     raise StateError(
         f"cannot set {show(path)}: {show(path[:-1])} is {_kind(container)}. Only a dict takes new keys, "
         "and a list takes an index up to its length"
@@ -91,32 +126,64 @@ def assign(container: JSON, key: str | int, value: JSON) -> None:
         container[key] = value
 
 
+def extend_text(container: JSON, key: str | int, more: str) -> None:
+    """Extend a text where it stands, without copying it if nobody else refers to it."""
+    text = container[key]
+    # CPython extends a text in place when a local name is its only reference: the container lets go of it meanwhile.
+    container[key] = None
+    text += more
+    container[key] = text
+
+
+def locate_text(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
+    """Return the container of a text and the key or index in it.
+
+    Raises:
+        StateError: there is no text at the path, or a front end could not extend it.
+    """
+    text = lookup(root[0], path)
+    if type(text) is not str:
+        raise StateError(f"cannot append text to {show(path)}: it is {_kind(text)}. Set it to a text first")
+    return locate(root, path)
+
+
+def resolve(root: list[JSON], operation: Operation) -> tuple[JSON, str | int, JSON]:
+    """Return what an operation changes: a container, the key in it, and the new value. Nothing is changed.
+
+    Args:
+        root: the state as the only item of a list.
+        operation: what to do; its value is plain and not copied.
+
+    Raises:
+        StateError: a front end could not apply it.
+    """
+    path, value = tuple(operation["path"]), operation["value"]
+    if operation["type"] == "set":
+        return (*locate(root, path), value)
+    if operation["type"] != "append-text":
+        raise StateError(f"unknown state operation {operation['type']!r}: use 'set' or 'append-text'")
+    if type(value) is not str:
+        raise StateError(f"cannot append {_kind(value)} to the text {show(path)}")
+    container, key = locate_text(root, path)
+    return container, key, container[key] + value
+
+
 def apply(root: JSON, operation: Operation) -> JSON:
     """Apply one operation as a front end does, in place; return the root, which a `set` may replace.
 
     Raises:
         StateError: a front end could not apply it. Nothing has changed then.
     """
-    path, value = tuple(_segments(tuple(operation["path"]))), clone(operation["value"])
-    if operation["type"] == "append-text":
-        current = lookup(root, path)
-        if type(current) is not str or type(value) is not str:
-            raise StateError(f"cannot append text to {show(path)}: it is {_kind(current)}. Set it to a text first")
-        value = current + value
-    elif operation["type"] != "set":
-        raise StateError(f"unknown state operation {operation['type']!r}: use 'set' or 'append-text'")
-    if not path:
-        return value
-    assign(*locate(root, path), value)
-    return root
+    holder = [root]
+    container, key, value = resolve(holder, operation)
+    assign(container, key, clone(value))
+    return holder[0]
 
 
-def _segments(path: Path) -> list[str]:
-    if not _UNSAFE_KEYS.isdisjoint(path):
-        raise StateError(
-            f"{show(path)} would end the front end's stream: __proto__, constructor and prototype are no keys for state"
-        )
-    return list(path)
+def _index(segment: str) -> int:
+    """Return the list index that a segment says, or one beyond every list when it says none."""
+    is_index = segment.isascii() and segment.isdigit() and (segment[0] != "0" or segment == "0")
+    return int(segment) if is_index and len(segment) < _MOST_DIGITS else sys.maxsize
 
 
 def _kind(value: JSON) -> str:

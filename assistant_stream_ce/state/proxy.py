@@ -1,44 +1,50 @@
 """What `controller.state` returns: look-alikes of dict and list whose edits become operations.
 
-A proxy holds a path, not a value: it reads and edits what is at that path now. Scalars and texts are
-returned as they are; `state["text"] += "more"` works because Python assigns the sum back, and the
+A look-alike stands for one dict or list of the state and stays with it, also when others move it in its list. Scalars
+and texts are returned as they are; `state["text"] += "more"` works because Python assigns the sum back, and the
 document sees that it extends the text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence
-from typing import Any, ClassVar, Self, SupportsIndex, overload
+from operator import index as as_index
+from threading import get_ident
+from typing import Any, Self, SupportsIndex, overload
 
-from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.jsonvalue import JSON, clone, key_text, plain
 from assistant_stream_ce.state.document import StateDocument
-from assistant_stream_ce.state.operations import Path, show
+from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
+from assistant_stream_ce.state.places import Key, Place
 
 __all__ = ("StateDict", "StateList", "StateProxy", "proxy")
 
 
-class StateProxy:
-    """What dict and list proxies share: a document and a path in it. From any thread."""
+class StateProxy(Place):
+    """What dict and list proxies share. From any thread.
 
-    __slots__ = ("_document", "_path")
+    Every use of a proxy whose dict or list was removed or replaced raises `StateError`.
+    """
 
-    #: The plain type that the proxy stands for.
-    kind: ClassVar[type]
+    __slots__ = ("_document",)
 
     #: Proxies change, so they have no hash, like the dict and list they stand for.
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, document: StateDocument, path: Path) -> None:
+    def __init__(
+        self, document: StateDocument, node: JSON, above: Place | None, key: Key, path: Path = (), version: int = -1
+    ) -> None:
         self._document = document
+        self._node = node
+        self._above = above
+        self._key = key
         self._path = path
+        self._version = version
 
     def value(self) -> JSON:
         """Return a plain copy of what is here now, for `json.dumps`, for storage, for keeps."""
-        return self._document.read(self._path)
-
-    def is_at(self, document: StateDocument, path: Path) -> bool:
-        """Return whether this proxy stands for that very place."""
-        return self._document is document and self._path == path
+        self._check()
+        return self._document.value(self)
 
     def copy(self) -> JSON:
         """Return a plain copy, as `value` does."""
@@ -46,63 +52,108 @@ class StateProxy:
 
     def clear(self) -> None:
         """Make the dict or list empty."""
-        self._document.rewrite(self._path, self.kind, lambda items: items.clear())
+        self._document.rewrite(self, lambda items: items.clear())
+
+    def is_root_of(self, document: StateDocument) -> bool:
+        """Return whether this is the whole of a state."""
+        return self._document is document and document.is_root(self)
 
     def __len__(self) -> int:
-        return self._document.length(self._path, self.kind)
+        self._check()
+        return len(self._node)
 
     def __eq__(self, other: object) -> bool:
-        return bool(self.value() == (other.value() if isinstance(other, StateProxy) else other))
+        return bool(self.value() == _value(other))
 
     def __repr__(self) -> str:
         return repr(self.value())
 
-    def __copy__(self) -> JSON:
-        return self.value()
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For `copy`, `deepcopy` and `pickle`: a copy is plain.
+        value = self.value()
+        return type(value), (value,)
 
-    def __deepcopy__(self, memo: object) -> JSON:
-        return self.value()
+    def _check(self) -> None:
+        if self._version != self._document.version:
+            self._document.check(self)
 
-    def _get(self, key: str | int) -> Any:
-        return proxy(self._document, (*self._path, str(key)), self._document.peek(self._path, self.kind, key))
+    def _item(self, key: Any) -> Any:
+        # No lock: to read one item is one step for the interpreter.
+        value = self._node[key]
+        kind = type(value)
+        if kind is dict or kind is list:
+            version = -1 if key in UNSAFE_KEYS else self._version
+            return _PROXIES[kind](self._document, value, self, key, (*self._path, str(key)), version)
+        if kind is str:
+            self._document.texts_read[get_ident()] = (self._node, key, value)
+        return value
 
-    def _is_at(self, key: str | int, value: object) -> bool:
-        # `state["list"] += [1]` edits the list and then assigns the proxy back to its own place.
-        return isinstance(value, StateProxy) and value.is_at(self._document, (*self._path, str(key)))
+    def _holds(self, key: Any, value: StateProxy) -> bool:
+        # `state["list"] += [1]` edits the list and then assigns it back to its own place.
+        try:
+            return self._node[key] is value._node
+        except LookupError:
+            return False
 
 
 class StateDict(StateProxy, MutableMapping[str, Any]):
-    """A dict in the state."""
+    """A dict in the state. Keys become texts, as in JSON."""
 
     __slots__ = ()
-    kind = dict
 
     def __getitem__(self, key: str) -> Any:
-        return self._get(str(key))
+        # Spelled out, as this is where every edit begins.
+        if self._version != self._document.version:
+            self._document.check(self)
+        return self._item(key if type(key) is str else key_text(key, "state"))
 
     def __setitem__(self, key: str, value: object) -> None:
-        if not self._is_at(key, value):
-            self._document.set((*self._path, str(key)), value)
+        if type(key) is not str:
+            key = key_text(key, "state")
+        if not (isinstance(value, StateProxy) and self._holds(key, value)):
+            self._document.set_item(self, key, value)
 
     def __delitem__(self, key: str) -> None:
         self.pop(key)
 
     def __contains__(self, key: object) -> bool:
-        return self._document.contains(self._path, str(key))
+        self._check()
+        try:
+            return _key(key) in self._node
+        except TypeError:
+            return False
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._document.keys(self._path))
+        self._check()
+        return iter(list(self._node))
+
+    def __reversed__(self) -> Iterator[str]:
+        self._check()
+        return iter(list(self._node)[::-1])
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Put a value in unless the key is there; return the item."""
+        key = _key(key)
+        return proxy(self._document, self._document.set_default(self, key, default), self, key)
 
     def pop(self, key: str, *default: Any) -> Any:
         """Remove a key and return its value, or `default` when it is missing."""
-        if default and key not in self:
-            return default[0]
-        return self._document.rewrite(self._path, dict, lambda items: items.pop(str(key)))
+        try:
+            return self._document.rewrite(self, lambda items: items.pop(_key(key)))
+        except KeyError:
+            if default:
+                return default[0]
+            raise
 
     def popitem(self) -> tuple[str, Any]:
         """Remove the newest key; return it with its value."""
-        item: tuple[str, Any] = self._document.rewrite(self._path, dict, lambda items: items.popitem())
+        item: tuple[str, Any] = self._document.rewrite(self, lambda items: items.popitem())
         return item
+
+    def update(self, *others: Any, **items: Any) -> None:
+        """Put the items of another mapping in, or pairs, or keywords, as one edit."""
+        new = dict(*others, **items)
+        self._document.update(self, {_key(key): value for key, value in new.items()})
 
     def __ior__(self, other: Any) -> StateDict:
         self.update(other)
@@ -119,34 +170,33 @@ class StateList(StateProxy, MutableSequence[Any]):
     """A list in the state."""
 
     __slots__ = ()
-    kind = list
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
     @overload
     def __getitem__(self, index: slice) -> list[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
-        length = len(self)
+        self._check()
+        items = self._node
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(length))]
+            found = list(enumerate(items))[index]
+            return [proxy(self._document, item, self, i) for i, item in found]
+        length = len(items)
         if not -length <= index < length:
-            raise IndexError(f"{show(self._path)} has {length} items: no index {index}")
-        return self._get(index % length)
+            raise IndexError(f"{self.name()} has {length} items: no index {index}")
+        return self._item(as_index(index) % length)
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
         if isinstance(index, slice):
-            self._rewrite_slice(index, value)
-        elif not self._is_at(index, value):
-            self._document.set_item(self._path, index, value)
+            self._document.assign_slice(self, index, value)
+        elif not (isinstance(value, StateProxy) and self._holds(index, value)):
+            self._document.set_item(self, as_index(index), value)
 
     def __delitem__(self, index: int | slice) -> None:
-        def delete(items: list[JSON]) -> None:
-            del items[index]
+        self._document.rewrite(self, lambda items: items.__delitem__(index))
 
-        self._document.rewrite(self._path, list, delete)
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[index] for index in range(len(self)))
+    def __contains__(self, value: object) -> bool:
+        return _value(value) in self.value()
 
     def __add__(self, other: Iterable[Any]) -> list[Any]:
         return [*self.value(), *other]
@@ -154,63 +204,96 @@ class StateList(StateProxy, MutableSequence[Any]):
     def __radd__(self, other: Iterable[Any]) -> list[Any]:
         return [*other, *self.value()]
 
+    def __iadd__(self, values: Iterable[Any]) -> Self:
+        self.extend(values)
+        return self
+
     def __mul__(self, times: SupportsIndex) -> Any:
         return self.value() * times
 
     __rmul__ = __mul__
 
     def __imul__(self, times: SupportsIndex) -> Self:
-        def repeat(items: list[JSON]) -> None:
-            items *= times
+        count = as_index(times)
 
-        self._document.rewrite(self._path, list, repeat)
+        def repeat(items: list[JSON]) -> None:
+            # Each copy is one of its own, so that an edit of one is no edit of the others.
+            more = [item for _ in range(count - 1) for item in clone(items)]
+            items[:] = [*items, *more] if count > 0 else []
+
+        self._document.rewrite(self, repeat)
         return self
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.value() < _value(other))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self.value() <= _value(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(self.value() > _value(other))
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(self.value() >= _value(other))
+
+    def index(self, value: Any, *bounds: SupportsIndex) -> int:
+        """Return the index of the first item that equals a value, between two bounds."""
+        found: int = self.value().index(_value(value), *bounds)
+        return found
+
+    def count(self, value: Any) -> int:
+        """Return how many items equal a value."""
+        found: int = self.value().count(_value(value))
+        return found
 
     def append(self, value: Any) -> None:
         """Append a value: one `set` behind the end."""
-        self._document.extend(self._path, (value,))
+        self._document.append(self, value)
 
     def extend(self, values: Iterable[Any]) -> None:
         """Append values: one `set` behind the end for each."""
-        self._document.extend(self._path, list(values))
+        self._document.extend(self, list(values))
 
     def insert(self, index: int, value: Any) -> None:
         """Insert a value; the list is sent again whole, because the wire has no word for it."""
-        self._document.insert(self._path, index, value)
+        self._document.insert(self, as_index(index), value)
 
     def pop(self, index: int = -1) -> Any:
         """Remove an item and return its value."""
-        return self._document.rewrite(self._path, list, lambda items: items.pop(index))
+        return self._document.rewrite(self, lambda items: items.pop(index))
 
     def remove(self, value: Any) -> None:
         """Remove the first item that equals a value."""
         wanted = plain(value)
-        self._document.rewrite(self._path, list, lambda items: items.remove(wanted))
+        self._document.rewrite(self, lambda items: items.remove(wanted))
 
     def reverse(self) -> None:
         """Reverse the list in place."""
-        self._document.rewrite(self._path, list, lambda items: items.reverse())
+        self._document.rewrite(self, lambda items: items.reverse())
 
     def sort(self, *, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
         """Sort the list; `key` gets plain values, and is called again if another thread edits meanwhile."""
         while True:
-            items = self.value()
-            if self._document.replace_if(self._path, items, sorted(items, key=key, reverse=reverse)):
+            self._check()
+            before, values = self._document.snapshot(self)
+            ranks = values if key is None else [key(value) for value in values]
+            order = sorted(range(len(ranks)), key=ranks.__getitem__, reverse=reverse)
+            if self._document.reorder(self, before, order):
                 return
 
-    def _rewrite_slice(self, index: slice, values: Iterable[Any]) -> None:
-        new = plain(list(values), "values")
 
-        def replace(items: list[JSON]) -> None:
-            items[index] = new
-
-        self._document.rewrite(self._path, list, replace)
+_PROXIES: dict[type, type[StateProxy]] = {dict: StateDict, list: StateList}
 
 
-def proxy(document: StateDocument, path: Path, value: JSON) -> Any:
-    """Return a proxy for the container at a path, or the value itself when it is none."""
-    if type(value) is dict:
-        return StateDict(document, path)
-    if type(value) is list:
-        return StateList(document, path)
-    return value
+def proxy(document: StateDocument, value: JSON, above: Place | None = None, key: Key = 0) -> Any:
+    """Return a proxy for a dict or list of the state, or the value itself when it is neither."""
+    kind = _PROXIES.get(type(value))
+    return value if kind is None else kind(document, value, above, key)
+
+
+def _key(key: object) -> str:
+    return key if type(key) is str else key_text(key, "state")
+
+
+def _value(other: object) -> Any:
+    return other.value() if isinstance(other, StateProxy) else other

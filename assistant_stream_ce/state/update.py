@@ -1,0 +1,142 @@
+"""Edits that have not travelled yet, merged to the fewest operations that say the same.
+
+Only *where* something was set is noted, and its value is read when the update travels: however often a place is
+edited until then, it is sent once. So the places of an update lie side by side, never one inside another, and
+they can be sent in the order in which they were first touched. Texts that only grew are noted as what was appended.
+"""
+
+from __future__ import annotations
+
+from assistant_stream_ce.chunks import Operation
+from assistant_stream_ce.jsonvalue import JSON, clone, weight
+from assistant_stream_ce.state import operations as ops
+from assistant_stream_ce.state.operations import Path
+
+__all__ = ("Spot", "Update")
+
+
+class Spot:
+    """One place of the state, as far as an update is concerned with it or with something inside it."""
+
+    __slots__ = ("above", "first_new", "inside", "position", "segment", "texts")
+
+    def __init__(self, segment: str, above: Spot | None) -> None:
+        self.segment = segment
+        self.above = above
+        self.inside: dict[str, Spot] = {}
+        #: The position of its operation, or None when it has none.
+        self.position: int | None = None
+        #: What was appended to the text here, if that is all.
+        self.texts: list[str] | None = None
+        #: The first of the items that were appended to the list here, if that is all; each is sent by itself.
+        self.first_new: int | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether all of it is sent."""
+        return self.position is not None and self.texts is None and self.first_new is None
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        segments: list[str] = []
+        spot = self
+        while spot.above is not None:
+            segments.append(spot.segment)
+            spot = spot.above
+        return tuple(segments[::-1])
+
+
+class Update:
+    """The operations of one chunk, open for more until it is rendered. Guarded by the state's lock."""
+
+    __slots__ = ("_order", "_root", "chunk", "operations", "places")
+
+    def __init__(self) -> None:
+        #: Empty until `render` fills it.
+        self.operations: list[Operation] = []
+        #: What it was sent as, once it is on its way, where a reader may take it.
+        self.chunk: object = None
+        #: How many places it takes on its way and is not charged for yet.
+        self.places = 0
+        self._root = Spot("", None)
+        self._order: list[Spot | None] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to send."""
+        return not self._order
+
+    def find(self, path: Path) -> Spot | None:
+        """Return the spot of a path; None where an edit need not be noted, because all around it is sent anyway."""
+        spot = self._root
+        for segment in path:
+            if spot.position is not None and (spot.first_new is None or int(segment) >= spot.first_new):
+                return None
+            inner = spot.inside.get(segment)
+            if inner is None:
+                inner = spot.inside[segment] = Spot(segment, spot)
+            spot = inner
+        return None if spot.position is not None and spot.is_set else spot
+
+    def set(self, spot: Spot) -> None:
+        """Note that the value at a spot was replaced, or changed in a way that the wire has no word for."""
+        position = self._forget_inside(spot) if spot.inside else len(self._order)
+        if spot.position is not None:
+            self._order[spot.position] = None
+            position = min(position, spot.position)
+            spot.texts = spot.first_new = None
+        if position == len(self._order):
+            self._add(spot)
+        else:
+            # It takes the place of what came first inside it: what was appended to a list after that stands on it.
+            self._order[position] = spot
+            spot.position = position
+
+    def start_text(self, spot: Spot) -> list[str]:
+        """Note that the text at a spot will be extended; return where to note by what."""
+        spot.texts = texts = list[str]()
+        self._add(spot)
+        return texts
+
+    def start_items(self, spot: Spot, index: int) -> None:
+        """Note that the list at a spot has new items from an index on."""
+        spot.first_new = index
+        self._add(spot)
+
+    def _add(self, spot: Spot) -> None:
+        spot.position = len(self._order)
+        self._order.append(spot)
+        self.places += 1
+
+    def render(self, root: JSON) -> None:
+        """Write the operations, with the values as they are now."""
+        for spot in self._order:
+            if spot is None:
+                continue
+            path = spot.path
+            if spot.texts is not None:
+                self.operations.append(ops.append_text(path, "".join(spot.texts)))
+                continue
+            value = ops.lookup(root, path)
+            if spot.first_new is None:
+                self.operations.append(ops.set_value(path, clone(value)))
+                continue
+            for index in range(spot.first_new, len(value)):
+                self.operations.append(ops.set_value((*path, str(index)), clone(value[index])))
+
+    def weight(self) -> int:
+        """Return about how many characters of values were rendered."""
+        return sum(weight(operation["value"]) for operation in self.operations)
+
+    def _forget_inside(self, spot: Spot) -> int:
+        """Forget all spots inside one; return the first of their positions."""
+        first = len(self._order)
+        for inner in spot.inside.values():
+            if inner.position is not None:
+                first = min(first, inner.position)
+                self._order[inner.position] = None
+            if inner.inside:
+                first = min(first, self._forget_inside(inner))
+        spot.inside = {}
+        return first
