@@ -145,7 +145,7 @@ def run_coroutine(
         The future of its end; None when it was run to its end here, because no loop can take it any more.
     """
     try:
-        loop = shared_loop() if reader_loop is None or reader_loop.is_closed() else reader_loop
+        loop = shared_loop() if reader_loop is None or not reader_loop.is_running() else reader_loop
         return asyncio.run_coroutine_threadsafe(coroutine, loop)
     except RuntimeError:
         # The loop was closed meanwhile, or the interpreter is ending and starts no threads any more.

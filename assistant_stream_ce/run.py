@@ -166,7 +166,7 @@ class Run:
 
     async def _run_coroutine(self, make: Callable[[], Any]) -> None:
         error: BaseException | None = None
-        rest: Coroutine[Any, Any, None] | None = None
+        task = asyncio.current_task()
         try:
             async with await open_surroundings_async(self.surroundings):
                 try:
@@ -178,7 +178,6 @@ class Run:
                     error = raised
                     for forwarding in self._forwardings:
                         forwarding.cancel()
-                task = asyncio.current_task()
                 rest = self._conclude(error, is_from_outside=task is not None and task.cancelling() > 0)
                 if rest is not None:
                     await rest
@@ -440,6 +439,13 @@ class Run:
         rest = self._finish(RunResult("abandoned"))
         if rest is not None:
             run_coroutine(rest, self._reader_loop)
+
+    def give_up(self) -> None:
+        """Report the end of a run that the process cuts off: of a thread, or of a task whose loop has stopped."""
+        if self._callback_loop is None:
+            self.abandon()
+        elif not self._callback_loop.is_running():
+            self._conclude_elsewhere(None)
 
     def __str__(self) -> str:
         return f"{self._name} ({name_of(self._callback)})"
