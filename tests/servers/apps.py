@@ -11,11 +11,9 @@ import contextlib
 import gc
 import json
 import os
-import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from types import FrameType
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import django
@@ -34,13 +32,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from assistant_stream_ce import background, create_run, shutdown
+from assistant_stream_ce import background, create_run
 from assistant_stream_ce.responses import django as django_responses
 from assistant_stream_ce.responses import flask as flask_responses
 from assistant_stream_ce.responses import starlette as starlette_responses
 from assistant_stream_ce.responses import wsgi as wsgi_responses
 from assistant_stream_ce.run import Run
 from tests.servers.callbacks import FOLDER, make_stream, note, released, tracer
+from tests.servers.shutting_down import lifespan
 
 gc.disable()
 
@@ -120,22 +119,6 @@ async def starlette_release(request: Request) -> Response:
     """Let go all runs that hold."""
     released.set()
     return JSONResponse({})
-
-
-@contextlib.asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Call `shutdown` when SIGTERM comes, as docs/deploying.rst says, if the test wants it."""
-    if "SERVERS_SHUTDOWN" in os.environ:
-        loop = asyncio.get_running_loop()
-        server_handler = signal.getsignal(signal.SIGTERM)
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(shutdown, 1)
-            if callable(server_handler):
-                server_handler(number, frame)
-
-        signal.signal(signal.SIGTERM, stop)
-    yield
 
 
 asgi_app = Starlette(
