@@ -43,6 +43,9 @@ from tests.servers.shutting_down import lifespan
 
 gc.disable()
 
+#: What a view sleeps between its queries.
+TICK_SECONDS = 0.01
+
 DATABASE = str(FOLDER / "database")
 
 settings.configure(
@@ -143,11 +146,15 @@ def django_stream(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 def django_words(request: HttpRequest) -> HttpResponse:
-    """Use the ORM in the view, as other requests do."""
-    started = time.monotonic()
-    time.sleep(0.01)
-    count = models.Word.objects.count()
-    return HttpResponse(json.dumps({"words": count, "seconds": time.monotonic() - started}))
+    """Use the ORM in the view for a while, as other requests do; say how long its thread had to wait for its turn."""
+    started = last = time.monotonic()
+    longest = 0.0
+    while last - started < float(request.GET["seconds"]):
+        time.sleep(TICK_SECONDS)
+        count = models.Word.objects.count()
+        now = time.monotonic()
+        last, longest = now, max(longest, now - last - TICK_SECONDS)
+    return HttpResponse(json.dumps({"words": count, "longest": longest}))
 
 
 urlpatterns = [path("django-words", django_words), path("django/<name>", django_stream)]

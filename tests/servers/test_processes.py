@@ -144,13 +144,13 @@ def use_orm(running: Running, kind: str, then: str) -> None:
 
 @pytest.mark.parametrize("name", ["gunicorn gevent"])
 def test_under_gevent_both_kinds_run_while_others_use_the_orm(name: str, running: Running) -> None:
-    """Scenarios 13 and 14: no errors anywhere, and no greenlet waits long for its turn."""
+    """Scenarios 13 and 14: no errors anywhere, and no greenlet waits 0.2 s for its turn."""
     kinds = ("def",) * 20 + ("async",) * 6
-    with ThreadPoolExecutor(40) as pool:
+    with ThreadPoolExecutor(60) as pool:
+        others = [pool.submit(running.get, "django-words", seconds=2) for _ in range(8)]
         jobs = [pool.submit(use_orm, running, kind, then) for kind in kinds for then in ("end", "wait")]
-        words = list(pool.map(lambda _: running.get("django-words"), range(60)))
         for job in jobs:
             job.result()
+        words = [other.result() for other in others]
     assert {one["words"] for one in words} == {0}
-    # Each slept for 10 ms: the rest is what the other greenlets took.
-    assert max(one["seconds"] for one in words) < 1.5
+    assert max(one["longest"] for one in words) < 0.2
