@@ -86,6 +86,8 @@ def stats(loop: asyncio.AbstractEventLoop | None) -> dict[str, Any]:
         "memory": process.memory_info().rss,
         "tasks": sum(len(asyncio.all_tasks(one)) for one in loops),
         "runs": sum(type(one) is Run for one in gc.get_objects()),
+        "collects": gc.isenabled(),
+        "collections": sum(generation["collections"] for generation in gc.get_stats()),
         "connections": sum(one.path == DATABASE for one in process.open_files()),
     }
 
