@@ -12,6 +12,7 @@ holds that each is there:
 | 7 ASGI by hand | `responses/test_starlette.py::test_a_client_that_leaves_a_quiet_stream_is_noticed` |
 | 7 `send` raises | `responses/test_starlette.py::test_a_send_that_raises_is_a_client_that_left` |
 | 8 a hundred blocking runs | `servers/test_limits.py::test_a_hundred_blocking_runs_leave_the_rest_responsive` |
+| 9 Flask's request | `servers/test_contexts.py::test_flask_runs_see_their_own_requests` |
 | 9, 10 Flask's teardown | `servers/test_contexts.py::test_flask_tears_down_once_after_the_run` |
 | 11 Django's connections | `servers/test_contexts.py::test_django_connections_are_closed` |
 | 12 HEAD | `servers/test_streaming.py::test_head_starts_nothing` |

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 import httpcore  # noqa: F401 - httpx imports it later, which under gevent only the main thread may: it starts ldconfig
 import httpx
 import structlog
+from flask import current_app, request
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
@@ -312,6 +313,16 @@ def surroundings() -> dict[str, Any]:
     """Return what the tracing and logging libraries know of the place of the call."""
     span = trace.get_current_span().get_span_context()
     return {"trace": format(span.trace_id, "032x"), **structlog.contextvars.get_contextvars()}
+
+
+@behaviour
+def flask(controller: RunController, take_note: Note, options: Mapping[str, str]) -> None:
+    controller.append_text(f"{request.args['run']} {current_app.name};")
+
+
+@behaviour
+async def flask_coroutine(controller: RunController, take_note: Note, options: Mapping[str, str]) -> None:
+    flask(controller, take_note, options)
 
 
 @behaviour

@@ -94,7 +94,7 @@ def seconds_of(running: Running, target: str) -> float:
 
 @pytest.mark.parametrize("name", ["uvicorn"])
 def test_a_hundred_blocking_runs_leave_the_rest_responsive(name: str, running: Running) -> None:
-    """Scenario 8: with 100 callbacks that block, an endpoint in a thread and a DNS look-up answer in 0.1 s; all finish."""
+    """Scenario 8: beside 100 callbacks that block, a thread's endpoint and a DNS look-up take 0.1 s; all finish."""
     runs = [running.name_run() for _ in range(100)]
     with ThreadPoolExecutor(20) as pool:
         clients = list(pool.map(lambda run: running.request("starlette/holding", run=run), runs))

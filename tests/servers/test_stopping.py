@@ -13,7 +13,15 @@ from tests.servers.servers import ALL, Running
 pytestmark = pytest.mark.timeout(180)
 
 WORDS = 30
-STRAY = ("Traceback", "was destroyed", "never retrieved", "never awaited", "Exception ignored", "Failed to detach")
+STRAY = (
+    "Traceback",
+    "Warning:",
+    "was destroyed",
+    "never retrieved",
+    "never awaited",
+    "Exception ignored",
+    "Failed to detach",
+)
 
 
 def stop_with_a_live_stream(running: Running) -> Running:
@@ -55,7 +63,7 @@ def test_sigterm_with_live_streams(name: str, side_by_side: SideBySide) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_stray_was_printed_or_logged(name: str, side_by_side: SideBySide) -> None:
-    """Scenario 25, of all tests on a server, its end included: no traceback, and every run finished once."""
+    """Scenario 25, of all tests on a server and of its end: no traceback, no warning, every run finished once."""
     running: Running = side_by_side(stop_with_a_live_stream)
     strays = [line for line in running.output.splitlines() if any(one in line for one in STRAY)]
     assert not strays, running.output
