@@ -21,7 +21,7 @@ ROOMS = [
     ["channel"],
     ["cancellation"],
     ["tool_calls", "controller"],
-    ["background", "bridges", "callables", "forwarding", "hooks", "run", "create_run"],
+    ["background", "bridges", "callables", "forwarding", "hooks", "loop_task", "outcome", "run", "create_run"],
     ["serialization"],
     ["responses"],
     ["integrations"],
@@ -101,7 +101,7 @@ def test_threads_tasks_and_loops_are_started_in_one_room() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in starters
     }
-    assert found == {"background", "bridges", "forwarding", "hooks", "run"}
+    assert found == {"background", "bridges", "forwarding", "hooks", "loop_task"}
 
 
 def test_encoders_have_no_clock_and_no_io() -> None:

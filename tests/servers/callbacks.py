@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import httpcore  # noqa: F401 - httpx imports it later, which under gevent only the main thread may: it starts ldconfig
+import httpcore  # noqa: F401 - with trio, which starts a process: under gevent only the main thread may
 import httpx
 import structlog
 from flask import current_app, request
