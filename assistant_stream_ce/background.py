@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import functools
 import importlib
 import logging
@@ -41,8 +42,9 @@ logger = logging.getLogger("assistant_stream_ce")
 # As many as asyncio's own executor has at most.
 _NATIVE_THREADS = 32
 
-# How long the interpreter waits at its exit for runs to notice that they are cancelled.
-_EXIT_SECONDS = 1.0
+# At its exit the interpreter waits so long for runs to notice that they are cancelled, so long again for the
+# `on_finish` of those that it gives up then, and at most so long for the shared loop to stop.
+_EXIT_SECONDS = 0.5
 
 
 class LiveRun(Protocol):
@@ -54,6 +56,9 @@ class LiveRun(Protocol):
 
     def shut_down(self) -> None:
         """End the stream with an error chunk and cancel the callback; never blocks."""
+
+    def give_up(self) -> None:
+        """Report the end of a run that was shut down and cannot end by itself any more; may block."""
 
 
 class _Process:
@@ -248,6 +253,12 @@ class _Stopped:
             run.shut_down()
         self._told.set()
 
+    def give_up(self) -> None:
+        """Give up the runs that have not ended, each in a thread of its own: one may block."""
+        for run in self._runs:
+            if not run.ended.is_set():
+                start_thread(run.give_up, "assistant-stream-give-up")
+
     def __await__(self) -> Generator[Any, None, None]:
         return self._wait().__await__()
 
@@ -287,6 +298,10 @@ def _at_exit() -> None:
     stopped = _Stopped(_EXIT_SECONDS)
     stopped.shut_down()
     stopped.wait_sync()
+    # Where no thread can be started any more it is left out: an `on_finish` that blocks would hold the exit.
+    with contextlib.suppress(RuntimeError):
+        stopped.give_up()
+        stopped.wait_sync()
     process = _this_process()
     if process.loop is not None:
         process.loop.call_soon_threadsafe(process.loop.stop)

@@ -7,10 +7,11 @@ stream. What means to end the program (`SystemExit`, `KeyboardInterrupt`) is lef
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, Literal
 
 import msgspec
@@ -20,7 +21,7 @@ from assistant_stream_ce.cancellation import Callback, Signal
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 
-__all__ = ("Hooks", "RunResult", "raisable", "run_coroutine")
+__all__ = ("Hooks", "RunResult", "raisable", "run_coroutine", "wait_for_coroutine")
 
 logger = logging.getLogger("assistant_stream_ce")
 
@@ -145,7 +146,7 @@ def run_coroutine(
         The future of its end; None when it was run to its end here, because no loop can take it any more.
     """
     try:
-        loop = shared_loop() if reader_loop is None or reader_loop.is_closed() else reader_loop
+        loop = shared_loop() if reader_loop is None or not reader_loop.is_running() else reader_loop
         return asyncio.run_coroutine_threadsafe(coroutine, loop)
     except RuntimeError:
         # The loop was closed meanwhile, or the interpreter is ending and starts no threads any more.
@@ -154,3 +155,14 @@ def run_coroutine(
         else:
             asyncio.run(coroutine)
         return None
+
+
+def wait_for_coroutine(
+    coroutine: Coroutine[Any, Any, None] | None, reader_loop: asyncio.AbstractEventLoop | None
+) -> None:
+    """Wait, in a worker thread, for the rest of an `on_finish`, if there is any."""
+    future = None if coroutine is None else run_coroutine(coroutine, reader_loop)
+    if future is not None:
+        # The loop may end before it does.
+        with contextlib.suppress(CancelledError):
+            future.result()

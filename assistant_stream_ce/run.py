@@ -16,8 +16,6 @@ scope the first `await` of a clean-up is its last: it sets the signal, closes th
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import contextlib
 import contextvars
 import functools
 import inspect
@@ -46,7 +44,9 @@ from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.controller import ChunkSource, RunController, RunLink
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.forwarding import Forwarding, forward
-from assistant_stream_ce.hooks import Hooks, RunResult, raisable, run_coroutine
+from assistant_stream_ce.hooks import Hooks, RunResult, run_coroutine, wait_for_coroutine
+from assistant_stream_ce.loop_task import LoopTask
+from assistant_stream_ce.outcome import Outcome
 
 __all__ = ("Run",)
 
@@ -90,17 +90,16 @@ class Run:
         self._controller = RunController(self.link)
         self._name = f"assistant-stream-{next(_run_numbers)}"
         self._hooks = Hooks(str(self), on_error, on_finish)
+        self._outcome = Outcome(str(self), self.link, self._hooks)
         # Guards the three flags: each of these happens once, whoever comes first.
         self._lock = threading.Lock()
         self._has_started = False
         self._has_left = False
         self._has_concluded = False
-        self._error: BaseException | None = None
         # None when the reader is a thread.
         self._reader_loop: asyncio.AbstractEventLoop | None = None
         # How the callback is driven: by a task on a loop, by an executor's future, or by a thread.
-        self._callback_loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: LoopTask | None = None
         self._future: Future[None] | None = None
         self._thread_id = 0
         self._forwardings: list[Forwarding] = []
@@ -140,18 +139,10 @@ class Run:
             self._conclude_elsewhere(error)
 
     def _start_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
-        self._callback_loop = self._reader_loop or shared_loop()
-        if running_loop() is self._callback_loop:
-            self._create_task(context, make)
-        else:
-            self._callback_loop.call_soon_threadsafe(self._create_task, context, make)
-
-    def _create_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
-        assert self._callback_loop is not None
-        self._task = self._callback_loop.create_task(self._run_coroutine(make), name=self._name, context=context)
-        self._task.add_done_callback(self._end_if_dropped)
+        self._task = LoopTask(self._reader_loop or shared_loop())
+        self._task.start(functools.partial(self._run_coroutine, make), self._name, context, self._end_if_dropped)
         if self._has_left:
-            self._cancel_task_after_grace()
+            self._task.cancel_after(_GRACE_SECONDS, self._is_over)
 
     def _end_if_dropped(self, driver: asyncio.Future[None] | Future[None]) -> None:
         """Conclude a run whose driver never came to it: cancelled in its queue, or before its first step."""
@@ -166,7 +157,7 @@ class Run:
 
     async def _run_coroutine(self, make: Callable[[], Any]) -> None:
         error: BaseException | None = None
-        rest: Coroutine[Any, Any, None] | None = None
+        task = asyncio.current_task()
         try:
             async with await open_surroundings_async(self.surroundings):
                 try:
@@ -178,7 +169,6 @@ class Run:
                     error = raised
                     for forwarding in self._forwardings:
                         forwarding.cancel()
-                task = asyncio.current_task()
                 rest = self._conclude(error, is_from_outside=task is not None and task.cancelling() > 0)
                 if rest is not None:
                     await rest
@@ -219,7 +209,7 @@ class Run:
                     refuse_iterator(result)
                 except BaseException as raised:
                     error = raised
-                self._wait_for(self._conclude(error))
+                wait_for_coroutine(self._conclude(error), self._reader_loop)
                 if error is not None:
                     raise error
         except BaseException as raised:
@@ -260,43 +250,9 @@ class Run:
                 return None
             self._has_concluded = True
         self.link.cancellation.end()
-        if self._has_left:
-            if isinstance(error, Exception):
-                logger.debug("%s: raised after its reader had left", self, exc_info=error)
-            return self._finish(RunResult("cancelled"))
-        if error is None:
-            return self._finish(RunResult("completed"))
-        if isinstance(error, asyncio.CancelledError) and is_from_outside:
-            # An ending loop cancels all its tasks. If there is a reader still, it must not take this for the end.
-            self._error = RunCancelled("the run was cancelled from outside")
-            self._send_error(str(self._error))
-            return self._finish(RunResult("cancelled"))
-        self._error = raisable(error)
-        if self.logs_errors:
-            logger.error("%s raised", self, exc_info=error)
-        self._send_error(self._hooks.error_text(self._error))
-        return self._finish(RunResult("failed", self._error))
-
-    def _send_error(self, text: str) -> None:
-        with contextlib.suppress(RunCancelled, RunEndedError):
-            self.link.calls.close_all()
-            self.link.channel.put(ErrorChunk(text), may_block=False)
-
-    def _finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
-        try:
-            return self._hooks.finish(result)
-        except BaseException as error:
-            # It means to end the program: the reader raises it, as if the callback had.
-            self._error = error
-            return None
-
-    def _wait_for(self, rest: Coroutine[Any, Any, None] | None) -> None:
-        """Wait, in a worker thread, for an `on_finish` that is a coroutine function."""
-        future = None if rest is None else run_coroutine(rest, self._reader_loop)
-        if future is not None:
-            # The loop may end before it does.
-            with contextlib.suppress(concurrent.futures.CancelledError):
-                future.result()
+        return self._outcome.report(
+            error, is_left=self._has_left, is_from_outside=is_from_outside, logs_errors=self.logs_errors
+        )
 
     def _conclude_elsewhere(self, error: BaseException | None, *, is_from_outside: bool = False) -> None:
         """Conclude and end a run that has no thread or task of its own to do so; never blocks."""
@@ -314,13 +270,7 @@ class Run:
 
     def raise_error(self) -> None:
         """Raise, once, what the callback raised."""
-        error, self._error = self._error, None
-        try:
-            if error is not None:
-                raise error
-        finally:
-            # Its traceback holds this frame: without a cycle both go when the reader is done with them.
-            del error
+        self._outcome.raise_error()
 
     def refuse(self) -> None:
         """Raise for a chunk that comes too late, or return to have it discarded."""
@@ -336,8 +286,7 @@ class Run:
     def leave(self) -> None:
         """Tell the callback that nobody reads any more; does nothing when the run is over."""
         self._stop(self.link.channel.close)
-        # Nobody is left to raise it to, and its traceback holds this run.
-        self._error = None
+        self._outcome.forget_error()
 
     def shut_down(self) -> None:
         """End the stream with an error chunk for the reader, and tell the callback."""
@@ -354,34 +303,23 @@ class Run:
         self._hooks.tell(self.link.cancellation.cancel())
         if not has_started:
             self._conclude_elsewhere(None)
-        elif self._callback_loop is not None:
-            self._cancel_task_after_grace()
+        elif self._task is not None:
+            self._task.cancel_after(_GRACE_SECONDS, self._is_over)
         elif self._future is not None:
             self._future.cancel()
+
+    def _is_over(self) -> bool:
+        # What may still run in its task then is an `on_finish` that saves something: it is not cancelled.
+        return self._has_concluded
 
     def tell_late(self, callback: Callback) -> None:
         """Call an `on_cancel` callback that was registered too late."""
         self._hooks.tell_late(callback)
 
-    def _cancel_task_after_grace(self) -> None:
-        assert self._callback_loop is not None
-        # A closed loop has ended its tasks already.
-        with contextlib.suppress(RuntimeError):
-            self._callback_loop.call_soon_threadsafe(self._arm)
-
-    def _arm(self) -> None:
-        if self._callback_loop is not None:
-            self._callback_loop.call_later(_GRACE_SECONDS, self._cancel_task)
-
-    def _cancel_task(self) -> None:
-        # Once the callback has ended, what still runs in the task is an `on_finish` that saves something.
-        if self._task is not None and not self._has_concluded:
-            self._task.cancel()
-
     def cancel(self) -> None:
         """Leave without waiting; a thread that does not end by its next call of the controller is given up later."""
         self.leave()
-        if self._callback_loop is not None or self._has_concluded:
+        if self._task is not None or self._has_concluded:
             return
         if (loop := running_loop()) is not None:
             # Weakly: the run is alive while its thread runs, and one that ends in time goes before the timer.
@@ -407,7 +345,7 @@ class Run:
     async def aclose(self) -> None:
         """Leave, and wait as `close` does, without blocking the loop."""
         self.leave()
-        if asyncio.current_task() is not self._task:
+        if self._task is None or not self._task.is_current:
             await self.wait_for_end()
             self.abandon()
 
@@ -422,13 +360,13 @@ class Run:
             return
 
     def _close_seconds(self) -> float:
-        is_thread = self._has_started and self._callback_loop is None
+        is_thread = self._has_started and self._task is None
         return _GRACE_SECONDS if is_thread else _GRACE_SECONDS + _CLEANUP_SECONDS
 
     def abandon(self) -> None:
         """Give up a thread that still runs; do nothing for any other run."""
         with self._lock:
-            if self._callback_loop is not None or self._has_concluded:
+            if self._task is not None or self._has_concluded:
                 return
             self._has_concluded = True
         logger.warning(
@@ -437,9 +375,16 @@ class Run:
             self,
         )
         discard_live_run(self)
-        rest = self._finish(RunResult("abandoned"))
+        rest = self._outcome.finish(RunResult("abandoned"))
         if rest is not None:
             run_coroutine(rest, self._reader_loop)
+
+    def give_up(self) -> None:
+        """Report the end of a run that the process cuts off: of a thread, or of a task whose loop has stopped."""
+        if self._task is None:
+            self.abandon()
+        elif not self._task.loop.is_running():
+            self._conclude_elsewhere(None)
 
     def __str__(self) -> str:
         return f"{self._name} ({name_of(self._callback)})"

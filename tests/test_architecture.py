@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "assistant_stream_ce"
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "assistant_stream_ce"
 
 # From the ground up. A room may import rooms that stand before it here, and modules of its own room.
 ROOMS = [
@@ -19,7 +21,7 @@ ROOMS = [
     ["channel"],
     ["cancellation"],
     ["tool_calls", "controller"],
-    ["background", "bridges", "callables", "forwarding", "hooks", "run", "create_run"],
+    ["background", "bridges", "callables", "forwarding", "hooks", "loop_task", "outcome", "run", "create_run"],
     ["serialization"],
     ["responses"],
     ["integrations"],
@@ -99,7 +101,7 @@ def test_threads_tasks_and_loops_are_started_in_one_room() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in starters
     }
-    assert found == {"background", "bridges", "forwarding", "hooks", "run"}
+    assert found == {"background", "bridges", "forwarding", "hooks", "loop_task"}
 
 
 def test_encoders_have_no_clock_and_no_io() -> None:
@@ -126,3 +128,17 @@ def test_every_public_module_lists_its_names(path: Path) -> None:
         return
     assert len(lists) == 1
     assert isinstance(lists[0], ast.Tuple)
+
+
+def test_each_scenario_of_a_production_user_has_a_test_that_is_there() -> None:
+    scenarios: set[int] = set()
+    for line in (TESTS / "servers" / "__init__.py").read_text().splitlines():
+        if match := re.fullmatch(r"\| ([\d, ]+) .*\| `(.+)::(.+)` \|", line):
+            numbers, path, name = match.groups()
+            tree = ast.parse((TESTS / path).read_text())
+            functions = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+            assert name in functions, line
+            scenarios.update(map(int, numbers.split(",")))
+        else:
+            assert "::" not in line, line
+    assert scenarios == set(range(1, 26))

@@ -11,11 +11,9 @@ import contextlib
 import gc
 import json
 import os
-import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from types import FrameType
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import django
@@ -34,15 +32,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from assistant_stream_ce import background, create_run, shutdown
+from assistant_stream_ce import background, create_run
 from assistant_stream_ce.responses import django as django_responses
 from assistant_stream_ce.responses import flask as flask_responses
 from assistant_stream_ce.responses import starlette as starlette_responses
 from assistant_stream_ce.responses import wsgi as wsgi_responses
 from assistant_stream_ce.run import Run
 from tests.servers.callbacks import FOLDER, make_stream, note, released, tracer
+from tests.servers.shutting_down import lifespan
 
 gc.disable()
+
+#: What a view sleeps between its queries.
+TICK_SECONDS = 0.01
 
 DATABASE = str(FOLDER / "database")
 
@@ -84,6 +86,8 @@ def stats(loop: asyncio.AbstractEventLoop | None) -> dict[str, Any]:
         "memory": process.memory_info().rss,
         "tasks": sum(len(asyncio.all_tasks(one)) for one in loops),
         "runs": sum(type(one) is Run for one in gc.get_objects()),
+        "collects": gc.isenabled(),
+        "collections": sum(generation["collections"] for generation in gc.get_stats()),
         "connections": sum(one.path == DATABASE for one in process.open_files()),
     }
 
@@ -122,22 +126,6 @@ async def starlette_release(request: Request) -> Response:
     return JSONResponse({})
 
 
-@contextlib.asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Call `shutdown` when SIGTERM comes, as docs/deploying.rst says, if the test wants it."""
-    if "SERVERS_SHUTDOWN" in os.environ:
-        loop = asyncio.get_running_loop()
-        server_handler = signal.getsignal(signal.SIGTERM)
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(shutdown, 1)
-            if callable(server_handler):
-                server_handler(number, frame)
-
-        signal.signal(signal.SIGTERM, stop)
-    yield
-
-
 asgi_app = Starlette(
     routes=[
         Route("/stats", starlette_stats),
@@ -160,11 +148,15 @@ def django_stream(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 def django_words(request: HttpRequest) -> HttpResponse:
-    """Use the ORM in the view, as other requests do."""
-    started = time.monotonic()
-    time.sleep(0.01)
-    count = models.Word.objects.count()
-    return HttpResponse(json.dumps({"words": count, "seconds": time.monotonic() - started}))
+    """Use the ORM in the view for a while, as other requests do; say how long its thread had to wait for its turn."""
+    started = last = time.monotonic()
+    longest = 0.0
+    while last - started < float(request.GET["seconds"]):
+        time.sleep(TICK_SECONDS)
+        count = models.Word.objects.count()
+        now = time.monotonic()
+        last, longest = now, max(longest, now - last - TICK_SECONDS)
+    return HttpResponse(json.dumps({"words": count, "longest": longest}))
 
 
 urlpatterns = [path("django-words", django_words), path("django/<name>", django_stream)]

@@ -18,8 +18,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import httpcore  # noqa: F401 - with trio, which starts a process: under gevent only the main thread may
 import httpx
 import structlog
+from flask import current_app, request
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
@@ -311,6 +313,16 @@ def surroundings() -> dict[str, Any]:
     """Return what the tracing and logging libraries know of the place of the call."""
     span = trace.get_current_span().get_span_context()
     return {"trace": format(span.trace_id, "032x"), **structlog.contextvars.get_contextvars()}
+
+
+@behaviour
+def flask(controller: RunController, take_note: Note, options: Mapping[str, str]) -> None:
+    controller.append_text(f"{request.args['run']} {current_app.name};")
+
+
+@behaviour
+async def flask_coroutine(controller: RunController, take_note: Note, options: Mapping[str, str]) -> None:
+    flask(controller, take_note, options)
 
 
 @behaviour

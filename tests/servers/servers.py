@@ -51,6 +51,8 @@ class Server:
     capacity: int = 24
     #: Why a client that never reads cannot stop the producer; nothing where it can.
     no_back_pressure: str = ""
+    #: Whether it marks the end of a body whose length it does not know by chunks, and not by closing the connection.
+    is_chunked: bool = True
     #: What it does with live streams at SIGTERM: waits for them, cancels them, or dies at once.
     at_sigterm: str = "waits"
 
@@ -142,6 +144,7 @@ SERVERS = {
             "wsgi",
             "uwsgi",
             (str(Path(sys.prefix, "bin", "uwsgi")), *_UWSGI, "--virtualenv", sys.prefix, f"--module={APPS}:wsgi"),
+            is_chunked=False,
             at_sigterm="dies",
         ),
     )

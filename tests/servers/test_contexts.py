@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -55,12 +56,35 @@ def test_flask_tears_down_once_after_the_run(name: str, side_by_side: SideBySide
     side_by_side(tear_down)
 
 
+def read_own_request(running: Running, kind: str) -> None:
+    """Hold that a run sees its own request and app, and that both its view and it are torn down."""
+    run = running.name_run()
+    with running.request("flask/flask", run=run, kind=kind) as client:
+        assert client.read_to_end().words == [f"{run} served;"]
+    running.notes.wait_until(run, "teardown", 2)
+
+
+def read_own_requests(running: Running) -> None:
+    """Have fifty runs, as many at once as the server serves, and hold that none was torn down twice."""
+    with ThreadPoolExecutor(min(10, running.server.capacity)) as pool:
+        for job in [pool.submit(read_own_request, running, kind) for kind in ("def",) * 50 + ("async",) * 10]:
+            job.result()
+    teardowns = Counter(note["run"] for note in running.notes.all() if note["event"] == "teardown")
+    assert set(teardowns.values()) <= {1, 2}
+
+
+@pytest.mark.parametrize("name", WSGI)
+def test_flask_runs_see_their_own_requests(name: str, side_by_side: SideBySide) -> None:
+    """Scenario 9: fifty runs use `request` and `current_app`, and the app's teardown is called once after each."""
+    side_by_side(read_own_requests)
+
+
 def close_connections(running: Running) -> None:
     """Hold that runs which use the ORM leave no connection open, however they end."""
     ends = ("end", "raise", "wait")
     before = running.stats()["connections"]
     with ThreadPoolExecutor(min(6, running.server.capacity)) as pool:
-        ways = list(itertools.product(KINDS, ends)) * 5
+        ways = list(itertools.product(KINDS, ends)) * 9
         for job in [pool.submit(stream_or_leave, running, "django/orm", *way) for way in ways]:
             job.result()
     running.wait_for(lambda stats: stats["connections"] <= before)

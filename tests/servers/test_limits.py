@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +20,10 @@ MEMORY_BYTES = 16 * MEGABYTE
 
 #: A producer that has not gone on for so long is stopped.
 STILL_SECONDS = 0.5
+
+#: The longest that an endpoint takes beside a hundred runs that block, as the median of some answers.
+ANSWER_SECONDS = 0.1
+PROBES = 5
 
 
 def wait_until_stopped(running: Running, run: str) -> int:
@@ -80,19 +85,25 @@ def test_the_server_itself_has_no_back_pressure(name: str, running: Running) -> 
     assert running.notes.wait(run, "finished")["reason"] == "completed"
 
 
+def seconds_of(running: Running, target: str) -> float:
+    """Return how long an endpoint takes to answer."""
+    asked_at = time.monotonic()
+    running.get(target)
+    return time.monotonic() - asked_at
+
+
 @pytest.mark.parametrize("name", ["uvicorn"])
 def test_a_hundred_blocking_runs_leave_the_rest_responsive(name: str, running: Running) -> None:
-    """Scenario 8: with 100 callbacks that block, an endpoint in a thread and a DNS look-up answer, and all finish."""
+    """Scenario 8: beside 100 callbacks that block, a thread's endpoint and a DNS look-up take 0.1 s; all finish."""
     runs = [running.name_run() for _ in range(100)]
     with ThreadPoolExecutor(20) as pool:
         clients = list(pool.map(lambda run: running.request("starlette/holding", run=run), runs))
         try:
             list(pool.map(lambda client: client.read_until(b"word;"), clients))
             for target in ("ping", "look-up"):
-                asked_at = time.monotonic()
-                running.get(target)
-                # It would have to wait for the runs, which wait for what comes below.
-                assert time.monotonic() - asked_at < 1
+                # One of them may be disturbed by what else the machine does; all would wait for the runs.
+                seconds = statistics.median(seconds_of(running, target) for _ in range(PROBES))
+                assert seconds < ANSWER_SECONDS, f"{target}: {seconds:.3f} s"
             running.get("release")
             answers = list(pool.map(lambda client: client.read_to_end(), clients))
         finally:

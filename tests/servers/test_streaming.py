@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +17,15 @@ from tests.servers.servers import ALL, Running
 pytestmark = pytest.mark.timeout(180)
 
 WORDS = 6
+
+#: Seconds between words, what a gap may differ from that, and the longest until the first word.
+PAUSE = 0.2
+GAP_TOLERANCE = 0.1
+FIRST_SECONDS = 0.3
+
+#: What else the machine does may disturb one measurement.
+ATTEMPTS = 3
+
 KINDS = ("def", "async")
 
 
@@ -57,6 +67,34 @@ def read_in_step_in_each_combination(running: Running) -> None:
     """Read in step, and report how long a word took."""
     delays = [delay for each in in_each_combination(running, read_in_step) for delay in each]
     REPORT.add(running.server.name, "word arrives after", f"{sorted(delays)[len(delays) // 2] * 1000:.0f} ms")
+
+
+def read_at_pace(running: Running, framework: str, kind: str) -> None:
+    """Hold that the first word comes at once, and each other as long after the one before as it was said."""
+    for _ in range(ATTEMPTS):
+        run = running.name_run()
+        asked_at = time.monotonic()
+        with running.request(f"{framework}/paced", run=run, kind=kind, words=WORDS, pause=PAUSE) as client:
+            arrived = [client.read_until(b"word-%d;" % number) for number in range(WORDS)]
+            answer = client.read_to_end()
+        assert answer.is_complete
+        assert ("chunked" in answer.headers.get("transfer-encoding", "")) == running.server.is_chunked
+        first = arrived[0] - asked_at
+        gaps = [later - earlier for earlier, later in itertools.pairwise(arrived)]
+        if first < FIRST_SECONDS and all(abs(gap - PAUSE) <= GAP_TOLERANCE for gap in gaps):
+            return
+    raise AssertionError(f"{framework} {kind}: first after {first:.2f} s, then {[f'{gap:.2f}' for gap in gaps]}")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_words_arrive_at_the_pace_at_which_they_are_said(name: str, side_by_side: SideBySide) -> None:
+    """Scenario 1: six words 0.2 s apart, the first within 0.3 s, each gap 0.1 to 0.3 s, in chunked framing."""
+    side_by_side(read_at_pace_in_each_combination)
+
+
+def read_at_pace_in_each_combination(running: Running) -> None:
+    """Read words that take their time in each combination."""
+    in_each_combination(running, read_at_pace)
 
 
 def read_error(running: Running, framework: str, kind: str) -> None:
