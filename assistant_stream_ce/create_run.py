@@ -23,6 +23,7 @@ from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller import ChunkSource, RunController
 from assistant_stream_ce.errors import StreamUsageError
+from assistant_stream_ce.forwarding import send_all, send_all_async
 from assistant_stream_ce.hooks import RunResult
 from assistant_stream_ce.run import Run
 
@@ -106,24 +107,11 @@ def as_stream(source: ChunkSource) -> AssistantStream:
 
 
 def _pass_on(source: Iterable[AssistantStreamChunk], controller: RunController) -> None:
-    try:
-        for chunk in source:
-            controller.link.channel.put(chunk)
-    finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
+    send_all(source, controller.link.channel.put)
 
 
 async def _pass_on_async(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
-    try:
-        async for chunk in source:
-            controller.link.channel.put(chunk)
-            await controller.drain()
-    finally:
-        aclose = getattr(source, "aclose", None)
-        if aclose is not None:
-            await aclose()
+    await send_all_async(source, controller.link.channel.put, controller.drain)
 
 
 class AssistantStream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import AsyncIterable, Callable, Generator, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable
 from typing import Any
 
 from assistant_stream_ce.background import shared_loop
@@ -13,7 +13,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk, ErrorChunk
 from assistant_stream_ce.controller import ChunkSource, RunController
 from assistant_stream_ce.errors import RunCancelled
 
-__all__ = ("Forwarding", "forward")
+__all__ = ("Forwarding", "forward", "send_all", "send_all_async")
 
 
 class Forwarding:
@@ -64,19 +64,42 @@ def forward(source: ChunkSource, controller: RunController) -> Forwarding:
     return Forwarding()
 
 
+def send_all(source: Iterable[AssistantStreamChunk], send: Callable[[AssistantStreamChunk], None]) -> None:
+    """Send what an iterable yields; it is closed in any case."""
+    try:
+        for chunk in source:
+            send(chunk)
+    finally:
+        # Another run's stream without waiting for its end: this run's grace is not for that.
+        close = getattr(source, "cancel", None) or getattr(source, "close", None)
+        if close is not None:
+            close()
+
+
+async def send_all_async(
+    source: AsyncIterable[AssistantStreamChunk],
+    send: Callable[[AssistantStreamChunk], None],
+    drain: Callable[[], Awaitable[None]],
+) -> None:
+    """Send what an async iterable yields, at the reader's pace; it is closed in any case."""
+    try:
+        async for chunk in source:
+            send(chunk)
+            await drain()
+    finally:
+        aclose = getattr(source, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+
 def _forward_inline(source: Iterable[AssistantStreamChunk], controller: RunController) -> None:
     # Another run's stream can be left from elsewhere: the thread may wait inside it when this run's reader leaves.
     cancel = getattr(source, "cancel", None)
     forget = None if cancel is None else controller.on_cancel(cancel)
     send = _hold_back_last_error(controller)
     try:
-        for chunk in source:
-            send(chunk)
+        send_all(source, send)
     finally:
-        # Of another run without waiting for its end: this run's grace is not for that.
-        close = cancel or getattr(source, "close", None)
-        if close is not None:
-            close()
         if forget is not None:
             forget()
     send(None)
@@ -86,14 +109,7 @@ def _forward_inline(source: Iterable[AssistantStreamChunk], controller: RunContr
 
 async def _forward_async(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
     send = _hold_back_last_error(controller)
-    try:
-        async for chunk in source:
-            send(chunk)
-            await controller.drain()
-    finally:
-        aclose = getattr(source, "aclose", None)
-        if aclose is not None:
-            await aclose()
+    await send_all_async(source, send, controller.drain)
     send(None)
 
 

@@ -32,17 +32,13 @@ class ResponseBody(EncodedStream):
         #: The context in which the callback will run.
         self.context = self._stream.bind(surrounding)
 
-    def cancel(self) -> None:
-        """Leave the stream without waiting; also for a body that was never read."""
-        self._stream.cancel()
-
     def close(self) -> None:
-        """Leave the stream without waiting: a server's thread has other requests to serve."""
+        """Leave the stream without waiting: a server has other requests to serve. Also for a body never read."""
         self._stream.cancel()
 
     async def aclose(self) -> None:
         """Leave the stream, and give the callback a moment to end."""
-        self._stream.cancel()
+        self.close()
         if self._async_reader is not None:
             self._async_reader.stop_timer()
         await self._stream.wait_for_end()

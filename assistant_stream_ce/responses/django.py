@@ -143,7 +143,7 @@ class AssistantStreamResponse(StreamingHttpResponse):
         owners = (getattr(closer, "__self__", None) for closer in self._resource_closers)
         is_head = any(isinstance(owner, HttpRequest) and owner.method == "HEAD" for owner in owners)
         if is_head:
-            self._body.cancel()
+            self._body.close()
         return is_head
 
 

@@ -81,7 +81,7 @@ class AssistantStreamResponse(StreamingResponse):
                 await race(self._send_body(send), self._watch(receive))
         finally:
             # Before any await: in a cancelled scope the first one would be the last.
-            self._body.cancel()
+            self._body.close()
         await self._body.aclose()
         if self.background is not None:
             await self.background()
@@ -102,7 +102,7 @@ class AssistantStreamResponse(StreamingResponse):
 
     async def _watch(self, receive: Receive) -> None:
         await self.listen_for_disconnect(receive)
-        self._body.cancel()
+        self._body.close()
 
 
 class DataStreamResponse(AssistantStreamResponse):

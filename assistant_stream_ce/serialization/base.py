@@ -102,7 +102,8 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     Args:
         encoder: writes the chunks.
         source: the stream.
-        heartbeat: after so many seconds without a chunk the encoder's keepalive is yielded; None for never.
+        heartbeat: after so many seconds without a chunk the encoder's keepalive is yielded, and in a thread once
+            more a quarter of a second after the first one; None for never.
     """
 
     def __init__(self, encoder: Encoder, source: ChunkSource, heartbeat: float | None = None) -> None:

@@ -34,6 +34,7 @@ from assistant_stream_ce.responses.django import (
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
+from tests.responses.asgi import Client
 
 if not settings.configured:
     settings.configure(
@@ -151,48 +152,18 @@ def unzipped(data: bytes) -> bytes:
     return text
 
 
-class AsgiClient:
-    def __init__(self) -> None:
-        self.left = asyncio.Event()
-        self.pieces: list[bytes] = []
-        self.headers: dict[bytes, bytes] = {}
-        self.on_data: Any = lambda data: None
-        self._asked = False
-
-    async def receive(self) -> dict[str, Any]:
-        if not self._asked:
-            self._asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await self.left.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Any) -> None:
-        if message["type"] == "http.response.start":
-            self.headers = {name.lower(): value for name, value in message["headers"]}
-        elif message.get("body"):
-            self.pieces.append(message["body"])
-            self.on_data(message["body"])
-
-    async def call(self, address: str, method: str = "GET") -> None:
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": address,
-            "headers": [(b"accept-encoding", b"gzip")],
-            "query_string": b"",
-            "asgi": {"spec_version": "2.3"},
-        }
-        await ASGIHandler()(scope, self.receive, self.send)
+def asgi_client(address: str, method: str = "GET") -> Client:
+    return Client(method=method, path=address, headers=((b"accept-encoding", b"gzip"),))
 
 
 @pytest.mark.parametrize("middleware", MIDDLEWARE, ids=["none", "gzip", "async", "gzip over async"])
 @pytest.mark.parametrize("address", ["/def", "/async"])
 async def test_under_asgi_the_body_arrives_while_the_callback_runs(address: str, middleware: list[str]) -> None:
-    client = AsgiClient()
+    client = asgi_client(address)
     client.on_data = lambda data: steps.allowed.release()
     with override_settings(MIDDLEWARE=middleware):
-        await client.call(address)
-    text = b"".join(client.pieces)
+        await client.call(ASGIHandler())
+    text = client.body
     if GZIP in middleware:
         assert client.headers[b"content-encoding"] == b"gzip"
         text = gzip.decompress(text)
@@ -203,11 +174,10 @@ async def test_under_asgi_the_body_arrives_while_the_callback_runs(address: str,
 @pytest.mark.parametrize("middleware", MIDDLEWARE, ids=["none", "gzip", "async", "gzip over async"])
 @pytest.mark.parametrize("address", ["/def", "/async"])
 async def test_under_asgi_a_client_that_leaves_is_noticed(address: str, middleware: list[str]) -> None:
-    client, got = AsgiClient(), asyncio.Event()
-    client.on_data = lambda data: got.set()
+    client = asgi_client(address)
     with override_settings(MIDDLEWARE=middleware):
-        calling = asyncio.ensure_future(client.call(address))
-        await asyncio.wait_for(got.wait(), 10)
+        calling = asyncio.ensure_future(client.call(ASGIHandler()))
+        await asyncio.wait_for(client.got_text.wait(), 10)
         client.left.set()
         steps.allowed.release(0 + 1)
         await calling
@@ -317,8 +287,8 @@ async def test_head_never_starts_the_run(address: str) -> None:
         response.close()
 
     await asyncio.to_thread(call_wsgi)
-    client = AsgiClient()
-    await client.call(address, "HEAD")
+    client = asgi_client(address, "HEAD")
+    await client.call(ASGIHandler())
     assert client.pieces == []
     assert client.headers[b"x-vercel-ai-data-stream"] == b"v1"
     assert steps.results == [RunResult("cancelled")] * 2

@@ -32,47 +32,9 @@ from assistant_stream_ce.responses.starlette import (
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
 from tests.helpers import CALLBACK_KINDS
+from tests.responses.asgi import Client
 
 SPECS = ("2.1", "2.3", "2.4", "2.5")
-
-
-class Client:
-    """A server and its client in one: it collects what is sent, and leaves when it is told to."""
-
-    def __init__(self, spec: str = "2.3", method: str = "POST") -> None:
-        self.scope: dict[str, Any] = {
-            "type": "http",
-            "method": method,
-            "headers": [],
-            "path": "/",
-            "asgi": {"spec_version": spec},
-        }
-        self.sent: list[dict[str, Any]] = []
-        self.left = asyncio.Event()
-        self.got_text = asyncio.Event()
-        self.send_error: Exception | None = None
-        self._asked = False
-
-    async def receive(self) -> dict[str, Any]:
-        if not self._asked:
-            self._asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await self.left.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Any) -> None:
-        if message.get("body") and self.send_error is not None:
-            raise self.send_error
-        self.sent.append(message)
-        if message.get("body"):
-            self.got_text.set()
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(message.get("body", b"") for message in self.sent)
-
-    async def call(self, app: Any) -> None:
-        await app(self.scope, self.receive, self.send)
 
 
 class Quiet:
