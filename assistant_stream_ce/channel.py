@@ -1,8 +1,8 @@
 """The channel between the one that runs and the one that reads. The only importer of janus.
 
 Any number of threads and coroutines put; exactly one reader, a thread or a coroutine, gets. What
-makes it fast is an *open batch*: a producer appends to the batch that is waiting already, and only
-a new batch goes through the janus queue; the reader takes a batch whole, which closes it. So a
+makes it fast is an *open batch*: a producer appends to the batch that is waiting already, and the reader takes
+a batch whole, which closes it. Only a batch that is full goes through the janus queue, to make room for the next. So a
 burst costs one lock and one `list.append` a chunk, and the reader one wake-up and one write a batch.
 
 Three rules keep it right:
@@ -14,10 +14,9 @@ Three rules keep it right:
   waits", and a producer that must not block has a place to append to even when the queue is full.
 - No foreign code is called while the lock is held, and nothing under it waits but for room.
 
-janus stores the batches and knows the end (`shutdown`: what was put before is still read, what comes
-later is refused). Waiting is done outside it, on an alarm: a future that the producer resolves
-directly when it shares the reader's loop, or a lock that it releases. Waiting inside janus costs a
-task, a `call_soon_threadsafe` and an asyncio lock for each put.
+Waiting for a batch is done outside janus, on an alarm: a future that the producer resolves directly when it
+shares the reader's loop, or a lock that it releases. Waiting inside janus costs a task, a
+`call_soon_threadsafe` and an asyncio lock for each put.
 """
 
 from __future__ import annotations
@@ -92,10 +91,10 @@ class TaskAlarm:
         if self._loop.is_closed():
             return False
         if threading.get_ident() == self._thread:
-            self._resolve()
+            _resolve(self._future)
             return True
         try:
-            self._loop.call_soon_threadsafe(self._resolve)
+            self._loop.call_soon_threadsafe(_resolve, self._future)
         except RuntimeError:
             # Closed meanwhile.
             return False
@@ -105,9 +104,10 @@ class TaskAlarm:
         """Sleep until the ring."""
         await self._future
 
-    def _resolve(self) -> None:
-        if not self._future.done():
-            self._future.set_result(None)
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Channel(Generic[T]):
@@ -130,7 +130,7 @@ class Channel(Generic[T]):
         settle: Callable[[], None] = lambda: None,
     ) -> None:
         self._batch_size = max(1, max_pending // _BATCHES)
-        self._queue: janus.SyncQueue[list[T]] = janus.Queue[list[T]](max_pending // self._batch_size).sync_q
+        self._most_batches = max_pending // self._batch_size
         self._refuse = refuse
         self._lose_reader = lose_reader
         self._settle_items = settle
@@ -139,12 +139,16 @@ class Channel(Generic[T]):
         # Guards every field below, and the order of what enters the queue.
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
+        # The full batches, and how many.
+        self._queue: janus.SyncQueue[list[T]] = janus.Queue[list[T]](self._most_batches).sync_q
+        self._queued = 0
         # The newest batch while it waits, and the places left in it: below 0 after a heavy item, 0 without a batch.
         self._open: list[T] | None = None
         self._space = 0
         self._ended = False
         self._nudged = False
-        self._alarm: Alarm | None = None
+        # What wakes the reader: a future of its loop, or a thread's alarm.
+        self._alarm: asyncio.Future[None] | ThreadAlarm | None = None
         self._blocked = 0
         self._draining: list[TaskAlarm] = []
         # Of the reader alone; `_owes_turn` after a `get` that did not have to wait, and so let nobody else run.
@@ -161,17 +165,22 @@ class Channel(Generic[T]):
             weight: how many places it takes; a long text counts as several.
             may_block: false while the caller holds a lock that a coroutine may want; see `wait_for_room`.
         """
-        with self._lock:
+        lock = self._lock
+        # Here, in the hottest place, a `with` statement would cost 0.09 us of 0.29.
+        lock.acquire()
+        try:
             batch = self._open
             if batch is not None and self._space > 0:
                 batch.append(item)
                 self._space -= weight
                 return
-            if may_block:
+            if may_block and self._is_full():
                 self._wait_while_full()
             accepted = not self._ended
             alarm = self._append(item, weight) if accepted else None
-        if alarm is not None and not alarm.ring():
+        finally:
+            lock.release()
+        if alarm is not None and not self._ring(alarm):
             self._lose_reader()
         if not accepted:
             self._refuse()
@@ -198,7 +207,7 @@ class Channel(Generic[T]):
     def wait_for_room(self) -> None:
         """Block a worker thread while the channel is full; return at once in a coroutine."""
         # A look without the lock, to spare it: a wrong answer lets one item more in, or is corrected under the lock.
-        if self._space <= 0 and self._queue.full():
+        if self._is_full():
             with self._lock:
                 self._wait_while_full()
 
@@ -225,14 +234,17 @@ class Channel(Generic[T]):
         """End the channel: the reader still gets all that was put, and `last` if there is one, then the end."""
         with self._lock:
             first = self._append(last, 1) if last is not None and not self._ended else None
-            sleepers = self._end(immediate=False)
-        self._wake(sleepers if first is None else [first, *sleepers])
+            if self._open is not None:
+                self._queue_open()
+            reader = self._end(immediate=False) or first
+        self._wake(reader)
 
     def close(self) -> None:
         """End the channel for a reader who has left: what waits is dropped, and all who sleep wake."""
         with self._lock:
-            sleepers = self._end(immediate=True)
-        self._wake(sleepers)
+            self._queued = 0
+            reader = self._end(immediate=True)
+        self._wake(reader)
 
     # --- the reader's end ---
 
@@ -243,20 +255,24 @@ class Channel(Generic[T]):
             self._owes_turn = False
             await asyncio.sleep(0)
         self._reader_thread = threading.get_ident()
-        has_slept = False
-        while True:
-            with self._lock:
-                batch = self._take()
-                if batch or batch is None or self._nudged:
-                    self._nudged = False
-                    self._owes_turn = not has_slept
-                    break
-                alarm = TaskAlarm()
-                self._alarm = alarm
-            await alarm.wait()
-            has_slept = True
-        self._settle()
-        return batch
+        found = self._take_or_wait()
+        self._owes_turn = not isinstance(found, asyncio.Future)
+        while isinstance(found, asyncio.Future):
+            await found
+            found = self._take_or_wait()
+        if self.is_unsettled:
+            self._settle()
+        return found
+
+    def _take_or_wait(self) -> list[T] | None | asyncio.Future[None]:
+        """Return the next batch, or a future that is done when it is worth to look again."""
+        with self._lock:
+            batch = self._take()
+            if not batch and batch is not None and not self._nudged:
+                self._alarm = future = asyncio.get_running_loop().create_future()
+                return future
+            self._nudged = False
+            return batch
 
     def get_sync(self, timeout: float | None = None) -> list[T] | None:
         """Wait in a thread for the next batch; `[]` after `timeout` seconds, `None` at the end."""
@@ -271,7 +287,8 @@ class Channel(Generic[T]):
             if not alarm.wait(timeout):
                 # The alarm stays: a late ring wakes nobody, and the next sleep replaces it.
                 return []
-        self._settle()
+        if self.is_unsettled:
+            self._settle()
         return batch
 
     def nudge(self) -> None:
@@ -280,12 +297,12 @@ class Channel(Generic[T]):
             self._nudged = True
             alarm, self._alarm = self._alarm, None
         if alarm is not None:
-            alarm.ring()
+            self._ring(alarm)
 
     # --- with the lock held ---
 
     def _is_full(self) -> bool:
-        return self._space <= 0 and self._queue.full()
+        return self._space <= 0 and self._queued >= self._most_batches - 1 and self._open is not None
 
     def _wait_while_full(self) -> None:
         # A loop must not block, and the reader's own thread would wait for itself.
@@ -298,58 +315,82 @@ class Channel(Generic[T]):
         finally:
             self._blocked -= 1
 
-    def _append(self, item: T, weight: int) -> Alarm | None:
+    def _append(self, item: T, weight: int) -> asyncio.Future[None] | ThreadAlarm | None:
         """Append to the open batch or open a new one; return the alarm to ring."""
-        # Past its space too when the queue is full: this is a producer that must not block.
-        if self._open is not None and (self._space > 0 or self._queue.full()):
-            self._open.append(item)
-            self._space -= weight
-            return None
+        if self._open is not None:
+            if self._space > 0 or self._is_full():
+                # When it is full, this is a producer that must not block.
+                self._open.append(item)
+                self._space -= weight
+                return None
+            self._queue_open()
         self._open = [item]
         self._space = self._batch_size - weight
-        self._queue.put_nowait(self._open)
         alarm, self._alarm = self._alarm, None
         return alarm
 
+    def _queue_open(self) -> None:
+        assert self._open is not None
+        self._queue.put_nowait(self._open)
+        self._queued += 1
+        self._open = None
+        self._space = 0
+
     def _take(self) -> list[T] | None:
-        if self._open is None and not self._ended:
-            return []
-        try:
+        """Return the oldest batch, `[]` when none waits, None at the end."""
+        if self._queued:
             batch = self._queue.get_nowait()
-        except janus.SyncQueueShutDown:
-            return None
-        if batch is self._open:
+            self._queued -= 1
+        elif self._open is not None:
+            batch = self._open
             self._open = None
             self._space = 0
+        else:
+            return None if self._ended else []
         if self._blocked:
             self._room.notify_all()
         if self._draining:
-            for sleeper in self._draining:
-                sleeper.ring()
-            self._draining.clear()
+            self._wake_draining()
         return batch
 
-    def _end(self, *, immediate: bool) -> list[Alarm]:
-        """End the channel; return the alarms to ring."""
+    def _end(self, *, immediate: bool) -> asyncio.Future[None] | ThreadAlarm | None:
+        """End the channel; return the alarm to ring."""
         self._ended = True
         self._open = None
         self._space = 0
         self._queue.shutdown(immediate)
         self._room.notify_all()
-        sleepers: list[Alarm] = [*self._draining] if self._alarm is None else [self._alarm, *self._draining]
-        self._alarm = None
-        self._draining = []
-        return sleepers
+        self._wake_draining()
+        alarm, self._alarm = self._alarm, None
+        return alarm
+
+    def _wake_draining(self) -> None:
+        for sleeper in self._draining:
+            sleeper.ring()
+        self._draining.clear()
 
     # --- without the lock ---
 
     def _settle(self) -> None:
-        if self.is_unsettled:
-            # Cleared first: what is put meanwhile sets it again.
-            self.is_unsettled = False
-            self._settle_items()
+        # Cleared first: what is put meanwhile sets it again.
+        self.is_unsettled = False
+        self._settle_items()
 
-    @staticmethod
-    def _wake(sleepers: list[Alarm]) -> None:
-        for sleeper in sleepers:
-            sleeper.ring()
+    def _wake(self, alarm: asyncio.Future[None] | ThreadAlarm | None) -> None:
+        if alarm is not None:
+            self._ring(alarm)
+
+    def _ring(self, alarm: asyncio.Future[None] | ThreadAlarm) -> bool:
+        """Wake the reader: directly in its own thread. Return false when it never wakes: its loop is closed."""
+        if isinstance(alarm, ThreadAlarm):
+            return alarm.ring()
+        try:
+            if threading.get_ident() != self._reader_thread:
+                alarm.get_loop().call_soon_threadsafe(_resolve, alarm)
+            elif alarm.done():
+                return not alarm.get_loop().is_closed()
+            else:
+                alarm.set_result(None)
+        except RuntimeError:
+            return False
+        return True
