@@ -145,6 +145,8 @@ class Channel(Generic[T]):
         # The newest batch while it waits, and the places left in it: below 0 after a heavy item, 0 without a batch.
         self._open: list[T] | None = None
         self._space = 0
+        # How many of these places are beyond the bound: lent to a coroutine, which must not block.
+        self._lent = 0
         self._ended = False
         self._nudged = False
         # What wakes the reader: a future of its loop, or a thread's alarm.
@@ -302,7 +304,7 @@ class Channel(Generic[T]):
     # --- with the lock held ---
 
     def _is_full(self) -> bool:
-        return self._space <= 0 and self._queued >= self._most_batches - 1 and self._open is not None
+        return self._space <= self._lent and self._queued >= self._most_batches - 1 and self._open is not None
 
     def _wait_while_full(self) -> None:
         # A loop must not block, and the reader's own thread would wait for itself.
@@ -318,14 +320,19 @@ class Channel(Generic[T]):
     def _append(self, item: T, weight: int) -> asyncio.Future[None] | ThreadAlarm | None:
         """Append to the open batch or open a new one; return the alarm to ring."""
         if self._open is not None:
-            if self._space > 0 or self._is_full():
-                # When it is full, this is a producer that must not block.
+            is_overfull = self._space <= 0 and self._is_full()
+            if is_overfull:
+                # By a producer that must not block. To come here for each of its items would double what they cost.
+                self._lent += self._batch_size
+                self._space += self._batch_size
+            if is_overfull or self._space > 0:
                 self._open.append(item)
                 self._space -= weight
                 return None
             self._queue_open()
         self._open = [item]
         self._space = self._batch_size - weight
+        self._lent = 0
         alarm, self._alarm = self._alarm, None
         return alarm
 

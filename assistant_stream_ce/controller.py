@@ -21,7 +21,7 @@ from assistant_stream_ce import arguments, chunks
 from assistant_stream_ce.arguments import places
 from assistant_stream_ce.cancellation import Cancellation, CancelledEvent
 from assistant_stream_ce.channel import Channel
-from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
+from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, ReasoningDeltaChunk, TextDeltaChunk
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.jsonvalue import plain, weight
 from assistant_stream_ce.state import StateDocument, StateProxy
@@ -142,8 +142,10 @@ class RunController:
         """Append text to the answer. An empty text changes nothing."""
         if type(text) is not str:
             text = arguments.text(text, "text")
-        if text:
-            self._put(chunks.TextDeltaChunk(text, self._parent_id), 1 + (len(text) >> 10))
+        if 0 < len(text) < 1024:
+            self._put(TextDeltaChunk(text, self._parent_id))
+        elif text:
+            self._put(TextDeltaChunk(text, self._parent_id), places(len(text)))
         else:
             self.link.channel.check()
 
@@ -151,8 +153,10 @@ class RunController:
         """Append text to the reasoning. An empty text changes nothing."""
         if type(text) is not str:
             text = arguments.text(text, "text")
-        if text:
-            self._put(chunks.ReasoningDeltaChunk(text, self._parent_id), 1 + (len(text) >> 10))
+        if 0 < len(text) < 1024:
+            self._put(ReasoningDeltaChunk(text, self._parent_id))
+        elif text:
+            self._put(ReasoningDeltaChunk(text, self._parent_id), places(len(text)))
         else:
             self.link.channel.check()
 

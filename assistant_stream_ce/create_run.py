@@ -13,6 +13,7 @@ import contextvars
 import functools
 import inspect
 import threading
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from types import TracebackType
@@ -270,6 +271,8 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         self._run = run
         self._owner = owner
         self._batch: Iterator[AssistantStreamChunk] = iter(())
+        self._get = run.link.channel.get
+        self._has_started = False
         self._is_reading = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_read = 0.0
@@ -291,23 +294,20 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
     async def read(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
         """Return all chunks that wait, after waiting for one; `[]` after `timeout` seconds, None at the end.
 
+        The first call sets `timeout` for all.
+
         Raises:
             StreamUsageError: another task waits in this call.
             BaseException: what the callback raised, once everything before it was read.
         """
         if self._is_reading:
             raise StreamUsageError("another task waits for this stream already: read it from one task")
-        loop = asyncio.get_running_loop()
-        self._run.start(loop)
-        if timeout is not None:
-            # One timer for the whole stream, which looks how long it has been quiet: a timer for each read
-            # would cost more than the read.
-            self._last_read = loop.time()
-            if self._timer is None:
-                self._timer = loop.call_later(timeout, self._nudge, loop, timeout)
+        if not self._has_started:
+            self._start(timeout)
+        self._last_read = time.monotonic()
         self._is_reading = True
         try:
-            batch = await self._run.link.channel.get()
+            batch = await self._get()
         except BaseException:
             self.stop_timer()
             self._run.leave()
@@ -319,11 +319,20 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
             self._run.raise_error()
         return batch
 
+    def _start(self, timeout: float | None) -> None:
+        self._has_started = True
+        loop = asyncio.get_running_loop()
+        self._run.start(loop)
+        if timeout is not None:
+            # One timer for the whole stream, which looks how long it has been quiet: a timer for each read
+            # would cost more than the read.
+            self._timer = loop.call_later(timeout, self._nudge, loop, timeout)
+
     def _nudge(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
         channel = self._run.link.channel
         if channel.has_ended:
             return
-        quiet = loop.time() - self._last_read
+        quiet = time.monotonic() - self._last_read
         if quiet >= timeout:
             channel.nudge()
             quiet = 0.0
