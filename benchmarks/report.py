@@ -93,10 +93,10 @@ def _commit() -> str:
 
 def save(path: Path, facts: About, results: Sequence[Result]) -> None:
     """Write everything that was measured, with what follows from it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**facts, "rows": {result.row.name: _as_json(result) for result in results}}, indent=1)
-    # A list of numbers on one line.
+    # Lists of numbers on one line each.
     path.write_text(re.sub(r"\[[^\[\]{}]*\]", lambda match: " ".join(match[0].split()), text) + "\n")
+    print(f"written: {path.relative_to(ROOT)}")
 
 
 def _as_json(result: Result) -> dict[str, Any]:
@@ -254,10 +254,10 @@ def show(results: Sequence[Result]) -> None:
         for line in body:
             shown.add_row(*line)
         console.print(shown)
-    for title, lines in (("Missed targets", missed(results)), (f"Dearer than {PEER}", dearer(results))):
-        console.print(f"\n[bold]{title}[/bold]")
-        for line in lines:
-            console.print(f"  {line.replace('``', '')}", soft_wrap=True)
+    for name, notes in (("Missed targets", missed(results)), (f"Dearer than {PEER}", dearer(results))):
+        console.print(f"\n[bold]{name}[/bold]")
+        for note in notes:
+            console.print(f"  {note.replace('``', '')}", soft_wrap=True)
     for result in results:
         for subject, reason in result.failures.items():
             console.print(f"[bold red]{result.row.name}, {subject}: failed[/bold red]\n{reason}", soft_wrap=True)

@@ -28,7 +28,7 @@ ENVIRONMENT = ROOT / "benchmarks" / ".venv"
 REQUIREMENTS = ROOT / "benchmarks" / "requirements.txt"
 RESULTS = ROOT / "benchmarks" / "results.json"
 #: Where what is not a full run writes to: not into the repository.
-SCRATCH = ROOT / "benchmarks" / ".results"
+SCRATCH = ROOT / "benchmarks" / ".results.json"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,17 +95,14 @@ def work(arguments: argparse.Namespace) -> None:
     scale = QUICK if arguments.quick else FULL
     if arguments.rounds:
         scale = dataclasses.replace(scale, rounds=arguments.rounds)
+    facts = report.about(scale.rounds)
     results = measure_all(chosen(arguments.only), scale)
     report.show(results)
-    facts = report.about(scale.rounds)
     if arguments.quick or arguments.only:
-        path = SCRATCH / "results.json"
-        report.save(path, facts, results)
+        report.save(SCRATCH, facts, results)
     else:
-        path = RESULTS
-        report.save(path, facts, results)
+        report.save(RESULTS, facts, results)
         publish(facts, results)
-    print(f"\n{path.relative_to(ROOT)}")
     if any(result.failures for result in results):
         raise SystemExit("some measurements failed")
 

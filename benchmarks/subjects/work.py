@@ -7,7 +7,8 @@ import functools
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 TEXT = "hello "
 
@@ -105,7 +106,8 @@ async def edit(name: str, count: int, controller: Any) -> None:
 # --- Through a server: a model that speaks --------------------------------------------------------
 
 
-class Order(NamedTuple):
+@dataclass(frozen=True)
+class Order:
     """What a request's path asks for: `/wire/way/kind/count/milliseconds`."""
 
     wire: str

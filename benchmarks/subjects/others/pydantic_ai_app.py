@@ -15,7 +15,8 @@ async def answer(request: Request) -> Response:
     """Answer what the path asks for."""
     stream = event_stream()
     texts = speak_async(parse(request.url.path))
-    return stream.streaming_response(stream.transform_stream(events(texts)))
+    response: Response = stream.streaming_response(stream.transform_stream(events(texts)))
+    return response
 
 
 app = Starlette(routes=[Route("/{path:path}", answer)])

@@ -27,7 +27,8 @@ RESPONSES = {
 async def answer(request: Request) -> Response:
     """Answer what the path asks for."""
     order = parse(request.url.path)
-    return RESPONSES[order.wire](create_run(callback(order)), heartbeat=True)
+    response: Response = RESPONSES[order.wire](create_run(callback(order)), heartbeat=True)
+    return response
 
 
 def callback(order: Order) -> Any:
