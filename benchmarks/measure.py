@@ -43,9 +43,8 @@ class Scale:
     megabytes: int
     seconds: float
     runs: int
-    #: Edits of a state; what the peer is spared, because its cost grows with the size.
+    #: Edits of a state.
     edits: tuple[int, ...]
-    peer_edits: int = 10_000
 
 
 FULL = Scale(
@@ -72,14 +71,13 @@ QUICK = Scale(
     chunks=25,
     words=40,
     requests=30,
-    growth=(10, 100, 500),
+    growth=(10, 100),
     growth_chunks=5,
     quiet=(200, 1_000),
     megabytes=256,
-    seconds=1,
+    seconds=0.5,
     runs=300,
     edits=(1_000, 10_000),
-    peer_edits=1_000,
 )
 TINY = Scale(
     rounds=1,
@@ -96,7 +94,6 @@ TINY = Scale(
     seconds=0.2,
     runs=3,
     edits=(25,),
-    peer_edits=25,
 )
 
 #: Makes a subject ready to be measured again and again; what it started ends with the context.

@@ -69,8 +69,9 @@ def _ratios(results: Sequence[Result]) -> Any:
     axes.barh(places, ratios, 0.65, color=[COLOURS[OURS] if ratio <= 1 else COLOURS[PEER] for ratio in ratios])
     axes.set_yticks(places, [name for name, _, _ in bars])
     axes.invert_yaxis()
+    axes.margins(y=0.01)
     for place, (_, ratio, target) in zip(places, bars, strict=True):
-        axes.text(ratio, place, f" {number(ratio)}", va="center")
+        axes.annotate(number(ratio), (1.01, place), xycoords=("axes fraction", "data"), va="center")
         if target is not None:
             axes.plot([target, target], [place - 0.45, place + 0.45], color=_INK, linewidth=2)
     axes.axvline(1, color=_INK, linewidth=1, linestyle="--")
@@ -83,22 +84,22 @@ def _servers(results: Sequence[Result]) -> Any:
     """Draw what each chunk costs through each server, as a multiple of ready bytes."""
     rows = [result for result in results if result.row.family == "servers"]
     subjects = (OURS, PEER, OTHER, BY_HAND)
-    figure, axes = pyplot.subplots(figsize=(8, 0.75 * len(rows) + 1))
+    figure, axes = pyplot.subplots(figsize=(8, 0.7 * len(rows) + 1))
     height = 0.8 / len(subjects)
-    for index, subject in enumerate(subjects):
-        for place, result in enumerate(rows):
-            ratio = result.ratio(LIMIT, "", subject=subject)
-            if ratio is not None:
-                top = place - 0.4 + (index + 0.5) * height
-                label = subject if subject != OTHER else "sse-starlette, pydantic-ai"
-                axes.barh(top, ratio, height * 0.9, color=COLOURS[subject], label=label)
-                axes.text(ratio, top, f" {number(ratio)}", va="center", fontsize=8)
+    for place, result in enumerate(rows):
+        bars = [(subject, ratio) for subject in subjects if (ratio := result.ratio(LIMIT, "", subject=subject))]
+        for index, (subject, ratio) in enumerate(bars):
+            middle = place + (index - (len(bars) - 1) / 2) * height
+            label = subject if subject != OTHER else "sse-starlette, pydantic-ai"
+            axes.barh(middle, ratio, height * 0.9, color=COLOURS[subject], label=label)
+            axes.annotate(number(ratio), (ratio, middle), (3, 0), textcoords="offset points", va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [_plain(result.row.title) for result in rows])
     axes.invert_yaxis()
+    axes.margins(y=0.01)
     axes.axvline(1, color=_INK, linewidth=1, linestyle="--")
     axes.set_xlabel("processor time for a chunk, as a multiple of sending ready bytes (dashed)")
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    axes.legend(handles.values(), handles.keys(), loc="upper center", bbox_to_anchor=(0.3, 1.06), ncols=4)
+    axes.legend(handles.values(), handles.keys(), loc="upper center", bbox_to_anchor=(0.3, 1.08), ncols=4)
     return figure
 
 
@@ -109,6 +110,8 @@ def _lines(axes: Any, result: Result, title: str) -> None:
         axes.plot(sizes, medians, color=COLOURS[subject], marker=MARKERS[subject], markersize=5, label=subject)
     axes.set_title(_plain(title))
     axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
     axes.grid(color=_INK, alpha=0.25, linewidth=0.5)
 
 
@@ -136,4 +139,8 @@ def _growth(results: Sequence[Result]) -> Any:
 def _state(results: Sequence[Result]) -> Any:
     figure, axes = _panels(results, "state", 3, "edits", "µs for each edit")
     axes.flat[0].set_yscale("log")
+    ticks = (0.3, 1, 3, 10, 30, 100)
+    axes.flat[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    for place in axes.flat:
+        place.minorticks_off()
     return figure

@@ -93,9 +93,11 @@ def _commit() -> str:
 
 def save(path: Path, facts: About, results: Sequence[Result]) -> None:
     """Write everything that was measured, with what follows from it."""
-    text = json.dumps({**facts, "rows": {result.row.name: _as_json(result) for result in results}}, indent=1)
+    text = json.dumps(
+        {**facts, "rows": {result.row.name: _as_json(result) for result in results}}, indent=1, ensure_ascii=False
+    )
     # Lists of numbers on one line each.
-    path.write_text(re.sub(r"\[[^\[\]{}]*\]", lambda match: " ".join(match[0].split()), text) + "\n")
+    path.write_text(re.sub(r"\[[^\[\]{}]*\]", lambda match: " ".join(match[0].split()), text) + "\n", encoding="utf-8")
     print(f"written: {path.relative_to(ROOT)}")
 
 
@@ -132,7 +134,7 @@ def _rounded(value: float | None) -> float | None:
 
 def load(path: Path) -> tuple[About, list[Result]]:
     """Read what was measured."""
-    facts = json.loads(path.read_text())
+    facts = json.loads(path.read_text(encoding="utf-8"))
     saved = facts.pop("rows")
     results = [Result(row, saved[row.name]["rounds"], saved[row.name]["failures"]) for row in ROWS if row.name in saved]
     return facts, results
@@ -185,7 +187,8 @@ def table(results: Sequence[Result], *, is_short: bool = False) -> list[list[str
     """Return the lines of the table of a family, the first its head; without columns that would be empty."""
     verdict = _short_verdict if is_short else _verdict
     subjects = [subject for subject in SUBJECTS if any(subject in result.row.subjects for result in results)]
-    ratios = [subject for subject in (PEER, LIMIT) if subject in subjects]
+    # Of what one bounds and the other does not, a ratio says nothing.
+    ratios = [subject for subject in (PEER, LIMIT) if subject in subjects and results[0].row.family != "stalled"]
     lines = [["work", *subjects, *(f"ours / {subject}" for subject in ratios), "target"]]
     for result in results:
         for figure in result.figures():
@@ -269,7 +272,7 @@ def document(folder: Path, facts: About, results: Sequence[Result]) -> None:
 
     def write(name: str, lines: Sequence[str]) -> None:
         text = "\n".join([".. Made by `python3 benchmarks/run.py`.", "", *lines])
-        (folder / f"{name}.inc").write_text(text.rstrip() + "\n")
+        (folder / f"{name}.inc").write_text(text.rstrip() + "\n", encoding="utf-8")
 
     for family, rows in families(results).items():
         write(family, _list_table(FAMILIES[family], table(rows)))

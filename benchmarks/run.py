@@ -102,7 +102,7 @@ def work(arguments: argparse.Namespace) -> None:
         report.save(SCRATCH, facts, results)
     else:
         report.save(RESULTS, facts, results)
-        publish(facts, results)
+        publish(*report.load(RESULTS))
     if any(result.failures for result in results):
         raise SystemExit("some measurements failed")
 

@@ -23,8 +23,7 @@ _FLAT = 1.5
 
 def _edits(module: str, edit: str) -> Preparation:
     def sizes(scale: Scale) -> dict[str, Any]:
-        most = scale.peer_edits if module.startswith("peer") else max(scale.edits)
-        counts = {f"{count:,}": count for count in scale.edits if count <= most}
+        counts = {f"{count:,}": count for count in scale.edits}
         return {"module": module, "function": "edit_state", "counts": counts, "edit": edit}
 
     return sampled("cpu", sizes)
