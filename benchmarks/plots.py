@@ -112,6 +112,7 @@ def _lines(axes: Any, result: Result, title: str) -> None:
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
+    axes.tick_params(axis="x", labelsize=8)
     axes.grid(color=_INK, alpha=0.25, linewidth=0.5)
 
 

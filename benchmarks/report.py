@@ -53,7 +53,7 @@ HEADLINES = {
     "state-append": "an append to a list in the state, 1,000 of them",
     "import": "import",
 }
-_README_BLOCK = re.compile(r"(?<=<!-- Made by benchmarks/run.py. -->\n).*?(?=<!-- . -->)", re.S)
+_README_TABLE = re.compile(r"^\| \| ours / .*\n(?:\|.*\n)+", re.M)
 
 About = Mapping[str, Any]
 
@@ -292,8 +292,12 @@ def document(folder: Path, facts: About, results: Sequence[Result]) -> None:
 def _list_table(title: str, lines: Sequence[Sequence[str]]) -> list[str]:
     written = [f".. list-table:: {title}", "   :header-rows: 1", ""]
     for first, *rest in lines:
-        written += [f"   * - {first}", *(f"     - {cell}" for cell in rest)]
+        written += [f"   * - {first}", *(f"     - {_unbroken(cell)}" for cell in rest)]
     return written
+
+
+def _unbroken(cell: str) -> str:
+    return re.sub(r" ± |(?<=\d) ×$", lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), cell)
 
 
 def update_readme(path: Path, results: Sequence[Result]) -> None:
@@ -306,6 +310,6 @@ def update_readme(path: Path, results: Sequence[Result]) -> None:
         ratios = [_ratio(result, subject, figure) for subject in (PEER, BY_HAND, LIMIT)]
         verdicts = [_verdict(result, target) for target in result.row.targets if target.figure == figure]
         lines.append(f"| {' | '.join([words, *ratios, '; '.join(verdicts) or '–'])} |")
-    text, count = _README_BLOCK.subn(lambda _: "\n" + "\n".join(lines) + "\n\n", path.read_text(encoding="utf-8"))
-    assert count == 1, f"{path.name} has no place for the table"
+    text, count = _README_TABLE.subn(lambda _: "\n".join(lines) + "\n", path.read_text(encoding="utf-8"))
+    assert count == 1, f"{path.name} has no table to replace"
     path.write_text(text, encoding="utf-8")
