@@ -96,6 +96,14 @@ ROWS = [
         _BRIDGE,
     ),
     _row("wsgi", "gunicorn, plain WSGI, blocking", _three("gunicorn", "wsgi_app:app"), "data-stream/thread", _BRIDGE),
+    # By hand and at the limit it is what is above: a thread of the server cannot await.
+    _row(
+        "wsgi-coroutine",
+        "gunicorn, plain WSGI, coroutine",
+        _three("gunicorn", "wsgi_app:app"),
+        "data-stream/coroutine",
+        None,
+    ),
 ]
 
 
