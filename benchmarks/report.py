@@ -20,11 +20,11 @@ from benchmarks.rows import ROWS
 #: The tables, in the order of their page, and what they count.
 FAMILIES = {
     "encode": "From ``append_text`` to encoded bytes, in process: µs of processor time for each chunk",
-    "servers": "Through a server, 100 clients, 200 chunks each, 10 ms apart: µs of processor time for each chunk",
+    "servers": "Through a server, 100 clients with a chunk each 10 ms: µs of processor time for each chunk",
     "growth": "More streams at once, ten chunks a second each: µs of processor time for each chunk",
     "latency": "How long it takes: ms",
     "memory": "Quiet streams in one process: KiB for each",
-    "stalled": "A client that stops reading a stream of 1 GB",
+    "stalled": "A client that stops reading a fast stream",
     "lifecycle": "Start and end",
     "state": "Edits of the state, from the edit to encoded bytes: µs of processor time for each",
 }

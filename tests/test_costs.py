@@ -24,6 +24,7 @@ import pytest
 from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.serialization import DataStreamEncoder
 from tests.helpers import require
+from tests.responses.asgi import Client
 
 CHUNKS = 1_000
 
@@ -166,18 +167,9 @@ async def respond(name: str) -> int:
     """Answer an ASGI request, with the heartbeat."""
     from assistant_stream_ce.responses.starlette import DataStreamResponse
 
-    writes = 0
-
-    async def send(message: Any) -> None:
-        nonlocal writes
-        writes += bool(message.get("body"))
-
-    async def receive() -> Any:
-        await asyncio.Event().wait()
-
-    scope = {"type": "http", "method": "GET", "asgi": {"version": "3.0", "spec_version": "2.3"}}
-    await DataStreamResponse(make_stream(name))(scope, receive, send)
-    return writes
+    client = Client()
+    await client.call(DataStreamResponse(make_stream(name)))
+    return len(client.pieces)
 
 
 WAYS: dict[str, Callable[[str], Awaitable[int]]] = {"encoded": encode, "response": respond}
