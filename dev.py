@@ -20,7 +20,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
-PYTHON = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # Debian leaves it out of its Python.
 HAS_ENSUREPIP = importlib.util.find_spec("ensurepip") is not None
 CONFORMANCE = ROOT / "tests" / "conformance"
@@ -33,23 +32,34 @@ def run(*command: str | Path, folder: Path = ROOT) -> None:
         raise SystemExit(status)
 
 
-def pip() -> tuple[str | Path, ...]:
+def python_of(environment: Path) -> Path:
+    """Return the Python of a virtual environment."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+PYTHON = python_of(ENVIRONMENT)
+
+
+def pip(python: Path) -> tuple[str | Path, ...]:
     """Return the command of the environment's pip; of this Python's own where it cannot give pip to others."""
     if HAS_ENSUREPIP:
-        return (PYTHON, "-m", "pip")
-    return (sys.executable, "-m", "pip", "--python", PYTHON)
+        return (python, "-m", "pip")
+    return (sys.executable, "-m", "pip", "--python", python)
 
 
-def set_up(extra: str) -> None:
-    """Make the virtual environment, with the project and one of its extras; do nothing when that is done."""
-    if not PYTHON.exists():
-        print("Making the virtual environment .venv ...", flush=True)
-        venv.create(ENVIRONMENT, with_pip=HAS_ENSUREPIP)
-    wanted = hashlib.sha256((ROOT / "setup.cfg").read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    done = ENVIRONMENT / f"installed-{extra}"
+def set_up(extra: str, environment: Path = ENVIRONMENT, *requirements: Path) -> None:
+    """Make a virtual environment, with the project, extras of it and files of requirements; once."""
+    python = python_of(environment)
+    if not python.exists():
+        print(f"Making the virtual environment {environment.relative_to(ROOT)} ...", flush=True)
+        venv.create(environment, with_pip=HAS_ENSUREPIP)
+    files = (ROOT / "setup.cfg", ROOT / "pyproject.toml", *requirements)
+    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    done = environment / f"installed-{extra}"
     if not done.exists() or done.read_text() != wanted:
         print(f"Installing assistant-stream-ce[{extra}] (the first time takes a minute) ...", flush=True)
-        run(*pip(), "install", "--quiet", "--disable-pip-version-check", "--editable", f".[{extra}]")
+        more = [part for path in requirements for part in ("--requirement", path)]
+        run(*pip(python), "install", "--quiet", "--disable-pip-version-check", "--editable", f".[{extra}]", *more)
         done.write_text(wanted)
 
 

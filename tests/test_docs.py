@@ -423,6 +423,9 @@ def run_command(block: Block, command: str, folder: Path) -> None:
         check_requirements(words[2:])
     elif words[:2] == ["python3", "dev.py"]:
         assert words[2] in importlib.import_module("dev").COMMANDS
+    elif words[:2] == ["python3", "benchmarks/run.py"]:
+        benchmarks = importlib.import_module("benchmarks.run")
+        assert benchmarks.chosen(benchmarks.parser().parse_args(words[2:]).only)
     elif words[0] in ("uvicorn", "gunicorn"):
         run_server(block.page, words, folder)
     else:

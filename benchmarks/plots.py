@@ -1,0 +1,147 @@
+"""The plots of the documentation. Their colours can be told apart by everyone, on white and on black."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib import pyplot
+
+from benchmarks.measure import BY_HAND, LIMIT, OTHER, OURS, PEER, Result
+from benchmarks.report import number
+
+# The palette of Okabe and Ito.
+COLOURS = {OURS: "#0072B2", PEER: "#D55E00", OTHER: "#CC79A7", BY_HAND: "#E69F00", LIMIT: "#009E73"}
+MARKERS = {OURS: "o", PEER: "s", BY_HAND: "^", LIMIT: "D"}
+#: Read on white as well as on black.
+_INK = "#777777"
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "assistant-stream-ce",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _INK,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": False,
+    "legend.labelcolor": _INK,
+}
+
+# Which figure of a row with several stands for it among the ratios.
+_CHOSEN = {"latency": "median", "memory": "5,000", "state": "1,000"}
+
+
+def draw(folder: Path, results: Sequence[Result]) -> None:
+    """Draw all plots that the results suffice for."""
+    matplotlib.use("svg")
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(_STYLE):
+        for name, plot in (("ratios", _ratios), ("servers", _servers), ("growth", _growth), ("state", _state)):
+            figure = plot(results)
+            figure.savefig(folder / f"{name}.svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+            pyplot.close(figure)
+
+
+def _plain(text: str) -> str:
+    return text.replace("``", "")
+
+
+def _ratios(results: Sequence[Result]) -> Any:
+    """Draw what ours costs as a share of what the peer costs."""
+    bars: list[tuple[str, float, float | None]] = []
+    for result in results:
+        figure = _CHOSEN.get(result.row.family, "")
+        ratio = result.ratio(PEER, figure)
+        if ratio is not None and result.row.family != "stalled":
+            targets = [target.at_most for target in result.row.targets if target.against == PEER]
+            name = _plain(result.row.title) + (f": {figure}" if figure else "")
+            bars.append((name, ratio, targets[0] if targets else None))
+    figure, axes = pyplot.subplots(figsize=(8, 0.3 * len(bars) + 1))
+    places = range(len(bars))
+    ratios = [ratio for _, ratio, _ in bars]
+    axes.barh(places, ratios, 0.65, color=[COLOURS[OURS] if ratio <= 1 else COLOURS[PEER] for ratio in ratios])
+    axes.set_yticks(places, [name for name, _, _ in bars])
+    axes.invert_yaxis()
+    axes.margins(y=0.01)
+    for place, (_, ratio, target) in zip(places, bars, strict=True):
+        axes.annotate(number(ratio), (1.01, place), xycoords=("axes fraction", "data"), va="center")
+        if target is not None:
+            axes.plot([target, target], [place - 0.45, place + 0.45], color=_INK, linewidth=2)
+    axes.axvline(1, color=_INK, linewidth=1, linestyle="--")
+    axes.set_xlabel(f"cost as a share of {PEER}'s (dashed: equal; grey strokes: targets)")
+    axes.set_xlim(0, max([*ratios, 1.0]) * 1.1)
+    return figure
+
+
+def _servers(results: Sequence[Result]) -> Any:
+    """Draw what each chunk costs through each server, as a multiple of ready bytes."""
+    rows = [result for result in results if result.row.family == "servers"]
+    subjects = (OURS, PEER, OTHER, BY_HAND)
+    figure, axes = pyplot.subplots(figsize=(8, 0.7 * len(rows) + 1))
+    height = 0.8 / len(subjects)
+    for place, result in enumerate(rows):
+        bars = [(subject, ratio) for subject in subjects if (ratio := result.ratio(LIMIT, "", subject=subject))]
+        for index, (subject, ratio) in enumerate(bars):
+            middle = place + (index - (len(bars) - 1) / 2) * height
+            label = subject if subject != OTHER else "sse-starlette, pydantic-ai"
+            axes.barh(middle, ratio, height * 0.9, color=COLOURS[subject], label=label)
+            axes.annotate(number(ratio), (ratio, middle), (3, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(range(len(rows)), [_plain(result.row.title) for result in rows])
+    axes.invert_yaxis()
+    axes.margins(y=0.01)
+    axes.axvline(1, color=_INK, linewidth=1, linestyle="--")
+    axes.set_xlabel("processor time for a chunk, as a multiple of sending ready bytes (dashed)")
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    axes.legend(handles.values(), handles.keys(), loc="upper center", bbox_to_anchor=(0.3, 1.08), ncols=4)
+    return figure
+
+
+def _lines(axes: Any, result: Result, title: str) -> None:
+    for subject, figures in result.values.items():
+        sizes = [int(figure.replace(",", "")) for figure in figures]
+        medians = [result.median(subject, figure) for figure in figures]
+        axes.plot(sizes, medians, color=COLOURS[subject], marker=MARKERS[subject], markersize=5, label=subject)
+    axes.set_title(_plain(title))
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    axes.tick_params(axis="x", labelsize=8)
+    axes.grid(color=_INK, alpha=0.25, linewidth=0.5)
+
+
+def _panels(results: Sequence[Result], family: str, columns: int, x_label: str, y_label: str) -> tuple[Any, Any]:
+    rows = [result for result in results if result.row.family == family]
+    lines = -(-len(rows) // columns)
+    figure, axes = pyplot.subplots(
+        lines, columns, figsize=(8, 2.6 * lines + 0.4), sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for place, result in zip(axes.flat, rows, strict=False):
+        _lines(place, result, result.row.title)
+    figure.supxlabel(x_label, fontsize=10, color=_INK)
+    figure.supylabel(y_label, fontsize=10, color=_INK)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure, axes
+
+
+def _growth(results: Sequence[Result]) -> Any:
+    figure, axes = _panels(results, "growth", 2, "streams at once", "µs for each chunk")
+    axes.flat[0].set_ylim(bottom=0)
+    return figure
+
+
+def _state(results: Sequence[Result]) -> Any:
+    figure, axes = _panels(results, "state", 3, "edits", "µs for each edit")
+    axes.flat[0].set_yscale("log")
+    ticks = (0.3, 1, 3, 10, 30, 100)
+    axes.flat[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    for place in axes.flat:
+        place.minorticks_off()
+    return figure

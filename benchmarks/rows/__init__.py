@@ -1,0 +1,16 @@
+"""What is measured, a file for each family of rows."""
+
+from __future__ import annotations
+
+from benchmarks.measure import Row
+from benchmarks.rows import encode, latency, lifecycle, memory, servers, state
+
+ROWS: tuple[Row, ...] = (
+    *encode.ROWS,
+    *servers.ROWS,
+    *servers.GROWTH_ROWS,
+    *latency.ROWS,
+    *memory.ROWS,
+    *lifecycle.ROWS,
+    *state.ROWS,
+)

@@ -1,0 +1,36 @@
+"""Bodies whose bytes are ready."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+
+from benchmarks.subjects.by_hand.frames import FRAMES
+from benchmarks.subjects.work import Order, text_of
+
+
+def ready(order: Order, number: int) -> bytes:
+    """Return bytes to send; they are the same each time, unless the time of sending is asked for."""
+    return FRAMES[order.wire](text_of(order.kind, number))
+
+
+def body(order: Order) -> Iterator[bytes]:
+    """Yield bytes in a thread of the server."""
+    frame = ready(order, 0)
+    for number in range(order.count):
+        yield ready(order, number) if order.kind == "stamps" else frame
+        if order.kind == "quiet":
+            threading.Event().wait()
+        time.sleep(order.seconds)
+
+
+async def body_async(order: Order) -> AsyncIterator[bytes]:
+    """Yield bytes in a coroutine."""
+    frame = ready(order, 0)
+    for number in range(order.count):
+        yield ready(order, number) if order.kind == "stamps" else frame
+        if order.kind == "quiet":
+            await asyncio.Event().wait()
+        await asyncio.sleep(order.seconds)

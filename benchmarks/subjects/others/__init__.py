@@ -1,0 +1,1 @@
+"""Libraries for one part of the work, where they have it."""

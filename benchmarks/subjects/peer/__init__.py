@@ -1,0 +1,1 @@
+"""assistant-stream, the Python package of the assistant-ui project."""

@@ -1,0 +1,124 @@
+"""The benchmarks work, and the documentation shows what they measured. No time is asserted here."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from benchmarks import report
+from benchmarks.measure import (
+    BY_HAND,
+    LIMIT,
+    OURS,
+    PEER,
+    TINY,
+    Preparation,
+    Result,
+    Row,
+    Scale,
+    Target,
+    measure,
+    rotated,
+)
+from benchmarks.rows import ROWS
+from benchmarks.run import ROOT, chosen, parser
+from tests.helpers import require
+
+BY_NAME = {row.name: row for row in ROWS}
+
+
+def test_list_names_every_row_with_nothing_but_python() -> None:
+    # Isolated, and without what is installed: as on a machine that has only Python.
+    command = [sys.executable, "-I", "-S", "benchmarks/run.py", "--list"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=20).stdout
+    assert printed.split() == list(BY_NAME)
+    assert len(BY_NAME) == len(ROWS)
+
+
+@pytest.mark.parametrize("name", ["encode-burst-data-stream", "encode-thread-openai", "run-thread", "state-append"])
+def test_a_row_measures_every_subject(name: str) -> None:
+    require(importlib.util.find_spec("assistant_stream"), "not installed: assistant-stream")
+    steps: list[None] = []
+    result = measure(BY_NAME[name], TINY, lambda: steps.append(None))
+    assert not result.failures
+    assert list(result.values) == list(BY_NAME[name].subjects)
+    assert len(steps) == len(result.values)
+    assert all(value > 0 for figures in result.values.values() for values in figures.values() for value in values)
+
+
+def test_a_server_is_measured() -> None:
+    for package in ("gunicorn", "psutil"):
+        require(importlib.util.find_spec(package), f"not installed: {package}")
+    result = measure(BY_NAME["server-wsgi"], TINY)
+    assert not result.failures
+    assert list(result.values) == [OURS, BY_HAND, LIMIT]
+
+
+def no_preparation(scale: Scale) -> NoReturn:
+    raise AssertionError("not to be measured")
+
+
+def a_row(*targets: Target) -> Row:
+    return Row("a-row", "encode", "work", "µs", dict.fromkeys((OURS, PEER, LIMIT), no_preparation), targets)
+
+
+def test_a_failure_of_one_subject_is_kept_and_the_others_go_on() -> None:
+    def prepare(value: float) -> Preparation:
+        return lambda scale: contextlib.nullcontext(lambda: {"": 1 / value})
+
+    result = measure(dataclasses.replace(a_row(), subjects={OURS: prepare(2), PEER: prepare(0)}), TINY)
+    assert result.values == {OURS: {"": [0.5]}}
+    assert result.failures == {PEER: "ZeroDivisionError: division by zero"}
+
+
+def test_every_round_begins_with_another_subject() -> None:
+    assert [rotated("abc", number) for number in range(4)] == [list("abc"), list("bca"), list("cab"), list("abc")]
+
+
+def test_ratios_are_made_inside_each_round() -> None:
+    result = Result(a_row(Target(0.5, PEER), Target(1.0, LIMIT)))
+    for ours, peer, limit in ((1.0, 4.0, 0.5), (10.0, 40.0, 5.0), (2.0, 2.0, 1.0)):
+        for subject, value in ((OURS, ours), (PEER, peer), (LIMIT, limit)):
+            result.add(subject, {"": value})
+    assert result.median(OURS, "") == 2
+    assert result.spread(OURS, "") == 4.5
+    assert result.ratio(PEER, "") == 0.25
+    assert [report.is_met(result, target) for target in result.row.targets] == [True, False]
+    assert list(report.missed([result])) == ["work: 2.00 ×, where at most 1 × limit is wanted"]
+    head, line = report.table([result])
+    assert head == ["work", OURS, PEER, LIMIT, "ours / assistant-stream", "ours / limit", "target"]
+    assert line == [
+        "work",
+        "2.00 ± 4.50",
+        "4.00 ± 19.0",
+        "1.00 ± 2.25",
+        "0.25 ×",
+        "2.00 ×",
+        "at most 0.5 × assistant-stream: met; at most 1 × limit: missed",
+    ]
+
+
+def test_the_documentation_shows_the_results(tmp_path: Path) -> None:
+    """Nobody has edited what is made, or forgotten to make it anew: `python3 benchmarks/run.py --render`."""
+    facts, results = report.load(ROOT / "benchmarks" / "results.json")
+    report.document(tmp_path, facts, results)
+    shown = ROOT / "docs" / "performance"
+    made = sorted(path.name for path in tmp_path.iterdir())
+    assert made == sorted(path.name for path in shown.glob("*.inc"))
+    assert [name for name in made if (tmp_path / name).read_text() != (shown / name).read_text()] == []
+    readme = tmp_path / "README.md"
+    readme.write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+    report.update_readme(readme, results)
+    assert readme.read_text(encoding="utf-8") == (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_an_unknown_row_is_named() -> None:
+    with pytest.raises(SystemExit, match="no row 'nothing'"):
+        chosen(parser().parse_args(["--only", "nothing"]).only)
