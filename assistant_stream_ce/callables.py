@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
 from typing import Any, TypeAlias
 
 from assistant_stream_ce.controller import RunController
@@ -58,8 +58,10 @@ def _without_partials(callback: object) -> object:
     return callback
 
 
-def open_surroundings(surroundings: list[Surrounding]) -> ExitStack:
+def open_surroundings(surroundings: list[Surrounding]) -> AbstractContextManager[object]:
     """Enter what surrounds a blocking callback; the callback's exception will pass through it."""
+    if not surroundings:
+        return nullcontext()
     with ExitStack() as stack:
         for surrounding in surroundings:
             manager = surrounding()
@@ -68,8 +70,11 @@ def open_surroundings(surroundings: list[Surrounding]) -> ExitStack:
         return stack.pop_all()
 
 
-async def open_surroundings_async(surroundings: list[Surrounding]) -> AsyncExitStack:
+async def open_surroundings_async(surroundings: list[Surrounding]) -> AbstractAsyncContextManager[object]:
     """Enter what surrounds a coroutine callback; the callback's exception will pass through it."""
+    if not surroundings:
+        # Of a quiet stream's memory a stack would be a twentieth.
+        return nullcontext()
     async with AsyncExitStack() as stack:
         for surrounding in surroundings:
             manager = surrounding()

@@ -138,9 +138,11 @@ class Channel(Generic[T]):
         self.is_unsettled = False
         # Guards every field below, and the order of what enters the queue.
         self._lock = threading.Lock()
-        self._room = threading.Condition(self._lock)
+        # Where threads wait for room. Like the queue below it is made when it is first needed: most runs need
+        # neither, and both together take 10 KB.
+        self._room: threading.Condition | None = None
         # The full batches, and how many.
-        self._queue: janus.SyncQueue[list[T]] = janus.Queue[list[T]](self._most_batches).sync_q
+        self._queue: janus.SyncQueue[list[T]] | None = None
         self._queued = 0
         # The newest batch while it waits, and the places left in it: below 0 after a heavy item, 0 without a batch.
         self._open: list[T] | None = None
@@ -266,7 +268,7 @@ class Channel(Generic[T]):
             self._settle()
         return found
 
-    def _take_or_wait(self) -> list[T] | None | asyncio.Future[None]:
+    def _take_or_wait(self) -> list[T] | asyncio.Future[None] | None:
         """Return the next batch, or a future that is done when it is worth to look again."""
         with self._lock:
             batch = self._take()
@@ -310,6 +312,8 @@ class Channel(Generic[T]):
         # A loop must not block, and the reader's own thread would wait for itself.
         if in_event_loop() or threading.get_ident() == self._reader_thread:
             return
+        if self._room is None:
+            self._room = threading.Condition(self._lock)
         self._blocked += 1
         try:
             while self._is_full() and not self._ended:
@@ -338,6 +342,8 @@ class Channel(Generic[T]):
 
     def _queue_open(self) -> None:
         assert self._open is not None
+        if self._queue is None:
+            self._queue = janus.Queue[list[T]](self._most_batches).sync_q
         self._queue.put_nowait(self._open)
         self._queued += 1
         self._open = None
@@ -345,7 +351,7 @@ class Channel(Generic[T]):
 
     def _take(self) -> list[T] | None:
         """Return the oldest batch, `[]` when none waits, None at the end."""
-        if self._queued:
+        if self._queued and self._queue is not None:
             batch = self._queue.get_nowait()
             self._queued -= 1
         elif self._open is not None:
@@ -355,7 +361,7 @@ class Channel(Generic[T]):
         else:
             return None if self._ended else []
         if self._blocked:
-            self._room.notify_all()
+            self._wake_blocked()
         if self._draining:
             self._wake_draining()
         return batch
@@ -365,11 +371,16 @@ class Channel(Generic[T]):
         self._ended = True
         self._open = None
         self._space = 0
-        self._queue.shutdown(immediate)
-        self._room.notify_all()
+        if self._queue is not None:
+            self._queue.shutdown(immediate)
+        self._wake_blocked()
         self._wake_draining()
         alarm, self._alarm = self._alarm, None
         return alarm
+
+    def _wake_blocked(self) -> None:
+        if self._room is not None:
+            self._room.notify_all()
 
     def _wake_draining(self) -> None:
         for sleeper in self._draining:

@@ -24,15 +24,14 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
 __all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
 
 logger = logging.getLogger("assistant_stream_ce")
 
 
-class _ClientGone(Exception):
-    """`send` failed after the start of the response: there is nobody to send to."""
+_CLIENT_GONE = "the client left while the response was sent"
 
 
 class AssistantStreamResponse(StreamingResponse):
@@ -73,12 +72,12 @@ class AssistantStreamResponse(StreamingResponse):
         """Answer a request: ASGI's calling convention."""
         try:
             if scope["type"] == "websocket":
-                await self._send_body(self._wrap_websocket_denial_send(send))
+                await self.stream_response(self._wrap_websocket_denial_send(send))
             elif scope["method"] == "HEAD":
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             else:
-                await race(self._send_body(send), self._watch(receive))
+                await race(self.stream_response(send), self._watch(receive))
         finally:
             # Before any await: in a cancelled scope the first one would be the last.
             self._body.close()
@@ -86,19 +85,23 @@ class AssistantStreamResponse(StreamingResponse):
         if self.background is not None:
             await self.background()
 
-    async def _send_body(self, send: Send) -> None:
-        async def send_or_leave(message: Message) -> None:
+    async def stream_response(self, send: Send) -> None:
+        """Send the response; return early when that fails after its start, because there is nobody to send to."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for data in self.body_iterator:
+            if not isinstance(data, (bytes, memoryview)):
+                # Of middleware that has wrapped the body.
+                data = data.encode(self.charset)
+            # Spelled out for each piece: one more coroutine around `send` costs 0.2 us.
             try:
-                await send(message)
-            except Exception as error:
-                if message["type"] == "http.response.start":
-                    raise
-                raise _ClientGone from error
-
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+            except Exception:
+                logger.debug(_CLIENT_GONE, exc_info=True)
+                return
         try:
-            await self.stream_response(send_or_leave)
-        except _ClientGone as gone:
-            logger.debug("the client left while the response was sent", exc_info=gone)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except Exception:
+            logger.debug(_CLIENT_GONE, exc_info=True)
 
     async def _watch(self, receive: Receive) -> None:
         await self.listen_for_disconnect(receive)

@@ -44,7 +44,7 @@ class StateDocument:
         # The thread that holds edits together, or 0, and how deep. Others wait until it is over.
         self._group_thread = 0
         self._group_depth = 0
-        self._group_over = threading.Condition(self._lock)
+        self._group_over: threading.Condition | None = None
         #: The text that each thread has read last, and where: `state["text"] += more` reads, adds, and then assigns,
         #: and what others append in between must not be lost.
         self.texts_read: dict[int, tuple[JSON, Key, str]] = {}
@@ -276,6 +276,8 @@ class StateDocument:
     def _await_turn(self) -> None:
         """Wait while another thread holds edits together."""
         while self._group_thread and self._group_thread != get_ident():
+            if self._group_over is None:
+                self._group_over = threading.Condition(self._lock)
             self._group_over.wait()
 
     def _begin_group(self) -> None:
@@ -288,7 +290,8 @@ class StateDocument:
         self._group_depth -= 1
         if not self._group_depth:
             self._group_thread = 0
-            self._group_over.notify_all()
+            if self._group_over is not None:
+                self._group_over.notify_all()
             self._outbox.end_group()
 
     @contextmanager
