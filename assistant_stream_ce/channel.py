@@ -58,7 +58,7 @@ class Alarm(Protocol):
 
 
 class ThreadAlarm:
-    """Wakes one sleeping thread. Made anew for each sleep, so a late ring disturbs nobody."""
+    """Wakes one sleeping thread; the same one may sleep on it again after `arm`."""
 
     __slots__ = ("_lock",)
 
@@ -66,8 +66,12 @@ class ThreadAlarm:
         self._lock = threading.Lock()
         self._lock.acquire()
 
+    def arm(self) -> None:
+        """Forget a ring that came when nobody slept."""
+        self._lock.acquire(blocking=False)
+
     def ring(self) -> bool:
-        """Wake the thread."""
+        """Wake the thread. Once after each `arm`."""
         self._lock.release()
         return True
 
@@ -153,6 +157,7 @@ class Channel(Generic[T]):
         self._nudged = False
         # What wakes the reader: a future of its loop, or a thread's alarm.
         self._alarm: asyncio.Future[None] | ThreadAlarm | None = None
+        self._thread_alarm: ThreadAlarm | None = None
         self._blocked = 0
         self._draining: list[TaskAlarm] = []
         # Of the reader alone; `_owes_turn` after a `get` that did not have to wait, and so let nobody else run.
@@ -281,15 +286,22 @@ class Channel(Generic[T]):
     def get_sync(self, timeout: float | None = None) -> list[T] | None:
         """Wait in a thread for the next batch; `[]` after `timeout` seconds, `None` at the end."""
         self._reader_thread = threading.get_ident()
+        if self._thread_alarm is None:
+            self._thread_alarm = ThreadAlarm()
+        alarm, lock = self._thread_alarm, self._lock
         while True:
-            with self._lock:
+            # As in `put`.
+            lock.acquire()
+            try:
                 batch = self._take()
                 if batch or batch is None:
                     break
-                alarm = ThreadAlarm()
-                self._alarm = alarm
+                if self._alarm is None:
+                    alarm.arm()
+                    self._alarm = alarm
+            finally:
+                lock.release()
             if not alarm.wait(timeout):
-                # The alarm stays: a late ring wakes nobody, and the next sleep replaces it.
                 return []
         if self.is_unsettled:
             self._settle()

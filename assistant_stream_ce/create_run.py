@@ -237,6 +237,8 @@ class SyncReader(Iterator[AssistantStreamChunk]):
         self._run = run
         self._owner = owner
         self._batch: Iterator[AssistantStreamChunk] = iter(())
+        self._get = run.link.channel.get_sync
+        self._has_started = False
 
     def __next__(self) -> AssistantStreamChunk:
         for chunk in self._batch:
@@ -253,9 +255,11 @@ class SyncReader(Iterator[AssistantStreamChunk]):
         Raises:
             BaseException: what the callback raised, once everything before it was read.
         """
-        self._run.start(None)
+        if not self._has_started:
+            self._has_started = True
+            self._run.start(None)
         try:
-            batch = self._run.link.channel.get_sync(timeout)
+            batch = self._get(timeout)
         except BaseException:
             self._run.leave()
             raise

@@ -76,13 +76,15 @@ def dumps_text(text: str) -> bytes:
     Raises:
         TypeError: it is no text.
     """
+    try:
+        if type(text) is str:
+            return _encode(text)
+    except UnicodeEncodeError:
+        # A lone surrogate, which the standard encoder escapes.
+        return json.dumps(text).encode()
     if not isinstance(text, str):
         raise TypeError(f"a str is wanted, not {type(text).__name__}")
-    try:
-        return _encode(text)
-    except (TypeError, UnicodeEncodeError):
-        # A subclass, or a lone surrogate.
-        return json.dumps(text).encode()
+    return dumps_text(str.__str__(text))
 
 
 def plain(value: object, name: str = "value") -> JSON:

@@ -176,12 +176,12 @@ WAYS: dict[str, Callable[[str], Awaitable[int]]] = {"encoded": encode, "response
 
 #: As they are; the same with CPython 3.11, 3.12 and 3.13.
 RECORDED = {
-    ("encoded", "burst"): Costs(writes=4, tasks=2, scheduled=8, timers=0, locks=1024),
-    ("encoded", "yielding"): Costs(writes=1000, tasks=2, scheduled=2005, timers=0, locks=3012),
-    ("encoded", "thread"): Costs(writes=4, tasks=1, scheduled=6, timers=0, locks=1028),
-    ("response", "burst"): Costs(writes=4, tasks=4, scheduled=16, timers=2, locks=1027),
-    ("response", "yielding"): Costs(writes=1000, tasks=4, scheduled=2013, timers=2, locks=3015),
-    ("response", "thread"): Costs(writes=4, tasks=3, scheduled=14, timers=2, locks=1031),
+    ("encoded", "burst"): Costs(writes=4, tasks=2, scheduled=8, timers=0, locks=1023),
+    ("encoded", "yielding"): Costs(writes=1000, tasks=2, scheduled=2005, timers=0, locks=3010),
+    ("encoded", "thread"): Costs(writes=4, tasks=1, scheduled=6, timers=0, locks=1027),
+    ("response", "burst"): Costs(writes=4, tasks=4, scheduled=16, timers=2, locks=1026),
+    ("response", "yielding"): Costs(writes=1000, tasks=4, scheduled=2013, timers=2, locks=3013),
+    ("response", "thread"): Costs(writes=4, tasks=3, scheduled=14, timers=2, locks=1030),
 }
 
 #: What another version of Python or Starlette may need more, all chunks together.

@@ -108,8 +108,10 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
 
     def __init__(self, encoder: Encoder, source: ChunkSource, heartbeat: float | None = None) -> None:
         self._encoder = encoder
+        self._encode_chunk = encoder.encode
         self._stream = as_stream(source)
         self._heartbeat = heartbeat
+        self._echo = None if heartbeat is None else min(heartbeat, _ECHO_SECONDS)
         self._sync_reader: SyncReader | None = None
         self._async_reader: AsyncReader | None = None
         self._is_finished = False
@@ -127,11 +129,11 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
             self._sync_reader = iter(self._stream)
         while not self._is_finished:
             try:
-                batch = self._sync_reader.read(self._patience())
+                batch = self._sync_reader.read(self._echo if self._is_echo_due else self._heartbeat)
             except (Exception, RunCancelled) as error:
                 data = self._fail(error)
             else:
-                self._is_echo_due = batch == [] and not self._is_echo_due
+                self._is_echo_due = not batch and batch is not None and not self._is_echo_due
                 data = self._encode(batch)
             if data:
                 return data
@@ -161,20 +163,18 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         """Leave the stream; see `AssistantStream.aclose`."""
         await (self._async_reader or self._stream).aclose()
 
-    def _patience(self) -> float | None:
-        if self._heartbeat is None or not self._is_echo_due:
-            return self._heartbeat
-        return min(self._heartbeat, _ECHO_SECONDS)
-
     def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
-        if batch is None:
-            self._is_finished = True
-            return self._encoder.finish()
         if not batch:
+            if batch is None:
+                self._is_finished = True
+                return self._encoder.finish()
             return self._encoder.keepalive or b""
         frames: list[bytes] = []
         try:
-            frames.extend(map(self._encoder.encode, batch))
+            if len(batch) == 1:
+                # As it mostly is while a model talks.
+                return self._encode_chunk(batch[0])
+            frames.extend(map(self._encode_chunk, batch))
         except Exception as error:
             # A chunk that was built elsewhere. The run goes on, but nobody reads it any more.
             self._stream.cancel()
