@@ -243,8 +243,6 @@ class Channel(Generic[T]):
         """End the channel: the reader still gets all that was put, and `last` if there is one, then the end."""
         with self._lock:
             first = self._append(last, 1) if last is not None and not self._ended else None
-            if self._open is not None:
-                self._queue_open()
             reader = self._end(immediate=False) or first
         self._wake(reader)
 
@@ -252,6 +250,7 @@ class Channel(Generic[T]):
         """End the channel for a reader who has left: what waits is dropped, and all who sleep wake."""
         with self._lock:
             self._queued = 0
+            self._open = None
             reader = self._end(immediate=True)
         self._wake(reader)
 
@@ -381,7 +380,7 @@ class Channel(Generic[T]):
     def _end(self, *, immediate: bool) -> asyncio.Future[None] | ThreadAlarm | None:
         """End the channel; return the alarm to ring."""
         self._ended = True
-        self._open = None
+        # The open batch is still read, but takes no more.
         self._space = 0
         if self._queue is not None:
             self._queue.shutdown(immediate)

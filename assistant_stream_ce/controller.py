@@ -25,7 +25,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, Reasonin
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.jsonvalue import plain, weight
 from assistant_stream_ce.state import StateDocument, StateProxy
-from assistant_stream_ce.state.proxy import proxy
+from assistant_stream_ce.state.proxy import root_proxy
 from assistant_stream_ce.tool_calls import ToolCallController, ToolCalls
 
 __all__ = ("ChunkSource", "RunController", "ToolCallController")
@@ -288,7 +288,7 @@ class RunController:
     @property
     def state(self) -> Any:
         """The state, as a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
-        return proxy(self.link.state, self.link.state.root())
+        return root_proxy(self.link.state)
 
     @state.setter
     def state(self, value: Any) -> None:
@@ -302,9 +302,9 @@ class RunController:
         Raises:
             StateError: there is no text at the path.
         """
-        if isinstance(path, str) or not isinstance(path, Sequence):
+        if type(path) is not list and (isinstance(path, str) or not isinstance(path, Sequence)):
             raise TypeError(f"path must be a list of keys and indexes, not {type(path).__name__}")
-        self.link.state.append_text(tuple(str(segment) for segment in path), text)
+        self.link.state.append_text(tuple(map(str, path)), text)
 
     @contextmanager
     def edit_state(self) -> Generator[Any]:

@@ -68,7 +68,7 @@ def create_run(
     for name, hook in (("on_error", on_error), ("on_finish", on_finish)):
         if hook is not None and not callable(hook):
             raise TypeError(f"{name} must be callable, not {type(hook).__name__}")
-    if is_callable_as(inspect.iscoroutinefunction, on_error):
+    if on_error is not None and is_callable_as(inspect.iscoroutinefunction, on_error):
         raise TypeError("on_error must be a plain function: its text is wanted at once")
     if executor is not None and not isinstance(executor, Executor):
         raise TypeError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")

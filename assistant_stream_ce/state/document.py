@@ -52,7 +52,7 @@ class StateDocument:
     # --- reading ---
 
     def root(self) -> JSON:
-        """Return the state itself, which only the document may change."""
+        """Return the state itself, which only the document may change. To read one item takes no lock."""
         root = self._root[0]
         if type(root) is str:
             self.texts_read[get_ident()] = (self._root, 0, root)

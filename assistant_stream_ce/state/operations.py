@@ -141,10 +141,16 @@ def locate_text(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
     Raises:
         StateError: there is no text at the path, or a front end could not extend it.
     """
-    text = lookup(root[0], path)
+    try:
+        container, key = locate(root, path)
+        text = container[key]
+    except (StateError, LookupError):
+        # It says more plainly what is missing.
+        lookup(root[0], path)
+        raise
     if type(text) is not str:
         raise StateError(f"cannot append text to {show(path)}: it is {_kind(text)}. Set it to a text first")
-    return locate(root, path)
+    return container, key
 
 
 def resolve(root: list[JSON], operation: Operation) -> tuple[JSON, str | int, JSON]:

@@ -17,7 +17,7 @@ from assistant_stream_ce.state.document import StateDocument
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
 from assistant_stream_ce.state.places import Key, Place
 
-__all__ = ("StateDict", "StateList", "StateProxy", "proxy")
+__all__ = ("StateDict", "StateList", "StateProxy", "root_proxy")
 
 
 class StateProxy(Place):
@@ -134,7 +134,7 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Put a value in unless the key is there; return the item."""
         key = _key(key)
-        return proxy(self._document, self._document.set_default(self, key, default), self, key)
+        return _proxy(self._document, self._document.set_default(self, key, default), self, key)
 
     def pop(self, key: str, *default: Any) -> Any:
         """Remove a key and return its value, or `default` when it is missing."""
@@ -180,7 +180,7 @@ class StateList(StateProxy, MutableSequence[Any]):
         items = self._node
         if isinstance(index, slice):
             found = list(enumerate(items))[index]
-            return [proxy(self._document, item, self, i) for i, item in found]
+            return [_proxy(self._document, item, self, i) for i, item in found]
         length = len(items)
         if not -length <= index < length:
             raise IndexError(f"{self.name()} has {length} items: no index {index}")
@@ -285,10 +285,19 @@ class StateList(StateProxy, MutableSequence[Any]):
 _PROXIES: dict[type, type[StateProxy]] = {dict: StateDict, list: StateList}
 
 
-def proxy(document: StateDocument, value: JSON, above: Place | None = None, key: Key = 0) -> Any:
+def _proxy(document: StateDocument, value: JSON, above: Place | None = None, key: Key = 0) -> Any:
     """Return a proxy for a dict or list of the state, or the value itself when it is neither."""
     kind = _PROXIES.get(type(value))
     return value if kind is None else kind(document, value, above, key)
+
+
+def root_proxy(document: StateDocument) -> Any:
+    """Return a proxy for the whole state, or the state itself when it is no dict or list."""
+    # Before the state itself: if that is replaced in between, the proxy finds out.
+    version = document.version
+    root = document.root()
+    kind = _PROXIES.get(type(root))
+    return root if kind is None else kind(document, root, None, 0, (), version)
 
 
 def _key(key: object) -> str:

@@ -13,7 +13,7 @@ import pytest
 from assistant_stream_ce import RunController, StateError, UpdateStateChunk, create_run
 from assistant_stream_ce.state import StateDict, StateDocument, StateList
 from assistant_stream_ce.state.operations import apply
-from assistant_stream_ce.state.proxy import proxy
+from assistant_stream_ce.state.proxy import root_proxy
 from tests.helpers import as_kind
 
 
@@ -32,7 +32,7 @@ class Recorded:
 
     @property
     def state(self) -> Any:
-        return proxy(self.document, self.document.root())
+        return root_proxy(self.document)
 
     @property
     def updates(self) -> list[list[Any]]:
