@@ -216,7 +216,7 @@ class Channel(Generic[T]):
     def wait_for_room(self) -> None:
         """Block a worker thread while the channel is full; return at once in a coroutine."""
         # A look without the lock, to spare it: a wrong answer lets one item more in, or is corrected under the lock.
-        if self._is_full():
+        if self._space <= 0 and self._is_full():
             with self._lock:
                 self._wait_while_full()
 

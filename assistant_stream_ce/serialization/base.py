@@ -50,12 +50,13 @@ class Encoder(ABC):
         Raises:
             TypeError: it is no chunk, or holds what is not JSON.
         """
-        write = self._writers.get(type(chunk))
-        if write is None:
+        try:
+            write = self._writers[type(chunk)]
+        except KeyError:
             raise TypeError(
                 f"a stream of chunks is wanted, but it holds a {type(chunk).__name__}: yield TextDeltaChunk(...), "
                 "or call controller.append_text(...) in a callback of create_run"
-            )
+            ) from None
         return write(self, chunk)
 
     @abstractmethod
