@@ -208,7 +208,14 @@ class Channel(Generic[T]):
         with self._lock:
             self._space -= weight
 
-    def check(self) -> None:
+    def admit(self) -> None:
+        """Wait for room, as `put` would, and refuse if the channel has ended."""
+        if self._space <= 0 and self._is_full():
+            self.wait_for_room()
+        if self._ended:
+            self._refuse()
+
+    def refuse_after_end(self) -> None:
         """Refuse, as `put` would, if the channel has ended."""
         if self._ended:
             self._refuse()

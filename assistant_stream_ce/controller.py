@@ -24,8 +24,8 @@ from assistant_stream_ce.channel import Channel
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, ReasoningDeltaChunk, TextDeltaChunk
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.jsonvalue import plain, weight
-from assistant_stream_ce.state import StateDocument, StateProxy
-from assistant_stream_ce.state.proxy import root_proxy
+from assistant_stream_ce.state import StateDocument
+from assistant_stream_ce.state.proxy import assign_root, read_root
 from assistant_stream_ce.tool_calls import ToolCallController, ToolCalls
 
 __all__ = ("ChunkSource", "RunController", "ToolCallController")
@@ -102,12 +102,12 @@ def _settle_state(find_link: Callable[[], RunLink | None]) -> None:
 class _StateUpdates:
     """The way of state operations to the channel."""
 
-    __slots__ = ("_channel", "charge", "check", "is_newest", "wait_for_room")
+    __slots__ = ("_channel", "admit", "charge", "is_newest", "refuse_after_end")
 
     def __init__(self, channel: Channel[AssistantStreamChunk]) -> None:
         self._channel = channel
-        self.wait_for_room = channel.wait_for_room
-        self.check = channel.check
+        self.admit = channel.admit
+        self.refuse_after_end = channel.refuse_after_end
         self.is_newest: Callable[[Any], bool] = channel.is_newest
         self.charge = channel.charge
 
@@ -147,7 +147,7 @@ class RunController:
         elif text:
             self._put(TextDeltaChunk(text, self._parent_id), places(len(text)))
         else:
-            self.link.channel.check()
+            self.link.channel.refuse_after_end()
 
     def append_reasoning(self, text: str) -> None:
         """Append text to the reasoning. An empty text changes nothing."""
@@ -158,7 +158,7 @@ class RunController:
         elif text:
             self._put(ReasoningDeltaChunk(text, self._parent_id), places(len(text)))
         else:
-            self.link.channel.check()
+            self.link.channel.refuse_after_end()
 
     def add_tool_call(self, tool_name: str, tool_call_id: str | None = None) -> ToolCallController:
         """Start a tool call. `await` is optional; `with` and `async with` close it.
@@ -288,13 +288,11 @@ class RunController:
     @property
     def state(self) -> Any:
         """The state, as a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
-        return root_proxy(self.link.state)
+        return read_root(self.link.state)
 
     @state.setter
     def state(self, value: Any) -> None:
-        # `controller.state += [1]` edits the list and then assigns it back to its own place.
-        if not (isinstance(value, StateProxy) and value.is_root_of(self.link.state)):
-            self.link.state.set_root(value)
+        assign_root(self.link.state, value)
 
     def append_state_text(self, path: Sequence[str | int], text: str) -> None:
         """Append to a text in the state, for example at `["messages", 0, "text"]`.
@@ -310,9 +308,9 @@ class RunController:
     def edit_state(self) -> Generator[Any]:
         """Hold several edits of the state together, for example to count: `with controller.edit_state() as state:`.
 
-        Edits of other threads wait until the block ends, and the front end gets all of it in one chunk. So do
-        nothing slow inside, and do not `await`. What is appended to the message inside is sent before the
-        edits. An exception does not undo the edits before it.
+        Edits of other threads wait until the block ends, and the front end gets all of it in one chunk. So only edit
+        inside: what else waits there, `append_text` included, may wait for one who waits for the block. An
+        exception does not undo the edits before it.
         """
         with self.link.state.edit():
             yield self.state
@@ -320,7 +318,8 @@ class RunController:
     def flush(self) -> None:
         """Close the group of state edits: what follows travels in a chunk of its own.
 
-        Edits are handed over at once in any case; those in one waiting chunk reach the client together.
+        Edits are handed over at once in any case; those in one waiting chunk reach the client together. Inside
+        `edit_state` it does nothing.
         """
         self.link.state.flush()
 

@@ -111,6 +111,16 @@ class NotPlainError(Exception):
     """A value is not made of exactly the types of JSON, or holds what must be left out: `plain` knows what to do."""
 
 
+class Copyable:
+    """What stands for a plain value, and copies it in one step, whatever other threads do to it."""
+
+    __slots__ = ()
+
+    def value(self) -> JSON:
+        """Return the plain value."""
+        raise NotImplementedError
+
+
 def copy_plain(value: Any, depth: int = 0) -> JSON:
     """Copy a value that is JSON already, as most are; the fast half of `plain`.
 
@@ -149,6 +159,8 @@ def key_text(key: object, path: str) -> str:
     Raises:
         TypeError: it is no text, number, boolean or None, nor anything that becomes one.
     """
+    if isinstance(key, Copyable):
+        raise TypeError(f"{path} has a key that is a dict or list: keys must be text")
     if isinstance(key, str):
         return str(_plain(key, path, 0))
     if key is None or isinstance(key, bool):
@@ -205,6 +217,8 @@ def _sequence(value: Sequence[object], path: str, depth: int) -> JSON:
 
 def _other(value: object, path: str, depth: int) -> JSON:
     """Convert what is not exactly a JSON type: subclasses, look-alikes, and what msgspec or pydantic knows."""
+    if isinstance(value, Copyable):
+        return value.value()
     if not isinstance(value, _BYTES):
         for kind, convert in _LOOK_ALIKES:
             if isinstance(value, kind):

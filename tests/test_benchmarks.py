@@ -44,11 +44,14 @@ def test_list_names_every_row_with_nothing_but_python() -> None:
 
 @pytest.mark.parametrize("name", ["encode-burst-data-stream", "encode-thread-openai", "run-thread", "state-append"])
 def test_a_row_measures_every_subject(name: str) -> None:
-    require(importlib.util.find_spec("assistant_stream"), "not installed: assistant-stream")
+    row = BY_NAME[name]
+    if importlib.util.find_spec("assistant_stream") is None:
+        # It is installed with the benchmarks only, and not for the tests.
+        row = dataclasses.replace(row, subjects={who: row.subjects[who] for who in row.subjects if who != PEER})
     steps: list[None] = []
-    result = measure(BY_NAME[name], TINY, lambda: steps.append(None))
+    result = measure(row, TINY, lambda: steps.append(None))
     assert not result.failures
-    assert list(result.values) == list(BY_NAME[name].subjects)
+    assert list(result.values) == list(row.subjects)
     assert len(steps) == len(result.values)
     assert all(value > 0 for figures in result.values.values() for values in figures.values() for value in values)
 

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from threading import get_ident
 from typing import Any, TypeVar
 
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import ATOMS, JSON, NotPlainError, clone, copy_plain, plain
+from assistant_stream_ce.jsonvalue import ATOMS, JSON, NotPlainError, clone, copy_plain, plain, weight
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path, show
 from assistant_stream_ce.state.outbox import Outbox, Outlet
 from assistant_stream_ce.state.places import Key, Place, has_item, path_of
+from assistant_stream_ce.state.texts import Sums, text_read
+from assistant_stream_ce.state.update import Spot
 
 __all__ = ("StateDocument",)
 
 T = TypeVar("T")
+
+# Containers in containers; a value in them may be as deep again.
+_DEEPEST = 200
 
 
 class StateDocument:
     """Holds the state and turns each edit into the smallest operations that say it.
 
     Every method may be called from any thread; each edit is atomic, and operations leave in the order in which the
-    edits happened. Values are copied in and out. An edit that raises has changed nothing.
+    edits happened. Values are copied in, and mostly out. An edit that raises has changed nothing.
 
     Args:
         value: where the state starts, as the front end has it already.
@@ -33,7 +38,7 @@ class StateDocument:
     """
 
     def __init__(self, value: JSON, outlet: Outlet) -> None:
-        self._wait_for_room = outlet.wait_for_room
+        self._outlet = outlet
         # Guards every field below and all of the value. Held for moments only, so that a reader's loop may wait for it.
         self._lock = threading.Lock()
         # The only item is the state: so the root has a container, as everything else.
@@ -45,24 +50,24 @@ class StateDocument:
         self._group_thread = 0
         self._group_depth = 0
         self._group_over: threading.Condition | None = None
-        #: The text that each thread has read last, and where: `state["text"] += more` reads, adds, and then assigns,
-        #: and what others append in between must not be lost.
-        self.texts_read: dict[int, tuple[JSON, Key, str]] = {}
+        #: The newest `+=` of each thread on a text that was read here.
+        self.sums: Sums = {}
 
     # --- reading ---
 
     def root(self) -> JSON:
-        """Return the state itself, which only the document may change. To read one item takes no lock."""
-        root = self._root[0]
-        if type(root) is str:
-            self.texts_read[get_ident()] = (self._root, 0, root)
-        return root
+        """Return the state itself, which only the document may change. To read one item of it takes no lock."""
+        return self._root[0]
 
-    def check(self, place: Place) -> None:
-        """Raise if a place is no longer part of the state.
+    def root_text(self, text: str) -> str:
+        """Return a state that is a text, as it is read."""
+        return text_read(self._root, 0, text, self.sums)
+
+    def refresh(self, place: Place) -> None:
+        """Find a place again.
 
         Raises:
-            StateError: it is not.
+            StateError: it is no longer part of the state.
         """
         with self._lock:
             path = path_of(place, self._root[0])
@@ -70,37 +75,52 @@ class StateDocument:
                 place._path, place._version = path, self.version
 
     def value(self, place: Place) -> JSON:
-        """Return a plain copy of what is at a place."""
+        """Return a plain copy of what is at a place.
+
+        Raises:
+            StateError: it is no longer part of the state.
+        """
         with self._lock:
+            path_of(place, self._root[0])
             return clone(place._node)
 
-    def is_root(self, place: Place) -> bool:
-        """Return whether a place is the whole state."""
-        return self._root[0] is place._node
+    def item(self, place: Place, key: Any) -> JSON:
+        """Return an item itself, after any edit that goes on; see `root`."""
+        with self._lock:
+            return place._node[key]
 
     # --- editing ---
+    # Each of these raises `StateError` where a front end could not apply the edit or the place has gone, `TypeError`
+    # for what is not JSON, and `RunCancelled` or `RunEndedError` when nothing can be sent any more.
 
     @contextmanager
     def edit(self) -> Generator[None]:
         """Hold several edits together: others wait until the end, and all travel in one chunk."""
-        if self._group_thread != get_ident():
-            self._wait_for_room()
+        self._admit()
         with self._lock:
             self._await_turn()
-            self._begin_group()
+            if not self._group_depth:
+                self._outbox.hold(in_new_chunk=True)
+                self._group_thread = get_ident()
+            self._group_depth += 1
         try:
             yield
         finally:
             with self._lock:
-                self._end_group()
+                self._group_depth -= 1
+                if not self._group_depth:
+                    self._group_thread = 0
+                    if self._group_over is not None:
+                        self._group_over.notify_all()
+                    self._outbox.release()
 
     def set_root(self, value: object) -> None:
         """Replace the whole state; a text that extends the one there travels as `append-text`."""
         new = plain(value, "state")
-        self._wait_for_room()
+        self._admit()
         with self._lock:
             self._await_turn()
-            self._write(self._root, 0, (), new)
+            self._assign(self._root, 0, 0, (), value, new)
 
     def set_item(self, place: Place, key: Key, value: object) -> None:
         """Put a value into a dict, or in place of an item of a list; a longer text travels as `append-text`.
@@ -109,42 +129,33 @@ class StateDocument:
             IndexError: there is no such item in the list.
         """
         new = value if type(value) in ATOMS else _plain(value, place, key)
-        self._wait_for_room()
+        self._admit()
         with self._lock:
             if self._group_thread:
                 self._await_turn()
             path = place._path if place._version == self.version else self._path(place)
             container = place._node
-            if type(container) is list:
-                key = _index(place, key)
-            self._write(container, key, (*path, str(key)), new)
+            index = _index(place, key) if type(container) is list else key
+            self._assign(container, index, key, (*path, str(index)), value, new)
 
     def set_default(self, place: Place, key: str, value: object) -> JSON:
-        """Put a value into a dict unless the key is there; return the item itself."""
+        """Put a value into a dict unless the key is there; return the item itself, see `root`."""
         new = _plain(value, place, key)
-        self._wait_for_room()
-        with self._lock:
-            self._await_turn()
-            path = self._path(place)
+        with self._edits_of(place) as path:
             if key not in place._node:
                 self._write(place._node, key, (*path, key), new)
             return place._node[key]
 
     def append_text(self, path: Path, text: str) -> None:
-        """Extend the text at a path.
-
-        Raises:
-            StateError: there is no text.
-        """
+        """Extend the text at a path."""
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")
         more: str = plain(text)
-        self._wait_for_room()
+        self._admit()
         with self._lock:
             self._await_turn()
             container, key = ops.locate_text(self._root, path)
             if more:
-                self._forget_text()
                 spot = self._outbox.open(path)
                 ops.extend_text(container, key, more)
                 self._outbox.note_text(spot, more)
@@ -152,7 +163,7 @@ class StateDocument:
     def append(self, place: Place, value: object) -> None:
         """Append a value to a list: one `set` behind the end."""
         new = _plain(value, place, len(place._node))
-        self._wait_for_room()
+        self._admit()
         with self._lock:
             if self._group_thread:
                 self._await_turn()
@@ -175,7 +186,7 @@ class StateDocument:
             if index >= len(items):
                 self._append(items, path, new)
             else:
-                self._rewrite(path, lambda: items.insert(index, new))
+                self._rewrite(path, lambda: items.insert(index, new), weight(new))
 
     def assign_slice(self, place: Place, index: slice, values: Iterable[object]) -> None:
         """Replace some items of a list, and append what is more at its end; or else send it again whole."""
@@ -183,20 +194,28 @@ class StateDocument:
         with self._edits_of(place, len(new)) as path:
             items = place._node
             span = range(*index.indices(len(items)))
+            is_whole = len(span) == len(items) > 1
             is_end = span.step == 1 and max(span.start, span.stop) == len(items)
-            if len(span) == len(new) or (is_end and len(span) < len(new)):
+            if not is_whole and (len(span) == len(new) or (is_end and len(span) < len(new))):
                 for i, value in zip(span, new, strict=False):
                     self._write(items, i, (*path, str(i)), value)
                 for value in new[len(span) :]:
                     self._append(items, path, value)
             else:
-                self._rewrite(path, lambda: items.__setitem__(index, new))
+                self._rewrite(path, lambda: items.__setitem__(index, new), weight(new))
+
+    def delete_slice(self, place: Place, index: slice) -> None:
+        """Remove some items of a list."""
+        with self._edits_of(place) as path:
+            items = place._node
+            if range(*index.indices(len(items))):
+                self._rewrite(path, lambda: items.__delitem__(index))
 
     def update(self, place: Place, items: Mapping[str, object]) -> None:
         """Put several values into a dict."""
         new = {key: _plain(value, place, key) for key, value in items.items()}
         with self._edits_of(place, len(new)) as path:
-            ops.check(tuple(new))
+            ops.refuse_unsafe(tuple(new))
             for key, value in new.items():
                 self._write(place._node, key, (*path, key), value)
 
@@ -217,18 +236,19 @@ class StateDocument:
             return list(place._node), clone(place._node)
 
     def reorder(self, place: Place, before: Sequence[JSON], order: Sequence[int]) -> bool:
-        """Bring a list into another order; return false, changing nothing, if it holds other items by now.
+        """Bring a list into another order, or leave items out; return false if it holds other items by now.
 
         Args:
             place: the list.
             before: its items, as `snapshot` returned them.
-            order: the present indexes, in their new order.
+            order: the indexes of the items that stay, in their new order.
         """
         with self._edits_of(place) as path:
             items = place._node
             if len(items) != len(before) or any(a is not b for a, b in zip(items, before, strict=True)):
                 return False
-            self._rewrite(path, lambda: items.__setitem__(slice(None), [before[i] for i in order]))
+            if list(order) != list(range(len(before))):
+                self._rewrite(path, lambda: items.__setitem__(slice(None), [before[i] for i in order]))
             return True
 
     def apply(self, operations: Sequence[Operation]) -> None:
@@ -237,29 +257,12 @@ class StateDocument:
         Raises:
             StateError: one of them cannot be applied. The state stays as it was.
         """
-        checked: list[Operation] = [
-            {"type": o["type"], "path": [str(s) for s in o["path"]], "value": plain(o["value"], show(o["path"]))}
-            for o in operations
-        ]
-        with self.edit(), self._lock:
-            self._forget_text()
-            self.version += 1
-            undo: list[tuple[JSON, Key, list[JSON]]] = []
-            try:
-                for operation in checked:
-                    container, key, value = ops.resolve(self._root, operation)
-                    undo.append((container, key, [container[key]] if has_item(container, key) else []))
-                    ops.assign(container, key, value)
-            except StateError:
-                for container, key, before in reversed(undo):
-                    _restore(container, key, before)
-                raise
-            for operation in checked:
-                spot = self._outbox.open(tuple(operation["path"]))
-                if operation["type"] == "set":
-                    self._outbox.note_set(spot)
-                elif operation["value"]:
-                    self._outbox.note_text(spot, operation["value"])
+        checked = [_checked(operation) for operation in operations]
+        self._admit()
+        with self._lock:
+            self._await_turn()
+            with self._held_together(len(checked)):
+                self._apply(checked)
 
     def flush(self) -> None:
         """Let no later edit join those that wait. In a group it does nothing."""
@@ -271,6 +274,11 @@ class StateDocument:
         with self._lock:
             self._outbox.seal()
 
+    def _admit(self) -> None:
+        # Others wait for a group, so its own thread must not wait for the reader.
+        if self._group_thread != get_ident():
+            self._outlet.admit()
+
     # --- with the lock held ---
 
     def _await_turn(self) -> None:
@@ -280,75 +288,104 @@ class StateDocument:
                 self._group_over = threading.Condition(self._lock)
             self._group_over.wait()
 
-    def _begin_group(self) -> None:
-        if not self._group_depth:
-            self._outbox.begin_group()
-            self._group_thread = get_ident()
-        self._group_depth += 1
-
-    def _end_group(self) -> None:
-        self._group_depth -= 1
-        if not self._group_depth:
-            self._group_thread = 0
-            if self._group_over is not None:
-                self._group_over.notify_all()
-            self._outbox.end_group()
-
     @contextmanager
     def _edits_of(self, place: Place, count: int = 1) -> Generator[Path]:
-        """Hold the lock for so many edits of a place, which travel together; a single one may join those that wait."""
-        with self.edit() if count > 1 else nullcontext():
-            if self._group_thread != get_ident():
-                self._wait_for_room()
-            with self._lock:
-                self._await_turn()
-                yield self._path(place)
+        """Take the lock for so many edits of a place, which travel together; return its path."""
+        self._admit()
+        with self._lock:
+            self._await_turn()
+            path = self._path(place)
+            with self._held_together(count):
+                yield path
+
+    @contextmanager
+    def _held_together(self, count: int) -> Generator[None]:
+        if count > 1:
+            self._outbox.hold(in_new_chunk=False)
+        try:
+            yield
+        finally:
+            if count > 1:
+                self._outbox.release()
 
     def _path(self, place: Place) -> Path:
         if place._version != self.version:
             path = path_of(place, self._root[0])
-            ops.check(path)
+            ops.refuse_unsafe(path)
+            if len(path) > _DEEPEST:
+                raise StateError(f"{place.name()[:60]}... is nested more than {_DEEPEST} deep: keep the state flatter")
             place._path, place._version = path, self.version
         return place._path
 
-    def _forget_text(self) -> None:
-        if self.texts_read:
-            # What this thread has read is old now.
-            self.texts_read.pop(get_ident(), None)
+    def _assign(self, container: JSON, index: Key, key: Key, path: Path, value: object, new: JSON) -> None:
+        """Put a value in place of an item, unless it is the sum of that text and more: that is appended."""
+        if self.sums:
+            added = self.sums.pop(get_ident(), None)
+            if added is not None and added[0] is value:
+                _, more, read = added
+                current = container[index] if has_item(container, index) else None
+                if read.container is container and read.key == key and type(current) is str:
+                    spot = self._outbox.open(path)
+                    container[index] = new if current is read.text else current + more
+                    self._note_extension(spot, current, more)
+                    return
+        self._write(container, index, path, new)
 
     def _write(self, container: JSON, key: Key, path: Path, new: JSON) -> None:
         """Put a value in place of an item, or into a dict."""
         if key in ops.UNSAFE_KEYS:
-            ops.check(path)
+            ops.refuse_unsafe(path)
         current = container.get(key) if type(container) is dict else container[key]
-        read = self.texts_read.pop(get_ident(), None) if self.texts_read else None
         spot = self._outbox.open(path)
-        if type(new) is str and type(current) is str:
-            if read is not None and read[2] is not current and read[0] is container and read[1] == key:
-                new = _extended_meanwhile(read[2], current, new)
-            # An empty text is extended by every text; to say so would save nothing.
-            if current and len(new) > len(current) and new.startswith(current):
-                container[key] = new
-                self._outbox.note_text(spot, new[len(current) :])
-                return
         container[key] = new
-        self._outbox.note_set(spot)
+        if type(new) is str:
+            if type(current) is str and len(new) > len(current) and new.startswith(current):
+                self._note_extension(spot, current, new[len(current) :])
+                return
+            self._outbox.note_set(spot, len(new))
+        else:
+            self._outbox.note_set(spot, weight(new))
         if type(current) is dict or type(current) is list:
             self.version += 1
 
+    def _note_extension(self, spot: Spot | None, current: str, more: str) -> None:
+        if current:
+            self._outbox.note_text(spot, more)
+        else:
+            # An empty text is extended by every text; to say so would save nothing.
+            self._outbox.note_set(spot, len(more))
+
     def _append(self, items: list[JSON], path: Path, new: JSON) -> None:
-        self._forget_text()
         spot = self._outbox.open(path)
         items.append(new)
-        self._outbox.note_item(spot, len(items) - 1)
+        self._outbox.note_item(spot, len(items) - 1, weight(new))
 
-    def _rewrite(self, path: Path, change: Callable[[], T]) -> T:
-        self._forget_text()
+    def _rewrite(self, path: Path, change: Callable[[], T], characters: int = 0) -> T:
         spot = self._outbox.open(path)
         result = change()
         self.version += 1
-        self._outbox.note_set(spot)
+        self._outbox.note_set(spot, characters)
         return result
+
+    def _apply(self, operations: list[Operation]) -> None:
+        undo: list[tuple[JSON, Key, list[JSON]]] = []
+        self.version += 1
+        self._outbox.open(())
+        try:
+            for operation in operations:
+                container, key, value = ops.resolve(self._root, operation)
+                undo.append((container, key, [container[key]] if has_item(container, key) else []))
+                ops.assign(container, key, value)
+        except StateError:
+            for container, key, before in reversed(undo):
+                _restore(container, key, before)
+            raise
+        for operation in operations:
+            spot = self._outbox.open(tuple(operation["path"]))
+            if operation["type"] == "set":
+                self._outbox.note_set(spot, weight(operation["value"]))
+            elif operation["value"]:
+                self._outbox.note_text(spot, operation["value"])
 
 
 def _plain(value: object, place: Place, key: Key | None = None) -> JSON:
@@ -367,11 +404,19 @@ def _index(place: Place, key: Any) -> int:
     return index
 
 
-def _extended_meanwhile(read: str, current: str, new: str) -> str:
-    """Return what a thread assigns that has extended a text, when others have extended it since it was read."""
-    if current.startswith(read) and new.startswith(read):
-        return current + new[len(read) :]
-    return new
+def _checked(operation: Operation) -> Operation:
+    """Return an operation that was made elsewhere with plain values.
+
+    Raises:
+        TypeError: it is no operation.
+    """
+    if not isinstance(operation, Mapping) or not {"type", "path", "value"} <= operation.keys():
+        raise TypeError(f"a state operation must be a dict with type, path and value, not {operation!r:.100}")
+    path = operation["path"]
+    if isinstance(path, str) or not isinstance(path, Sequence):
+        raise TypeError(f"the path of a state operation must be a list of texts, not {path!r:.100}")
+    segments = [str(segment) for segment in path]
+    return {"type": operation["type"], "path": segments, "value": plain(operation["value"], show(segments))}
 
 
 def _restore(container: JSON, key: Key, before: list[JSON]) -> None:

@@ -21,12 +21,12 @@ __all__ = (
     "append_text",
     "apply",
     "assign",
-    "check",
     "extend_text",
     "is_safe",
     "locate",
     "locate_text",
     "lookup",
+    "refuse_unsafe",
     "resolve",
     "set_value",
     "show",
@@ -57,7 +57,7 @@ def is_safe(path: Path) -> bool:
     return UNSAFE_KEYS.isdisjoint(path)
 
 
-def check(path: Path) -> None:
+def refuse_unsafe(path: Path) -> None:
     """Raise for a path that front ends refuse.
 
     Raises:
@@ -106,7 +106,7 @@ def locate(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
     """
     if not path:
         return root, 0
-    check(path)
+    refuse_unsafe(path)
     container, segment = lookup(root[0], path[:-1]), path[-1]
     if type(container) is dict:
         return container, segment
@@ -176,6 +176,8 @@ def resolve(root: list[JSON], operation: Operation) -> tuple[JSON, str | int, JS
 
 def apply(root: JSON, operation: Operation) -> JSON:
     """Apply one operation as a front end does, in place; return the root, which a `set` may replace.
+
+    For whoever folds chunks into a state.
 
     Raises:
         StateError: a front end could not apply it. Nothing has changed then.

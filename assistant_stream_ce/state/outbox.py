@@ -16,12 +16,12 @@ _CREDIT = 16
 
 
 class Outlet(Protocol):
-    """Where operations go. Called with the state's lock held, but for `wait_for_room`; only that one blocks."""
+    """Where operations go. Called with the state's lock held, but for `admit`; only that one blocks."""
 
-    def wait_for_room(self) -> None:
-        """Return when more may be sent; may block a thread."""
+    def admit(self) -> None:
+        """Return when more may be sent, which may block a thread; raise when nothing can be sent any more."""
 
-    def check(self) -> None:
+    def refuse_after_end(self) -> None:
         """Raise when nothing can be sent any more."""
 
     def put(self, operations: list[Operation], places: int) -> object:
@@ -44,14 +44,14 @@ class Outbox:
         root: the state as the only item of a list.
     """
 
-    __slots__ = ("_outlet", "_root", "_update", "is_grouping")
+    __slots__ = ("_holds", "_outlet", "_root", "_update")
 
     def __init__(self, outlet: Outlet, root: list[JSON]) -> None:
         self._outlet = outlet
         self._root = root
         self._update: Update | None = None
-        #: Whether a group of edits is held together.
-        self.is_grouping = False
+        # How many hold what is noted: it stays in one chunk, and is sent at the end.
+        self._holds = 0
 
     def open(self, path: Path) -> Spot | None:
         """Make ready for an edit; return where to note it, or None if it need not be noted.
@@ -60,76 +60,88 @@ class Outbox:
             BaseException: nothing can be sent any more.
         """
         update = self._update
-        if update is None or (update.chunk is not None and not self._outlet.is_newest(update.chunk)):
+        if update is None or (update.chunk is not None and not self._holds and not self._is_open(update)):
             update = self._renew()
         return update.find(path)
 
-    def note_set(self, spot: Spot | None) -> None:
+    def note_set(self, spot: Spot | None, characters: int = 0) -> None:
         """Note that a value was put somewhere, or changed in a way that the wire has no word for."""
         update = self._update
-        if spot is not None and update is not None:
+        assert update is not None
+        if spot is not None:
             update.set(spot)
-            if update.chunk is None or update.places > _CREDIT:
-                self._send(update)
+        self._count(update, characters)
 
     def note_text(self, spot: Spot | None, text: str) -> None:
         """Note that a text was extended."""
         update = self._update
-        if spot is not None and update is not None:
-            texts = update.start_text(spot) if spot.texts is None else spot.texts
-            texts.append(text)
-            update.places += len(text) >> 10
-            if update.chunk is None or update.places > _CREDIT:
-                self._send(update)
+        assert update is not None
+        if spot is not None:
+            update.append_text(spot, text)
+        self._count(update, len(text))
 
-    def note_item(self, spot: Spot | None, index: int) -> None:
+    def note_item(self, spot: Spot | None, index: int, characters: int) -> None:
         """Note that a list has a new item at its end."""
         update = self._update
-        if spot is not None and update is not None:
-            if spot.first_new is None:
-                update.start_items(spot, index)
-            else:
-                update.places += 1
-            if update.chunk is None or update.places > _CREDIT:
-                self._send(update)
+        assert update is not None
+        if spot is not None:
+            update.append_item(spot, index)
+        self._count(update, characters)
 
-    def begin_group(self) -> None:
-        """Hold what is noted from now on until the end of the group."""
-        self._renew()
-        self.is_grouping = True
+    def hold(self, *, in_new_chunk: bool) -> None:
+        """Keep what is noted from now on in one chunk, and send it at the end: at `release`.
 
-    def end_group(self) -> None:
-        """Send what was noted in the group, in one chunk."""
-        self.is_grouping = False
+        Args:
+            in_new_chunk: whether the reader may go on meanwhile. If not, what waits may be extended.
+        """
+        update = self._update
+        if not self._holds and (in_new_chunk or update is None or not self._is_open(update)):
+            self._renew()
+        self._holds += 1
+
+    def release(self) -> None:
+        """Send what was held."""
+        self._holds -= 1
         if self._update is not None and not self._update.is_empty:
             self._send(self._update)
 
-    def seal(self) -> bool:
+    def seal(self) -> Update | None:
         """Render what is on its way: with the state as it is now, and so before the next edit that cannot join it."""
         update = self._update
         if update is None or update.chunk is None:
-            return False
+            return None
         self._update = None
         update.render(self._root[0])
-        return True
+        return update
 
     def close(self) -> None:
         """Render what is on its way, and waits on with copies of values that nobody has counted."""
-        update = self._update
-        if self.seal() and update is not None:
-            self._outlet.charge(update.weight() >> 10)
+        update = self.seal()
+        if update is not None:
+            self._outlet.charge(update.uncounted() >> 10)
+
+    def _is_open(self, update: Update) -> bool:
+        return update.chunk is None or self._outlet.is_newest(update.chunk)
 
     def _renew(self) -> Update:
         self.close()
-        self._outlet.check()
+        self._outlet.refuse_after_end()
         self._update = update = Update()
         return update
 
+    def _count(self, update: Update, characters: int) -> None:
+        update.count(characters)
+        if update.chunk is None or update.places > _CREDIT:
+            self._send(update)
+
     def _send(self, update: Update) -> None:
-        if self.is_grouping:
+        if self._holds:
             return
         places, update.places = update.places, 0
-        if update.chunk is None:
-            update.chunk = self._outlet.put(update.operations, places)
-        else:
+        if update.chunk is not None:
             self._outlet.charge(places)
+            return
+        # Forgotten if it is refused.
+        self._update = None
+        update.chunk = self._outlet.put(update.operations, places)
+        self._update = update

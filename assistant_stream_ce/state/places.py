@@ -15,7 +15,10 @@ Key: TypeAlias = str | int
 
 
 class Place:
-    """A dict or list in the state, and how it was reached."""
+    """A dict or list in the state, and how it was reached.
+
+    Its fields are for this package; they are underscored because `StateProxy`, which users see, is one.
+    """
 
     __slots__ = ("_above", "_key", "_node", "_path", "_version")
 
@@ -48,7 +51,7 @@ def path_of(place: Place, root: JSON) -> Path:
     inner = place
     while (above := inner._above) is not None:
         if not has_item(above._node, inner._key) or above._node[inner._key] is not inner._node:
-            index = _search(above._node, inner._node)
+            index = _search(above._node, inner._node, inner._key)
             if index == -1:
                 raise _gone(place)
             inner._key = index
@@ -64,11 +67,16 @@ def has_item(container: JSON, key: Key) -> bool:
     return key in container if type(container) is dict else isinstance(key, int) and key < len(container)
 
 
-def _search(container: JSON, node: JSON) -> int:
+def _search(container: JSON, node: JSON, last: Key) -> int:
     """Return the index of an item that was moved in its list, or -1. Dicts do not move what they hold."""
-    if type(container) is dict:
+    if type(container) is dict or not isinstance(last, int):
         return -1
-    return next((index for index, item in enumerate(container) if item is node), -1)
+    # Outwards from where it was, because most have moved by one.
+    for distance in range(max(last, len(container) - last) + 1):
+        for index in (last - distance, last + distance):
+            if 0 <= index < len(container) and container[index] is node:
+                return index
+    return -1
 
 
 def _gone(place: Place) -> StateError:

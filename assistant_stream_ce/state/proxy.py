@@ -9,30 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence
 from operator import index as as_index
-from threading import get_ident
 from typing import Any, Self, SupportsIndex, overload
 
-from assistant_stream_ce.jsonvalue import JSON, clone, key_text, plain
+from assistant_stream_ce.jsonvalue import JSON, Copyable, clone, key_text
 from assistant_stream_ce.state.document import StateDocument
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
 from assistant_stream_ce.state.places import Key, Place
+from assistant_stream_ce.state.texts import text_read
 
-__all__ = ("StateDict", "StateList", "StateProxy", "root_proxy")
+__all__ = ("StateDict", "StateList", "StateProxy", "assign_root", "read_root")
 
 
-class StateProxy(Place):
+class StateProxy(Place, Copyable):
     """What dict and list proxies share. From any thread.
 
     Every use of a proxy whose dict or list was removed or replaced raises `StateError`.
     """
 
-    __slots__ = ("_document",)
+    __slots__ = ("_document", "_is_assigned_back", "_key_read")
 
     #: Proxies change, so they have no hash, like the dict and list they stand for.
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
-        self, document: StateDocument, node: JSON, above: Place | None, key: Key, path: Path = (), version: int = -1
+        self,
+        document: StateDocument,
+        node: JSON,
+        above: Place | None = None,
+        key: Key = 0,
+        path: Path = (),
+        version: int = -1,
+        key_read: object = 0,
     ) -> None:
         self._document = document
         self._node = node
@@ -40,10 +47,12 @@ class StateProxy(Place):
         self._key = key
         self._path = path
         self._version = version
+        # `state["list"] += [1]` edits the list, and then assigns it back to where it was read.
+        self._key_read = key_read
+        self._is_assigned_back = False
 
     def value(self) -> JSON:
         """Return a plain copy of what is here now, for `json.dumps`, for storage, for keeps."""
-        self._check()
         return self._document.value(self)
 
     def copy(self) -> JSON:
@@ -53,10 +62,6 @@ class StateProxy(Place):
     def clear(self) -> None:
         """Make the dict or list empty."""
         self._document.rewrite(self, lambda items: items.clear())
-
-    def is_root_of(self, document: StateDocument) -> bool:
-        """Return whether this is the whole of a state."""
-        return self._document is document and document.is_root(self)
 
     def __len__(self) -> int:
         self._check()
@@ -75,23 +80,37 @@ class StateProxy(Place):
 
     def _check(self) -> None:
         if self._version != self._document.version:
-            self._document.check(self)
+            self._document.refresh(self)
 
-    def _item(self, key: Any) -> Any:
+    def _item(self, key: Any, key_read: object) -> Any:
+        # The version first: when something moves after this, the item looks for its path again.
+        version = self._version
         # No lock: to read one item is one step for the interpreter.
         value = self._node[key]
+        if value is None:
+            # Or it is a text that is being extended at this very moment.
+            value = self._document.item(self, key)
         kind = type(value)
-        if kind is dict or kind is list:
-            version = -1 if key in UNSAFE_KEYS else self._version
-            return _PROXIES[kind](self._document, value, self, key, (*self._path, str(key)), version)
         if kind is str:
-            self._document.texts_read[get_ident()] = (self._node, key, value)
+            return text_read(self._node, key_read, value, self._document.sums)
+        if kind is dict or kind is list:
+            if key in UNSAFE_KEYS:
+                version = -1
+            path = (*self._path, str(key))
+            return _PROXIES[kind](self._document, value, self, key, path, version, key_read)
         return value
 
-    def _holds(self, key: Any, value: StateProxy) -> bool:
-        # `state["list"] += [1]` edits the list and then assigns it back to its own place.
+    def _proxy(self, value: JSON, key: Key) -> Any:
+        kind = _PROXIES.get(type(value))
+        return value if kind is None else kind(self._document, value, self, key, key_read=key)
+
+    def _is_assigned_to(self, node: JSON, key: object) -> bool:
+        """Return whether this is assigned to where it is anyway, after `+=` and the like also where it was."""
+        was_edited, self._is_assigned_back = self._is_assigned_back, False
+        if was_edited and key == self._key_read and (self._above is None or self._above._node is node):
+            return True
         try:
-            return self._node[key] is value._node
+            return node[key] is self._node
         except LookupError:
             return False
 
@@ -102,16 +121,20 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
     __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:
-        # Spelled out, as this is where every edit begins.
         if self._version != self._document.version:
-            self._document.check(self)
-        return self._item(key if type(key) is str else key_text(key, "state"))
+            self._document.refresh(self)
+        if type(key) is not str:
+            key = _known_key(key)
+        return self._item(key, key)
 
     def __setitem__(self, key: str, value: object) -> None:
         if type(key) is not str:
             key = key_text(key, "state")
-        if not (isinstance(value, StateProxy) and self._holds(key, value)):
-            self._document.set_item(self, key, value)
+        if isinstance(value, StateProxy):
+            self._check()
+            if value._is_assigned_to(self._node, key):
+                return
+        self._document.set_item(self, key, value)
 
     def __delitem__(self, key: str) -> None:
         self.pop(key)
@@ -134,12 +157,13 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Put a value in unless the key is there; return the item."""
         key = _key(key)
-        return _proxy(self._document, self._document.set_default(self, key, default), self, key)
+        return self._proxy(self._document.set_default(self, key, default), key)
 
     def pop(self, key: str, *default: Any) -> Any:
         """Remove a key and return its value, or `default` when it is missing."""
+        key = _key(key)
         try:
-            return self._document.rewrite(self, lambda items: items.pop(_key(key)))
+            return self._document.rewrite(self, lambda items: items.pop(key))
         except KeyError:
             if default:
                 return default[0]
@@ -152,18 +176,18 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
 
     def update(self, *others: Any, **items: Any) -> None:
         """Put the items of another mapping in, or pairs, or keywords, as one edit."""
-        new = dict(*others, **items)
-        self._document.update(self, {_key(key): value for key, value in new.items()})
+        self._document.update(self, _text_keys(dict(*map(_value, others), **items)))
 
     def __ior__(self, other: Any) -> StateDict:
         self.update(other)
+        self._is_assigned_back = True
         return self
 
     def __or__(self, other: Any) -> Any:
-        return self.value() | dict(other)
+        return self.value() | _value(other)
 
     def __ror__(self, other: Any) -> Any:
-        return dict(other) | self.value()
+        return other | self.value()
 
 
 class StateList(StateProxy, MutableSequence[Any]):
@@ -176,36 +200,46 @@ class StateList(StateProxy, MutableSequence[Any]):
     @overload
     def __getitem__(self, index: slice) -> list[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
-        self._check()
-        items = self._node
+        if self._version != self._document.version:
+            self._document.refresh(self)
         if isinstance(index, slice):
-            found = list(enumerate(items))[index]
-            return [_proxy(self._document, item, self, i) for i, item in found]
-        length = len(items)
-        if not -length <= index < length:
-            raise IndexError(f"{self.name()} has {length} items: no index {index}")
-        return self._item(as_index(index) % length)
+            return [self._item(i, i) for i in range(*index.indices(len(self._node)))]
+        number, length = as_index(index), len(self._node)
+        if not -length <= number < length:
+            raise IndexError(f"{self.name()} has {length} items: no index {number}")
+        return self._item(number % length, number)
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
         if isinstance(index, slice):
-            self._document.assign_slice(self, index, value)
-        elif not (isinstance(value, StateProxy) and self._holds(index, value)):
-            self._document.set_item(self, as_index(index), value)
+            self._document.assign_slice(self, _numbers(index), _value(value))
+            return
+        number = as_index(index)
+        if isinstance(value, StateProxy):
+            self._check()
+            if value._is_assigned_to(self._node, number):
+                return
+        self._document.set_item(self, number, value)
 
     def __delitem__(self, index: int | slice) -> None:
-        self._document.rewrite(self, lambda items: items.__delitem__(index))
+        if isinstance(index, slice):
+            self._document.delete_slice(self, _numbers(index))
+        else:
+            self.pop(index)
 
     def __contains__(self, value: object) -> bool:
         return _value(value) in self.value()
 
-    def __add__(self, other: Iterable[Any]) -> list[Any]:
-        return [*self.value(), *other]
+    def __add__(self, other: list[Any]) -> list[Any]:
+        added: list[Any] = self.value() + _value(other)
+        return added
 
-    def __radd__(self, other: Iterable[Any]) -> list[Any]:
-        return [*other, *self.value()]
+    def __radd__(self, other: list[Any]) -> list[Any]:
+        added: list[Any] = other + self.value()
+        return added
 
     def __iadd__(self, values: Iterable[Any]) -> Self:
         self.extend(values)
+        self._is_assigned_back = True
         return self
 
     def __mul__(self, times: SupportsIndex) -> Any:
@@ -221,7 +255,9 @@ class StateList(StateProxy, MutableSequence[Any]):
             more = [item for _ in range(count - 1) for item in clone(items)]
             items[:] = [*items, *more] if count > 0 else []
 
-        self._document.rewrite(self, repeat)
+        if count != 1:
+            self._document.rewrite(self, repeat)
+        self._is_assigned_back = True
         return self
 
     def __lt__(self, other: Any) -> bool:
@@ -252,56 +288,93 @@ class StateList(StateProxy, MutableSequence[Any]):
 
     def extend(self, values: Iterable[Any]) -> None:
         """Append values: one `set` behind the end for each."""
-        self._document.extend(self, list(values))
+        self._document.extend(self, list(_value(values)))
 
     def insert(self, index: int, value: Any) -> None:
-        """Insert a value; the list is sent again whole, because the wire has no word for it."""
+        """Insert a value; the list is sent again whole unless it is the end, because the wire has no word for it."""
         self._document.insert(self, as_index(index), value)
 
     def pop(self, index: int = -1) -> Any:
         """Remove an item and return its value."""
-        return self._document.rewrite(self, lambda items: items.pop(index))
+        number = as_index(index)
+        return self._document.rewrite(self, lambda items: items.pop(number))
 
     def remove(self, value: Any) -> None:
         """Remove the first item that equals a value."""
-        wanted = plain(value)
-        self._document.rewrite(self, lambda items: items.remove(wanted))
+        while True:
+            before, values = self._document.snapshot(self)
+            index = values.index(_value(value))
+            order = [i for i in range(len(values)) if i != index]
+            if self._document.reorder(self, before, order):
+                return
 
     def reverse(self) -> None:
         """Reverse the list in place."""
         self._document.rewrite(self, lambda items: items.reverse())
 
     def sort(self, *, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
-        """Sort the list; `key` gets plain values, and is called again if another thread edits meanwhile."""
-        while True:
-            self._check()
-            before, values = self._document.snapshot(self)
-            ranks = values if key is None else [key(value) for value in values]
-            order = sorted(range(len(ranks)), key=ranks.__getitem__, reverse=reverse)
-            if self._document.reorder(self, before, order):
-                return
+        """Sort the list.
+
+        `key` gets plain values. If another thread edits meanwhile, all is done once more, and others wait.
+
+        Raises:
+            ValueError: `key` edits the list.
+        """
+        if self._sort(key, reverse):
+            return
+        with self._document.edit():
+            if not self._sort(key, reverse):
+                raise ValueError("list modified during sort")
+
+    def _sort(self, key: Callable[[Any], Any] | None, reverse: bool) -> bool:
+        before, values = self._document.snapshot(self)
+        ranks = values if key is None else [key(value) for value in values]
+        order = sorted(range(len(ranks)), key=ranks.__getitem__, reverse=reverse)
+        return self._document.reorder(self, before, order)
 
 
 _PROXIES: dict[type, type[StateProxy]] = {dict: StateDict, list: StateList}
 
 
-def _proxy(document: StateDocument, value: JSON, above: Place | None = None, key: Key = 0) -> Any:
-    """Return a proxy for a dict or list of the state, or the value itself when it is neither."""
-    kind = _PROXIES.get(type(value))
-    return value if kind is None else kind(document, value, above, key)
-
-
-def root_proxy(document: StateDocument) -> Any:
-    """Return a proxy for the whole state, or the state itself when it is no dict or list."""
+def read_root(document: StateDocument) -> Any:
+    """Return the whole state as it is read: a proxy for a dict or list, or the value."""
     # Before the state itself: if that is replaced in between, the proxy finds out.
     version = document.version
     root = document.root()
+    if type(root) is str:
+        return document.root_text(root)
     kind = _PROXIES.get(type(root))
-    return root if kind is None else kind(document, root, None, 0, (), version)
+    return root if kind is None else kind(document, root, version=version)
+
+
+def assign_root(document: StateDocument, value: Any) -> None:
+    """Replace the whole state, unless it is assigned to itself."""
+    if not (isinstance(value, StateProxy) and value._is_assigned_to([document.root()], 0)):
+        document.set_root(value)
 
 
 def _key(key: object) -> str:
     return key if type(key) is str else key_text(key, "state")
+
+
+def _known_key(key: object) -> str:
+    """Return the text of a key to look for."""
+    try:
+        return key_text(key, "state")
+    except TypeError:
+        raise KeyError(key) from None
+
+
+def _text_keys(items: dict[Any, Any]) -> dict[str, Any]:
+    texts = {_key(key): value for key, value in items.items()}
+    if len(texts) < len(items):
+        raise TypeError("two keys both become the same text in JSON: give them different names")
+    return texts
+
+
+def _numbers(index: slice) -> slice:
+    """Return a slice of plain numbers, which call no foreign code any more."""
+    return slice(*(None if bound is None else as_index(bound) for bound in (index.start, index.stop, index.step)))
 
 
 def _value(other: object) -> Any:

@@ -18,11 +18,10 @@ __all__ = ("Spot", "Update")
 class Spot:
     """One place of the state, as far as an update is concerned with it or with something inside it."""
 
-    __slots__ = ("above", "first_new", "inside", "position", "segment", "texts")
+    __slots__ = ("first_new", "inside", "path", "position", "texts")
 
-    def __init__(self, segment: str, above: Spot | None) -> None:
-        self.segment = segment
-        self.above = above
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.inside: dict[str, Spot] = {}
         #: The position of its operation, or None when it has none.
         self.position: int | None = None
@@ -36,30 +35,22 @@ class Spot:
         """Whether all of it is sent."""
         return self.position is not None and self.texts is None and self.first_new is None
 
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-        segments: list[str] = []
-        spot = self
-        while spot.above is not None:
-            segments.append(spot.segment)
-            spot = spot.above
-        return tuple(segments[::-1])
-
 
 class Update:
     """The operations of one chunk, open for more until it is rendered. Guarded by the state's lock."""
 
-    __slots__ = ("_order", "_root", "chunk", "operations", "places")
+    __slots__ = ("_order", "_root", "characters", "chunk", "operations", "places")
 
     def __init__(self) -> None:
         #: Empty until `render` fills it.
         self.operations: list[Operation] = []
         #: What it was sent as, once it is on its way, where a reader may take it.
         self.chunk: object = None
-        #: How many places it takes on its way and is not charged for yet.
+        #: The places that it takes on its way and is not charged for yet: one for each operation.
         self.places = 0
-        self._root = Spot("", None)
+        #: The characters of all edits, also of those that are not sent by themselves.
+        self.characters = 0
+        self._root = Spot(())
         self._order: list[Spot | None] = []
 
     @property
@@ -75,9 +66,15 @@ class Update:
                 return None
             inner = spot.inside.get(segment)
             if inner is None:
-                inner = spot.inside[segment] = Spot(segment, spot)
+                inner = spot.inside[segment] = Spot((*spot.path, segment))
             spot = inner
         return None if spot.position is not None and spot.is_set else spot
+
+    def count(self, characters: int) -> None:
+        """Count the characters of an edit: each 1,024 take a place."""
+        before = self.characters >> 10
+        self.characters += characters
+        self.places += (self.characters >> 10) - before
 
     def set(self, spot: Spot) -> None:
         """Note that the value at a spot was replaced, or changed in a way that the wire has no word for."""
@@ -93,16 +90,20 @@ class Update:
             self._order[position] = spot
             spot.position = position
 
-    def start_text(self, spot: Spot) -> list[str]:
-        """Note that the text at a spot will be extended; return where to note by what."""
-        spot.texts = texts = list[str]()
-        self._add(spot)
-        return texts
+    def append_text(self, spot: Spot, text: str) -> None:
+        """Note that the text at a spot was extended."""
+        if spot.texts is None:
+            spot.texts = []
+            self._add(spot)
+        spot.texts.append(text)
 
-    def start_items(self, spot: Spot, index: int) -> None:
-        """Note that the list at a spot has new items from an index on."""
-        spot.first_new = index
-        self._add(spot)
+    def append_item(self, spot: Spot, index: int) -> None:
+        """Note that the list at a spot has a new item at its end."""
+        if spot.first_new is None:
+            spot.first_new = index
+            self._add(spot)
+        else:
+            self.places += 1
 
     def _add(self, spot: Spot) -> None:
         spot.position = len(self._order)
@@ -125,9 +126,9 @@ class Update:
             for index in range(spot.first_new, len(value)):
                 self.operations.append(ops.set_value((*path, str(index)), clone(value[index])))
 
-    def weight(self) -> int:
-        """Return about how many characters of values were rendered."""
-        return sum(weight(operation["value"]) for operation in self.operations)
+    def uncounted(self) -> int:
+        """Return about how many characters were rendered beyond those that were counted."""
+        return max(0, sum(weight(operation["value"]) for operation in self.operations) - self.characters)
 
     def _forget_inside(self, spot: Spot) -> int:
         """Forget all spots inside one; return the first of their positions."""

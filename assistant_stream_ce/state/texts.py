@@ -1,0 +1,53 @@
+"""Texts of the state as they are read: a `str`, which tells the state what is added to it with `+=`."""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import Any, TypeAlias
+
+from assistant_stream_ce.jsonvalue import JSON
+
+__all__ = ("StateText", "Sums", "text_read")
+
+
+class StateText(str):
+    """A text as it was when it was read.
+
+    `state["text"] += more` reads the text, adds, and assigns the sum. What others append in between would be lost, did
+    the state not know what was added to what. In all else it is a `str`.
+    """
+
+    __slots__ = ("container", "key", "sums", "text")
+
+    #: Where it was read, and the very text there.
+    container: JSON
+    key: object
+    text: str
+    #: Of the state; see `Sums`.
+    sums: Sums
+
+    def __iadd__(self, more: str) -> Any:
+        if not isinstance(more, str):
+            return NotImplemented
+        # To an empty text Python would add by returning the other one; the sum has to be an object of its own.
+        total = str.__add__(self, more) if self else StateText(more)
+        if more:
+            self.sums[get_ident()] = (total, more, self)
+        return total
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
+#: What each thread has made last with `+=`, and will most likely assign: the sum, what was added, and to what.
+Sums: TypeAlias = dict[int, tuple[str, str, StateText]]
+
+
+def text_read(container: JSON, key: object, text: str, sums: Sums) -> StateText:
+    """Return a text as it is read from a container."""
+    read = StateText(text)
+    read.container = container
+    read.key = key
+    read.text = text
+    read.sums = sums
+    return read
