@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import get_ident
 from typing import Any, TypeVar
 
@@ -261,7 +261,7 @@ class StateDocument:
         self._admit()
         with self._lock:
             self._await_turn()
-            with self._held_together(len(checked)):
+            with self._held_together():
                 self._apply(checked)
 
     def flush(self) -> None:
@@ -295,18 +295,16 @@ class StateDocument:
         with self._lock:
             self._await_turn()
             path = self._path(place)
-            with self._held_together(count):
+            with self._held_together() if count > 1 else nullcontext():
                 yield path
 
     @contextmanager
-    def _held_together(self, count: int) -> Generator[None]:
-        if count > 1:
-            self._outbox.hold(in_new_chunk=False)
+    def _held_together(self) -> Generator[None]:
+        self._outbox.hold(in_new_chunk=False)
         try:
             yield
         finally:
-            if count > 1:
-                self._outbox.release()
+            self._outbox.release()
 
     def _path(self, place: Place) -> Path:
         if place._version != self.version:
@@ -370,7 +368,6 @@ class StateDocument:
     def _apply(self, operations: list[Operation]) -> None:
         undo: list[tuple[JSON, Key, list[JSON]]] = []
         self.version += 1
-        self._outbox.open(())
         try:
             for operation in operations:
                 container, key, value = ops.resolve(self._root, operation)

@@ -1,8 +1,7 @@
 """What `controller.state` returns: look-alikes of dict and list whose edits become operations.
 
-A look-alike stands for one dict or list of the state and stays with it, also when others move it in its list. Scalars
-and texts are returned as they are; `state["text"] += "more"` works because Python assigns the sum back, and the
-document sees that it extends the text.
+A look-alike stands for one dict or list of the state and stays with it, also when others move it in its list. Numbers,
+booleans and None are returned as they are, and texts as a `str` that serves `+=`; see `texts`.
 """
 
 from __future__ import annotations

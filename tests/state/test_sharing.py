@@ -12,6 +12,7 @@ import pytest
 
 from assistant_stream_ce import RunCancelled, RunController, StateError, create_run
 from assistant_stream_ce.state import StateDocument
+from assistant_stream_ce.state.operations import apply
 from tests.state.test_state import Recorded, set_
 
 
@@ -272,6 +273,25 @@ def test_what_is_no_operation_is_refused(operation: Any) -> None:
     document: StateDocument = Recorded({"a": 1}).document
     with pytest.raises(TypeError, match="state operation"):
         document.apply([operation])
+
+
+def test_operations_that_were_made_elsewhere_are_not_sent_twice_when_the_reader_comes_in_between() -> None:
+    recorded = Recorded({"text": "a"}, merges=True)
+    recorded.state["text"] = "b"
+    asked = []
+
+    def is_newest(chunk: object) -> bool:
+        asked.append(chunk)
+        # Taken in the middle of the next edit.
+        return len(asked) == 1
+
+    recorded.is_newest = is_newest  # type: ignore[method-assign]
+    recorded.document.apply([{"type": "append-text", "path": ["text"], "value": "c"}])
+    assert recorded.state == {"text": "bc"}
+    client = {"text": "a"}
+    for operation in recorded.operations:
+        client = apply(client, operation)
+    assert client == {"text": "bc"}
 
 
 def test_several_items_at_once_join_what_waits() -> None:
