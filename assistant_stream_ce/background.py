@@ -13,7 +13,6 @@ import functools
 import importlib
 import logging
 import os
-import sys
 import threading
 import time
 from _queue import SimpleQueue
@@ -23,13 +22,13 @@ from typing import Any, Protocol, TypeVar
 
 from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.channel import in_event_loop
+from assistant_stream_ce.locks import guard, is_gevent
 
 __all__ = (
     "LiveRun",
     "NativeExecutor",
     "add_live_run",
     "discard_live_run",
-    "is_gevent",
     "shared_loop",
     "shutdown",
     "start_thread",
@@ -65,8 +64,10 @@ class _Process:
     """Everything that belongs to one process."""
 
     def __init__(self) -> None:
-        # Guards every field but the signal.
-        self.lock = threading.Lock()
+        # Guards `runs`.
+        self.lock = guard()
+        # Held while what all runs share is set up, which may take longer.
+        self.setup_lock = threading.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.loop_stopped = Signal()
         self.runs: set[LiveRun] = set()
@@ -98,7 +99,9 @@ def shared_loop() -> asyncio.AbstractEventLoop:
         RuntimeError: the interpreter is ending and starts no threads any more.
     """
     process = _this_process()
-    with process.lock:
+    if process.loop is not None:
+        return process.loop
+    with process.setup_lock:
         _add_exit_hook()
         if process.loop is None:
             loop = _new_loop()
@@ -129,12 +132,6 @@ def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> bool:
         logger.exception("a task on the shared loop wants to end the program; the loop goes on for the other runs")
         return False
     return True
-
-
-def is_gevent() -> bool:
-    """Return whether gevent has made the threads of this process greenlets."""
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -207,13 +204,15 @@ def _settle(future: Future[T], call: Callable[[], T]) -> None:
 def add_live_run(run: LiveRun) -> None:
     """List a run that has started."""
     process = _this_process()
+    if not _has_exit_hook:
+        with process.setup_lock:
+            _add_exit_hook()
     with process.lock:
-        _add_exit_hook()
         process.runs.add(run)
 
 
 def _add_exit_hook() -> None:
-    """Register the hook for the process's exit, once, with the lock held."""
+    """Register the hook for the process's exit, once, with the lock for that held."""
     global _has_exit_hook
     if _has_exit_hook:
         return

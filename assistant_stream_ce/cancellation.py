@@ -7,11 +7,11 @@ callbacks to the run, which calls them.
 from __future__ import annotations
 
 import contextvars
-import threading
 from collections.abc import Callable
 from typing import TypeAlias
 
 from assistant_stream_ce.channel import Alarm, TaskAlarm, ThreadAlarm
+from assistant_stream_ce.locks import guard
 
 __all__ = ("Callback", "Cancellation", "CancelledEvent", "Signal")
 
@@ -24,7 +24,7 @@ class Signal:
 
     def __init__(self) -> None:
         # Guards both fields: a waiter is either in the list before the signal is set, or sees it set.
-        self._lock = threading.Lock()
+        self._lock = guard()
         self._is_set = False
         self._alarms: list[Alarm] = []
 
@@ -99,7 +99,7 @@ class Cancellation:
     def __init__(self) -> None:
         self.signal = Signal()
         # Guards `_callbacks`: each is either handed out by `cancel` or runs at once when it is added.
-        self._lock = threading.Lock()
+        self._lock = guard()
         self._callbacks: list[Callback] = []
         self._closed = False
 

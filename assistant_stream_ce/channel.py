@@ -28,6 +28,8 @@ from typing import Generic, Protocol, TypeVar
 
 import janus
 
+from assistant_stream_ce.locks import guard
+
 __all__ = ("Alarm", "Channel", "TaskAlarm", "ThreadAlarm", "in_event_loop", "running_loop")
 
 T = TypeVar("T")
@@ -141,7 +143,7 @@ class Channel(Generic[T]):
         #: Set by a producer before it puts an item that it may extend later.
         self.is_unsettled = False
         # Guards every field below, and the order of what enters the queue.
-        self._lock = threading.Lock()
+        self._lock = guard()
         # Where threads wait for room. Like the queue below it is made when it is first needed: most runs need
         # neither, and both together take 10 KB.
         self._room: threading.Condition | None = None

@@ -12,7 +12,6 @@ import contextlib
 import contextvars
 import functools
 import inspect
-import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -26,6 +25,7 @@ from assistant_stream_ce.controller import ChunkSource, RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.forwarding import send_all, send_all_async
 from assistant_stream_ce.hooks import RunResult
+from assistant_stream_ce.locks import guard
 from assistant_stream_ce.run import Run
 
 __all__ = ("AssistantStream", "AsyncReader", "RunCallback", "RunResult", "SyncReader", "as_stream", "create_run")
@@ -126,7 +126,7 @@ class AssistantStream:
         self._run = run
         self._owner = _Owner(run)
         # Guards `_is_taken`.
-        self._lock = threading.Lock()
+        self._lock = guard()
         self._is_taken = False
 
     def __iter__(self) -> SyncReader:

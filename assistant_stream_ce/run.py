@@ -45,6 +45,7 @@ from assistant_stream_ce.controller import ChunkSource, RunController, RunLink
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.forwarding import Forwarding, forward
 from assistant_stream_ce.hooks import Hooks, RunResult, run_coroutine, wait_for_coroutine
+from assistant_stream_ce.locks import guard
 from assistant_stream_ce.loop_task import LoopTask
 from assistant_stream_ce.outcome import Outcome
 
@@ -92,7 +93,7 @@ class Run:
         self._hooks = Hooks(str(self), on_error, on_finish)
         self._outcome = Outcome(str(self), self.link, self._hooks)
         # Guards the three flags: each of these happens once, whoever comes first.
-        self._lock = threading.Lock()
+        self._lock = guard()
         self._has_started = False
         self._has_left = False
         self._has_concluded = False
@@ -277,8 +278,8 @@ class Run:
         if not self._has_left:
             raise RunEndedError(RUN_HAS_ENDED)
         if not in_event_loop():
-            # Set by `_stop` right after it ends the channel: who catches the exception finds `is_cancelled` true.
-            self.link.cancellation.signal.wait_sync(_GRACE_SECONDS)
+            # As `_stop` will, right after it ends the channel: who catches the exception finds `is_cancelled` true.
+            self.link.cancellation.signal.set()
             raise RunCancelled("the reader has left")
 
     # --- the reader leaves ---

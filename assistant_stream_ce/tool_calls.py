@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Generator
 from types import TracebackType
@@ -14,6 +13,7 @@ from assistant_stream_ce.channel import Channel
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import RunCancelled, ToolCallError
 from assistant_stream_ce.jsonvalue import plain, weight
+from assistant_stream_ce.locks import guard
 
 __all__ = ("ToolCallController", "ToolCalls")
 
@@ -31,7 +31,7 @@ class ToolCalls:
     def __init__(self, channel: Channel[AssistantStreamChunk]) -> None:
         self._channel = channel
         # Guards `_phases`, and that chunks of a call leave in the order of its phases.
-        self._lock = threading.Lock()
+        self._lock = guard()
         self._phases: dict[str, _Phase] = {}
 
     def begin(self, chunk: chunks.ToolCallBeginChunk) -> None:

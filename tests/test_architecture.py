@@ -17,6 +17,7 @@ ROOMS = [
     ["jsonvalue"],
     ["arguments"],
     ["chunks"],
+    ["locks"],
     ["state"],
     ["channel"],
     ["cancellation"],

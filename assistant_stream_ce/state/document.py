@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import ATOMS, JSON, NotPlainError, clone, copy_plain, plain, weight
+from assistant_stream_ce.locks import guard
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path, show
 from assistant_stream_ce.state.outbox import Outbox, Outlet
@@ -40,7 +41,7 @@ class StateDocument:
     def __init__(self, value: JSON, outlet: Outlet) -> None:
         self._outlet = outlet
         # Guards every field below and all of the value. Held for moments only, so that a reader's loop may wait for it.
-        self._lock = threading.Lock()
+        self._lock = guard()
         # The only item is the state: so the root has a container, as everything else.
         self._root: list[JSON] = [plain(value, "state")]
         #: Counts the edits that may have moved or removed a dict or list.

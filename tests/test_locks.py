@@ -1,0 +1,54 @@
+"""Under gevent a native thread and greenlets contend for the library's locks, and nobody is left waiting."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from assistant_stream_ce.locks import guard, is_gevent
+from tests.helpers import require
+
+# A thread of gevent's pool puts, as the loop of the coroutine callbacks does, and a greenlet reads beside others.
+CONTENDED = """
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from gevent.threadpool import ThreadPool
+from assistant_stream_ce.channel import Channel
+
+channel = Channel(64, lambda: None, lambda: None)
+
+def produce():
+    for number in range(100_000):
+        channel.put(number, may_block=False)
+    channel.finish()
+
+def be_busy():
+    while True:
+        gevent.sleep(0.001)
+
+gevent.spawn(be_busy)
+ThreadPool(1).spawn(produce)
+expected = 0
+while (batch := channel.get_sync(0.05)) is not None:
+    for number in batch:
+        assert number == expected
+        expected += 1
+print(expected)
+"""
+
+
+@pytest.mark.timeout(60)
+def test_a_native_thread_and_a_greenlet_share_a_channel_under_gevent() -> None:
+    require(importlib.util.find_spec("gevent"), "not installed: gevent")
+    child = subprocess.run([sys.executable, "-c", CONTENDED], capture_output=True, text=True, timeout=50, check=False)
+    assert (child.stdout, child.returncode) == ("100000\n", 0), child.stderr
+
+
+def test_without_gevent_it_is_an_ordinary_lock() -> None:
+    assert not is_gevent()
+    assert type(guard()) is type(threading.Lock())
