@@ -658,7 +658,10 @@ PUBLIC_MODULES = [
             "state",
         )
     ),
-    *(f"assistant_stream_ce.serialization.{name}" for name in ("assistant_transport", "data_stream", "openai_stream")),
+    *(
+        f"assistant_stream_ce.serialization.{name}"
+        for name in ("ag_ui", "assistant_transport", "data_stream", "openai_stream")
+    ),
     *(
         f"assistant_stream_ce.responses.{path.stem}"
         for path in sorted((ROOT / "assistant_stream_ce" / "responses").glob("[!_]*.py"))

@@ -1,11 +1,13 @@
 """The wires: encoders that write chunks as bytes. No I/O, no framework, no clock."""
 
+from assistant_stream_ce.serialization.ag_ui import AGUIEncoder
 from assistant_stream_ce.serialization.assistant_transport import AssistantTransportEncoder
 from assistant_stream_ce.serialization.base import EncodedStream, Encoder
 from assistant_stream_ce.serialization.data_stream import DataStreamEncoder
 from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
 
 __all__ = (
+    "AGUIEncoder",
     "AssistantTransportEncoder",
     "DataStreamEncoder",
     "EncodedStream",

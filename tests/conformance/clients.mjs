@@ -325,9 +325,8 @@ const openaiChat = async (response) => {
   if (!run.streamErrors.length) requireDone();
 };
 
-const agUi = async (response) => {
-  const { HttpAgent } = await import("@ag-ui/client");
-  const { EventSchemas } = await import("@ag-ui/core/schemas");
+const agUi = async (pkg, response) => {
+  const { HttpAgent } = await import(pkg);
   const agent = new HttpAgent({
     url: "http://127.0.0.1/agent",
     threadId: "harness-thread",
@@ -355,6 +354,14 @@ const agUi = async (response) => {
   }
   run.message = { messages: agent.messages, state: agent.state, ...finish };
   if (failure && !run.streamErrors.includes(failure.message)) throw failure;
+  if (pkg === "@ag-ui/client") await auditAgUiEvents();
+  if (!run.streamErrors.length && !run.chunks.some((c) => c.type === "RUN_FINISHED"))
+    harnessWarn("the run never finished (no RUN_FINISHED or RUN_ERROR)");
+};
+
+// What the newest client converts or strips. The 0.0.59 line checks every event with a schema of its own.
+const auditAgUiEvents = async () => {
+  const { EventSchemas } = await import("@ag-ui/core/schemas");
   for (const d of sseData(rawText())) {
     let v;
     try {
@@ -366,8 +373,6 @@ const agUi = async (response) => {
     if (!p.success)
       harnessWarn(`event ${v?.type} fails the published schema: ${JSON.stringify(p.error.issues).slice(0, 300)}`);
   }
-  if (!run.streamErrors.length && !run.chunks.some((c) => c.type === "RUN_FINISHED"))
-    harnessWarn("the run never finished (no RUN_FINISHED or RUN_ERROR)");
 };
 
 // ------------------------------------------------------------------- main ---
@@ -380,7 +385,8 @@ const CLIENTS = {
   "ai-sdk-ui-v6": ["ai-v6", (response) => aiSdkUi("ai-v6", response)],
   "ai-sdk-ui-v5": ["ai-v5", (response) => aiSdkUi("ai-v5", response)],
   "openai-chat": ["openai", openaiChat],
-  "ag-ui": ["@ag-ui/client", agUi],
+  "ag-ui": ["@ag-ui/client", (response) => agUi("@ag-ui/client", response)],
+  "ag-ui-v0": ["ag-ui-client-v0", (response) => agUi("ag-ui-client-v0", response)],
 };
 export const PROTOCOLS = Object.keys(CLIENTS);
 

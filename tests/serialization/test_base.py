@@ -28,6 +28,7 @@ from assistant_stream_ce import (
     run,
 )
 from assistant_stream_ce.serialization import (
+    AGUIEncoder,
     AssistantTransportEncoder,
     DataStreamEncoder,
     EncodedStream,
@@ -40,8 +41,9 @@ ENCODERS: list[Callable[[], Encoder]] = [
     DataStreamEncoder,
     AssistantTransportEncoder,
     lambda: OpenAIStreamEncoder(completion_id="c1"),
+    lambda: AGUIEncoder("thread", "run", state={}),
 ]
-each_encoder = pytest.mark.parametrize("make_encoder", ENCODERS, ids=["data stream", "transport", "openai"])
+each_encoder = pytest.mark.parametrize("make_encoder", ENCODERS, ids=["data stream", "transport", "openai", "ag-ui"])
 each_reader = pytest.mark.parametrize("reader", READER_KINDS)
 each_callback = pytest.mark.parametrize("kind", CALLBACK_KINDS)
 

@@ -1,0 +1,252 @@
+"""AG-UI events: server-sent events, one JSON event each, from `RUN_STARTED` to `RUN_FINISHED` or `RUN_ERROR`.
+
+Clients: `@ag-ui/client` (1.0.0 and the 0.0.59 line) and what is built on it, CopilotKit and assistant-ui's
+`useAgUiRuntime` among them. They end the run at whatever is out of order: something that ends without its
+start, a run that finishes while something is open, anything after the last event, `[DONE]` too.
+
+A conversation is a list of messages there. A text is a message, reasoning another, a tool's result a third; a call
+belongs to the message before it. The state is a JSON document: snapshots of it, and patches (RFC 6902).
+For sources, files, data and annotations there are `CUSTOM` events; what else has no field is `metadata`.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from assistant_stream_ce import chunks
+from assistant_stream_ce.errors import StateError
+from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text, plain
+from assistant_stream_ce.serialization import assistant_ui, sse
+from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
+from assistant_stream_ce.state import operations
+
+__all__ = ("AGUIEncoder",)
+
+
+class AGUIEncoder(ToolCallEncoder):
+    """Writes AG-UI events.
+
+    Args:
+        thread_id: the conversation, `threadId` of the request; a fresh one when left out.
+        run_id: this run, `runId` of the request; a fresh one when left out. Ids of messages begin with it, so
+            it has to be another one for each run of a conversation.
+        state: where the state starts: the same that `create_run` was given. It is copied.
+
+    Raises:
+        TypeError: `state` is not JSON.
+    """
+
+    media_type = sse.MEDIA_TYPE
+    keepalive = sse.KEEPALIVE
+
+    def __init__(self, thread_id: str | None = None, run_id: str | None = None, *, state: object = None) -> None:
+        super().__init__()
+        self._thread_id = thread_id or str(uuid.uuid4())
+        self._run_id = run_id or str(uuid.uuid4())
+        self._is_started = False
+        self._ids = 0
+        # The text or reasoning that the next delta may extend: its type and parent, the event of a delta up to the
+        # text, and the events that end it.
+        self._open_kind: tuple[str, str | None] | None = None
+        self._delta_head = b""
+        self._open_end = b""
+        # The message that the next call belongs to, and its parent.
+        self._message: tuple[str, str | None] | None = None
+        self._answered: set[str] = set()
+        self._step: str | None = None
+        # The state as the only item of a list, as `operations.resolve` takes it.
+        self._state = [plain(state, "state")]
+        self._has_state = False
+        self._error_text: str | None = None
+        self._finish_reason: str | None = None
+        self._step_usage = (0, 0)
+        self._message_usage = (0, 0)
+
+    def encode(self, chunk: chunks.AssistantStreamChunk) -> bytes:
+        """Return the events of a chunk, `RUN_STARTED` before the first.
+
+        Raises:
+            TypeError: it is no chunk, or holds what is not JSON.
+            StateError: the state is another one than the encoder was given.
+        """
+        events = super().encode(chunk)
+        return events if self._is_started else self._start() + events
+
+    def finish(self) -> bytes:
+        """End what is open, and then the run: an error comes last, as nothing may follow it."""
+        start = b"" if self._is_started else self._start()
+        run: dict[str, JSON] = {"type": "RUN_FINISHED", "threadId": self._thread_id, "runId": self._run_id}
+        if self._error_text is not None:
+            run = {"type": "RUN_ERROR", "message": self._error_text}
+        tokens = self._message_usage if any(self._message_usage) else self._step_usage
+        if any(tokens):
+            run["usage"] = [{"inputTokens": tokens[0], "outputTokens": tokens[1]}]
+        return start + self._end_all() + self._end_step({}) + _event(run, {"finishReason": self._finish_reason})
+
+    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+        return self._delta("TEXT", chunk.parent_id, chunk.text_delta)
+
+    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+        return self._delta("REASONING", chunk.parent_id, chunk.reasoning_delta)
+
+    def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
+        if text == "":
+            # Older clients end the run at an empty delta.
+            return b""
+        start = b"" if self._open_kind == (kind, parent_id) else self._open(kind, parent_id)
+        return start + self._delta_head + dumps_text(text) + b"}\n\n"
+
+    def _open(self, kind: str, parent_id: str | None) -> bytes:
+        """Start a message for text or reasoning; it ends the one that is open."""
+        end, message_id = self._end_message(), self._fresh_id()
+        self._open_kind = (kind, parent_id)
+        self._delta_head = b'data: {"type":"%b_MESSAGE_CONTENT","messageId":%b,"delta":' % (
+            kind.encode(),
+            dumps_text(message_id),
+        )
+        self._open_end = _event({"type": f"{kind}_MESSAGE_END", "messageId": message_id})
+        message = {"type": f"{kind}_MESSAGE_START", "messageId": message_id, "role": "assistant"}
+        if kind == "TEXT":
+            self._message = (message_id, parent_id)
+            return end + _event(message, {"parentId": parent_id})
+        self._open_end += _event({"type": "REASONING_END", "messageId": message_id})
+        start = _event({"type": "REASONING_START", "messageId": message_id})
+        return end + start + _event({**message, "role": "reasoning"}, {"parentId": parent_id})
+
+    def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+        call_id = chunk.tool_call_id
+        if call_id in self._answered:
+            # The client would show both.
+            return b""
+        self._answered.add(call_id)
+        if self._open_kind is None:
+            # What the model says next is said in the light of the result.
+            self._message = None
+        # The client knows the calls of earlier messages.
+        end = self._close(self._calls[call_id]) if call_id in self._calls else b""
+        result = {
+            "type": "TOOL_CALL_RESULT",
+            "messageId": self._fresh_id(),
+            "toolCallId": call_id,
+            "content": dumps(chunk.result).decode(),
+            "role": "tool",
+        }
+        return end + _event(result, {"artifact": chunk.artifact, "isError": chunk.is_error or None})
+
+    def _source(self, chunk: chunks.SourceChunk) -> bytes:
+        return _custom("source", assistant_ui.source(chunk))
+
+    def _file(self, chunk: chunks.FileChunk) -> bytes:
+        return _custom("file", assistant_ui.file(chunk))
+
+    def _data(self, chunk: chunks.DataChunk) -> bytes:
+        return _custom("data", chunk.data)
+
+    def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
+        return _custom("annotations", chunk.annotations)
+
+    def _step_start(self, chunk: chunks.StepStartChunk) -> bytes:
+        end = self._end_message() + self._end_step({})
+        self._step = chunk.message_id
+        return end + _event({"type": "STEP_STARTED", "stepName": self._step})
+
+    def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+        self._step_usage = (
+            self._step_usage[0] + chunk.input_tokens,
+            self._step_usage[1] + chunk.output_tokens,
+        )
+        return self._end_all() + self._end_step(assistant_ui.step_finish(chunk))
+
+    def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+        self._finish_reason = chunk.finish_reason
+        self._message_usage = (chunk.input_tokens, chunk.output_tokens)
+        return self._end_all()
+
+    def _error(self, chunk: chunks.ErrorChunk) -> bytes:
+        # Nothing may follow the event, but a callback may go on after an error.
+        self._error_text = chunk.error
+        return b""
+
+    def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
+        if not chunk.operations:
+            return b""
+        patch = [self._change_state(operation) for operation in chunk.operations]
+        # Every client takes a snapshot. A patch fits only the very state that it was made for, and the client may
+        # have begun with another one.
+        if not self._has_state or any(not change["path"] for change in patch):
+            self._has_state = True
+            return _event({"type": "STATE_SNAPSHOT", "snapshot": self._state[0]})
+        return _event({"type": "STATE_DELTA", "delta": patch})
+
+    def _change_state(self, operation: chunks.Operation) -> dict[str, JSON]:
+        """Apply an operation; return the change in the words of JSON patches, which cannot append to a text."""
+        try:
+            container, key, value = operations.resolve(self._state, operation)
+        except StateError as error:
+            raise StateError(f"{error} (an AGUIEncoder needs the state that create_run was given)") from error
+        # `add` would insert into a list; in a dict it sets.
+        word = "replace" if type(container) is list and key != len(container) else "add"
+        operations.assign(container, key, clone(value))
+        return {"op": word, "path": "".join(map(_segment, operation["path"])), "value": value}
+
+    def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+        end, message = self._end_open(), self._message
+        if message is None or message[1] != parent_id:
+            message = self._message = (self._fresh_id(), parent_id)
+        call = {
+            "type": "TOOL_CALL_START",
+            "toolCallId": record.call_id,
+            "toolCallName": name,
+            "parentMessageId": message[0],
+        }
+        return end + _event(call, {"parentId": parent_id})
+
+    def _write_args(self, record: CallRecord, text: str) -> bytes:
+        return _event({"type": "TOOL_CALL_ARGS", "toolCallId": record.call_id, "delta": text})
+
+    def _write_close(self, record: CallRecord) -> bytes:
+        rest = b"" if record.has_args else self._write_args(record, "{}")
+        return rest + _event({"type": "TOOL_CALL_END", "toolCallId": record.call_id})
+
+    def _start(self) -> bytes:
+        self._is_started = True
+        return _event({"type": "RUN_STARTED", "threadId": self._thread_id, "runId": self._run_id})
+
+    def _end_open(self) -> bytes:
+        """End the text or reasoning that is open."""
+        end, self._open_end, self._open_kind = self._open_end, b"", None
+        return end
+
+    def _end_message(self) -> bytes:
+        """End what is open; what follows belongs to another message."""
+        self._message = None
+        return self._end_open()
+
+    def _end_all(self) -> bytes:
+        """End what is open, and the arguments of all calls."""
+        return self._end_message() + self._close_all()
+
+    def _end_step(self, metadata: dict[str, JSON]) -> bytes:
+        if self._step is None:
+            return b""
+        name, self._step = self._step, None
+        return _event({"type": "STEP_FINISHED", "stepName": name}, metadata)
+
+    def _fresh_id(self) -> str:
+        self._ids += 1
+        return f"{self._run_id}-{self._ids}"
+
+
+def _event(fields: dict[str, JSON], metadata: dict[str, JSON] | None = None) -> bytes:
+    """Return an event, with the metadata that is known: a client takes null for a wrong type."""
+    known = {key: value for key, value in metadata.items() if value is not None} if metadata else {}
+    return sse.event(dumps({**fields, "metadata": known} if known else fields))
+
+
+def _custom(name: str, value: JSON) -> bytes:
+    return _event({"type": "CUSTOM", "name": name, "value": value})
+
+
+def _segment(segment: str) -> str:
+    """Return a segment of a JSON pointer (RFC 6901)."""
+    return "/" + segment.replace("~", "~0").replace("/", "~1")
