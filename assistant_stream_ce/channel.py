@@ -60,7 +60,7 @@ class Alarm(Protocol):
 
 
 class ThreadAlarm:
-    """Wakes one sleeping thread; the same one may sleep on it again after `arm`."""
+    """Wakes one sleeping thread. Made anew for each sleep, so a late ring disturbs nobody."""
 
     __slots__ = ("_lock",)
 
@@ -68,12 +68,8 @@ class ThreadAlarm:
         self._lock = threading.Lock()
         self._lock.acquire()
 
-    def arm(self) -> None:
-        """Forget a ring that came when nobody slept."""
-        self._lock.acquire(blocking=False)
-
     def ring(self) -> bool:
-        """Wake the thread. Once after each `arm`."""
+        """Wake the thread."""
         self._lock.release()
         return True
 
@@ -159,7 +155,6 @@ class Channel(Generic[T]):
         self._nudged = False
         # What wakes the reader: a future of its loop, or a thread's alarm.
         self._alarm: asyncio.Future[None] | ThreadAlarm | None = None
-        self._thread_alarm: ThreadAlarm | None = None
         self._blocked = 0
         self._draining: list[TaskAlarm] = []
         # Of the reader alone; `_owes_turn` after a `get` that did not have to wait, and so let nobody else run.
@@ -294,9 +289,7 @@ class Channel(Generic[T]):
     def get_sync(self, timeout: float | None = None) -> list[T] | None:
         """Wait in a thread for the next batch; `[]` after `timeout` seconds, `None` at the end."""
         self._reader_thread = threading.get_ident()
-        if self._thread_alarm is None:
-            self._thread_alarm = ThreadAlarm()
-        alarm, lock = self._thread_alarm, self._lock
+        lock = self._lock
         while True:
             # As in `put`.
             lock.acquire()
@@ -304,12 +297,11 @@ class Channel(Generic[T]):
                 batch = self._take()
                 if batch or batch is None:
                     break
-                if self._alarm is None:
-                    alarm.arm()
-                    self._alarm = alarm
+                self._alarm = alarm = ThreadAlarm()
             finally:
                 lock.release()
             if not alarm.wait(timeout):
+                # The alarm stays: a late ring wakes nobody, and the next sleep replaces it.
                 return []
         if self.is_unsettled:
             self._settle()
