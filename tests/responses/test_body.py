@@ -18,7 +18,12 @@ import pytest
 from assistant_stream_ce import RunController, TextDeltaChunk, create_run
 from assistant_stream_ce.create_run import SyncReader
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
-from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, OpenAIStreamEncoder
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    OpenAIStreamEncoder,
+    UIMessageStreamEncoder,
+)
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
 
 
@@ -76,7 +81,9 @@ def test_an_exit_passes_through(reader: str, kind_of_exit: type[BaseException]) 
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
-@pytest.mark.parametrize("encoder", [DataStreamEncoder, AssistantTransportEncoder, OpenAIStreamEncoder])
+@pytest.mark.parametrize(
+    "encoder", [DataStreamEncoder, AssistantTransportEncoder, OpenAIStreamEncoder, UIMessageStreamEncoder]
+)
 def test_a_quiet_stream_beats(reader: str, encoder: Callable[[], Any]) -> None:
     beat, beaten = encoder().keepalive, threading.Event()
 
