@@ -5,7 +5,6 @@ There is no word for the end, for an error, or for anything but text; so there i
 
 from __future__ import annotations
 
-import codecs
 from typing import TYPE_CHECKING
 
 from assistant_stream_ce import chunks
@@ -24,15 +23,25 @@ class PlainTextEncoder(Encoder):
     media_type = "text/plain"
 
     def __init__(self) -> None:
-        # It keeps the first half of a pair until the second one comes.
-        self._decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
+        # The first half of a pair, which waits for the second one.
+        self._half = ""
 
     def finish(self) -> bytes:
         """Write what is left: U+FFFD for half a character."""
-        return self._decoder.decode(b"", True).encode()
+        return _as_utf8(self._half)
 
     def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
-        return self._decoder.decode(chunk.text_delta.encode("utf-16-le", "surrogatepass")).encode()
+        text = self._half + chunk.text_delta
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+            return _as_utf8(text.removesuffix(self._half))
+
+
+def _as_utf8(text: str) -> bytes:
+    """Return a text as UTF-8: pairs of surrogates are joined, and single ones replaced."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 # The response is imported when it is first asked for.

@@ -22,6 +22,7 @@ from assistant_stream_ce.serialization import (
     AssistantTransportEncoder,
     DataStreamEncoder,
     OpenAIStreamEncoder,
+    PlainTextEncoder,
     UIMessageStreamEncoder,
 )
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
@@ -112,6 +113,24 @@ def test_a_quiet_stream_beats(reader: str, encoder: Callable[[], Any]) -> None:
         asyncio.run(collect())
     assert received.count(beat) >= 3
     assert all(received)
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_a_format_without_a_keepalive_stays_quiet(reader: str) -> None:
+    beaten = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        assert beaten.wait(10)
+        controller.append_text("b")
+
+    class Noting(ResponseBody):
+        def _encode(self, batch: Any) -> bytes:
+            if batch == []:
+                beaten.set()
+            return super()._encode(batch)
+
+    assert read_bytes(reader, Noting(create_run(run), PlainTextEncoder(), 0.01)) == [b"a", b"b"]
 
 
 def test_a_thread_s_heartbeat_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
