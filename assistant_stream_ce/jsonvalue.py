@@ -32,6 +32,7 @@ __all__ = (
     "dumps",
     "dumps_text",
     "key_text",
+    "loads",
     "plain",
     "weight",
 )
@@ -85,6 +86,22 @@ def dumps_text(text: str) -> bytes:
     if not isinstance(text, str):
         raise TypeError(f"a str is wanted, not {type(text).__name__}")
     return dumps_text(str.__str__(text))
+
+
+def loads(text: str) -> JSON:
+    """Read a JSON text, such as a model's arguments for a tool, into a value that may be sent.
+
+    Raises:
+        ValueError: it is not JSON, as JavaScript understands it, or too deep.
+    """
+    try:
+        return plain(json.loads(text, parse_constant=_refuse_constant))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def plain(value: object, name: str = "value") -> JSON:

@@ -32,6 +32,11 @@ def loaded_by(line: str) -> set[str]:
             {"starlette", "anyio"},
         ),
         ("from assistant_stream_ce.serialization.openai_stream import OpenAIStreamResponse", {"starlette", "anyio"}),
+        ("from assistant_stream_ce.serialization.plain_text import PlainTextResponse", {"starlette", "anyio"}),
+        (
+            "from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamResponse",
+            {"starlette", "anyio"},
+        ),
     ],
 )
 def test_a_module_loads_its_own_framework_only(line: str, wanted: set[str]) -> None:

@@ -1,1 +1,1 @@
-"""Web responses: the same four names in each module, and each module imports exactly its framework."""
+"""Web responses: the same names in each module, and each module imports exactly its framework."""

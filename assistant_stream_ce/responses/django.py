@@ -20,7 +20,13 @@ from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.locks import is_gevent
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    Encoder,
+    PlainTextEncoder,
+    UIMessageStreamEncoder,
+)
 
 try:
     from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
@@ -30,7 +36,14 @@ try:
 except ImportError as error:
     raise MissingExtraError(__name__, "django") from error
 
-__all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
+__all__ = (
+    "AssistantStreamResponse",
+    "AssistantTransportResponse",
+    "DataStreamResponse",
+    "OpenAIStreamResponse",
+    "PlainTextResponse",
+    "UIMessageStreamResponse",
+)
 
 
 def _like_the_view() -> Surrounding:
@@ -169,3 +182,15 @@ class OpenAIStreamResponse(AssistantStreamResponse):
     """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
 
     make_encoder = staticmethod(openai_encoder)
+
+
+class UIMessageStreamResponse(AssistantStreamResponse):
+    """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
+
+    make_encoder = UIMessageStreamEncoder
+
+
+class PlainTextResponse(AssistantStreamResponse):
+    """Streams the text of the answer and nothing else."""
+
+    make_encoder = PlainTextEncoder

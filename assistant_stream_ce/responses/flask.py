@@ -10,7 +10,13 @@ from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    Encoder,
+    PlainTextEncoder,
+    UIMessageStreamEncoder,
+)
 
 try:
     import flask
@@ -21,7 +27,14 @@ except ImportError as error:
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
+__all__ = (
+    "AssistantStreamResponse",
+    "AssistantTransportResponse",
+    "DataStreamResponse",
+    "OpenAIStreamResponse",
+    "PlainTextResponse",
+    "UIMessageStreamResponse",
+)
 
 
 def _tearing_down() -> Callable[[], AbstractContextManager[None]]:
@@ -100,3 +113,15 @@ class OpenAIStreamResponse(AssistantStreamResponse):
     """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
 
     make_encoder = staticmethod(openai_encoder)
+
+
+class UIMessageStreamResponse(AssistantStreamResponse):
+    """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
+
+    make_encoder = UIMessageStreamEncoder
+
+
+class PlainTextResponse(AssistantStreamResponse):
+    """Streams the text of the answer and nothing else."""
+
+    make_encoder = PlainTextEncoder

@@ -15,7 +15,13 @@ from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    Encoder,
+    PlainTextEncoder,
+    UIMessageStreamEncoder,
+)
 
 try:
     from starlette.responses import StreamingResponse
@@ -26,7 +32,14 @@ if TYPE_CHECKING:
     from starlette.background import BackgroundTask
     from starlette.types import Receive, Scope, Send
 
-__all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
+__all__ = (
+    "AssistantStreamResponse",
+    "AssistantTransportResponse",
+    "DataStreamResponse",
+    "OpenAIStreamResponse",
+    "PlainTextResponse",
+    "UIMessageStreamResponse",
+)
 
 logger = logging.getLogger("assistant_stream_ce")
 
@@ -124,3 +137,15 @@ class OpenAIStreamResponse(AssistantStreamResponse):
     """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
 
     make_encoder = staticmethod(openai_encoder)
+
+
+class UIMessageStreamResponse(AssistantStreamResponse):
+    """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
+
+    make_encoder = UIMessageStreamEncoder
+
+
+class PlainTextResponse(AssistantStreamResponse):
+    """Streams the text of the answer and nothing else."""
+
+    make_encoder = PlainTextEncoder

@@ -13,12 +13,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    Encoder,
+    PlainTextEncoder,
+    UIMessageStreamEncoder,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-__all__ = ("AssistantStreamResponse", "AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
+__all__ = (
+    "AssistantStreamResponse",
+    "AssistantTransportResponse",
+    "DataStreamResponse",
+    "OpenAIStreamResponse",
+    "PlainTextResponse",
+    "UIMessageStreamResponse",
+)
 
 
 class AssistantStreamResponse:
@@ -78,3 +91,15 @@ class OpenAIStreamResponse(AssistantStreamResponse):
     """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
 
     make_encoder = staticmethod(openai_encoder)
+
+
+class UIMessageStreamResponse(AssistantStreamResponse):
+    """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
+
+    make_encoder = UIMessageStreamEncoder
+
+
+class PlainTextResponse(AssistantStreamResponse):
+    """Streams the text of the answer and nothing else."""
+
+    make_encoder = PlainTextEncoder

@@ -5,6 +5,8 @@ from assistant_stream_ce.serialization.assistant_transport import AssistantTrans
 from assistant_stream_ce.serialization.base import EncodedStream, Encoder
 from assistant_stream_ce.serialization.data_stream import DataStreamEncoder
 from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
+from assistant_stream_ce.serialization.plain_text import PlainTextEncoder
+from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamEncoder
 
 __all__ = (
     "AGUIEncoder",
@@ -13,4 +15,6 @@ __all__ = (
     "EncodedStream",
     "Encoder",
     "OpenAIStreamEncoder",
+    "PlainTextEncoder",
+    "UIMessageStreamEncoder",
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.serialization import doorway, sse
+from assistant_stream_ce.serialization.ending import Ending
 from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
 
 if TYPE_CHECKING:
@@ -64,16 +65,14 @@ class OpenAIStreamEncoder(ToolCallEncoder):
         self._reasoning_head = self._delta_head + b'{"reasoning_content":'
         self._include_usage = include_usage
         self._has_role = False
-        self._has_failed = False
-        self._finish_reason: str | None = None
-        self._step_usage = (0, 0)
-        self._message_usage = (0, 0)
+        self._ending = Ending()
 
     def finish(self) -> bytes:
         """Write the finish reason and the usage, then `[DONE]`; after an error only `[DONE]`."""
-        if self._has_failed:
+        if self._ending.has_failed:
             return sse.DONE
-        reason = self._finish_reason or ("tool_calls" if self._waits_for_result() else "stop")
+        reason = self._ending.reason or ("tool-calls" if self._waits_for_result() else "stop")
+        reason = _FINISH_REASONS.get(reason, "stop")
         finish = b'%b{},"logprobs":null,"finish_reason":%b}]}\n\n' % (self._delta_head, dumps(reason))
         return self._role() + self._close_all() + finish + self._usage() + sse.DONE
 
@@ -93,20 +92,16 @@ class OpenAIStreamEncoder(ToolCallEncoder):
         return self._close(record)
 
     def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
-        self._step_usage = (
-            self._step_usage[0] + chunk.input_tokens,
-            self._step_usage[1] + chunk.output_tokens,
-        )
+        self._ending.add_step(chunk)
         return self._close_all()
 
     def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
-        self._finish_reason = _FINISH_REASONS.get(chunk.finish_reason, "stop")
-        self._message_usage = (chunk.input_tokens, chunk.output_tokens)
+        self._ending.set_message(chunk)
         return self._close_all()
 
     def _error(self, chunk: chunks.ErrorChunk) -> bytes:
         # The shape that both official clients raise as an API error.
-        self._has_failed = True
+        self._ending.has_failed = True
         error = {"message": chunk.error, "type": "server_error", "param": None, "code": None}
         return sse.event(dumps({"error": error}))
 
@@ -122,9 +117,6 @@ class OpenAIStreamEncoder(ToolCallEncoder):
         # The format has no word for the end of arguments, but clients parse them, and no text is no JSON.
         return b"" if record.has_args else self._write_args(record, "{}")
 
-    def _waits_for_result(self) -> bool:
-        return any(not record.has_result for record in self._calls.values())
-
     def _role(self) -> bytes:
         if self._has_role:
             return b""
@@ -137,7 +129,7 @@ class OpenAIStreamEncoder(ToolCallEncoder):
     def _usage(self) -> bytes:
         if not self._include_usage:
             return b""
-        prompt, completion = self._message_usage if any(self._message_usage) else self._step_usage
+        prompt, completion = self._ending.usage
         usage = {
             "prompt_tokens": prompt,
             "completion_tokens": completion,

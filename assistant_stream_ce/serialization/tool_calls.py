@@ -79,3 +79,6 @@ class ToolCallEncoder(Encoder):
 
     def _close_all(self) -> bytes:
         return b"".join(map(self._close, self._calls.values()))
+
+    def _waits_for_result(self) -> bool:
+        return any(not record.has_result for record in self._calls.values())

@@ -7,13 +7,23 @@ message. No encoder is asked.
 from __future__ import annotations
 
 import copy
+import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from tests.conformance.conversations import Act, Conversation, Holder, edit, joined, made_safe
 
 #: Stands for an id that the client invented.
 ANY_ID = object()
+
+
+@dataclass(frozen=True)
+class AsJSON:
+    """Stands for any JSON text of a value: the client has written it anew."""
+
+    value: Any
+
 
 # What ends the arguments of every open call.
 _ENDS = ("add_step_finish", "add_message_finish")
@@ -201,6 +211,292 @@ def _is_poisoned(value: Any) -> bool:
             return any(map(_is_poisoned, value))
         case _:
             return False
+
+
+# --- The UI message stream: assistant-ui ----------------------------------------------------------
+
+
+def assistant_ui_message_of_ui_stream(conversation: Conversation) -> dict[str, Any]:
+    """Return the message that assistant-ui's accumulator shows of a UI message stream.
+
+    Its reader shows a tool call when its whole input is told, knows no parents, takes the first result of a call, and
+    has all data in one list. There the state is left out here, see `last_state`.
+    """
+    message = _AssistantUIMessageOfUIStream(conversation)
+    for act in conversation.acts:
+        message.take(Act(act.what, act.values))
+    return message.finish()
+
+
+class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
+    def __init__(self, conversation: Conversation) -> None:
+        super().__init__(conversation, "ui-message-stream")
+        # The start of the message is a step too.
+        self.steps.append({"state": "started", "messageId": ANY_ID})
+        # The calls whose input was not told yet, and their text.
+        self.inputs: dict[str, str] = {}
+
+    def take(self, act: Act) -> None:
+        match act.what:
+            case "add_annotations":
+                self.data.append({"name": "annotations", "data": made_safe(act.values["annotations"])})
+                return
+            case "add_data":
+                self.data.append({"name": "data", "data": made_safe(act.values["data"])})
+                return
+            case "add_error" | "raise":
+                self.complete_all()
+            case "add_file":
+                act = Act(act.what, {**act.values, "data": file_url(**act.values)})
+        super().take(act)
+
+    def begin(self, call_id: str, name: str, parent_id: str | None) -> dict[str, Any]:
+        growing = self.growing
+        call = super().begin(call_id, name, None)
+        # Not shown, so that it breaks no text yet.
+        self.growing = growing
+        self.parts.pop()
+        self.inputs[call_id] = ""
+        return call
+
+    def extend_arguments(self, call: dict[str, Any], text: str) -> None:
+        if call["toolCallId"] in self.inputs and call["state"] == "partial-call":
+            self.inputs[call["toolCallId"]] += text
+
+    def complete(self, call: dict[str, Any]) -> None:
+        if call["state"] != "partial-call":
+            return
+        call["state"] = "call"
+        try:
+            self.tell(call, parse(self.inputs[call["toolCallId"]] or "{}"))
+        except ValueError:
+            return
+
+    def complete_all(self) -> None:
+        super().complete_all()
+        for call_id in list(self.inputs):
+            self.tell_text(self.calls[call_id], "The arguments of this call are not valid JSON.")
+
+    def tell(self, call: dict[str, Any], value: Any) -> None:
+        del self.inputs[call["toolCallId"]]
+        call["argsText"] = AsJSON(value)
+        call["args"] = value if isinstance(value, (dict, list)) else {}
+        self.growing = None
+        self.parts.append(call)
+
+    def tell_text(self, call: dict[str, Any], error: str) -> None:
+        """Show text that is no JSON, and the error that came instead."""
+        text = self.inputs[call["toolCallId"]]
+        self.tell(call, None)
+        call["argsText"] = ""
+        super().extend_arguments(call, text)
+        super().answer(call["toolCallId"], error, is_error=True)
+
+    def answer(self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False) -> None:
+        call = self.calls.get(tool_call_id) or self.begin(tool_call_id, "unknown", None)
+        self.complete(call)
+        result = error_text(result) if is_error else result
+        if tool_call_id in self.inputs:
+            if is_error:
+                self.tell_text(call, result)
+                return
+            self.tell(call, self.inputs[tool_call_id])
+        if call["state"] != "result":
+            super().answer(tool_call_id, result, is_error=is_error)
+
+    def finish(self) -> dict[str, Any]:
+        message = super().finish()
+        # It arrives as data.
+        message["metadata"]["unstable_state"] = None
+        return message
+
+    def status(self) -> dict[str, Any]:
+        self.finish_reason = ui_finish_reason(self.finish_reason, self.calls)
+        return super().status()
+
+
+def ui_finish_reason(reason: str | None, calls: dict[str, dict[str, Any]]) -> str | None:
+    """Return the reason of a message, in the words that AI SDK knows."""
+    if reason is None:
+        return "tool-calls" if any("result" not in call for call in calls.values()) else None
+    return reason if reason in ("stop", "length", "content-filter", "tool-calls", "error", "other") else "other"
+
+
+def file_url(data: str, mime_type: str) -> str:
+    """Return the URL of a file: its own, or one that holds its base64 text."""
+    return data if re.match(r"[a-zA-Z][a-zA-Z0-9.+-]*:", data) else f"data:{mime_type};base64,{data}"
+
+
+def error_text(result: Any) -> Any:
+    """Return the text of a result that is an error."""
+    return result if isinstance(result, str) else AsJSON(made_safe(result))
+
+
+def parse(text: str) -> Any:
+    """Return what may be sent of a JSON text; raise ValueError where JavaScript would."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    return made_safe(json.loads(text, parse_constant=refuse))
+
+
+def last_state(conversation: Conversation) -> Any:
+    """Return the state at the end."""
+    message = _AssistantUIMessage(conversation, "data-stream")
+    for act in conversation.acts:
+        if act.what in ("state", "append_state_text"):
+            message.take(act)
+    return message.holder.state
+
+
+# --- The UI message stream: AI SDK 5, 6 and 7 -----------------------------------------------------
+
+
+def ai_sdk_message(conversation: Conversation, version: int, message_id: str) -> dict[str, Any]:
+    """Return the message that AI SDK shows of a UI message stream, without the state: see `last_state`."""
+    message = _AISDKMessage(version)
+    for act in conversation.acts:
+        message.take(act)
+    return message.as_json(message_id)
+
+
+class _AISDKMessage:
+    def __init__(self, version: int) -> None:
+        # Input that is no JSON has a field of its own before version 7.
+        self.raw_input = "input" if version >= 7 else "rawInput"
+        self.parts: list[dict[str, Any]] = []
+        self.growing: tuple[str, str | None] | None = None
+        self.calls: dict[str, dict[str, Any]] = {}
+        self.open: set[str] = set()
+        # The calls whose input was not told yet, and their text; the steps that wait for them.
+        self.inputs: dict[str, str] = {}
+        self.waiting_steps = 0
+        self.steps_usage = [0, 0]
+        self.usage = [0, 0]
+
+    def take(self, act: Act) -> None:
+        values = act.values
+        match act.what:
+            case "append_text":
+                self.grow("text", act.parent_id, values["text"])
+            case "append_reasoning":
+                self.grow("reasoning", act.parent_id, values["text"])
+            case "add_tool_call":
+                self.begin(values["tool_call_id"], values["tool_name"])
+            case "tool.append_args_text":
+                if values["tool_call_id"] in self.open:
+                    self.inputs[values["tool_call_id"]] += values["text"]
+            case "tool.close":
+                self.complete(values["tool_call_id"])
+            case "tool.set_response" | "add_tool_result":
+                self.answer(**values)
+            case "add_source":
+                title = {} if values["title"] is None else {"title": values["title"]}
+                self.add({"type": "source-url", "sourceId": values["id"], "url": values["url"], **title})
+            case "add_file":
+                self.add({"type": "file", "mediaType": values["mime_type"], "url": file_url(**values)})
+            case "add_data":
+                self.parts.append({"type": "data-data", "data": made_safe(values["data"])})
+            case "add_annotations":
+                self.parts.append({"type": "data-annotations", "data": made_safe(values["annotations"])})
+            case "add_step_start":
+                self.waiting_steps += 1
+                self.start_steps()
+            case "add_step_finish":
+                self.end_parts()
+                self.steps_usage[0] += values["input_tokens"]
+                self.steps_usage[1] += values["output_tokens"]
+            case "add_message_finish":
+                self.end_parts()
+                self.usage = [values["input_tokens"], values["output_tokens"]]
+            case "add_error" | "raise":
+                self.end_parts()
+            case "state" | "append_state_text":
+                pass
+            case _:
+                raise AssertionError(act)
+
+    def grow(self, kind: str, parent_id: str | None, text: str) -> None:
+        if not text:
+            return
+        if self.growing != (kind, parent_id):
+            part = {"type": kind, "text": "", "state": "done"}
+            self.texts = part if kind == "text" else {**part, "id": ANY_ID}
+            self.parts.append(self.texts)
+            self.growing = (kind, parent_id)
+        self.texts["text"] += text
+
+    def add(self, part: dict[str, Any]) -> None:
+        self.growing = None
+        self.parts.append(part)
+
+    def start_steps(self) -> None:
+        if self.waiting_steps and not self.inputs:
+            self.growing = None
+            self.parts += [{"type": "step-start"}] * self.waiting_steps
+            self.waiting_steps = 0
+
+    def begin(self, call_id: str, name: str) -> None:
+        self.calls[call_id] = {"type": f"tool-{name}", "toolCallId": call_id, "state": "input-streaming"}
+        self.add(self.calls[call_id])
+        self.inputs[call_id] = ""
+        self.open.add(call_id)
+
+    def complete(self, call_id: str) -> None:
+        if call_id not in self.open:
+            return
+        self.open.remove(call_id)
+        try:
+            self.tell(call_id, parse(self.inputs[call_id] or "{}"))
+        except ValueError:
+            return
+
+    def tell(self, call_id: str, value: Any) -> None:
+        del self.inputs[call_id]
+        self.calls[call_id] |= {"state": "input-available", "input": value}
+        self.start_steps()
+
+    def fail(self, call_id: str, error: Any) -> None:
+        """Show text that is no JSON, and the error that came instead."""
+        text = self.inputs[call_id]
+        self.tell(call_id, text)
+        del self.calls[call_id]["input"]
+        self.calls[call_id] |= {"state": "output-error", self.raw_input: text, "errorText": error}
+
+    def end_parts(self) -> None:
+        self.growing = None
+        for call_id in list(self.inputs):
+            self.complete(call_id)
+        for call_id in list(self.inputs):
+            self.fail(call_id, "The arguments of this call are not valid JSON.")
+
+    def answer(self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False) -> None:
+        if tool_call_id not in self.calls:
+            self.begin(tool_call_id, "unknown")
+        self.complete(tool_call_id)
+        call = self.calls[tool_call_id]
+        if is_error:
+            if tool_call_id in self.inputs:
+                self.fail(tool_call_id, error_text(result))
+            else:
+                call |= {"state": "output-error", "errorText": error_text(result)}
+            return
+        if tool_call_id in self.inputs:
+            self.tell(tool_call_id, self.inputs[tool_call_id])
+        for field in ("rawInput", "errorText"):
+            call.pop(field, None)
+        call |= {"state": "output-available", "output": made_safe(result)}
+
+    def as_json(self, message_id: str) -> dict[str, Any]:
+        self.end_parts()
+        # The client shows the start of a step together with what follows it.
+        while self.parts and self.parts[-1]["type"] == "step-start":
+            self.parts.pop()
+        read, written = self.usage if any(self.usage) else self.steps_usage
+        usage = {"inputTokens": read, "outputTokens": written, "totalTokens": read + written}
+        metadata = {"metadata": {"usage": usage}} if read or written else {}
+        return {"id": message_id, "role": "assistant", "parts": self.parts, **metadata}
 
 
 # --- AI SDK 4 -------------------------------------------------------------------------------------
@@ -517,6 +813,8 @@ def difference(wanted: Any, got: Any, path: str = "message") -> str | None:
 
     Numbers are doubles, `True` is no number, and two halves of a surrogate pair are one character.
     """
+    if isinstance(wanted, AsJSON):
+        return difference(wanted.value, json.loads(got), path)
     if wanted is ANY_ID:
         return None if isinstance(got, str) and got else f"{path}: an id is wanted, not {got!r}"
     match wanted, got:

@@ -34,6 +34,7 @@ from assistant_stream_ce.serialization import (
     DataStreamEncoder,
     Encoder,
     OpenAIStreamEncoder,
+    UIMessageStreamEncoder,
 )
 from tests.conformance.clients import Job, decode, decode_all, require_clients
 from tests.conformance.conversations import NASTY, joined
@@ -42,8 +43,13 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "data-stream": DataStreamEncoder,
     "assistant-transport": AssistantTransportEncoder,
     "openai-chat": OpenAIStreamEncoder,
+    "ui-message-stream": UIMessageStreamEncoder,
+    "ai-sdk-ui": UIMessageStreamEncoder,
+    "ai-sdk-ui-v6": UIMessageStreamEncoder,
+    "ai-sdk-ui-v5": UIMessageStreamEncoder,
 }
 ASSISTANT_UI = ("data-stream", "assistant-transport")
+AI_SDK = ("ai-sdk-ui", "ai-sdk-ui-v6", "ai-sdk-ui-v5")
 
 VALUES: tuple[Any, ...] = (
     None,
@@ -100,7 +106,7 @@ def test_clients_accept_chunks_in_any_order(protocol: str, fragment: int | None)
     jobs = [Job(protocol, encode(ENCODERS[protocol](), chunks), fragment) for chunks in sequences]
     for chunks, result in zip(sequences, decode_all(jobs), strict=True):
         assert result["status"] == 0, f"{result['error']} {result['warnings']} for {chunks}"
-        if protocol in ASSISTANT_UI:
+        if protocol != "openai-chat":
             assert shown_texts(result["message"]) == written_texts(chunks)
 
 
@@ -114,11 +120,11 @@ def written_texts(chunks: list[AssistantStreamChunk]) -> dict[str, str]:
     }
 
 
-def shown_texts(message: dict[str, Any]) -> dict[str, str]:
-    """Return all text and all reasoning that a client shows."""
+def shown_texts(message: dict[str, Any] | None) -> dict[str, str]:
+    """Return all text and all reasoning that a client shows; AI SDK has no message before the first part."""
+    parts = message["parts"] if message else []
     return {
-        kind: joined("".join(part["text"] for part in message["parts"] if part["type"] == kind))
-        for kind in ("text", "reasoning")
+        kind: joined("".join(part["text"] for part in parts if part["type"] == kind)) for kind in ("text", "reasoning")
     }
 
 
@@ -148,6 +154,58 @@ def test_halves_of_a_character_join_in_every_text_that_grows(protocol: str, frag
     assert call["argsText"] == '{"a":"\U0001f600"}'
     assert call["args"] == {"a": "\U0001f600"}
     assert result["message"]["metadata"]["unstable_state"] == {"a": "\U0001f600"}
+
+
+@pytest.mark.parametrize("protocol", AI_SDK)
+@pytest.mark.parametrize("fragment", [None, 1])
+def test_halves_of_a_character_join_in_ai_sdk_s_texts(protocol: str, fragment: int | None) -> None:
+    require_clients()
+    chunks: list[AssistantStreamChunk] = [
+        TextDeltaChunk("a\ud83d"),
+        TextDeltaChunk("\ude00b"),
+        ReasoningDeltaChunk("\ud83d"),
+        ReasoningDeltaChunk("\ude00"),
+        ToolCallBeginChunk("t1", "f"),
+        ToolCallDeltaChunk("t1", '{"a":"\ud83d'),
+        ToolCallDeltaChunk("t1", '\ude00"}'),
+    ]
+    result = decode(protocol, encode(UIMessageStreamEncoder(), chunks), fragment=fragment)
+    assert result["status"] == 0
+    text, reasoning, call = result["message"]["parts"]
+    assert text["text"] == "a\U0001f600b"
+    assert reasoning["text"] == "\U0001f600"
+    assert call["input"] == {"a": "\U0001f600"}
+
+
+@pytest.mark.parametrize("protocol", ["ui-message-stream", *AI_SDK])
+def test_every_field_of_the_ui_message_stream_passes_the_client_s_check(protocol: str) -> None:
+    require_clients()
+    encoder = UIMessageStreamEncoder(message_id="m1", metadata={"model": "small"}, state={"count": 1})
+    chunks: list[AssistantStreamChunk] = [
+        DataChunk({"name": "progress", "id": "p", "data": 1}),
+        DataChunk({"name": "progress", "id": "p", "data": 2}),
+        DataChunk({"name": "note", "transient": True, "data": "gone"}),
+        UpdateStateChunk([{"type": "set", "path": ["count"], "value": 2}]),
+        MessageFinishChunk("unknown", 3, 4),
+    ]
+    result = decode(protocol, encode(encoder, chunks))
+    assert result["status"] == 0, f"{result['error']} {result['warnings']}"
+    message = result["message"]
+    if protocol in AI_SDK:
+        assert message["id"] == "m1"
+        usage = {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7}
+        assert message["metadata"] == {"model": "small", "usage": usage}
+        assert message["parts"] == [
+            {"type": "data-progress", "id": "p", "data": 2},
+            {"type": "data-state", "id": "state", "data": {"count": 2}},
+        ]
+    else:
+        assert message["status"] == {"type": "incomplete", "reason": "other"}
+        assert message["metadata"]["unstable_data"] == [
+            {"name": "progress", "data": 1},
+            {"name": "progress", "data": 2},
+            {"name": "state", "data": {"count": 2}},
+        ]
 
 
 @pytest.mark.parametrize("fragment", [None, 1])

@@ -19,10 +19,19 @@ from assistant_stream_ce.serialization import (
     DataStreamEncoder,
     Encoder,
     OpenAIStreamEncoder,
+    UIMessageStreamEncoder,
 )
 from tests.conformance.clients import Job, decode_all, require_clients
 from tests.conformance.conversations import Conversation, Flavor, ModelError, conversation, perform
-from tests.conformance.expected import ai_sdk_v4_message, assistant_ui_message, difference, openai_message
+from tests.conformance.expected import (
+    ai_sdk_message,
+    ai_sdk_v4_message,
+    assistant_ui_message,
+    assistant_ui_message_of_ui_stream,
+    difference,
+    last_state,
+    openai_message,
+)
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
 
 SEEDS = range(200)
@@ -32,7 +41,12 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "assistant-transport": AssistantTransportEncoder,
     "openai-chat": functools.partial(OpenAIStreamEncoder, include_usage=True, completion_id="chatcmpl-1"),
     "ai-sdk-v4-data-stream": DataStreamEncoder,
+    **dict.fromkeys(
+        ("ui-message-stream", "ai-sdk-ui", "ai-sdk-ui-v6", "ai-sdk-ui-v5"),
+        functools.partial(UIMessageStreamEncoder, message_id="m1"),
+    ),
 }
+AI_SDK_VERSIONS = {"ai-sdk-ui": 7, "ai-sdk-ui-v6": 6, "ai-sdk-ui-v5": 5}
 
 
 @pytest.mark.timeout(180)
@@ -57,7 +71,18 @@ def conversations(protocol: str) -> list[tuple[Conversation, bytes]]:
     """Return the conversations for a protocol with their bytes."""
     flavor: Flavor = "ai-sdk-v4" if protocol == "ai-sdk-v4-data-stream" else "assistant-ui"
     made = [conversation(seed, flavor) for seed in SEEDS]
-    return [(said, encode(said, ENCODERS[protocol]())) for said in made]
+    return [(said, encode(said, make_encoder(protocol, said))) for said in made]
+
+
+def make_encoder(protocol: str, said: Conversation) -> Encoder:
+    """Return the encoder of a conversation; one has to know the state that it starts with."""
+    make = ENCODERS[protocol]
+    return make(state=said.state) if is_ui_stream(protocol) else make()  # type: ignore[call-arg]
+
+
+def is_ui_stream(protocol: str) -> bool:
+    """Return whether a client reads the UI message stream."""
+    return protocol in AI_SDK_VERSIONS or protocol == "ui-message-stream"
 
 
 def encode(said: Conversation, encoder: Encoder) -> bytes:
@@ -92,6 +117,13 @@ def failure(protocol: str, said: Conversation, result: dict[str, Any]) -> str | 
     elif protocol == "openai-chat":
         errors = errors[:1]
         wanted, got = openai_message(said), shown_by_openai(result)
+    elif is_ui_stream(protocol):
+        message, states = without_state(protocol, result["message"])
+        wanted, got = ui_message(protocol, said), message
+        # An edit that changes nothing is not sent.
+        state = states[-1] if states else said.state
+        if found := difference(last_state(said), state, "state"):
+            return found
     else:
         wanted, got = ai_sdk_v4_message(said), {**NO_AI_SDK_V4_MESSAGE, **(result["message"] or {})}
         got.pop("revisionId")
@@ -100,6 +132,29 @@ def failure(protocol: str, said: Conversation, result: dict[str, Any]) -> str | 
 
 # The client shows no message at all before the first frame that changes it.
 NO_AI_SDK_V4_MESSAGE = {"id": "none", "revisionId": "none", "role": "assistant", "content": "", "parts": [], "data": []}
+
+
+def ui_message(protocol: str, said: Conversation) -> dict[str, Any]:
+    """Return what a client of the UI message stream must show, but for the state."""
+    if protocol == "ui-message-stream":
+        return assistant_ui_message_of_ui_stream(said)
+    return ai_sdk_message(said, AI_SDK_VERSIONS[protocol], "m1")
+
+
+def without_state(protocol: str, message: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Return the message without the state, and the states: AI SDK keeps one, assistant-ui all."""
+    if protocol == "ui-message-stream":
+        data = message["metadata"]["unstable_data"]
+        states = [item["data"] for item in data if item["name"] == "state"]
+        data = [item for item in data if item["name"] != "state"]
+        return {**message, "metadata": {**message["metadata"], "unstable_data": data}}, states
+    states = [part["data"] for part in message["parts"] if part["type"] == "data-state"]
+    assert len(states) < 2
+    parts = [part for part in message["parts"] if part["type"] != "data-state"]
+    # The client shows the start of a step together with what follows it.
+    while parts and parts[-1]["type"] == "step-start":
+        parts.pop()
+    return {**message, "parts": parts}, states
 
 
 def shown_by_openai(result: dict[str, Any]) -> dict[str, Any]:

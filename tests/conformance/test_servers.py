@@ -23,7 +23,7 @@ from tests.conformance.clients import decode_url, require_clients
 from tests.conformance.conversations import Act, Conversation, ModelError, perform
 from tests.conformance.expected import assistant_ui_message, difference, openai_message
 from tests.conformance.servers import serving_asgi, serving_wsgi
-from tests.conformance.test_random_conversations import shown_by_openai
+from tests.conformance.test_random_conversations import failure, shown_by_openai
 from tests.helpers import CALLBACK_KINDS, as_kind, require
 
 if TYPE_CHECKING:
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
 MODEL = "small-model"
 HEADERS = {
-    "data-stream": ("text/plain; charset=utf-8", "v1"),
+    "data-stream": ("text/plain; charset=utf-8", "x-vercel-ai-data-stream"),
     "assistant-transport": ("text/event-stream; charset=utf-8", None),
     "openai-chat": ("text/event-stream; charset=utf-8", None),
+    "ui-message-stream": ("text/event-stream; charset=utf-8", "x-vercel-ai-ui-message-stream"),
 }
+FORMAT_HEADERS = {name for _, name in HEADERS.values() if name}
 
 WEATHER = Conversation(
     0,
@@ -86,9 +88,14 @@ def make_starlette() -> Any:
         AssistantTransportResponse,
         DataStreamResponse,
         OpenAIStreamResponse,
+        UIMessageStreamResponse,
     )
 
-    responses = {"data-stream": DataStreamResponse, "assistant-transport": AssistantTransportResponse}
+    responses: dict[str, Callable[[AssistantStream], Any]] = {
+        "data-stream": DataStreamResponse,
+        "assistant-transport": AssistantTransportResponse,
+        "ui-message-stream": functools.partial(UIMessageStreamResponse, message_id="m1"),
+    }
 
     async def answer(request: Request) -> Any:
         parameters = request.path_params
@@ -116,10 +123,15 @@ def make_flask() -> Any:
         AssistantTransportResponse,
         DataStreamResponse,
         OpenAIStreamResponse,
+        UIMessageStreamResponse,
     )
 
     app = flask.Flask("conformance")
-    responses = {"data-stream": DataStreamResponse, "assistant-transport": AssistantTransportResponse}
+    responses: dict[str, Callable[[AssistantStream], Any]] = {
+        "data-stream": DataStreamResponse,
+        "assistant-transport": AssistantTransportResponse,
+        "ui-message-stream": functools.partial(UIMessageStreamResponse, message_id="m1"),
+    }
 
     @app.post("/<name>/<kind>/<protocol>")
     def answer(name: str, kind: str, protocol: str) -> Any:
@@ -163,6 +175,19 @@ def test_assistant_ui_shows_what_was_written(
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("protocol", ["ui-message-stream", "ai-sdk-ui", "ai-sdk-ui-v6", "ai-sdk-ui-v5"])
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_readers_of_the_ui_message_stream_show_what_was_written(
+    address: str, name: str, protocol: str, kind: str, log: queue.SimpleQueue[logging.LogRecord]
+) -> None:
+    require_clients()
+    result = decode_url(protocol, f"{address}/{name}/{kind}/ui-message-stream", "--json", "{}")
+    assert failure(protocol, CONVERSATIONS[name], result) is None
+    assert_headers("ui-message-stream", result["response"])
+    assert_logged(name, log)
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_openai_for_javascript_has_what_was_written(
     address: str, name: str, kind: str, log: queue.SimpleQueue[logging.LogRecord]
@@ -178,11 +203,13 @@ def test_openai_for_javascript_has_what_was_written(
 
 def assert_headers(protocol: str, response: dict[str, Any]) -> None:
     """Hold the headers to what clients and proxies look at."""
-    content_type, format_version = HEADERS[protocol]
+    content_type, format_header = HEADERS[protocol]
     headers = response["headers"]
     assert response["status"] == 200
     assert headers["content-type"] == content_type
-    assert headers.get("x-vercel-ai-data-stream") == format_version
+    assert {name: headers[name] for name in FORMAT_HEADERS & headers.keys()} == (
+        {format_header: "v1"} if format_header else {}
+    )
     assert "no-cache" in headers["cache-control"]
     assert headers["x-accel-buffering"] == "no"
     assert "content-length" not in headers

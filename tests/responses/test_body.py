@@ -18,7 +18,13 @@ import pytest
 from assistant_stream_ce import RunController, TextDeltaChunk, create_run
 from assistant_stream_ce.create_run import SyncReader
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
-from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, OpenAIStreamEncoder
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    OpenAIStreamEncoder,
+    PlainTextEncoder,
+    UIMessageStreamEncoder,
+)
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
 
 
@@ -76,7 +82,9 @@ def test_an_exit_passes_through(reader: str, kind_of_exit: type[BaseException]) 
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
-@pytest.mark.parametrize("encoder", [DataStreamEncoder, AssistantTransportEncoder, OpenAIStreamEncoder])
+@pytest.mark.parametrize(
+    "encoder", [DataStreamEncoder, AssistantTransportEncoder, OpenAIStreamEncoder, UIMessageStreamEncoder]
+)
 def test_a_quiet_stream_beats(reader: str, encoder: Callable[[], Any]) -> None:
     beat, beaten = encoder().keepalive, threading.Event()
 
@@ -105,6 +113,24 @@ def test_a_quiet_stream_beats(reader: str, encoder: Callable[[], Any]) -> None:
         asyncio.run(collect())
     assert received.count(beat) >= 3
     assert all(received)
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_a_format_without_a_keepalive_stays_quiet(reader: str) -> None:
+    beaten = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        assert beaten.wait(10)
+        controller.append_text("b")
+
+    class Noting(ResponseBody):
+        def _encode(self, batch: Any) -> bytes:
+            if batch == []:
+                beaten.set()
+            return super()._encode(batch)
+
+    assert read_bytes(reader, Noting(create_run(run), PlainTextEncoder(), 0.01)) == [b"a", b"b"]
 
 
 def test_a_thread_s_heartbeat_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:

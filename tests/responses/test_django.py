@@ -31,6 +31,8 @@ from assistant_stream_ce.responses.django import (
     AssistantTransportResponse,
     DataStreamResponse,
     OpenAIStreamResponse,
+    PlainTextResponse,
+    UIMessageStreamResponse,
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
@@ -217,6 +219,10 @@ def test_the_other_names() -> None:
     assert b"".join(AssistantTransportResponse(create_run(say))).endswith(b"data: [DONE]\n\n")
     assert b'"model":"m"' in b"".join(OpenAIStreamResponse(create_run(say), model="m"))
     assert b"".join(AssistantStreamResponse(create_run(say), DataStreamEncoder())) == b'0:"a"\n'
+    ui = UIMessageStreamResponse(create_run(say), message_id="m1")
+    assert ui["x-vercel-ai-ui-message-stream"] == "v1"
+    assert b"".join(ui).startswith(b'data: {"type":"start","messageId":"m1"}\n\n')
+    assert b"".join(PlainTextResponse(create_run(say))) == b"a"
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)

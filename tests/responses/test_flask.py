@@ -15,6 +15,8 @@ from assistant_stream_ce.responses.flask import (
     AssistantTransportResponse,
     DataStreamResponse,
     OpenAIStreamResponse,
+    PlainTextResponse,
+    UIMessageStreamResponse,
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
 
@@ -89,8 +91,12 @@ def test_the_other_names(app: flask.Flask) -> None:
     with app.test_request_context():
         openai = OpenAIStreamResponse(create_run(lambda c: c.append_text("a")), model="m", heartbeat=False)
         generic = AssistantStreamResponse(create_run(lambda c: c.append_text("a")), DataStreamEncoder())
+        ui = UIMessageStreamResponse(create_run(lambda c: c.append_text("a")), message_id="m1")
+        plain = PlainTextResponse(create_run(lambda c: c.append_text("a")))
     assert b'"model":"m"' in b"".join(openai.response)
     assert b"".join(generic.response) == b'0:"a"\n'
+    assert b"".join(ui.response).startswith(b'data: {"type":"start","messageId":"m1"}\n\n')
+    assert b"".join(plain.response) == b"a"
 
 
 def test_head_never_starts_the_run(app: flask.Flask) -> None:

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce.responses.headers import header_list, heartbeat_seconds
-from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder
+from assistant_stream_ce.serialization import (
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    Encoder,
+    PlainTextEncoder,
+    UIMessageStreamEncoder,
+)
 
 
 def test_the_data_stream_is_recognised_by_its_header_on_any_origin() -> None:
@@ -20,9 +26,19 @@ def test_the_data_stream_is_recognised_by_its_header_on_any_origin() -> None:
     ]
 
 
-def test_events_need_no_header_of_their_own() -> None:
-    assert dict(header_list(AssistantTransportEncoder(), None)) == {
-        "content-type": "text/event-stream; charset=utf-8",
+def test_the_ui_message_stream_is_recognised_by_its_header() -> None:
+    headers = dict(header_list(UIMessageStreamEncoder(), None))
+    assert headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert headers["access-control-expose-headers"] == "x-vercel-ai-ui-message-stream"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kind"), [(AssistantTransportEncoder(), "text/event-stream"), (PlainTextEncoder(), "text/plain")]
+)
+def test_other_formats_need_no_header_of_their_own(encoder: Encoder, kind: str) -> None:
+    assert dict(header_list(encoder, None)) == {
+        "content-type": f"{kind}; charset=utf-8",
         "cache-control": "no-cache, no-transform",
         "x-accel-buffering": "no",
     }

@@ -29,6 +29,8 @@ from assistant_stream_ce.responses.starlette import (
     AssistantTransportResponse,
     DataStreamResponse,
     OpenAIStreamResponse,
+    PlainTextResponse,
+    UIMessageStreamResponse,
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
 from tests.helpers import CALLBACK_KINDS
@@ -211,7 +213,18 @@ def test_fastapi_endpoints_of_both_kinds() -> None:
     def generic() -> AssistantStreamResponse:
         return AssistantStreamResponse(create_run(run), DataStreamEncoder(), status=202)
 
+    @app.post("/ui")
+    def ui() -> UIMessageStreamResponse:
+        return UIMessageStreamResponse(create_run(run), message_id="m1")
+
+    @app.post("/plain")
+    async def plain() -> PlainTextResponse:
+        return PlainTextResponse(create_run(run))
+
     with TestClient(app) as client:
+        assert client.post("/ui").text.startswith('data: {"type":"start","messageId":"m1"}\n\n')
+        assert client.post("/ui").headers["x-vercel-ai-ui-message-stream"] == "v1"
+        assert client.post("/plain").text == "a"
         assert client.post("/async").text.endswith("data: [DONE]\n\n")
         assert '"usage"' in client.post("/def").text
         assert client.post("/generic").status_code == 202

@@ -15,6 +15,8 @@ from assistant_stream_ce.responses.wsgi import (
     AssistantTransportResponse,
     DataStreamResponse,
     OpenAIStreamResponse,
+    PlainTextResponse,
+    UIMessageStreamResponse,
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
 
@@ -42,6 +44,8 @@ def say(controller: RunController) -> None:
         (DataStreamResponse, b'0:"a"\n'),
         (AssistantTransportResponse, b"data: [DONE]\n\n"),
         (OpenAIStreamResponse, b"data: [DONE]\n\n"),
+        (UIMessageStreamResponse, b'data: {"type":"finish"}\n\ndata: [DONE]\n\n'),
+        (PlainTextResponse, b"a"),
         (lambda stream: AssistantStreamResponse(stream, DataStreamEncoder()), b'0:"a"\n'),
     ],
 )

@@ -34,6 +34,7 @@ from assistant_stream_ce.serialization import (
     EncodedStream,
     Encoder,
     OpenAIStreamEncoder,
+    UIMessageStreamEncoder,
 )
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
 
@@ -42,8 +43,11 @@ ENCODERS: list[Callable[[], Encoder]] = [
     AssistantTransportEncoder,
     lambda: OpenAIStreamEncoder(completion_id="c1"),
     lambda: AGUIEncoder("thread", "run", state={}),
+    UIMessageStreamEncoder,
 ]
-each_encoder = pytest.mark.parametrize("make_encoder", ENCODERS, ids=["data stream", "transport", "openai", "ag-ui"])
+each_encoder = pytest.mark.parametrize(
+    "make_encoder", ENCODERS, ids=["data stream", "transport", "openai", "ag-ui", "ui"]
+)
 each_reader = pytest.mark.parametrize("reader", READER_KINDS)
 each_callback = pytest.mark.parametrize("kind", CALLBACK_KINDS)
 
@@ -115,7 +119,7 @@ def test_what_is_no_chunk_is_refused(make_encoder: Callable[[], Encoder], value:
     assert encoder.encode(TextDeltaChunk("a")) == make_encoder().encode(TextDeltaChunk("a"))
 
 
-@pytest.mark.parametrize("make_encoder", [DataStreamEncoder, AssistantTransportEncoder])
+@pytest.mark.parametrize("make_encoder", [DataStreamEncoder, AssistantTransportEncoder, UIMessageStreamEncoder])
 def test_what_is_no_json_is_refused(make_encoder: Callable[[], Encoder]) -> None:
     with pytest.raises(TypeError, match="object"):
         make_encoder().encode(DataChunk({"a": object()}))

@@ -36,10 +36,12 @@ from assistant_stream_ce.serialization import (
     DataStreamEncoder,
     Encoder,
     OpenAIStreamEncoder,
+    PlainTextEncoder,
+    UIMessageStreamEncoder,
 )
 
 each_encoder = pytest.mark.parametrize(
-    "make_encoder", [DataStreamEncoder, AssistantTransportEncoder, OpenAIStreamEncoder]
+    "make_encoder", [DataStreamEncoder, AssistantTransportEncoder, OpenAIStreamEncoder, UIMessageStreamEncoder]
 )
 
 TEXTS = (
@@ -165,6 +167,19 @@ def test_text_arrives_as_it_was(text: str) -> None:
 def test_any_text_arrives_as_it_was(text: str) -> None:
     encoder = DataStreamEncoder()
     assert frames(encoder, encoder.encode(TextDeltaChunk(text))) == [joined(text)]
+
+
+@given(texts=st.lists(st.text(st.characters(categories=None))))
+def test_plain_text_is_the_text_however_it_is_cut(texts: list[str]) -> None:
+    encoder = PlainTextEncoder()
+    data = b"".join(encoder.encode(TextDeltaChunk(text)) for text in texts) + encoder.finish()
+    assert data.decode() == "".join(texts).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_plain_text_takes_every_chunk(text: str) -> None:
+    encoder = PlainTextEncoder()
+    (b"".join(map(encoder.encode, chunks_of_text(text))) + encoder.finish()).decode()
 
 
 @pytest.mark.parametrize("model", TEXTS)

@@ -1,0 +1,295 @@
+"""The UI message stream: server-sent events for AI SDK 5, 6 and 7, which assistant-ui reads too.
+
+The AI SDK checks each frame against a closed set of schemas and stops at what it does not know, so only frames
+are written that version 5 knows, and the fields that only assistant-ui reads are extra ones. assistant-ui shows
+a tool call when its whole input is told, and takes its first result only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
+
+from assistant_stream_ce import chunks
+from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
+from assistant_stream_ce.errors import StateError
+from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads, plain
+from assistant_stream_ce.serialization import assistant_ui, doorway, sse
+from assistant_stream_ce.serialization.ending import Ending
+from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
+from assistant_stream_ce.state.operations import apply, lookup, set_value
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.responses.starlette import UIMessageStreamResponse
+
+__all__ = ("UIMessageStreamEncoder", "UIMessageStreamResponse")
+
+# All that version 6 and 7 know: "unknown", of version 5, would end their stream.
+_FINISH_REASONS = frozenset({"stop", "length", "content-filter", "tool-calls", "error", "other"})
+
+_BAD_ARGUMENTS = "The arguments of this call are not valid JSON."
+
+# No base64 text has a colon.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+# The fields of a data part, beside its name. Others are fatal where they are of another type.
+_DATA_FIELDS: Mapping[str, type] = {"name": str, "data": object, "id": str, "transient": bool}
+
+
+class _Input:
+    """The input of a tool call that the client has not been told whole: the tool's name, and the text so far."""
+
+    __slots__ = ("name", "pieces")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+class UIMessageStreamEncoder(ToolCallEncoder):
+    """Writes the UI message stream.
+
+    Args:
+        message_id: the message's id; the client chooses one when left out.
+        metadata: the message's metadata at its start. The usage is added to it at the end, if there is any.
+        state: the state that the run starts with, as passed to `create_run`. The format has no word for an edit, so
+            each one sends the whole state, as a `data-state` part that takes the place of the one before.
+    """
+
+    media_type = sse.MEDIA_TYPE
+    headers: ClassVar[dict[str, str]] = {"x-vercel-ai-ui-message-stream": "v1"}
+    keepalive = sse.KEEPALIVE
+
+    def __init__(
+        self, *, message_id: str | None = None, metadata: Mapping[str, JSON] | None = None, state: JSON = None
+    ) -> None:
+        super().__init__()
+        fields = {"messageId": message_id, "messageMetadata": metadata}
+        start = {"type": "start", **{name: value for name, value in fields.items() if value is not None}}
+        # What comes before the first frame.
+        self._head = _event(start)
+        self._state = plain(state, "state")
+        self._ending = Ending()
+        self._parts = 0
+        # The text or reasoning part that the next delta may extend: its type and parent, the frame of a delta up to
+        # the text, and the frame that ends it.
+        self._open_kind: tuple[str, str | None] | None = None
+        self._delta_head = b""
+        self._text_end = b""
+        self._inputs: dict[str, _Input] = {}
+        # Starts of steps that wait until all input is told: AI SDK looks for a call in the current step.
+        self._waiting_steps = b""
+
+    def encode(self, chunk: AssistantStreamChunk) -> bytes:
+        """Return the frames of a chunk; before the first ones, the start of the message.
+
+        Raises:
+            TypeError: it is no chunk, or holds what is not JSON.
+        """
+        frames = super().encode(chunk)
+        return self._take_head() + frames if self._head else frames
+
+    def finish(self) -> bytes:
+        """End the open parts, then write `finish` and `[DONE]`."""
+        frames = self._take_head() + self._end_parts()
+        end: dict[str, JSON] = {"type": "finish"}
+        if reason := self._finish_reason():
+            end["finishReason"] = reason
+        read, written = self._ending.usage
+        if read or written:
+            usage = {"inputTokens": read, "outputTokens": written}
+            # The first is what assistant-ui reads, the second what AI SDK shows.
+            end["usage"] = usage
+            end["messageMetadata"] = {"usage": {**usage, "totalTokens": read + written}}
+        return frames + _event(end) + sse.DONE
+
+    def _take_head(self) -> bytes:
+        head, self._head = self._head, b""
+        return head
+
+    def _finish_reason(self) -> str | None:
+        reason = self._ending.reason
+        if reason is not None:
+            return reason if reason in _FINISH_REASONS else "other"
+        if self._ending.has_failed:
+            return "error"
+        return "tool-calls" if self._waits_for_result() else None
+
+    # --- Texts ---
+
+    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+        return self._delta("text", chunk.parent_id, chunk.text_delta)
+
+    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+        return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
+
+    def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
+        # The format has no word for the parent, but texts of two parents are two texts.
+        start = b"" if self._open_kind == (kind, parent_id) else self._start_text(kind, parent_id)
+        return start + self._delta_head + dumps_text(text) + b"}\n\n"
+
+    def _start_text(self, kind: str, parent_id: str | None) -> bytes:
+        end = self._end_text()
+        self._parts += 1
+        self._open_kind = (kind, parent_id)
+        frame = b'data: {"type":"%b-%%b","id":"%d"' % (kind.encode(), self._parts)
+        self._delta_head = frame % b"delta" + b',"delta":'
+        self._text_end = frame % b"end" + b"}\n\n"
+        return end + frame % b"start" + b"}\n\n"
+
+    def _end_text(self) -> bytes:
+        if self._open_kind is None:
+            return b""
+        self._open_kind = None
+        return self._text_end
+
+    def _end_parts(self) -> bytes:
+        """End the open text, and tell the input of every call."""
+        return self._end_text() + self._close_all() + b"".join(map(self._give_up, list(self._inputs)))
+
+    # --- Tool calls ---
+
+    def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+        self._inputs[record.call_id] = _Input(name)
+        start = _event({"type": "tool-input-start", "toolCallId": record.call_id, "toolName": name})
+        return self._end_text() + start
+
+    def _write_args(self, record: CallRecord, text: str) -> bytes:
+        self._inputs[record.call_id].pieces.append(text)
+        return _event({"type": "tool-input-delta", "toolCallId": record.call_id, "inputTextDelta": text})
+
+    def _write_close(self, record: CallRecord) -> bytes:
+        """Tell the whole input. What is not JSON has to wait for the result, which may say more about it."""
+        try:
+            value = loads(self._inputs[record.call_id].text) if record.has_args else {}
+        except ValueError:
+            return b""
+        return self._tell("tool-input-available", record.call_id, value)
+
+    def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+        record, frames = self._known(chunk.tool_call_id)
+        record.has_result = True
+        frames += self._close(record)
+        address = {"toolCallId": chunk.tool_call_id}
+        if not chunk.is_error:
+            # The tool took the text as it was.
+            frames += self._tell_text("tool-input-available", chunk.tool_call_id)
+            return frames + _event({"type": "tool-output-available", **address, "output": chunk.result})
+        error = chunk.result if isinstance(chunk.result, str) else dumps(chunk.result).decode()
+        if chunk.tool_call_id in self._inputs:
+            return frames + self._tell_text("tool-input-error", chunk.tool_call_id, errorText=error)
+        return frames + _event({"type": "tool-output-error", **address, "errorText": error})
+
+    def _give_up(self, call_id: str) -> bytes:
+        """Tell that a call's input is not JSON: there was no result in time."""
+        self._calls[call_id].has_result = True
+        return self._tell_text("tool-input-error", call_id, errorText=_BAD_ARGUMENTS)
+
+    def _tell_text(self, kind: str, call_id: str, **fields: JSON) -> bytes:
+        """Tell the input of a call as its text, if it was not told yet."""
+        return self._tell(kind, call_id, self._inputs[call_id].text, **fields) if call_id in self._inputs else b""
+
+    def _tell(self, kind: str, call_id: str, value: JSON, **fields: JSON) -> bytes:
+        """Tell the input of a call; the steps that have waited for the last one follow."""
+        name = self._inputs.pop(call_id).name
+        frame = _event({"type": kind, "toolCallId": call_id, "toolName": name, "input": value, **fields})
+        if self._inputs or not self._waiting_steps:
+            return frame
+        steps, self._waiting_steps = self._waiting_steps, b""
+        return frame + self._end_text() + steps
+
+    # --- Parts that come whole ---
+
+    def _source(self, chunk: chunks.SourceChunk) -> bytes:
+        title = {} if chunk.title is None else {"title": chunk.title}
+        source = {"type": "source-url", "sourceId": chunk.id, "url": chunk.url, **title}
+        return self._end_text() + _event(source)
+
+    def _file(self, chunk: chunks.FileChunk) -> bytes:
+        url = chunk.data if _URL.match(chunk.data) else f"data:{chunk.mime_type};base64,{chunk.data}"
+        return self._end_text() + _event({"type": "file", "url": url, "mediaType": chunk.mime_type})
+
+    def _data(self, chunk: chunks.DataChunk) -> bytes:
+        if not _is_data_part(chunk.data):
+            return _event({"type": "data-data", "data": chunk.data})
+        part = dict(chunk.data)
+        return _event({"type": f"data-{part.pop('name')}", **part})
+
+    def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
+        return _event({"type": "data-annotations", "data": chunk.annotations})
+
+    def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
+        for operation in chunk.operations:
+            self._state = _applied(self._state, operation)
+        return _event({"type": "data-state", "id": "state", "data": self._state})
+
+    # --- Steps and ends ---
+
+    def _step_start(self, chunk: chunks.StepStartChunk) -> bytes:
+        # Only assistant-ui reads the id.
+        start = _event({"type": "start-step", "messageId": chunk.message_id})
+        if self._inputs:
+            self._waiting_steps += start
+            return b""
+        return self._end_text() + start
+
+    def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+        self._ending.add_step(chunk)
+        # Only assistant-ui reads the fields.
+        return self._end_parts() + _event({"type": "finish-step", **assistant_ui.step_finish(chunk)})
+
+    def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+        """End the parts. The frame itself is written once, as the last one before `[DONE]`."""
+        self._ending.set_message(chunk)
+        return self._end_parts()
+
+    def _error(self, chunk: chunks.ErrorChunk) -> bytes:
+        """Write an error after the ends of all parts: `useChat` reads no further."""
+        self._ending.has_failed = True
+        return self._end_parts() + _event({"type": "error", "errorText": chunk.error})
+
+
+def _event(value: JSON) -> bytes:
+    return sse.event(dumps(value))
+
+
+def _is_data_part(data: JSON) -> bool:
+    """Return whether data has the shape of a data part: a name, data, and perhaps an id and `transient`."""
+    return (
+        type(data) is dict
+        and {"name", "data"} <= data.keys() <= _DATA_FIELDS.keys()
+        and all(isinstance(value, _DATA_FIELDS[key]) for key, value in data.items())
+    )
+
+
+def _applied(state: JSON, operation: Operation) -> JSON:
+    """Return the state with one operation applied, in place if possible.
+
+    What an operation takes for granted is made where it is missing, as the data stream's client does: the encoder was
+    perhaps not told with which state the run began.
+    """
+    with suppress(StateError):
+        return apply(state, operation)
+    path = tuple(operation["path"])
+    with suppress(StateError):
+        for depth in range(len(path)):
+            if _found(state, path[:depth]) is None:
+                state = apply(state, set_value(path[:depth], {}))
+        state = apply(state, set_value(path, operation["value"]))
+    return state
+
+
+def _found(state: JSON, path: tuple[str, ...]) -> JSON:
+    with suppress(StateError):
+        return lookup(state, path)
+    return None
+
+
+# The response is imported when it is first asked for.
+__getattr__ = doorway.to_starlette("UIMessageStreamResponse")

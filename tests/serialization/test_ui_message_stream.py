@@ -1,0 +1,344 @@
+"""The UI message stream: each chunk becomes the frames that AI SDK 5, 6 and 7 know, byte for byte.
+
+Parts are started and ended with ids of their own, a call's input is told once and in the step in which the call
+began, an error comes after the ends of all parts, and one `finish` stands before `[DONE]`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import (
+    AnnotationsChunk,
+    AssistantStreamChunk,
+    DataChunk,
+    ErrorChunk,
+    FileChunk,
+    MessageFinishChunk,
+    ReasoningDeltaChunk,
+    SourceChunk,
+    StepFinishChunk,
+    StepStartChunk,
+    TextDeltaChunk,
+    ToolCallBeginChunk,
+    ToolCallDeltaChunk,
+    ToolResultChunk,
+    UpdateStateChunk,
+)
+from assistant_stream_ce.chunks import Operation
+from assistant_stream_ce.jsonvalue import dumps
+from assistant_stream_ce.serialization import UIMessageStreamEncoder
+
+DONE = b"data: [DONE]\n\n"
+BAD = "The arguments of this call are not valid JSON."
+
+BEGIN = ToolCallBeginChunk("t1", "search")
+CLOSE = ToolCallDeltaChunk("t1", "", is_final=True)
+
+
+def frame(kind: str, **fields: Any) -> bytes:
+    """Return a frame."""
+    return b"data: " + dumps({"type": kind, **fields}) + b"\n\n"
+
+
+START = frame("start")
+TOOL_START = frame("tool-input-start", toolCallId="t1", toolName="search")
+
+
+def args(text: str) -> ToolCallDeltaChunk:
+    """Return a piece of arguments."""
+    return ToolCallDeltaChunk("t1", text)
+
+
+def arguments(text: str) -> bytes:
+    """Return the frame of a piece of arguments."""
+    return frame("tool-input-delta", toolCallId="t1", inputTextDelta=text)
+
+
+def told(value: Any, name: str = "search") -> bytes:
+    """Return the frame of a call's whole input."""
+    return frame("tool-input-available", toolCallId="t1", toolName=name, input=value)
+
+
+def refused(text: str, error: str = BAD) -> bytes:
+    """Return the frame of a call's input that is no JSON."""
+    return frame("tool-input-error", toolCallId="t1", toolName="search", input=text, errorText=error)
+
+
+def text(number: int, *deltas: str, kind: str = "text") -> bytes:
+    """Return the frames of a whole text."""
+    pieces = [frame(f"{kind}-delta", id=str(number), delta=delta) for delta in deltas]
+    return b"".join([frame(f"{kind}-start", id=str(number)), *pieces, frame(f"{kind}-end", id=str(number))])
+
+
+def encode(*chunks: AssistantStreamChunk, **options: Any) -> bytes:
+    """Return what comes between the start and the end."""
+    data = whole(*chunks, **options)
+    end = data.index(b'data: {"type":"finish"')
+    return data[:end].removeprefix(START)
+
+
+def whole(*chunks: AssistantStreamChunk, **options: Any) -> bytes:
+    """Return the whole wire."""
+    encoder = UIMessageStreamEncoder(**options)
+    return b"".join(map(encoder.encode, chunks)) + encoder.finish()
+
+
+def test_format_is_server_sent_events_with_a_header() -> None:
+    encoder = UIMessageStreamEncoder()
+    assert encoder.media_type == "text/event-stream"
+    assert encoder.headers == {"x-vercel-ai-ui-message-stream": "v1"}
+    assert encoder.keepalive == b": keepalive\n\n"
+
+
+# --- Start and end --------------------------------------------------------------------------------
+
+
+def test_empty_message_is_complete() -> None:
+    assert whole() == START + frame("finish") + DONE
+
+
+def test_start_comes_once_and_with_the_first_frame() -> None:
+    encoder = UIMessageStreamEncoder(message_id="m1", metadata={"model": "small"})
+    start = frame("start", messageId="m1", messageMetadata={"model": "small"})
+    assert encoder.encode(StepStartChunk("s")) == start + frame("start-step", messageId="s")
+    assert encoder.encode(StepStartChunk("s")) == frame("start-step", messageId="s")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("tool-calls", "tool-calls"),
+        ("content-filter", "content-filter"),
+        ("error", "error"),
+        ("other", "other"),
+        ("unknown", "other"),
+        ("anything else", "other"),
+    ],
+)
+def test_finish_reason_is_one_that_every_version_knows(given: str, said: str) -> None:
+    assert whole(MessageFinishChunk(given)) == START + frame("finish", finishReason=said) + DONE
+
+
+def test_finish_stands_last_whatever_follows() -> None:
+    said = whole(MessageFinishChunk("stop"), TextDeltaChunk("a"), MessageFinishChunk("length"))
+    assert said == START + text(1, "a") + frame("finish", finishReason="length") + DONE
+
+
+def test_unanswered_call_is_the_finish_reason() -> None:
+    assert whole(BEGIN).endswith(frame("finish", finishReason="tool-calls") + DONE)
+    assert whole(BEGIN, ToolResultChunk("t1", 1)).endswith(frame("finish") + DONE)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "counts"),
+    [
+        ([MessageFinishChunk("stop", 3, 4)], (3, 4, 7)),
+        ([StepFinishChunk("stop", 1, 2), StepFinishChunk("stop", 10, 20), MessageFinishChunk("stop")], (11, 22, 33)),
+        ([StepFinishChunk("stop", 1, 2), MessageFinishChunk("stop", 5, 6)], (5, 6, 11)),
+    ],
+)
+def test_usage_is_told_to_each_client_where_it_looks(
+    chunks: list[AssistantStreamChunk], counts: tuple[int, int, int]
+) -> None:
+    usage = {"inputTokens": counts[0], "outputTokens": counts[1]}
+    metadata = {"usage": {**usage, "totalTokens": counts[2]}}
+    assert whole(*chunks).endswith(frame("finish", finishReason="stop", usage=usage, messageMetadata=metadata) + DONE)
+
+
+# --- Texts ----------------------------------------------------------------------------------------
+
+
+def test_deltas_of_a_kind_and_parent_are_one_text() -> None:
+    said = encode(
+        TextDeltaChunk("a"),
+        TextDeltaChunk("b"),
+        ReasoningDeltaChunk("c"),
+        TextDeltaChunk("d", parent_id="p"),
+        TextDeltaChunk("e"),
+    )
+    assert said == text(1, "a", "b") + text(2, "c", kind="reasoning") + text(3, "d") + text(4, "e")
+
+
+@pytest.mark.parametrize("part", [BEGIN, SourceChunk("s", "u"), FileChunk("d", "m"), StepStartChunk("m")])
+def test_part_ends_the_text(part: AssistantStreamChunk) -> None:
+    said = encode(TextDeltaChunk("a"), part, TextDeltaChunk("b"))
+    assert said.startswith(text(1, "a"))
+    assert text(2, "b")[:-40] in said
+
+
+@pytest.mark.parametrize("beside", [DataChunk(1), AnnotationsChunk([1]), UpdateStateChunk([]), args("1")])
+def test_what_stands_beside_the_text_does_not_end_it(beside: AssistantStreamChunk) -> None:
+    encoder = UIMessageStreamEncoder()
+    for chunk in (BEGIN, TextDeltaChunk("a"), beside):
+        encoder.encode(chunk)
+    assert encoder.encode(TextDeltaChunk("b")) == frame("text-delta", id="1", delta="b")
+
+
+# --- Tool calls -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pieces", "value"),
+    [
+        (['{"q": ', "[1]}"], {"q": [1]}),
+        (["null"], None),
+        (["[1, 1e400]"], [1, None]),
+        (['{"__proto__": {}, "a": 1}'], {"a": 1}),
+        (['"\ud83d', '\ude00"'], "\ud83d\ude00"),
+    ],
+)
+def test_arguments_are_told_piece_by_piece_and_then_whole(pieces: list[str], value: Any) -> None:
+    assert encode(BEGIN, *map(args, pieces), CLOSE) == TOOL_START + b"".join(map(arguments, pieces)) + told(value)
+
+
+@pytest.mark.parametrize(
+    "end", [CLOSE, ToolResultChunk("t1", 1), StepFinishChunk("stop"), MessageFinishChunk("stop"), ErrorChunk("x")]
+)
+def test_each_end_of_the_arguments_tells_them_once(end: AssistantStreamChunk) -> None:
+    said = encode(BEGIN, end, args("more"), CLOSE)
+    assert said.startswith(TOOL_START + told({}))
+    assert said.count(b"tool-input-available") == 1
+    assert b"tool-input-delta" not in said
+
+
+@pytest.mark.parametrize("pieces", ["{", '{"a": NaN}', "{'a': 1}", "[" * 100_000, '"\n"'])
+def test_what_is_no_json_is_an_error(pieces: str) -> None:
+    said = encode(BEGIN, args(pieces), CLOSE, StepFinishChunk("stop"))
+    assert said.startswith(TOOL_START + arguments(pieces) + refused(pieces))
+    assert whole(BEGIN, args(pieces)).endswith(refused(pieces) + frame("finish") + DONE)
+
+
+def test_error_that_answers_bad_arguments_is_the_reason_shown() -> None:
+    said = encode(BEGIN, args("{"), CLOSE, ToolResultChunk("t1", "No such city", is_error=True))
+    assert said == TOOL_START + arguments("{") + refused("{", "No such city")
+
+
+def test_result_that_answers_bad_arguments_is_shown_with_their_text() -> None:
+    said = encode(BEGIN, args("{"), ToolResultChunk("t1", 1))
+    assert said == TOOL_START + arguments("{") + told("{") + frame("tool-output-available", toolCallId="t1", output=1)
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        (ToolResultChunk("t1", None), frame("tool-output-available", toolCallId="t1", output=None)),
+        (ToolResultChunk("t1", [1], artifact=2), frame("tool-output-available", toolCallId="t1", output=[1])),
+        (ToolResultChunk("t1", "bad", is_error=True), frame("tool-output-error", toolCallId="t1", errorText="bad")),
+        (
+            ToolResultChunk("t1", {"a": 1}, is_error=True),
+            frame("tool-output-error", toolCallId="t1", errorText='{"a":1}'),
+        ),
+    ],
+)
+def test_result(result: ToolResultChunk, shown: bytes) -> None:
+    assert encode(BEGIN, args("{}"), result) == TOOL_START + arguments("{}") + told({}) + shown
+
+
+def test_result_for_an_unknown_call_begins_it() -> None:
+    begin = frame("tool-input-start", toolCallId="t1", toolName="unknown") + told({}, "unknown")
+    output = frame("tool-output-available", toolCallId="t1", output=1)
+    assert encode(ToolResultChunk("t1", 1)) == begin + output
+
+
+# --- Parts that come whole ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("chunk", "shown"),
+    [
+        (SourceChunk("s", "u"), frame("source-url", sourceId="s", url="u")),
+        (SourceChunk("s", "u", title="T"), frame("source-url", sourceId="s", url="u", title="T")),
+        (FileChunk("/9j/4A==", "i/j"), frame("file", url="data:i/j;base64,/9j/4A==", mediaType="i/j")),
+        (FileChunk("https://a.b/c", "m"), frame("file", url="https://a.b/c", mediaType="m")),
+        (FileChunk("data:m;base64,aGk=", "m"), frame("file", url="data:m;base64,aGk=", mediaType="m")),
+        (AnnotationsChunk([1]), frame("data-annotations", data=[1])),
+        (DataChunk({"a": 1}), frame("data-data", data={"a": 1})),
+        (DataChunk({"name": "x", "data": None}), frame("data-x", data=None)),
+        (
+            DataChunk({"name": "x", "data": 1, "id": "i", "transient": True}),
+            frame("data-x", data=1, id="i", transient=True),
+        ),
+        (DataChunk({"name": "x", "data": 1, "id": 5}), frame("data-data", data={"name": "x", "data": 1, "id": 5})),
+        (DataChunk({"name": "x", "data": 1, "b": 2}), frame("data-data", data={"name": "x", "data": 1, "b": 2})),
+        (DataChunk({"name": 7, "data": 1}), frame("data-data", data={"name": 7, "data": 1})),
+    ],
+)
+def test_part(chunk: AssistantStreamChunk, shown: bytes) -> None:
+    assert encode(chunk) == shown
+
+
+# --- State ----------------------------------------------------------------------------------------
+
+
+def state(value: Any) -> bytes:
+    """Return the frame of a state."""
+    return frame("data-state", id="state", data=value)
+
+
+def edit(*operations: Operation) -> UpdateStateChunk:
+    """Return a chunk of operations."""
+    return UpdateStateChunk(list(operations))
+
+
+def test_each_edit_sends_the_whole_state() -> None:
+    start = {"count": 1, "texts": ["a"]}
+    said = encode(
+        edit({"type": "set", "path": ["count"], "value": 2}),
+        edit(
+            {"type": "append-text", "path": ["texts", "0"], "value": "b"},
+            {"type": "set", "path": ["texts", "1"], "value": "c"},
+        ),
+        state=start,
+    )
+    assert said == state({"count": 2, "texts": ["a"]}) + state({"count": 2, "texts": ["ab", "c"]})
+    assert start == {"count": 1, "texts": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("operation", "becomes"),
+    [
+        ({"type": "set", "path": ["a", "b"], "value": 1}, {"a": {"b": 1}}),
+        ({"type": "append-text", "path": ["a", "b"], "value": "x"}, {"a": {"b": "x"}}),
+        ({"type": "append-text", "path": [], "value": "x"}, "x"),
+        ({"type": "set", "path": ["a", "__proto__"], "value": 1}, {"a": {}}),
+    ],
+)
+def test_what_an_edit_takes_for_granted_is_made(operation: Operation, becomes: Any) -> None:
+    assert encode(edit(operation)) == state(becomes)
+
+
+def test_edit_that_nobody_could_make_changes_nothing() -> None:
+    assert encode(edit({"type": "set", "path": ["a", "b"], "value": 1}), state={"a": "text"}) == state({"a": "text"})
+
+
+# --- Steps and errors -----------------------------------------------------------------------------
+
+
+def test_step_ends_its_parts() -> None:
+    said = encode(StepStartChunk("m"), TextDeltaChunk("a"), BEGIN, StepFinishChunk("stop", 1, 2, is_continued=True))
+    usage = {"inputTokens": 1, "outputTokens": 2}
+    finish = frame("finish-step", finishReason="stop", usage=usage, isContinued=True)
+    assert said == frame("start-step", messageId="m") + text(1, "a") + TOOL_START + told({}) + finish
+
+
+def test_step_waits_until_the_input_of_every_call_is_told() -> None:
+    step = frame("start-step", messageId="m")
+    assert encode(BEGIN, StepStartChunk("m"), args("{}"), CLOSE) == TOOL_START + arguments("{}") + told({}) + step
+    other = ToolCallBeginChunk("t2", "f"), ToolCallDeltaChunk("t2", "", is_final=True)
+    said = encode(BEGIN, other[0], StepStartChunk("m"), CLOSE, TextDeltaChunk("a"), other[1], TextDeltaChunk("b"))
+    other_told = frame("tool-input-available", toolCallId="t2", toolName="f", input={})
+    end_of_text = frame("text-end", id="1")
+    begins = TOOL_START + frame("tool-input-start", toolCallId="t2", toolName="f")
+    first = text(1, "a").removesuffix(end_of_text) + other_told + end_of_text
+    assert said == begins + told({}) + first + step + text(2, "b")
+
+
+def test_error_ends_the_parts_first() -> None:
+    said = whole(BEGIN, args('{"a'), TextDeltaChunk("a"), ErrorChunk("boom"))
+    error = frame("error", errorText="boom") + frame("finish", finishReason="error") + DONE
+    assert said == START + TOOL_START + arguments('{"a') + text(1, "a") + refused('{"a') + error
