@@ -30,7 +30,7 @@ ROOMS = [
 RANK = {name: rank for rank, names in enumerate(ROOMS) for name in names}
 
 # A wire's module names its Starlette response, for type checkers only; at run time it is found by name.
-DOORWAYS = {"data_stream", "assistant_transport", "openai_stream", "plain_text", "ui_message_stream"}
+DOORWAYS = {"ag_ui", "data_stream", "assistant_transport", "openai_stream", "plain_text", "ui_message_stream"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

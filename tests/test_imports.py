@@ -32,6 +32,7 @@ def loaded_by(line: str) -> set[str]:
             {"starlette", "anyio"},
         ),
         ("from assistant_stream_ce.serialization.openai_stream import OpenAIStreamResponse", {"starlette", "anyio"}),
+        ("from assistant_stream_ce.serialization.ag_ui import AGUIResponse", {"starlette", "anyio"}),
         ("from assistant_stream_ce.serialization.plain_text import PlainTextResponse", {"starlette", "anyio"}),
         (
             "from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamResponse",

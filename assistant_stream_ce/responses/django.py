@@ -21,6 +21,7 @@ from assistant_stream_ce.locks import is_gevent
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
 from assistant_stream_ce.serialization import (
+    AGUIEncoder,
     AssistantTransportEncoder,
     DataStreamEncoder,
     Encoder,
@@ -37,6 +38,7 @@ except ImportError as error:
     raise MissingExtraError(__name__, "django") from error
 
 __all__ = (
+    "AGUIResponse",
     "AssistantStreamResponse",
     "AssistantTransportResponse",
     "DataStreamResponse",
@@ -188,6 +190,12 @@ class UIMessageStreamResponse(AssistantStreamResponse):
     """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
 
     make_encoder = UIMessageStreamEncoder
+
+
+class AGUIResponse(AssistantStreamResponse):
+    """Streams AG-UI events; takes `thread_id`, `run_id` and `state`."""
+
+    make_encoder = AGUIEncoder
 
 
 class PlainTextResponse(AssistantStreamResponse):

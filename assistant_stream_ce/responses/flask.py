@@ -11,6 +11,7 @@ from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
 from assistant_stream_ce.serialization import (
+    AGUIEncoder,
     AssistantTransportEncoder,
     DataStreamEncoder,
     Encoder,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = (
+    "AGUIResponse",
     "AssistantStreamResponse",
     "AssistantTransportResponse",
     "DataStreamResponse",
@@ -119,6 +121,12 @@ class UIMessageStreamResponse(AssistantStreamResponse):
     """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
 
     make_encoder = UIMessageStreamEncoder
+
+
+class AGUIResponse(AssistantStreamResponse):
+    """Streams AG-UI events; takes `thread_id`, `run_id` and `state`."""
+
+    make_encoder = AGUIEncoder
 
 
 class PlainTextResponse(AssistantStreamResponse):

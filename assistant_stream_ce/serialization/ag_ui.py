@@ -12,15 +12,19 @@ For sources, files, data and annotations there are `CUSTOM` events; what else ha
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text, plain
-from assistant_stream_ce.serialization import assistant_ui, sse
+from assistant_stream_ce.serialization import assistant_ui, doorway, sse
 from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
 from assistant_stream_ce.state import operations
 
-__all__ = ("AGUIEncoder",)
+if TYPE_CHECKING:
+    from assistant_stream_ce.responses.starlette import AGUIResponse
+
+__all__ = ("AGUIEncoder", "AGUIResponse")
 
 
 class AGUIEncoder(ToolCallEncoder):
@@ -250,3 +254,7 @@ def _custom(name: str, value: JSON) -> bytes:
 def _segment(segment: str) -> str:
     """Return a segment of a JSON pointer (RFC 6901)."""
     return "/" + segment.replace("~", "~0").replace("/", "~1")
+
+
+# The response is imported when it is first asked for.
+__getattr__ = doorway.to_starlette("AGUIResponse")

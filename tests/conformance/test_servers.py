@@ -85,6 +85,7 @@ def make_starlette() -> Any:
     from starlette.routing import Route
 
     from assistant_stream_ce.responses.starlette import (
+        AGUIResponse,
         AssistantTransportResponse,
         DataStreamResponse,
         OpenAIStreamResponse,
@@ -95,6 +96,7 @@ def make_starlette() -> Any:
         "data-stream": DataStreamResponse,
         "assistant-transport": AssistantTransportResponse,
         "ui-message-stream": functools.partial(UIMessageStreamResponse, message_id="m1"),
+        "ag-ui": functools.partial(AGUIResponse, run_id="r1"),
     }
 
     async def answer(request: Request) -> Any:
@@ -120,6 +122,7 @@ def make_flask() -> Any:
     import flask
 
     from assistant_stream_ce.responses.flask import (
+        AGUIResponse,
         AssistantTransportResponse,
         DataStreamResponse,
         OpenAIStreamResponse,
@@ -131,6 +134,7 @@ def make_flask() -> Any:
         "data-stream": DataStreamResponse,
         "assistant-transport": AssistantTransportResponse,
         "ui-message-stream": functools.partial(UIMessageStreamResponse, message_id="m1"),
+        "ag-ui": functools.partial(AGUIResponse, run_id="r1"),
     }
 
     @app.post("/<name>/<kind>/<protocol>")

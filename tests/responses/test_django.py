@@ -27,6 +27,7 @@ from django.utils import timezone, translation
 
 from assistant_stream_ce import RunController, RunResult, create_run
 from assistant_stream_ce.responses.django import (
+    AGUIResponse,
     AssistantStreamResponse,
     AssistantTransportResponse,
     DataStreamResponse,
@@ -222,6 +223,7 @@ def test_the_other_names() -> None:
     ui = UIMessageStreamResponse(create_run(say), message_id="m1")
     assert ui["x-vercel-ai-ui-message-stream"] == "v1"
     assert b"".join(ui).startswith(b'data: {"type":"start","messageId":"m1"}\n\n')
+    assert b'"RUN_FINISHED"' in b"".join(AGUIResponse(create_run(say), run_id="r"))
     assert b"".join(PlainTextResponse(create_run(say))) == b"a"
 
 

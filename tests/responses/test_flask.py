@@ -11,6 +11,7 @@ import pytest
 
 from assistant_stream_ce import RunController, RunResult, create_run
 from assistant_stream_ce.responses.flask import (
+    AGUIResponse,
     AssistantStreamResponse,
     AssistantTransportResponse,
     DataStreamResponse,
@@ -92,10 +93,12 @@ def test_the_other_names(app: flask.Flask) -> None:
         openai = OpenAIStreamResponse(create_run(lambda c: c.append_text("a")), model="m", heartbeat=False)
         generic = AssistantStreamResponse(create_run(lambda c: c.append_text("a")), DataStreamEncoder())
         ui = UIMessageStreamResponse(create_run(lambda c: c.append_text("a")), message_id="m1")
+        ag_ui = AGUIResponse(create_run(lambda c: c.append_text("a")), run_id="r")
         plain = PlainTextResponse(create_run(lambda c: c.append_text("a")))
     assert b'"model":"m"' in b"".join(openai.response)
     assert b"".join(generic.response) == b'0:"a"\n'
     assert b"".join(ui.response).startswith(b'data: {"type":"start","messageId":"m1"}\n\n')
+    assert b'"RUN_FINISHED"' in b"".join(ag_ui.response)
     assert b"".join(plain.response) == b"a"
 
 

@@ -25,6 +25,7 @@ from starlette.testclient import TestClient
 
 from assistant_stream_ce import RunController, RunResult, create_run
 from assistant_stream_ce.responses.starlette import (
+    AGUIResponse,
     AssistantStreamResponse,
     AssistantTransportResponse,
     DataStreamResponse,
@@ -217,6 +218,10 @@ def test_fastapi_endpoints_of_both_kinds() -> None:
     def ui() -> UIMessageStreamResponse:
         return UIMessageStreamResponse(create_run(run), message_id="m1")
 
+    @app.post("/ag-ui")
+    def ag_ui() -> AGUIResponse:
+        return AGUIResponse(create_run(run), thread_id="t", run_id="r")
+
     @app.post("/plain")
     async def plain() -> PlainTextResponse:
         return PlainTextResponse(create_run(run))
@@ -224,6 +229,7 @@ def test_fastapi_endpoints_of_both_kinds() -> None:
     with TestClient(app) as client:
         assert client.post("/ui").text.startswith('data: {"type":"start","messageId":"m1"}\n\n')
         assert client.post("/ui").headers["x-vercel-ai-ui-message-stream"] == "v1"
+        assert client.post("/ag-ui").text.startswith('data: {"type":"RUN_STARTED","threadId":"t","runId":"r"}\n\n')
         assert client.post("/plain").text == "a"
         assert client.post("/async").text.endswith("data: [DONE]\n\n")
         assert '"usage"' in client.post("/def").text

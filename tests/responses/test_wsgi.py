@@ -11,6 +11,7 @@ import pytest
 
 from assistant_stream_ce import RunController, RunResult, create_run
 from assistant_stream_ce.responses.wsgi import (
+    AGUIResponse,
     AssistantStreamResponse,
     AssistantTransportResponse,
     DataStreamResponse,
@@ -45,6 +46,7 @@ def say(controller: RunController) -> None:
         (AssistantTransportResponse, b"data: [DONE]\n\n"),
         (OpenAIStreamResponse, b"data: [DONE]\n\n"),
         (UIMessageStreamResponse, b'data: {"type":"finish"}\n\ndata: [DONE]\n\n'),
+        (lambda stream: AGUIResponse(stream, thread_id="t", run_id="r"), b'"threadId":"t","runId":"r"}\n\n'),
         (PlainTextResponse, b"a"),
         (lambda stream: AssistantStreamResponse(stream, DataStreamEncoder()), b'0:"a"\n'),
     ],
