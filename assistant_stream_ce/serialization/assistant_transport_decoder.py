@@ -10,7 +10,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.assistant_ui_decoder import AssistantUIDecoder, chunk_of, finish_of
-from assistant_stream_ce.serialization.decoding import BadFrameError, convert, optional_text
+from assistant_stream_ce.serialization.decoding import BadFrameError, checked, optional_text
 from assistant_stream_ce.serialization.lines import Frame
 from assistant_stream_ce.serialization.sse import EventReader
 
@@ -43,7 +43,7 @@ class AssistantTransportDecoder(AssistantUIDecoder):
         if frame.data.strip() == b"[DONE]":
             self._is_done = True
             return
-        yield from self._read_value(convert(self._json(frame.data), dict[str, JSON]))
+        yield from self._read_value(checked(self._json(frame.data), dict))
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
         if not self._is_done:
@@ -53,9 +53,9 @@ class AssistantTransportDecoder(AssistantUIDecoder):
     def _read_value(self, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         match value.get("type"):
             case "part-start":
-                yield from self._start_part(convert(value.get("part"), dict[str, JSON]))
+                yield from self._start_part(checked(value.get("part"), dict, "part"))
             case "text-delta":
-                yield from self._delta(self._part(value), convert(value.get("textDelta"), str))
+                yield from self._delta(self._part(value), checked(value.get("textDelta"), str, "textDelta"))
             case "tool-call-args-text-finish":
                 yield from self._finish_arguments(self._call_id(value))
             case "part-finish":
@@ -65,7 +65,7 @@ class AssistantTransportDecoder(AssistantUIDecoder):
             case "result":
                 yield from self._result({**value, "toolCallId": self._call_id(value)})
             case "data":
-                yield from map(chunks.DataChunk, convert(value.get("data"), list[JSON]))
+                yield from map(chunks.DataChunk, checked(value.get("data"), list, "data"))
             case "annotations":
                 yield chunk_of(chunks.AnnotationsChunk, value)
             case "step-start":
@@ -91,7 +91,7 @@ class AssistantTransportDecoder(AssistantUIDecoder):
         self._parts.append(_CLOSED)
         match part.get("type"):
             case "text" | "reasoning" as kind:
-                self._parts[number] = _Part(kind, optional_text(part.get("parentId")))
+                self._parts[number] = _Part(kind, optional_text(part, "parentId"))
             case "tool-call":
                 begin = chunk_of(chunks.ToolCallBeginChunk, part)
                 yield from self._begin(begin)
@@ -122,8 +122,8 @@ class AssistantTransportDecoder(AssistantUIDecoder):
         yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, "", is_final=True))
 
     def _part(self, value: dict[str, JSON]) -> _Part:
-        path = convert(value.get("path"), list[int])
-        if len(path) != 1 or not 0 <= path[0] < len(self._parts):
+        path: list[JSON] = checked(value.get("path"), list, "path")
+        if len(path) != 1 or type(path[0]) is not int or not 0 <= path[0] < len(self._parts):
             raise BadFrameError("its path names no part")
         return self._parts[path[0]]
 

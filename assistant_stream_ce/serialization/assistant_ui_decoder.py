@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder, convert, token_count
+from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder, checked, token_count
 from assistant_stream_ce.serialization.tool_calls import CallRecord
 from assistant_stream_ce.state.operations import is_safe
 
@@ -48,7 +48,7 @@ class AssistantUIDecoder(Decoder):
 
     def _result(self, value: JSON) -> Iterator[AssistantStreamChunk]:
         # A tool that returned JavaScript's undefined has no field for it.
-        chunk = chunk_of(chunks.ToolResultChunk, {"result": None, **convert(value, dict[str, JSON])})
+        chunk = chunk_of(chunks.ToolResultChunk, {"result": None, **checked(value, dict)})
         record = self._known(chunk.tool_call_id)
         if not record.has_result:
             record.has_result = True
@@ -69,7 +69,7 @@ class AssistantUIDecoder(Decoder):
 
     def _operations(self, value: JSON) -> Iterator[AssistantStreamChunk]:
         """Yield the edits of the state; a lenient decoder leaves out single ones that clients refuse."""
-        given = convert(value, list[JSON])
+        given: list[JSON] = checked(value, list, "operations")
         operations: list[chunks.Operation] = []
         for item in given:
             try:
@@ -88,19 +88,18 @@ def chunk_of(kind: type[T], value: JSON) -> T:
     Raises:
         BadFrameError: a field is missing or has a wrong type.
     """
-    return kind(*msgspec.structs.astuple(convert(value, _on_the_wire(kind))))
+    return kind(*msgspec.structs.astuple(_convert(value, _on_the_wire(kind))))
 
 
 def finish_of(kind: type[T], value: JSON) -> T:
     """Return the chunk of a step's or message's end; AI SDK 4 has its own names for the two counts."""
-    if not isinstance(value, dict):
-        raise BadFrameError("an object is wanted")
-    usage = value.get("usage")
+    fields: dict[str, JSON] = checked(value, dict)
+    usage = fields.get("usage")
     counts = {
         "inputTokens": token_count(usage, "inputTokens", "promptTokens"),
         "outputTokens": token_count(usage, "outputTokens", "completionTokens"),
     }
-    return chunk_of(kind, {**value, **counts})
+    return chunk_of(kind, {**fields, **counts})
 
 
 @functools.cache
@@ -110,11 +109,18 @@ def _on_the_wire(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
     return msgspec.defstruct(kind.__name__, fields, rename="camel")
 
 
+def _convert(value: JSON, kind: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise BadFrameError(str(error)) from None
+
+
 def _operation(value: JSON) -> chunks.Operation:
     if isinstance(value, dict) and isinstance(value.get("path"), list):
         # The clients take numbers for positions in a list too.
         value = {**value, "path": [str(one) if type(one) is int else one for one in value["path"]]}
-    operation = convert(value, chunks.Operation)
+    operation: chunks.Operation = _convert(value, chunks.Operation)
     if not is_safe(tuple(operation["path"])):
         raise BadFrameError("its path has a key that the clients refuse")
     if operation["type"] == "append-text" and not isinstance(operation["value"], str):

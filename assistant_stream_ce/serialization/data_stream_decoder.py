@@ -8,7 +8,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON, dumps
 from assistant_stream_ce.serialization.assistant_ui_decoder import AssistantUIDecoder, chunk_of, finish_of
-from assistant_stream_ce.serialization.decoding import BadFrameError, convert
+from assistant_stream_ce.serialization.decoding import BadFrameError, checked
 from assistant_stream_ce.serialization.lines import Frame, LineReader
 
 __all__ = ("DataStreamDecoder",)
@@ -33,9 +33,9 @@ class DataStreamDecoder(AssistantUIDecoder):
     def _read_value(self, code: bytes, value: JSON) -> Iterator[AssistantStreamChunk]:
         match code:
             case b"0":
-                yield chunks.TextDeltaChunk(convert(value, str))
+                yield chunks.TextDeltaChunk(checked(value, str))
             case b"g":
-                yield chunks.ReasoningDeltaChunk(convert(value, str))
+                yield chunks.ReasoningDeltaChunk(checked(value, str))
             case b"b":
                 yield from self._begin(chunk_of(chunks.ToolCallBeginChunk, value))
             case b"c":
@@ -49,9 +49,9 @@ class DataStreamDecoder(AssistantUIDecoder):
             case b"k":
                 yield chunk_of(chunks.FileChunk, value)
             case b"2":
-                yield from map(chunks.DataChunk, convert(value, list[JSON]))
+                yield from map(chunks.DataChunk, checked(value, list))
             case b"8":
-                yield chunks.AnnotationsChunk(convert(value, list[JSON]))
+                yield chunks.AnnotationsChunk(checked(value, list))
             case b"f":
                 yield chunk_of(chunks.StepStartChunk, value)
             case b"e":
@@ -63,7 +63,7 @@ class DataStreamDecoder(AssistantUIDecoder):
                 yield from self._close_arguments()
                 yield message_finish
             case b"3":
-                yield chunks.ErrorChunk(convert(value, str))
+                yield chunks.ErrorChunk(checked(value, str))
             case b"aui-state":
                 yield from self._operations(value)
             case b"aui-text-delta":
@@ -77,7 +77,7 @@ class DataStreamDecoder(AssistantUIDecoder):
     def _whole_call(self, value: JSON) -> Iterator[AssistantStreamChunk]:
         """Read a call that comes at once, or repeats at its end what came in pieces."""
         begin = chunk_of(chunks.ToolCallBeginChunk, value)
-        args = convert(value.get("args"), dict[str, JSON])
+        args: JSON = checked(value.get("args"), dict, "args")
         if begin.tool_call_id not in self._calls:
             yield from self._begin(begin)
         text = "" if self._known(begin.tool_call_id).has_args else dumps(args).decode()

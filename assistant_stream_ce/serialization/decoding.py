@@ -6,19 +6,27 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator
 from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, overload
 
-import msgspec
-
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import DecodeError, StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON, loads
 from assistant_stream_ce.serialization.lines import Frame, FrameTooLargeError
 
-__all__ = ("MAX_FRAME_BYTES", "BadFrameError", "Decoder", "convert", "decode", "optional_text", "token_count")
+__all__ = ("MAX_FRAME_BYTES", "BadFrameError", "Decoder", "checked", "decode", "optional_text", "token_count")
 
 #: How large a line or an event may be where nothing else is said: a file of 12 MB as base64 text.
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 
 _SHOWN_CHARACTERS = 100
+
+_WORDS: dict[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
 
 T = TypeVar("T")
 
@@ -230,25 +238,25 @@ def _fed(decoder: Decoder, data: bytes | None) -> Iterator[AssistantStreamChunk]
     yield from found
 
 
-def convert(value: JSON, kind: type[T]) -> T:
-    """Return a JSON value as a type, whose fields it must have.
+def checked(value: JSON, kind: type[T], name: str = "its value") -> T:
+    """Return a JSON value that must be of a type.
 
     Raises:
-        BadFrameError: it does not fit.
+        BadFrameError: it is not; the message calls it by its name.
     """
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise BadFrameError(str(error)) from None
+    if type(value) is not kind:
+        raise BadFrameError(f"{name} must be {_WORDS[kind]}, not {_WORDS[type(value)]}")
+    return value
 
 
-def optional_text(value: JSON) -> str | None:
-    """Return a text or None.
+def optional_text(fields: dict[str, JSON], name: str) -> str | None:
+    """Return a text, or None where it is null or missing.
 
     Raises:
         BadFrameError: it is neither.
     """
-    return None if value is None else convert(value, str)
+    value = fields.get(name)
+    return None if value is None else checked(value, str, name)
 
 
 def token_count(usage: JSON, *names: str) -> int:

@@ -12,7 +12,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder, convert, optional_text, token_count
+from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder, checked, optional_text, token_count
 from assistant_stream_ce.serialization.lines import Frame
 from assistant_stream_ce.serialization.sse import EventReader
 
@@ -47,7 +47,7 @@ class OpenAIStreamDecoder(Decoder):
             self._is_done = True
             yield from self._finish()
             return
-        value = convert(self._json(frame.data), dict[str, JSON])
+        value: dict[str, JSON] = checked(self._json(frame.data), dict)
         error = value.get("error")
         if error is not None or frame.name == "error":
             self._is_done = True
@@ -55,7 +55,8 @@ class OpenAIStreamDecoder(Decoder):
             return
         if isinstance(value.get("usage"), dict):
             self._usage = value["usage"]
-        for choice in convert(value.get("choices"), list[dict[str, JSON]]):
+        for item in checked(value.get("choices"), list, "choices"):
+            choice: dict[str, JSON] = checked(item, dict, "a choice")
             if choice.get("index") not in (0, None):
                 raise BadFrameError("only one choice can be read")
             yield from self._choice(choice)
@@ -68,23 +69,23 @@ class OpenAIStreamDecoder(Decoder):
         yield from self._finish()
 
     def _choice(self, choice: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        delta = convert(choice.get("delta") or {}, dict[str, JSON])
+        delta: dict[str, JSON] = checked(choice.get("delta") or {}, dict, "delta")
         reasoning = _text(delta, "reasoning_content") or _text(delta, "reasoning")
         if reasoning:
             yield chunks.ReasoningDeltaChunk(reasoning)
         for name in ("content", "refusal"):
             if text := _text(delta, name):
                 yield chunks.TextDeltaChunk(text)
-        for position, call in enumerate(convert(delta.get("tool_calls") or [], list[dict[str, JSON]])):
-            yield from self._tool_call(call, position)
-        reason = optional_text(choice.get("finish_reason"))
+        for position, call in enumerate(checked(delta.get("tool_calls") or [], list, "tool_calls")):
+            yield from self._tool_call(checked(call, dict, "a tool call"), position)
+        reason = optional_text(choice, "finish_reason")
         if reason is not None:
             self._finish_reason = _FINISH_REASONS.get(reason, reason)
             yield from self._close_arguments()
 
     def _tool_call(self, call: dict[str, JSON], position: int) -> Iterator[AssistantStreamChunk]:
-        index = convert(call.get("index", position), int)
-        function = convert(call.get("function") or {}, dict[str, JSON])
+        index = checked(call.get("index", position), int, "index")
+        function: dict[str, JSON] = checked(call.get("function") or {}, dict, "function")
         call_id = _text(call, "id") or self._ids.get(index) or f"call-{index}"
         self._ids[index] = call_id
         if call_id not in self._begun:
@@ -112,7 +113,7 @@ class OpenAIStreamDecoder(Decoder):
 
 def _text(fields: dict[str, JSON], name: str) -> str:
     """Return a text that may be null or missing."""
-    return optional_text(fields.get(name)) or ""
+    return optional_text(fields, name) or ""
 
 
 def _message_of(error: JSON) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ from assistant_stream_ce.serialization import (
     decode,
 )
 from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
+from tests import conformance
 from tests.serialization.round_trips import WIRES, byte_by_byte, decoded
 
 DECODERS = [decoder for _, decoder in WIRES.values()]
@@ -492,6 +494,30 @@ def test_openai_error_ends_the_stream(data: bytes, wanted: str) -> None:
 )
 def test_openai_event_that_cannot_be_read(value: Any) -> None:
     assert_cannot_be_read(OpenAIStreamDecoder, json.dumps(value).encode())
+
+
+# --- What the real clients accept -------------------------------------------------------------------
+
+GOOD_INPUTS = [
+    pytest.param(make_decoder, path, id=path.stem)
+    for protocol, make_decoder in (
+        ("data-stream", DataStreamDecoder),
+        ("ai-sdk-v4-data-stream", DataStreamDecoder),
+        ("assistant-transport", AssistantTransportDecoder),
+        ("openai-chat", OpenAIStreamDecoder),
+    )
+    for path in sorted((Path(conformance.__file__).parent / "inputs" / "good").glob(f"{protocol}--*.txt"))
+]
+
+
+@pytest.mark.parametrize(("make_decoder", "path"), GOOD_INPUTS)
+def test_what_clients_accept_is_read(make_decoder: type[Decoder], path: Path) -> None:
+    data = path.read_bytes()
+    decoder = make_decoder(strict=True)
+    chunks = decoded(decoder, [data])
+    assert chunks
+    assert decoder.skipped == 0
+    assert decoded(make_decoder(strict=True), byte_by_byte(data)) == chunks
 
 
 # --- Frames that cannot be read -------------------------------------------------------------------
