@@ -227,6 +227,12 @@ def test_a_finish_completes_arguments(code: bytes, wanted: AssistantStreamChunk)
     assert decoded(DataStreamDecoder(strict=True), [data]) == [BEGIN, FINAL, wanted]
 
 
+def test_arguments_are_completed_once() -> None:
+    late = b'c:{"toolCallId":"1","argsTextDelta":"late"}\n'
+    data = b'b:{"toolCallId":"1","toolName":"tool"}\n' + (b'd:{"finishReason":"stop"}\n' + late) * 2
+    assert decoded(DataStreamDecoder(strict=True), [data]) == [BEGIN, FINAL, *[MessageFinishChunk("stop")] * 2]
+
+
 def test_single_operations_are_left_out() -> None:
     good = {"type": "set", "path": ["a"], "value": None}
     decoder = DataStreamDecoder()
@@ -426,6 +432,12 @@ def test_openai_event(data: bytes, wanted: list[AssistantStreamChunk]) -> None:
 def test_openai_tool_calls(calls: list[dict[str, Any]], wanted: list[AssistantStreamChunk]) -> None:
     pieces = [*(delta({"tool_calls": [call]}) for call in calls), delta({}, "tool_calls"), b"data: [DONE]\n\n"]
     assert decoded(OpenAIStreamDecoder(strict=True), pieces) == [*wanted, MessageFinishChunk("tool-calls")]
+
+
+def test_openai_arguments_after_the_finish_reason_are_ignored() -> None:
+    pieces = [delta({"tool_calls": [openai_call(0, "1", "tool", "")]}), STOP]
+    pieces += [delta({"tool_calls": [openai_call(0, None, None, "late")]}), STOP, b"data: [DONE]\n\n"]
+    assert decoded(OpenAIStreamDecoder(strict=True), pieces) == [BEGIN, FINAL, STOPPED]
 
 
 def test_openai_calls_may_interleave() -> None:
