@@ -29,6 +29,7 @@ from assistant_stream_ce.controller import RunController
 from assistant_stream_ce.create_run import AssistantStream, RunResult, create_run
 from assistant_stream_ce.errors import (
     AssistantStreamError,
+    DecodeError,
     MissingExtraError,
     RunCancelled,
     RunEndedError,
@@ -64,6 +65,7 @@ __all__ = (
     "UpdateStateChunk",
     # errors
     "AssistantStreamError",
+    "DecodeError",
     "MissingExtraError",
     "RunCancelled",
     "RunEndedError",

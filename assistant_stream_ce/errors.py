@@ -6,8 +6,11 @@ says what was wrong and what to do next.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = (
     "AssistantStreamError",
+    "DecodeError",
     "MissingExtraError",
     "RunCancelled",
     "RunEndedError",
@@ -41,6 +44,24 @@ class ToolCallError(AssistantStreamError, ValueError):
 
 class StateError(AssistantStreamError, ValueError):
     """A state edit that the front end could not apply. The state stays as it was."""
+
+
+class DecodeError(AssistantStreamError, ValueError):
+    """A decoder was fed what its format does not allow, or a frame that is too large.
+
+    Attributes:
+        reason: what is wrong.
+        offset: the place of the frame's first byte in the stream.
+        frame: how the frame begins.
+        chunks: what the same call had decoded before it came to the frame.
+    """
+
+    def __init__(self, reason: str, offset: int, frame: str, chunks: list[Any]) -> None:
+        super().__init__(f"cannot decode the frame at byte {offset:,}, {frame!r}: {reason}")
+        self.reason = reason
+        self.offset = offset
+        self.frame = frame
+        self.chunks = chunks
 
 
 class MissingExtraError(AssistantStreamError, ImportError):

@@ -2,7 +2,7 @@
 
 `plain` runs where a value enters the library: it copies the value into plain
 `dict`, `list`, `str`, `int`, `float`, `bool` and `None`, or raises. `dumps` runs where a value
-leaves: it writes compact JSON that every front end parses.
+leaves: it writes compact JSON that every front end parses. `loads` reads what came from another server.
 
 The front ends parse strictly, and some guard against prototype pollution, so both agree on:
 
@@ -41,6 +41,7 @@ __all__ = (
 JSON: TypeAlias = Any
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 # Nested deeper than this a value is a cycle, or nothing a front end could show.
 _DEEPEST = 200
@@ -88,20 +89,22 @@ def dumps_text(text: str) -> bytes:
     return dumps_text(str.__str__(text))
 
 
-def loads(text: str) -> JSON:
-    """Read a JSON text, such as a model's arguments for a tool, into a value that may be sent.
+def loads(data: bytes | str) -> JSON:
+    """Read JSON, made safe as `plain` does it.
 
     Raises:
-        ValueError: it is not JSON, as JavaScript understands it, or too deep.
+        UnicodeDecodeError: it is not UTF-8.
+        ValueError: it is not strict JSON, or nested too deep.
     """
     try:
-        return plain(json.loads(text, parse_constant=_refuse_constant))
-    except (TypeError, RecursionError) as error:
-        raise ValueError(str(error)) from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+        try:
+            value = _decode(data)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            # An unpaired surrogate or a number that no float holds, which the standard decoder takes, or no JSON.
+            value = json.loads(data if isinstance(data, str) else data.decode(), parse_constant=_refuse_constant)
+        return plain(value)
+    except (RecursionError, TypeError):
+        raise ValueError(f"nested more than {_DEEPEST} deep") from None
 
 
 def plain(value: object, name: str = "value") -> JSON:
@@ -248,6 +251,10 @@ def _other(value: object, path: str, depth: int) -> JSON:
             f"{path} is not JSON: cannot send {type(value).__module__}.{type(value).__qualname__} ({error}). "
             "Convert it to a dict, list, str, number or None first"
         ) from error
+
+
+def _refuse_constant(name: str) -> JSON:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _hook(value: object) -> object:

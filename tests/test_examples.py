@@ -266,6 +266,15 @@ def test_two_frameworks_side_by_side() -> None:
             served.result()
 
 
+def test_proxy() -> None:
+    require_packages("fastapi", "httpx", "uvicorn")
+    with (
+        serving("examples.wsgi_app", "--port", "0") as upstream,
+        serving("examples.proxy", "--port", "0", UPSTREAM_URL=f"{upstream}/api/chat") as address,
+    ):
+        assert_serves_every_wire(address)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
 import json
 import math
 import sys
@@ -19,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant_stream_ce.jsonvalue import clone, dumps, dumps_text, plain, weight
+from assistant_stream_ce.jsonvalue import clone, dumps, dumps_text, loads, plain, weight
 
 
 class Colour(enum.Enum):
@@ -173,3 +174,42 @@ def test_dumps_leaves_out_keys_that_clients_refuse() -> None:
 @pytest.mark.parametrize("value", ["x" * 5000, {"a": "x" * 5000}, ["x" * 5000]])
 def test_weight_is_about_the_size_on_the_wire(value: object) -> None:
     assert 5000 <= weight(value) <= 5100
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (b' {"a": [1, 2.5, true, null, "\\u00e9"]} ', {"a": [1, 2.5, True, None, "é"]}),
+        (b'"\\ud83d"', "\ud83d"),
+        (b'["\\ud83d\\ude00", "\\ude00"]', ["\U0001f600", "\ude00"]),
+        (b"[1e400, -1e400]", [None, None]),
+        (str(10**300).encode(), 10**300),
+        (str(10**400).encode(), None),
+        (b'{"__proto__": 1, "constructor": {"prototype": 1}, "a": {"constructor": 1}}', {"a": {"constructor": 1}}),
+        (b"[" * 200 + b"]" * 200, functools.reduce(lambda value, _: [value], range(199), [])),
+    ],
+)
+def test_loads(data: bytes, wanted: object) -> None:
+    assert loads(data) == wanted
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"1 2",
+        b"NaN",
+        b"[Infinity]",
+        b"'a'",
+        b'"\x01"',
+        b'"\xff"',
+        b"\xff",
+        b"9" * 5000,
+        b"[" * 250 + b"]" * 250,
+    ]
+    + [opening * 100_000 for opening in (b"[", b'{"a":', b'["\\ud83d",')],
+)
+def test_loads_refuses(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        loads(data)

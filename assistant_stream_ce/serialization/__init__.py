@@ -1,20 +1,29 @@
-"""The wires: encoders that write chunks as bytes. No I/O, no framework, no clock."""
+"""The wires: encoders that write chunks as bytes, decoders that read them. No I/O, no framework, no clock."""
 
 from assistant_stream_ce.serialization.ag_ui import AGUIEncoder
 from assistant_stream_ce.serialization.assistant_transport import AssistantTransportEncoder
+from assistant_stream_ce.serialization.assistant_transport_decoder import AssistantTransportDecoder
 from assistant_stream_ce.serialization.base import EncodedStream, Encoder
 from assistant_stream_ce.serialization.data_stream import DataStreamEncoder
+from assistant_stream_ce.serialization.data_stream_decoder import DataStreamDecoder
+from assistant_stream_ce.serialization.decoding import Decoder, decode
 from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
+from assistant_stream_ce.serialization.openai_stream_decoder import OpenAIStreamDecoder
 from assistant_stream_ce.serialization.plain_text import PlainTextEncoder
 from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamEncoder
 
 __all__ = (
     "AGUIEncoder",
+    "AssistantTransportDecoder",
     "AssistantTransportEncoder",
+    "DataStreamDecoder",
     "DataStreamEncoder",
+    "Decoder",
     "EncodedStream",
     "Encoder",
+    "OpenAIStreamDecoder",
     "OpenAIStreamEncoder",
     "PlainTextEncoder",
     "UIMessageStreamEncoder",
+    "decode",
 )

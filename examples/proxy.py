@@ -1,0 +1,67 @@
+"""A proxy: what another server says as a data stream, told again in each of the wires.
+
+python -m examples.wsgi_app
+UPSTREAM_URL=http://127.0.0.1:8000/api/chat python -m examples.proxy --port 8001
+curl -N http://127.0.0.1:8001/api/assistant --json '{"prompt": "What is the weather in Lisbon?"}'
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from assistant_stream_ce import AssistantStream, RunController, create_run
+from assistant_stream_ce.responses.starlette import (
+    AssistantTransportResponse,
+    DataStreamResponse,
+    OpenAIStreamResponse,
+)
+from assistant_stream_ce.serialization import DataStreamDecoder, decode
+from examples.command_line import chosen_port
+
+UPSTREAM_URL = os.environ.get("UPSTREAM_URL", "http://127.0.0.1:8000/api/chat")
+
+# A model may be silent for long.
+TIMEOUT = httpx.Timeout(10, read=None)
+
+app = FastAPI()
+
+
+def relay(body: dict[str, Any]) -> AssistantStream:
+    """Pass the request on, and the answer back; when the reader leaves, the other server is left too."""
+
+    async def run(controller: RunController) -> None:
+        async with (
+            httpx.AsyncClient(timeout=TIMEOUT) as client,
+            client.stream("POST", UPSTREAM_URL, json=body) as response,
+        ):
+            response.raise_for_status()
+            await controller.add_stream(decode(response.aiter_bytes(), DataStreamDecoder()))
+
+    return create_run(run, state=body.get("state"))
+
+
+@app.post("/api/chat")
+async def chat(body: dict[str, Any]) -> DataStreamResponse:
+    """Answer assistant-ui's data stream runtime, and AI SDK 4."""
+    return DataStreamResponse(relay(body))
+
+
+@app.post("/api/assistant")
+async def assistant(body: dict[str, Any]) -> AssistantTransportResponse:
+    """Answer assistant-ui's assistant transport runtime."""
+    return AssistantTransportResponse(relay(body))
+
+
+@app.post("/v1/chat/completions")
+async def completions(body: dict[str, Any]) -> OpenAIStreamResponse:
+    """Answer the clients of OpenAI's chat API."""
+    return OpenAIStreamResponse(relay(body))
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=chosen_port())

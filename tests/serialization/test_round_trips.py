@@ -1,0 +1,134 @@
+"""What an encoder wrote, a decoder reads: the same chunks, but for what the format cannot say."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable
+
+import pytest
+
+from assistant_stream_ce import (
+    AssistantStreamChunk,
+    ReasoningDeltaChunk,
+    RunController,
+    TextDeltaChunk,
+    UpdateStateChunk,
+    create_run,
+)
+from assistant_stream_ce.serialization import decode
+from tests.conformance.conversations import Flavor, ModelError, conversation, perform
+from tests.conformance.test_any_chunks import random_chunk
+from tests.serialization.round_trips import WIRES, arrived, byte_by_byte, cut, decoded, encoded, same
+
+each_wire = pytest.mark.parametrize("wire", WIRES)
+CUTS: dict[str, Callable[[bytes, int], list[bytes]]] = {
+    "whole": lambda data, seed: [data],
+    "byte by byte": lambda data, seed: byte_by_byte(data),
+    "anywhere": cut,
+}
+
+
+@functools.cache
+def said(flavor: Flavor) -> list[list[AssistantStreamChunk]]:
+    """Return the chunks of random conversations."""
+    streams = []
+    for seed in range(200):
+        chunks: list[AssistantStreamChunk] = []
+        conversed = conversation(seed, flavor)
+        try:
+            for chunk in create_run(functools.partial(perform, conversed), state=conversed.state):
+                chunks.append(chunk)
+        except ModelError:
+            assert conversed.acts[-1].what == "raise"
+        streams.append(chunks)
+    return streams
+
+
+@functools.cache
+def in_any_order() -> list[list[AssistantStreamChunk]]:
+    """Return streams of chunks that no controller has put in order."""
+    dice = random.Random(1)
+    return [[random_chunk(dice) for _ in range(dice.choice((1, 5, 40)))] for _ in range(200)]
+
+
+@each_wire
+@pytest.mark.parametrize("cutting", CUTS)
+@pytest.mark.parametrize("flavor", ["assistant-ui", "ai-sdk-v4"])
+def test_conversations_arrive(flavor: Flavor, cutting: str, wire: str) -> None:
+    assert_arrive(said(flavor), cutting, wire)
+
+
+@each_wire
+@pytest.mark.parametrize("cutting", CUTS)
+def test_chunks_in_any_order_arrive(cutting: str, wire: str) -> None:
+    assert_arrive(in_any_order(), cutting, wire)
+
+
+def assert_arrive(streams: list[list[AssistantStreamChunk]], cutting: str, wire: str) -> None:
+    make_encoder, make_decoder = WIRES[wire]
+    for seed, chunks in enumerate(streams):
+        data = encoded(make_encoder(), chunks)
+        decoder = make_decoder(strict=True)
+        got = list(map(same, decoded(decoder, CUTS[cutting](data, seed))))
+        assert got == arrived(wire, chunks), f"stream {seed}"
+        assert decoder.skipped == 0
+
+
+@each_wire
+def test_what_arrived_is_written_and_read_again_as_it_is(wire: str) -> None:
+    make_encoder, make_decoder = WIRES[wire]
+    for chunks in (*said("assistant-ui"), *in_any_order()):
+        once = decoded(make_decoder(), [encoded(make_encoder(), chunks)])
+        data = encoded(make_encoder(), once)
+        twice = decoded(make_decoder(), [data])
+        assert encoded(make_encoder(), twice) == data
+
+
+@each_wire
+def test_line_ends_of_every_kind_mean_the_same(wire: str) -> None:
+    make_encoder, make_decoder = WIRES[wire]
+    for seed, chunks in enumerate(said("assistant-ui")[:40]):
+        data = encoded(make_encoder(), chunks)
+        wanted = decoded(make_decoder(), [data])
+        for end in (b"\r\n", b"\r"):
+            other = b"\xef\xbb\xbf" + data.replace(b"\n", end)
+            assert decoded(make_decoder(strict=True), cut(other, seed)) == wanted
+            assert decoded(make_decoder(strict=True), byte_by_byte(other)) == wanted
+
+
+@each_wire
+def test_a_conversation_passes_through_a_controller(wire: str) -> None:
+    # As in a proxy: nothing that was decoded is out of order for `add_stream`.
+    make_encoder, make_decoder = WIRES[wire]
+    for seed in range(60):
+        conversed = conversation(seed)
+        source = create_run(functools.partial(perform, conversed), state=conversed.state, on_error=lambda error: "e!")
+        pieces = collected(make_encoder().encode_stream(source))
+
+        def run(controller: RunController, pieces: list[bytes] = pieces) -> None:
+            controller.add_stream(decode(pieces, make_decoder()))
+
+        passed = list(create_run(run, state=conversed.state))
+        assert said_by(wire, passed) == said_by(wire, decoded(make_decoder(), pieces))
+
+
+def said_by(wire: str, chunks: list[AssistantStreamChunk]) -> list[AssistantStreamChunk]:
+    """Return what chunks say, without empty texts and without the state's edits, which may be written otherwise."""
+    return [
+        chunk
+        for chunk in arrived(wire, chunks)
+        if not isinstance(chunk, UpdateStateChunk)
+        and not (isinstance(chunk, TextDeltaChunk) and not chunk.text_delta)
+        and not (isinstance(chunk, ReasoningDeltaChunk) and not chunk.reasoning_delta)
+    ]
+
+
+def collected(stream: object) -> list[bytes]:
+    pieces: list[bytes] = []
+    try:
+        for data in stream:  # type: ignore[attr-defined]
+            pieces.append(data)
+    except ModelError:
+        pass
+    return pieces
