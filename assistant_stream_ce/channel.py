@@ -207,10 +207,8 @@ class Channel(Generic[T]):
 
     def admit(self) -> None:
         """Wait for room, as `put` would, and refuse if the channel has ended."""
-        if self._space <= 0 and self._is_full():
-            self.wait_for_room()
-        if self._ended:
-            self._refuse()
+        self.wait_for_room()
+        self.refuse_after_end()
 
     def refuse_after_end(self) -> None:
         """Refuse, as `put` would, if the channel has ended."""
@@ -312,8 +310,7 @@ class Channel(Generic[T]):
         with self._lock:
             self._nudged = True
             alarm, self._alarm = self._alarm, None
-        if alarm is not None:
-            self._ring(alarm)
+        self._wake(alarm)
 
     # --- with the lock held ---
 

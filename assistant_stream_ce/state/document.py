@@ -15,7 +15,7 @@ from assistant_stream_ce.locks import guard
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path, show
 from assistant_stream_ce.state.outbox import Outbox, Outlet
-from assistant_stream_ce.state.places import Key, Place, has_item, path_of
+from assistant_stream_ce.state.places import Key, Place, has_item, item_index, path_of
 from assistant_stream_ce.state.texts import Sums, text_read
 from assistant_stream_ce.state.update import Spot
 
@@ -136,7 +136,7 @@ class StateDocument:
                 self._await_turn()
             path = place._path if place._version == self.version else self._path(place)
             container = place._node
-            index = _index(place, key) if type(container) is list else key
+            index = item_index(place, key) if type(container) is list else key
             self._assign(container, index, key, (*path, str(index)), value, new)
 
     def set_default(self, place: Place, key: str, value: object) -> JSON:
@@ -391,15 +391,6 @@ def _plain(value: object, place: Place, key: Key | None = None) -> JSON:
         return copy_plain(value)
     except NotPlainError:
         return plain(value, place.name(key))
-
-
-def _index(place: Place, key: Any) -> int:
-    """Return the index of an item that is there, counted from the start."""
-    length = len(place._node)
-    if not -length <= key < length:
-        raise IndexError(f"{place.name()} has {length} items: no index {key}")
-    index: int = key % length
-    return index
 
 
 def _checked(operation: Operation) -> Operation:

@@ -63,7 +63,7 @@ def refuse_unsafe(path: Path) -> None:
     Raises:
         StateError: it has an unsafe segment.
     """
-    if not UNSAFE_KEYS.isdisjoint(path):
+    if not is_safe(path):
         raise StateError(
             f"{show(path)} would end the front end's stream: __proto__, constructor and prototype are no keys for state"
         )

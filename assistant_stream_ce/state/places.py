@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.state.operations import Path, show
 
-__all__ = ("Key", "Place", "has_item", "path_of")
+__all__ = ("Key", "Place", "has_item", "item_index", "path_of")
 
 #: Of an item in a dict, or in a list.
 Key: TypeAlias = str | int
@@ -65,6 +65,19 @@ def path_of(place: Place, root: JSON) -> Path:
 def has_item(container: JSON, key: Key) -> bool:
     """Return whether a dict has a key, or a list an index."""
     return key in container if type(container) is dict else isinstance(key, int) and key < len(container)
+
+
+def item_index(place: Place, key: Any) -> int:
+    """Return the index of an item of a list, counted from the start.
+
+    Raises:
+        IndexError: there is no such item.
+    """
+    length = len(place._node)
+    if not -length <= key < length:
+        raise IndexError(f"{place.name()} has {length} items: no index {key}")
+    index: int = key % length
+    return index
 
 
 def _search(container: JSON, node: JSON, last: Key) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Self, SupportsIndex, overload
 from assistant_stream_ce.jsonvalue import JSON, Copyable, clone, key_text
 from assistant_stream_ce.state.document import StateDocument
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
-from assistant_stream_ce.state.places import Key, Place
+from assistant_stream_ce.state.places import Key, Place, item_index
 from assistant_stream_ce.state.texts import text_read
 
 __all__ = ("StateDict", "StateList", "StateProxy", "assign_root", "read_root")
@@ -203,10 +203,8 @@ class StateList(StateProxy, MutableSequence[Any]):
             self._document.refresh(self)
         if isinstance(index, slice):
             return [self._item(i, i) for i in range(*index.indices(len(self._node)))]
-        number, length = as_index(index), len(self._node)
-        if not -length <= number < length:
-            raise IndexError(f"{self.name()} has {length} items: no index {number}")
-        return self._item(number % length, number)
+        number = as_index(index)
+        return self._item(item_index(self, number), number)
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
         if isinstance(index, slice):

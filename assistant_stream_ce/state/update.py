@@ -68,7 +68,7 @@ class Update:
             if inner is None:
                 inner = spot.inside[segment] = Spot((*spot.path, segment))
             spot = inner
-        return None if spot.position is not None and spot.is_set else spot
+        return None if spot.is_set else spot
 
     def count(self, characters: int) -> None:
         """Count the characters of an edit: each 1,024 take a place."""

@@ -15,10 +15,7 @@ from pydantic import TypeAdapter
 from assistant_stream_ce import (
     AssistantStreamChunk,
     ErrorChunk,
-    ReasoningDeltaChunk,
     TextDeltaChunk,
-    ToolCallBeginChunk,
-    ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
 )
@@ -183,17 +180,7 @@ def test_whole_state_may_be_any_value(protocol: str, state: Any) -> None:
 @each_fragment
 def test_halves_of_a_character_join_in_every_text_that_grows(protocol: str, fragment: int | None) -> None:
     require_clients()
-    chunks: list[AssistantStreamChunk] = [
-        TextDeltaChunk("a\ud83d"),
-        TextDeltaChunk("\ude00b"),
-        ReasoningDeltaChunk("\ud83d"),
-        ReasoningDeltaChunk("\ude00"),
-        ToolCallBeginChunk("t1", "f"),
-        ToolCallDeltaChunk("t1", '{"a":"\ud83d'),
-        ToolCallDeltaChunk("t1", '\ude00"}'),
-        UpdateStateChunk([{"type": "set", "path": ["a"], "value": "\ud83d"}]),
-        UpdateStateChunk([{"type": "append-text", "path": ["a"], "value": "\ude00"}]),
-    ]
+    chunks = [*test_any_chunks.HALVES, *test_any_chunks.HALVES_OF_STATE]
     result = decode(protocol, encode(chunks), fragment=fragment)
     assert result["status"] == 0
     text, reasoning, call = result["message"]["messages"]

@@ -131,22 +131,27 @@ def shown_texts(message: dict[str, Any] | None) -> dict[str, str]:
 # --- What the encoders rely on --------------------------------------------------------------------
 
 
+#: Each text that grows, cut in the middle of a character.
+HALVES: list[AssistantStreamChunk] = [
+    TextDeltaChunk("a\ud83d"),
+    TextDeltaChunk("\ude00b"),
+    ReasoningDeltaChunk("\ud83d"),
+    ReasoningDeltaChunk("\ude00"),
+    ToolCallBeginChunk("t1", "f"),
+    ToolCallDeltaChunk("t1", '{"a":"\ud83d'),
+    ToolCallDeltaChunk("t1", '\ude00"}'),
+]
+HALVES_OF_STATE: list[AssistantStreamChunk] = [
+    UpdateStateChunk([{"type": "set", "path": ["a"], "value": "\ud83d"}]),
+    UpdateStateChunk([{"type": "append-text", "path": ["a"], "value": "\ude00"}]),
+]
+
+
 @pytest.mark.parametrize("protocol", ASSISTANT_UI)
 @pytest.mark.parametrize("fragment", [None, 1])
 def test_halves_of_a_character_join_in_every_text_that_grows(protocol: str, fragment: int | None) -> None:
     require_clients()
-    chunks: list[AssistantStreamChunk] = [
-        TextDeltaChunk("a\ud83d"),
-        TextDeltaChunk("\ude00b"),
-        ReasoningDeltaChunk("\ud83d"),
-        ReasoningDeltaChunk("\ude00"),
-        ToolCallBeginChunk("t1", "f"),
-        ToolCallDeltaChunk("t1", '{"a":"\ud83d'),
-        ToolCallDeltaChunk("t1", '\ude00"}'),
-        UpdateStateChunk([{"type": "set", "path": ["a"], "value": "\ud83d"}]),
-        UpdateStateChunk([{"type": "append-text", "path": ["a"], "value": "\ude00"}]),
-    ]
-    result = decode(protocol, encode(ENCODERS[protocol](), chunks), fragment=fragment)
+    result = decode(protocol, encode(ENCODERS[protocol](), [*HALVES, *HALVES_OF_STATE]), fragment=fragment)
     assert result["status"] == 0
     text, reasoning, call = result["message"]["parts"]
     assert text["text"] == "a\U0001f600b"
@@ -160,16 +165,7 @@ def test_halves_of_a_character_join_in_every_text_that_grows(protocol: str, frag
 @pytest.mark.parametrize("fragment", [None, 1])
 def test_halves_of_a_character_join_in_ai_sdk_s_texts(protocol: str, fragment: int | None) -> None:
     require_clients()
-    chunks: list[AssistantStreamChunk] = [
-        TextDeltaChunk("a\ud83d"),
-        TextDeltaChunk("\ude00b"),
-        ReasoningDeltaChunk("\ud83d"),
-        ReasoningDeltaChunk("\ude00"),
-        ToolCallBeginChunk("t1", "f"),
-        ToolCallDeltaChunk("t1", '{"a":"\ud83d'),
-        ToolCallDeltaChunk("t1", '\ude00"}'),
-    ]
-    result = decode(protocol, encode(UIMessageStreamEncoder(), chunks), fragment=fragment)
+    result = decode(protocol, encode(UIMessageStreamEncoder(), HALVES), fragment=fragment)
     assert result["status"] == 0
     text, reasoning, call = result["message"]["parts"]
     assert text["text"] == "a\U0001f600b"
