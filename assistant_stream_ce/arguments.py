@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ("count", "finish_reason", "flag", "optional_text", "places", "text")
+from typing import get_args
+
+from assistant_stream_ce.chunks import Severity
+from assistant_stream_ce.jsonvalue import JSON, plain
+
+__all__ = ("count", "fields", "finish_reason", "flag", "items", "optional_text", "places", "severity", "text")
 
 
 def text(value: object, name: str) -> str:
@@ -36,6 +41,32 @@ def flag(value: object, name: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
     return value
+
+
+def items(value: object, name: str) -> list[JSON]:
+    """Return a list of JSON values, copied."""
+    copy = plain(value, name)
+    if type(copy) is not list:
+        raise TypeError(f"{name} must be a list, not {type(value).__name__}")
+    return copy
+
+
+def fields(value: object, name: str) -> dict[str, JSON]:
+    """Return a JSON object, copied."""
+    copy = plain(value, name)
+    if type(copy) is not dict:
+        raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
+    return copy
+
+
+def severity(value: object) -> Severity | None:
+    """Return one of the words for how grave an error is, or None."""
+    for word in get_args(Severity):
+        if value == word:
+            return word  # type: ignore[no-any-return]
+    if value is None:
+        return None
+    raise ValueError(f"severity must be one of {', '.join(get_args(Severity))}, not {value!r}")
 
 
 def places(characters: int) -> int:

@@ -19,17 +19,24 @@ __all__ = (
     "AnnotationsChunk",
     "AssistantStreamChunk",
     "DataChunk",
+    "DataPartChunk",
     "ErrorChunk",
     "FileChunk",
     "FinishReason",
     "MessageFinishChunk",
     "Operation",
     "ReasoningDeltaChunk",
+    "ReasoningPartChunk",
+    "ReasoningSignatureChunk",
+    "RefusalDeltaChunk",
+    "Severity",
     "SourceChunk",
+    "SourceDocumentChunk",
     "StepFinishChunk",
     "StepStartChunk",
     "TextDeltaChunk",
     "ToolCallBeginChunk",
+    "ToolCallChunk",
     "ToolCallDeltaChunk",
     "ToolResultChunk",
     "UpdateStateChunk",
@@ -37,6 +44,9 @@ __all__ = (
 
 #: Why a step or message ended, in the words of the data stream; other words are passed through.
 FinishReason: TypeAlias = Literal["stop", "length", "content-filter", "tool-calls", "error", "other", "unknown"] | str
+
+#: How grave an error is. Front ends show the message as failed in each case.
+Severity: TypeAlias = Literal["critical", "warning", "info"]
 
 
 class Operation(TypedDict):
@@ -66,6 +76,39 @@ class ReasoningDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-
     parent_id: str | None = None
 
 
+class RefusalDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="refusal-delta"):
+    """More of the text in which the model declines to answer; where a wire has no word for it, text of the answer."""
+
+    type: ClassVar[str] = "refusal-delta"
+    refusal_delta: str
+    parent_id: str | None = None
+
+
+class ReasoningPartChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-part"):
+    """A new part of the reasoning starts, perhaps under a summary; its text follows."""
+
+    type: ClassVar[str] = "reasoning-part"
+    summary: str | None = None
+    parent_id: str | None = None
+
+
+class ReasoningSignatureChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-signature"):
+    """The provider's signature of the reasoning before it, to be sent back with it in the next request."""
+
+    type: ClassVar[str] = "reasoning-signature"
+    signature: str
+
+
+class ToolCallChunk(msgspec.Struct, frozen=True, tag="tool-call"):
+    """A tool call whose arguments came whole."""
+
+    type: ClassVar[str] = "tool-call"
+    tool_call_id: str
+    tool_name: str
+    args: dict[str, JSON]
+    parent_id: str | None = None
+
+
 class ToolCallBeginChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-begin"):
     """A tool call starts; its arguments follow as text."""
 
@@ -85,13 +128,14 @@ class ToolCallDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-d
 
 
 class ToolResultChunk(msgspec.Struct, frozen=True, tag="tool-result"):
-    """What a tool call returned; it ends the call's arguments too."""
+    """What a tool call returned; it ends the call's arguments too. `model_content` is what the model reads of it."""
 
     type: ClassVar[str] = "tool-result"
     tool_call_id: str
     result: JSON
     artifact: JSON = None
     is_error: bool = False
+    model_content: list[JSON] | None = None
 
 
 class SourceChunk(msgspec.Struct, frozen=True, gc=False, tag="source"):
@@ -105,6 +149,17 @@ class SourceChunk(msgspec.Struct, frozen=True, gc=False, tag="source"):
     parent_id: str | None = None
 
 
+class SourceDocumentChunk(msgspec.Struct, frozen=True, gc=False, tag="source-document"):
+    """A document without a URL that the answer rests on."""
+
+    type: ClassVar[str] = "source-document"
+    id: str
+    media_type: str
+    title: str
+    filename: str | None = None
+    parent_id: str | None = None
+
+
 class FileChunk(msgspec.Struct, frozen=True, gc=False, tag="file"):
     """A file in the message: base64 text, or a URL."""
 
@@ -112,6 +167,7 @@ class FileChunk(msgspec.Struct, frozen=True, gc=False, tag="file"):
     data: str
     mime_type: str
     parent_id: str | None = None
+    filename: str | None = None
 
 
 class DataChunk(msgspec.Struct, frozen=True, tag="data"):
@@ -119,6 +175,21 @@ class DataChunk(msgspec.Struct, frozen=True, tag="data"):
 
     type: ClassVar[str] = "data"
     data: JSON
+
+
+class DataPartChunk(msgspec.Struct, frozen=True, tag="data-part"):
+    """Application data as a part of the message, with a name by which the front end chooses how to show it.
+
+    A part with the `id` of an earlier one of that name takes its place, where the wire has ids. One that is
+    `transient` is handed to the front end, and not kept in the message.
+    """
+
+    type: ClassVar[str] = "data-part"
+    name: str
+    data: JSON
+    id: str | None = None
+    transient: bool = False
+    parent_id: str | None = None
 
 
 class AnnotationsChunk(msgspec.Struct, frozen=True, tag="annotations"):
@@ -150,6 +221,8 @@ class ErrorChunk(msgspec.Struct, frozen=True, gc=False, tag="error"):
 
     type: ClassVar[str] = "error"
     error: str
+    code: str | None = None
+    severity: Severity | None = None
 
 
 class MessageFinishChunk(msgspec.Struct, frozen=True, gc=False, tag="message-finish"):
@@ -171,12 +244,18 @@ class UpdateStateChunk(msgspec.Struct, frozen=True, tag="update-state"):
 AssistantStreamChunk: TypeAlias = (
     TextDeltaChunk
     | ReasoningDeltaChunk
+    | RefusalDeltaChunk
+    | ReasoningPartChunk
+    | ReasoningSignatureChunk
+    | ToolCallChunk
     | ToolCallBeginChunk
     | ToolCallDeltaChunk
     | ToolResultChunk
     | SourceChunk
+    | SourceDocumentChunk
     | FileChunk
     | DataChunk
+    | DataPartChunk
     | AnnotationsChunk
     | StepStartChunk
     | StepFinishChunk

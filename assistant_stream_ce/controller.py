@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import uuid
 import weakref
-from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
@@ -24,6 +24,7 @@ from assistant_stream_ce.channel import Channel
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, ReasoningDeltaChunk, TextDeltaChunk
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.jsonvalue import plain, weight
+from assistant_stream_ce.replay import replay
 from assistant_stream_ce.state import StateDocument
 from assistant_stream_ce.state.proxy import assign_root, read_root
 from assistant_stream_ce.tool_calls import ToolCallController, ToolCalls
@@ -132,7 +133,7 @@ class RunController:
 
     def __init__(self, link: RunLink, parent_id: str | None = None) -> None:
         #: What the controllers of the run share. Internal to the library.
-        self.link = link
+        self.link: RunLink = link
         self._parent_id = parent_id
         self._put = link.channel.put
 
@@ -160,30 +161,60 @@ class RunController:
         else:
             self.link.channel.refuse_after_end()
 
-    def add_tool_call(self, tool_name: str, tool_call_id: str | None = None) -> ToolCallController:
+    def append_refusal(self, text: str) -> None:
+        """Append to the text in which the model declines to answer. An empty text changes nothing."""
+        text = arguments.text(text, "text")
+        if text:
+            self._put(chunks.RefusalDeltaChunk(text, self._parent_id), places(len(text)))
+        else:
+            self.link.channel.refuse_after_end()
+
+    def add_reasoning_part(self, summary: str | None = None) -> None:
+        """Start a new part of the reasoning, perhaps under a summary; `append_reasoning` adds its text."""
+        self._put(chunks.ReasoningPartChunk(arguments.optional_text(summary, "summary"), self._parent_id))
+
+    def add_reasoning_signature(self, signature: str) -> None:
+        """Add the provider's signature of the reasoning before it, which the next request has to send back."""
+        signature = arguments.text(signature, "signature")
+        self._put(chunks.ReasoningSignatureChunk(signature), places(len(signature)))
+
+    def add_tool_call(
+        self, tool_name: str, tool_call_id: str | None = None, *, args: Mapping[str, object] | None = None
+    ) -> ToolCallController:
         """Start a tool call. `await` is optional; `with` and `async with` close it.
 
         Args:
             tool_name: the tool.
             tool_call_id: the model's id for the call; a fresh one when left out.
+            args: the arguments, where they come whole; else they are appended as text.
 
         Raises:
             ToolCallError: the id was used in this run already.
         """
         call_id = arguments.optional_text(tool_call_id, "tool_call_id") or f"call_{uuid.uuid4().hex[:24]}"
         name = arguments.text(tool_name, "tool_name")
-        self.link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self._parent_id))
+        if args is None:
+            self.link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self._parent_id))
+        else:
+            self.link.calls.add(chunks.ToolCallChunk(call_id, name, arguments.fields(args, "args"), self._parent_id))
         return ToolCallController(self.link.calls, call_id, name)
 
     def add_tool_result(
-        self, tool_call_id: str, result: object, *, artifact: object = None, is_error: bool = False
+        self,
+        tool_call_id: str,
+        result: object,
+        *,
+        artifact: object = None,
+        is_error: bool = False,
+        model_content: Sequence[object] | None = None,
     ) -> None:
-        """Add the result of a tool call, of this run or of an earlier message.
+        """Add the result of a tool call, of this run or of an earlier message; see `ToolCallController.set_response`.
 
         Raises:
             ToolCallError: the call has its result already.
         """
-        self.link.calls.add_result(arguments.text(tool_call_id, "tool_call_id"), result, artifact, is_error)
+        call_id = arguments.text(tool_call_id, "tool_call_id")
+        self.link.calls.add_result(call_id, result, artifact, is_error, model_content)
 
     def add_source(self, id: str, url: str, title: str | None = None) -> None:
         """Add a document that the answer rests on."""
@@ -196,14 +227,61 @@ class RunController:
             )
         )
 
-    def add_file(self, data: str, mime_type: str) -> None:
-        """Add a file: base64 text or a URL, and its media type."""
-        data = arguments.text(data, "data")
-        self._put(chunks.FileChunk(data, arguments.text(mime_type, "mime_type"), self._parent_id), places(len(data)))
+    def add_source_document(self, id: str, media_type: str, title: str, filename: str | None = None) -> None:
+        """Add a document without a URL that the answer rests on, for example an uploaded file."""
+        self._put(
+            chunks.SourceDocumentChunk(
+                arguments.text(id, "id"),
+                arguments.text(media_type, "media_type"),
+                arguments.text(title, "title"),
+                arguments.optional_text(filename, "filename"),
+                self._parent_id,
+            )
+        )
 
-    def add_error(self, message: str) -> None:
-        """Tell the user of an error; the run goes on."""
-        self._put(chunks.ErrorChunk(arguments.text(message, "message")))
+    def add_file(self, data: str, mime_type: str, *, filename: str | None = None) -> None:
+        """Add a file: base64 text or a URL, its media type, and perhaps its name."""
+        data = arguments.text(data, "data")
+        mime_type, filename = arguments.text(mime_type, "mime_type"), arguments.optional_text(filename, "filename")
+        self._put(chunks.FileChunk(data, mime_type, self._parent_id, filename), places(len(data)))
+
+    def add_data_part(self, name: str, data: object, *, id: str | None = None, transient: bool = False) -> None:
+        """Add application data as a part of the message: any JSON value.
+
+        Args:
+            name: by which the front end chooses how to show it.
+            data: the value.
+            id: a part with the id of an earlier one of that name takes its place, where the wire has ids.
+            transient: whether it is only handed to the front end, and not kept in the message.
+        """
+        value = plain(data, "data")
+        chunk = chunks.DataPartChunk(
+            arguments.text(name, "name"),
+            value,
+            arguments.optional_text(id, "id"),
+            arguments.flag(transient, "transient"),
+            self._parent_id,
+        )
+        self._put(chunk, places(weight(value)))
+
+    def add_error(self, message: str, *, code: str | None = None, severity: chunks.Severity | None = None) -> None:
+        """Tell the user of an error; the run goes on.
+
+        Args:
+            message: what the user reads.
+            code: a word by which the front end knows the error.
+            severity: how grave it is.
+
+        Raises:
+            ValueError: there is no such severity.
+        """
+        self._put(
+            chunks.ErrorChunk(
+                arguments.text(message, "message"),
+                arguments.optional_text(code, "code"),
+                arguments.severity(severity),
+            )
+        )
 
     # --- beside the message ---
 
@@ -214,9 +292,7 @@ class RunController:
 
     def add_annotations(self, annotations: Sequence[object]) -> None:
         """Send notes about the message: a list of JSON values."""
-        value = plain(annotations, "annotations")
-        if type(value) is not list:
-            raise TypeError(f"annotations must be a list, not {type(annotations).__name__}")
+        value = arguments.items(annotations, "annotations")
         self._put(chunks.AnnotationsChunk(value), places(weight(value)))
 
     def add_step_start(self, message_id: str) -> None:
@@ -273,9 +349,6 @@ class RunController:
         Raises:
             TypeError: it is no chunk, or a field has a wrong type.
         """
-        replay = _REPLAY.get(type(chunk))
-        if replay is None:
-            raise TypeError(f"a stream of chunks is wanted, but it holds a {type(chunk).__name__}")
         parent_id = getattr(chunk, "parent_id", None)
         replay(self if parent_id is None else self.with_parent_id(parent_id), chunk)
 
@@ -361,44 +434,3 @@ class RunController:
             self.link.run.tell_late(callback)
             return lambda: None
         return lambda: self.link.cancellation.remove(registration)
-
-
-def _replay_begin(controller: RunController, chunk: chunks.ToolCallBeginChunk) -> None:
-    controller.add_tool_call(chunk.tool_name, chunk.tool_call_id)
-
-
-def _replay_delta(controller: RunController, chunk: chunks.ToolCallDeltaChunk) -> None:
-    call = ToolCallController(controller.link.calls, arguments.text(chunk.tool_call_id, "tool_call_id"), "")
-    call.append_args_text(chunk.args_text_delta)
-    if chunk.is_final:
-        call.close()
-
-
-def _replay_result(controller: RunController, chunk: chunks.ToolResultChunk) -> None:
-    controller.add_tool_result(chunk.tool_call_id, chunk.result, artifact=chunk.artifact, is_error=chunk.is_error)
-
-
-def _replay_step_finish(controller: RunController, chunk: chunks.StepFinishChunk) -> None:
-    controller.add_step_finish(chunk.finish_reason, chunk.input_tokens, chunk.output_tokens, chunk.is_continued)
-
-
-def _replay_message_finish(controller: RunController, chunk: chunks.MessageFinishChunk) -> None:
-    controller.add_message_finish(chunk.finish_reason, chunk.input_tokens, chunk.output_tokens)
-
-
-_REPLAY: dict[type, Callable[[RunController, Any], None]] = {
-    chunks.TextDeltaChunk: lambda controller, chunk: controller.append_text(chunk.text_delta),
-    chunks.ReasoningDeltaChunk: lambda controller, chunk: controller.append_reasoning(chunk.reasoning_delta),
-    chunks.ToolCallBeginChunk: _replay_begin,
-    chunks.ToolCallDeltaChunk: _replay_delta,
-    chunks.ToolResultChunk: _replay_result,
-    chunks.SourceChunk: lambda controller, chunk: controller.add_source(chunk.id, chunk.url, chunk.title),
-    chunks.FileChunk: lambda controller, chunk: controller.add_file(chunk.data, chunk.mime_type),
-    chunks.DataChunk: lambda controller, chunk: controller.add_data(chunk.data),
-    chunks.AnnotationsChunk: lambda controller, chunk: controller.add_annotations(chunk.annotations),
-    chunks.StepStartChunk: lambda controller, chunk: controller.add_step_start(chunk.message_id),
-    chunks.StepFinishChunk: _replay_step_finish,
-    chunks.MessageFinishChunk: _replay_message_finish,
-    chunks.ErrorChunk: lambda controller, chunk: controller.add_error(chunk.error),
-    chunks.UpdateStateChunk: lambda controller, chunk: controller.link.state.apply(chunk.operations),
-}

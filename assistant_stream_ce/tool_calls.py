@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 from assistant_stream_ce import arguments, chunks
-from assistant_stream_ce.arguments import flag, places
+from assistant_stream_ce.arguments import flag, items, places
 from assistant_stream_ce.channel import Channel
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import RunCancelled, ToolCallError
@@ -36,13 +36,20 @@ class ToolCalls:
 
     def begin(self, chunk: chunks.ToolCallBeginChunk) -> None:
         """Send the begin of a call."""
+        self._start(chunk, "open", 1)
+
+    def add(self, chunk: chunks.ToolCallChunk) -> None:
+        """Send a call with its whole arguments."""
+        self._start(chunk, "closed", places(weight(chunk.args)))
+
+    def _start(self, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk, phase: _Phase, size: int) -> None:
         call_id = chunk.tool_call_id
         self._channel.wait_for_room()
         with self._lock:
             if call_id in self._phases:
                 raise ToolCallError(f"tool call {call_id!r} exists already: leave the id out to get a fresh one")
-            self._channel.put(chunk, may_block=False)
-            self._phases[call_id] = "open"
+            self._channel.put(chunk, size, may_block=False)
+            self._phases[call_id] = phase
 
     def append_args(self, chunk: chunks.ToolCallDeltaChunk) -> None:
         """Send more of a call's argument text."""
@@ -59,15 +66,18 @@ class ToolCalls:
                 )
             self._channel.put(chunk, places(len(chunk.args_text_delta)), may_block=False)
 
-    def add_result(self, call_id: str, result: object, artifact: object, is_error: bool) -> None:
+    def add_result(
+        self, call_id: str, result: object, artifact: object, is_error: bool, model_content: Sequence[object] | None
+    ) -> None:
         """Send the result of a call, of this run or of an earlier message."""
         result, artifact = plain(result, "result"), plain(artifact, "artifact")
-        chunk = chunks.ToolResultChunk(call_id, result, artifact, flag(is_error, "is_error"))
+        content = None if model_content is None else items(model_content, "model_content")
+        chunk = chunks.ToolResultChunk(call_id, result, artifact, flag(is_error, "is_error"), content)
         self._channel.wait_for_room()
         with self._lock:
             if self._phases.get(call_id) == "answered":
                 raise ToolCallError(f"tool call {call_id!r} has its result already: a call has one result")
-            self._channel.put(chunk, places(weight(result) + weight(artifact)), may_block=False)
+            self._channel.put(chunk, places(weight(result) + weight(artifact) + weight(content)), may_block=False)
             self._phases[call_id] = "answered"
 
     def close(self, call_id: str) -> None:
@@ -134,19 +144,28 @@ class ToolCallController:
         if delta:
             self._calls.append_args(chunks.ToolCallDeltaChunk(self._tool_call_id, delta))
 
-    def set_response(self, result: object, *, artifact: object = None, is_error: bool = False) -> None:
+    def set_response(
+        self,
+        result: object,
+        *,
+        artifact: object = None,
+        is_error: bool = False,
+        model_content: Sequence[object] | None = None,
+    ) -> None:
         """Set what the tool returned; it ends the arguments too.
 
         Args:
             result: any JSON value, for the model and the user.
             artifact: any JSON value, for the front end only.
             is_error: whether the tool failed.
+            model_content: what the model reads of the result, where it is not the result itself: a list of parts like
+                `{"type": "text", "text": "..."}`.
 
         Raises:
             TypeError: a value is not JSON.
             ToolCallError: the call has its result already.
         """
-        self._calls.add_result(self._tool_call_id, result, artifact, is_error)
+        self._calls.add_result(self._tool_call_id, result, artifact, is_error, model_content)
 
     def set_result(self, result: object) -> None:
         """Set the result; deprecated, use `set_response`."""

@@ -13,11 +13,17 @@ from assistant_stream_ce import chunks
 EXAMPLES = {
     "text-delta": chunks.TextDeltaChunk("a"),
     "reasoning-delta": chunks.ReasoningDeltaChunk("a"),
+    "refusal-delta": chunks.RefusalDeltaChunk("a"),
+    "reasoning-part": chunks.ReasoningPartChunk("In short"),
+    "reasoning-signature": chunks.ReasoningSignatureChunk("c2lnbmVk"),
+    "tool-call": chunks.ToolCallChunk("whole", "name", {"a": 1}),
     "tool-call-begin": chunks.ToolCallBeginChunk("id", "name"),
     "tool-call-delta": chunks.ToolCallDeltaChunk("id", "{"),
     "tool-result": chunks.ToolResultChunk("id", {"r": 1}),
     "source": chunks.SourceChunk("id", "https://example.org"),
     "file": chunks.FileChunk("eA==", "text/plain"),
+    "source-document": chunks.SourceDocumentChunk("id", "text/plain", "title"),
+    "data-part": chunks.DataPartChunk("weather", [1]),
     "data": chunks.DataChunk([1]),
     "annotations": chunks.AnnotationsChunk([1]),
     "step-start": chunks.StepStartChunk("m"),
@@ -54,5 +60,9 @@ def test_a_chunk_cannot_be_changed(name: str) -> None:
 def test_optional_fields_have_the_contract_s_defaults() -> None:
     assert chunks.TextDeltaChunk(text_delta="a", parent_id=None) == EXAMPLES["text-delta"]
     assert chunks.SourceChunk("id", "https://example.org", "url", None, None) == EXAMPLES["source"]
-    assert chunks.ToolResultChunk("id", {"r": 1}, None, False) == EXAMPLES["tool-result"]
+    assert chunks.ToolResultChunk("id", {"r": 1}, None, False, None) == EXAMPLES["tool-result"]
     assert chunks.StepFinishChunk("stop", 0, 0, False) == EXAMPLES["step-finish"]
+    assert chunks.FileChunk("eA==", "text/plain", None, None) == EXAMPLES["file"]
+    assert chunks.SourceDocumentChunk("id", "text/plain", "title", None, None) == EXAMPLES["source-document"]
+    assert chunks.DataPartChunk("weather", [1], None, False, None) == EXAMPLES["data-part"]
+    assert chunks.ErrorChunk("boom", None, None) == EXAMPLES["error"]

@@ -13,16 +13,23 @@ from assistant_stream_ce import (
     AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     RunController,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
+    ToolCallError,
     ToolResultChunk,
     UpdateStateChunk,
     create_run,
@@ -40,11 +47,31 @@ class Point:
     [
         (lambda c: c.append_text("a"), TextDeltaChunk("a")),
         (lambda c: c.append_reasoning("a"), ReasoningDeltaChunk("a")),
+        (lambda c: c.append_refusal("a"), RefusalDeltaChunk("a")),
+        (lambda c: c.add_reasoning_part(), ReasoningPartChunk()),
+        (lambda c: c.add_reasoning_part("S"), ReasoningPartChunk("S")),
+        (lambda c: c.add_reasoning_signature("x"), ReasoningSignatureChunk("x")),
         (lambda c: c.add_tool_call("t", "id"), ToolCallBeginChunk("id", "t")),
+        (lambda c: c.add_tool_call("t", "id", args={}), ToolCallChunk("id", "t", {})),
+        (lambda c: c.add_tool_call("t", "id", args=Point(1)), ToolCallChunk("id", "t", {"x": 1})),
         (lambda c: c.add_tool_result("id", None), ToolResultChunk("id", None)),
         (
             lambda c: c.add_tool_result("id", Point(1), artifact=(1,), is_error=True),
             ToolResultChunk("id", {"x": 1}, [1], True),
+        ),
+        (
+            lambda c: c.add_tool_result("id", 1, model_content=({"type": "text", "text": "one"},)),
+            ToolResultChunk("id", 1, model_content=[{"type": "text", "text": "one"}]),
+        ),
+        (lambda c: c.add_source_document("d", "text/plain", "T"), SourceDocumentChunk("d", "text/plain", "T")),
+        (
+            lambda c: c.add_source_document("d", "text/plain", "T", "t.txt"),
+            SourceDocumentChunk("d", "text/plain", "T", "t.txt"),
+        ),
+        (lambda c: c.add_data_part("chart", Point(1)), DataPartChunk("chart", {"x": 1})),
+        (
+            lambda c: c.add_data_part("chart", None, id="1", transient=True),
+            DataPartChunk("chart", None, "1", True),
         ),
         (
             lambda c: c.add_source("s", "https://example.org"),
@@ -55,9 +82,11 @@ class Point:
             SourceChunk("s", "https://example.org", title="T"),
         ),
         (lambda c: c.add_file("eA==", "text/plain"), FileChunk("eA==", "text/plain")),
+        (lambda c: c.add_file("eA==", "text/plain", filename="f"), FileChunk("eA==", "text/plain", filename="f")),
         (lambda c: c.add_data({"a": {1}}), DataChunk({"a": [1]})),
         (lambda c: c.add_annotations([Point(2)]), AnnotationsChunk([{"x": 2}])),
         (lambda c: c.add_error("e"), ErrorChunk("e")),
+        (lambda c: c.add_error("e", code="busy", severity="info"), ErrorChunk("e", "busy", "info")),
         (lambda c: c.add_step_start("m"), StepStartChunk("m")),
         (lambda c: c.add_step_finish("stop", 1, 2, True), StepFinishChunk("stop", 1, 2, True)),
         (lambda c: c.add_step_finish("stop"), StepFinishChunk("stop")),
@@ -87,6 +116,18 @@ def test_a_call_is_a_chunk(call: Callable[[RunController], object], chunk: Assis
         (lambda c: c.append_text(None), "text must be a str, not NoneType: write `text or ''`"),
         (lambda c: c.append_text(b"a"), "text must be a str, not bytes"),
         (lambda c: c.append_reasoning(1), "text must be a str, not int"),
+        (lambda c: c.append_refusal(1), "text must be a str, not int"),
+        (lambda c: c.add_reasoning_part(1), "summary must be a str"),
+        (lambda c: c.add_reasoning_signature(None), "signature must be a str"),
+        (lambda c: c.add_tool_call("t", args=[1]), "args must be a dict, not list"),
+        (lambda c: c.add_tool_call("t", args={"a": object()}), "args is not JSON|args.*not JSON"),
+        (lambda c: c.add_tool_result("t", 1, model_content={"a": 1}), "model_content must be a list, not dict"),
+        (lambda c: c.add_source_document("d", None, "T"), "media_type must be a str"),
+        (lambda c: c.add_source_document("d", "text/plain", None), "title must be a str"),
+        (lambda c: c.add_data_part(1, 1), "name must be a str"),
+        (lambda c: c.add_data_part("n", object()), "data is not JSON"),
+        (lambda c: c.add_data_part("n", 1, transient=None), "transient must be a bool"),
+        (lambda c: c.add_error("e", code=1), "code must be a str"),
         (lambda c: c.add_tool_call(1), "tool_name must be a str"),
         (lambda c: c.add_tool_call("t", 1), "tool_call_id must be a str"),
         (lambda c: c.add_tool_call("t").append_args_text({}), "text must be a str, not dict: pass json.dumps"),
@@ -119,6 +160,26 @@ def test_a_wrong_argument_is_named_and_the_stream_goes_on(call: Callable[[Any], 
         controller.append_text("on")
 
     assert run_to_end(run, state={"t": "text"})[-1] == TextDeltaChunk("on")
+
+
+def test_an_unknown_severity_is_refused_with_the_ones_there_are() -> None:
+    def run(controller: RunController) -> None:
+        with pytest.raises(ValueError, match="severity must be one of critical, warning, info, not 'fatal'"):
+            controller.add_error("e", severity="fatal")  # type: ignore[arg-type]
+
+    assert run_to_end(run) == []
+
+
+def test_a_call_with_whole_arguments_takes_no_more_and_has_one_result() -> None:
+    def run(controller: RunController) -> None:
+        with controller.add_tool_call("t", "id", args={"a": 1}) as call:
+            with pytest.raises(ToolCallError, match="are complete"):
+                call.append_args_text("{")
+            call.set_response(1)
+        with pytest.raises(ToolCallError, match="exists already"):
+            controller.add_tool_call("t", "id", args={})
+
+    assert run_to_end(run) == [ToolCallChunk("id", "t", {"a": 1}), ToolResultChunk("id", 1)]
 
 
 def test_a_caught_error_is_reported_and_the_stream_goes_on() -> None:
@@ -156,8 +217,13 @@ def test_a_controller_with_a_parent_gives_it_to_every_part() -> None:
         child.append_text("a")
         child.append_reasoning("b")
         child.add_tool_call("t", "id")
+        child.append_refusal("r")
+        child.add_reasoning_part("s")
+        child.add_tool_call("t", "whole", args={})
         child.add_source("s", "https://example.org")
+        child.add_source_document("d", "text/plain", "T")
         child.add_file("eA==", "text/plain")
+        child.add_data_part("n", 1)
         child.state["n"] = 1
         controller.append_text("c")
 
@@ -165,8 +231,13 @@ def test_a_controller_with_a_parent_gives_it_to_every_part() -> None:
         TextDeltaChunk("a", "p"),
         ReasoningDeltaChunk("b", "p"),
         ToolCallBeginChunk("id", "t", "p"),
+        RefusalDeltaChunk("r", "p"),
+        ReasoningPartChunk("s", "p"),
+        ToolCallChunk("whole", "t", {}, "p"),
         SourceChunk("s", "https://example.org", parent_id="p"),
+        SourceDocumentChunk("d", "text/plain", "T", parent_id="p"),
         FileChunk("eA==", "text/plain", "p"),
+        DataPartChunk("n", 1, parent_id="p"),
         UpdateStateChunk([{"type": "set", "path": ["n"], "value": 1}]),
         TextDeltaChunk("c"),
     ]

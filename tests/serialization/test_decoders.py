@@ -297,7 +297,7 @@ CALL = part("tool-call", toolCallId="1", toolName="tool")
             [CALL, {"type": "message-finish", "finishReason": "stop", "usage": {"inputTokens": 1, "outputTokens": 2}}],
             [BEGIN, FINAL, MessageFinishChunk("stop", 1, 2)],
         ),
-        ([{"type": "error", "error": "e", "code": "c"}], [ErrorChunk("e")]),
+        ([{"type": "error", "error": "e", "code": "c"}], [ErrorChunk("e", "c")]),
         ([{"type": "error"}], [ErrorChunk("Something went wrong.")]),
         ([{"type": "update-state", "operations": []}], [UpdateStateChunk([])]),
     ],

@@ -1,0 +1,42 @@
+"""The wires by name: what writes and what reads each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from assistant_stream_ce.serialization.ag_ui import AGUIEncoder
+from assistant_stream_ce.serialization.assistant_transport import AssistantTransportEncoder
+from assistant_stream_ce.serialization.assistant_transport_decoder import AssistantTransportDecoder
+from assistant_stream_ce.serialization.base import Encoder
+from assistant_stream_ce.serialization.data_stream import DataStreamEncoder
+from assistant_stream_ce.serialization.data_stream_decoder import DataStreamDecoder
+from assistant_stream_ce.serialization.decoding import Decoder
+from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
+from assistant_stream_ce.serialization.openai_stream_decoder import OpenAIStreamDecoder
+from assistant_stream_ce.serialization.plain_text import PlainTextEncoder
+from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamEncoder
+
+__all__ = ("WIRES", "Wire")
+
+
+class Wire(NamedTuple):
+    """One wire: its name, and the classes that write and read it. Plain text is not read."""
+
+    name: str
+    encoder: type[Encoder]
+    decoder: type[Decoder] | None
+
+
+#: Every wire, by its name.
+WIRES: Mapping[str, Wire] = {
+    wire.name: wire
+    for wire in (
+        Wire("data-stream", DataStreamEncoder, DataStreamDecoder),
+        Wire("assistant-transport", AssistantTransportEncoder, AssistantTransportDecoder),
+        Wire("openai", OpenAIStreamEncoder, OpenAIStreamDecoder),
+        Wire("ui-message-stream", UIMessageStreamEncoder, None),
+        Wire("ag-ui", AGUIEncoder, None),
+        Wire("plain-text", PlainTextEncoder, None),
+    )
+}
