@@ -24,8 +24,12 @@ def python(code: str, *, after: str = "", interrupts: bool = False) -> tuple[int
         interrupts: whether to press Ctrl-C then.
     """
     started = time.monotonic()
+    code = textwrap.dedent(code)
+    if interrupts:
+        # Whatever is started in the background of a shell script ignores Ctrl-C, and hands that down.
+        code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{code}"
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-X", "dev", "-c", textwrap.dedent(code)],
+        [sys.executable, "-W", "error", "-X", "dev", "-c", code],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
