@@ -207,8 +207,10 @@ class Channel(Generic[T]):
 
     def admit(self) -> None:
         """Wait for room, as `put` would, and refuse if the channel has ended."""
-        self.wait_for_room()
-        self.refuse_after_end()
+        # As in `wait_for_room`. There is no space after the end either.
+        if self._space <= 0:
+            self.wait_for_room()
+            self.refuse_after_end()
 
     def refuse_after_end(self) -> None:
         """Refuse, as `put` would, if the channel has ended."""

@@ -65,6 +65,7 @@ class Outcome:
 
     def finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
         """Call `on_finish`; return what is left to await of it."""
+        self._link.state.end()
         try:
             return self._hooks.finish(result)
         except BaseException as error:

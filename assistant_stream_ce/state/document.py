@@ -17,7 +17,6 @@ from assistant_stream_ce.state.operations import Path, show
 from assistant_stream_ce.state.outbox import Outbox, Outlet
 from assistant_stream_ce.state.places import Key, Place, has_item, item_index, path_of
 from assistant_stream_ce.state.texts import Sums, text_read
-from assistant_stream_ce.state.update import Spot
 
 __all__ = ("StateDocument",)
 
@@ -46,6 +45,10 @@ class StateDocument:
         self._root: list[JSON] = [plain(value, "state")]
         #: Counts the edits that may have moved or removed a dict or list.
         self.version = 0
+        #: The look-alikes of dicts and lists that were read since then, by the identity of what they stand for.
+        self.proxies: dict[int, Any] = {}
+        # They refer to this document, so the run gives them up at its end: no cycle is left.
+        self._most_proxies = 64
         self._outbox = Outbox(outlet, self._root)
         # The thread that holds edits together, or 0, and how deep. Others wait until it is over.
         self._group_thread = 0
@@ -54,7 +57,19 @@ class StateDocument:
         #: The newest `+=` of each thread on a text that was read here.
         self.sums: Sums = {}
 
+    def end(self) -> None:
+        """Let go of what only serves speed: the run is over."""
+        self._most_proxies = 0
+        self.proxies.clear()
+
     # --- reading ---
+
+    def keep(self, proxy: Place) -> None:
+        """Keep a look-alike for the next one who reads what it stands for."""
+        if len(self.proxies) >= self._most_proxies:
+            self.proxies.clear()
+        if self._most_proxies:
+            self.proxies[id(proxy._node)] = proxy
 
     def root(self) -> JSON:
         """Return the state itself, which only the document may change. To read one item of it takes no lock."""
@@ -121,7 +136,8 @@ class StateDocument:
         self._admit()
         with self._lock:
             self._await_turn()
-            self._assign(self._root, 0, 0, (), value, new)
+            if not (self.sums and self._add(self._root, 0, 0, None, value, new)):
+                self._write(self._root, 0, None, new)
 
     def set_item(self, place: Place, key: Key, value: object) -> None:
         """Put a value into a dict, or in place of an item of a list; a longer text travels as `append-text`.
@@ -137,14 +153,15 @@ class StateDocument:
             path = place._path if place._version == self.version else self._path(place)
             container = place._node
             index = item_index(place, key) if type(container) is list else key
-            self._assign(container, index, key, (*path, str(index)), value, new)
+            if not (self.sums and self._add(container, index, key, path, value, new)):
+                self._write(container, index, path, new)
 
     def set_default(self, place: Place, key: str, value: object) -> JSON:
         """Put a value into a dict unless the key is there; return the item itself, see `root`."""
         new = _plain(value, place, key)
         with self._edits_of(place) as path:
             if key not in place._node:
-                self._write(place._node, key, (*path, key), new)
+                self._write(place._node, key, path, new)
             return place._node[key]
 
     def append_text(self, path: Path, text: str) -> None:
@@ -157,13 +174,14 @@ class StateDocument:
             self._await_turn()
             container, key = ops.locate_text(self._root, path)
             if more:
-                spot = self._outbox.open(path)
+                if not self._outbox.reopen(container, key):
+                    self._outbox.open(path, container, key)
                 ops.extend_text(container, key, more)
-                self._outbox.note_text(spot, more)
+                self._outbox.note_text(more)
 
     def append(self, place: Place, value: object) -> None:
         """Append a value to a list: one `set` behind the end."""
-        new = _plain(value, place, len(place._node))
+        new = value if type(value) in ATOMS else _plain(value, place, len(place._node))
         self._admit()
         with self._lock:
             if self._group_thread:
@@ -199,7 +217,7 @@ class StateDocument:
             is_end = span.step == 1 and max(span.start, span.stop) == len(items)
             if not is_whole and (len(span) == len(new) or (is_end and len(span) < len(new))):
                 for i, value in zip(span, new, strict=False):
-                    self._write(items, i, (*path, str(i)), value)
+                    self._write(items, i, path, value)
                 for value in new[len(span) :]:
                     self._append(items, path, value)
             else:
@@ -218,7 +236,7 @@ class StateDocument:
         with self._edits_of(place, len(new)) as path:
             ops.refuse_unsafe(tuple(new))
             for key, value in new.items():
-                self._write(place._node, key, (*path, key), value)
+                self._write(place._node, key, path, value)
 
     def rewrite(self, place: Place, change: Callable[[Any], T]) -> T:
         """Change a dict or list in a way that the wire has no word for: it is sent again whole.
@@ -277,7 +295,7 @@ class StateDocument:
 
     def _admit(self) -> None:
         # Others wait for a group, so its own thread must not wait for the reader.
-        if self._group_thread != get_ident():
+        if not self._group_thread or self._group_thread != get_ident():
             self._outlet.admit()
 
     # --- with the lock held ---
@@ -316,59 +334,79 @@ class StateDocument:
             place._path, place._version = path, self.version
         return place._path
 
-    def _assign(self, container: JSON, index: Key, key: Key, path: Path, value: object, new: JSON) -> None:
-        """Put a value in place of an item, unless it is the sum of that text and more: that is appended."""
-        if self.sums:
-            added = self.sums.pop(get_ident(), None)
-            if added is not None and added[0] is value:
-                _, more, read = added
-                current = container[index] if has_item(container, index) else None
-                if read.container is container and read.key == key and type(current) is str:
-                    spot = self._outbox.open(path)
-                    container[index] = new if current is read.text else current + more
-                    self._note_extension(spot, current, more)
-                    return
-        self._write(container, index, path, new)
+    def _add(self, container: JSON, index: Key, key: Key, path: Path | None, value: object, new: JSON) -> bool:
+        """Append to a text whose sum with more is assigned; return false where that is not what is assigned."""
+        added = self.sums.pop(get_ident(), None)
+        if added is None or added[0] is not value:
+            return False
+        _, more, (read_in, read_at, read) = added
+        if read_in is not container or read_at != key or not has_item(container, index):
+            return False
+        current = container[index]
+        if type(current) is not str:
+            return False
+        self._open(container, index, path)
+        container[index] = new if current is read else current + more
+        self._note_extension(current, more)
+        return True
 
-    def _write(self, container: JSON, key: Key, path: Path, new: JSON) -> None:
-        """Put a value in place of an item, or into a dict."""
-        if key in ops.UNSAFE_KEYS:
-            ops.refuse_unsafe(path)
+    def _write(self, container: JSON, key: Key, path: Path | None, new: JSON) -> None:
+        """Put a value in place of an item, or into a dict.
+
+        Args:
+            container: the dict or list.
+            key: of the item.
+            path: of the container; None if that is what holds the root.
+            new: the value.
+        """
         current = container.get(key) if type(container) is dict else container[key]
-        spot = self._outbox.open(path)
+        self._open(container, key, path)
         container[key] = new
-        if type(new) is str:
-            if type(current) is str and len(new) > len(current) and new.startswith(current):
-                self._note_extension(spot, current, new[len(current) :])
-                return
-            self._outbox.note_set(spot, len(new))
+        if type(new) is not str:
+            self._outbox.note_set(8 if type(new) is int else weight(new))
+        elif type(current) is str and len(new) > len(current) and new.startswith(current):
+            self._note_extension(current, new[len(current) :])
         else:
-            self._outbox.note_set(spot, weight(new))
+            self._outbox.note_set(len(new))
         if type(current) is dict or type(current) is list:
-            self.version += 1
+            self._move()
 
-    def _note_extension(self, spot: Spot | None, current: str, more: str) -> None:
+    def _open(self, container: JSON, key: Key, path: Path | None) -> None:
+        """Announce the edit of an item."""
+        if self._outbox.reopen(container, key):
+            return
+        if key in ops.UNSAFE_KEYS:
+            ops.refuse_unsafe((*(path or ()), str(key)))
+        self._outbox.open(() if path is None else (*path, str(key)), container, key)
+
+    def _note_extension(self, current: str, more: str) -> None:
         if current:
-            self._outbox.note_text(spot, more)
+            self._outbox.note_text(more)
         else:
             # An empty text is extended by every text; to say so would save nothing.
-            self._outbox.note_set(spot, len(more))
+            self._outbox.note_set(len(more))
 
     def _append(self, items: list[JSON], path: Path, new: JSON) -> None:
-        spot = self._outbox.open(path)
+        if not self._outbox.reopen(items, None):
+            self._outbox.open(path, items)
         items.append(new)
-        self._outbox.note_item(spot, len(items) - 1, weight(new))
+        self._outbox.note_item(len(items) - 1, 8 if type(new) is int else weight(new))
 
     def _rewrite(self, path: Path, change: Callable[[], T], characters: int = 0) -> T:
-        spot = self._outbox.open(path)
+        self._outbox.open(path)
         result = change()
-        self.version += 1
-        self._outbox.note_set(spot, characters)
+        self._move()
+        self._outbox.note_set(characters)
         return result
+
+    def _move(self) -> None:
+        """Take note that dicts or lists may have been moved or removed."""
+        self.version += 1
+        self.proxies.clear()
 
     def _apply(self, operations: list[Operation]) -> None:
         undo: list[tuple[JSON, Key, list[JSON]]] = []
-        self.version += 1
+        self._move()
         try:
             for operation in operations:
                 container, key, value = ops.resolve(self._root, operation)
@@ -379,11 +417,11 @@ class StateDocument:
                 _restore(container, key, before)
             raise
         for operation in operations:
-            spot = self._outbox.open(tuple(operation["path"]))
+            self._outbox.open(tuple(operation["path"]))
             if operation["type"] == "set":
-                self._outbox.note_set(spot, weight(operation["value"]))
+                self._outbox.note_set(weight(operation["value"]))
             elif operation["value"]:
-                self._outbox.note_text(spot, operation["value"])
+                self._outbox.note_text(operation["value"])
 
 
 def _plain(value: object, place: Place, key: Key | None = None) -> JSON:

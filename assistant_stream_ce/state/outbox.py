@@ -37,14 +37,14 @@ class Outlet(Protocol):
 class Outbox:
     """Merges edits and sends them. Every method with the state's lock held; none blocks.
 
-    An edit is announced with `open` before it happens and noted after. In between nothing of it is visible.
+    An edit is announced with `open` before it happens, and noted after. In between nothing of it is visible.
 
     Args:
         outlet: takes the operations.
         root: the state as the only item of a list.
     """
 
-    __slots__ = ("_holds", "_outlet", "_root", "_update")
+    __slots__ = ("_container", "_holds", "_key", "_outlet", "_root", "_spot", "_update")
 
     def __init__(self, outlet: Outlet, root: list[JSON]) -> None:
         self._outlet = outlet
@@ -52,9 +52,31 @@ class Outbox:
         self._update: Update | None = None
         # How many hold what is noted: it stays in one chunk, and is sent at the end.
         self._holds = 0
+        # Of the newest edit: what it changes, and where to note it; None where it need not be noted, because all
+        # around it is sent anyway.
+        self._container: JSON = None
+        self._key: object = None
+        self._spot: Spot | None = None
 
-    def open(self, path: Path) -> Spot | None:
-        """Make ready for an edit; return where to note it, or None if it need not be noted.
+    def reopen(self, container: JSON, key: object) -> bool:
+        """Make ready for an edit of the same place as the newest one; return false if it is another one.
+
+        Whatever else is edited makes this false, so what is known of the place is still true.
+        """
+        if container is not self._container or key != self._key:
+            return False
+        update = self._update
+        if update is None:
+            return False
+        return update.chunk is None or self._holds > 0 or self._outlet.is_newest(update.chunk)
+
+    def open(self, path: Path, container: JSON = None, key: object = None) -> None:
+        """Make ready for an edit.
+
+        Args:
+            path: where the edit is.
+            container: the dict or list that it changes, by which `reopen` knows the place again; None for never.
+            key: of the item in it that is changed, or None if that is the container itself.
 
         Raises:
             BaseException: nothing can be sent any more.
@@ -62,27 +84,29 @@ class Outbox:
         update = self._update
         if update is None or (update.chunk is not None and not self._holds and not self._is_open(update)):
             update = self._renew()
-        return update.find(path)
+        self._spot = update.find(path)
+        self._container, self._key = container, key
 
-    def note_set(self, spot: Spot | None, characters: int = 0) -> None:
+    def note_set(self, characters: int = 0) -> None:
         """Note that a value was put somewhere, or changed in a way that the wire has no word for."""
-        update = self._update
+        update, spot = self._update, self._spot
         assert update is not None
         if spot is not None:
             update.set(spot)
+            self._spot = None
         self._count(update, characters)
 
-    def note_text(self, spot: Spot | None, text: str) -> None:
+    def note_text(self, text: str) -> None:
         """Note that a text was extended."""
-        update = self._update
+        update, spot = self._update, self._spot
         assert update is not None
         if spot is not None:
             update.append_text(spot, text)
         self._count(update, len(text))
 
-    def note_item(self, spot: Spot | None, index: int, characters: int) -> None:
+    def note_item(self, index: int, characters: int) -> None:
         """Note that a list has a new item at its end."""
-        update = self._update
+        update, spot = self._update, self._spot
         assert update is not None
         if spot is not None:
             update.append_item(spot, index)
@@ -110,7 +134,7 @@ class Outbox:
         update = self._update
         if update is None or update.chunk is None:
             return None
-        self._update = None
+        self._update = self._container = None
         update.render(self._root[0])
         return update
 
@@ -130,14 +154,15 @@ class Outbox:
         return update
 
     def _count(self, update: Update, characters: int) -> None:
-        update.count(characters)
-        if update.chunk is None or update.places > _CREDIT:
+        update.characters += characters
+        if update.chunk is None or update.places + (update.characters >> 10) > update.charged + _CREDIT:
             self._send(update)
 
     def _send(self, update: Update) -> None:
         if self._holds:
             return
-        places, update.places = update.places, 0
+        places = update.places + (update.characters >> 10) - update.charged
+        update.charged += places
         if update.chunk is not None:
             self._outlet.charge(places)
             return

@@ -86,17 +86,31 @@ class StateProxy(Place, Copyable):
         version = self._version
         # No lock: to read one item is one step for the interpreter.
         value = self._node[key]
+        return self._read(value, key, key_read, version)
+
+    def _read(self, value: JSON, key: Any, key_read: object, version: int) -> Any:
+        """Return an item as it is read.
+
+        Args:
+            value: the item itself.
+            key: where it is.
+            key_read: the same as it was asked for: -1 for the last item of a list.
+            version: of this look-alike before the item was taken.
+        """
+        document = self._document
         if value is None:
             # Or it is a text that is being extended at this very moment.
-            value = self._document.item(self, key)
+            value = document.item(self, key)
         kind = type(value)
         if kind is str:
-            return text_read(self._node, key_read, value, self._document.sums)
+            return text_read(self._node, key_read, value, document.sums)
         if kind is dict or kind is list:
             if key in UNSAFE_KEYS:
                 version = -1
-            path = (*self._path, str(key))
-            return _PROXIES[kind](self._document, value, self, key, path, version, key_read)
+            proxy = _PROXIES[kind](document, value, self, key, (*self._path, str(key)), version, key_read)
+            if key == key_read:
+                document.keep(proxy)
+            return proxy
         return value
 
     def _proxy(self, value: JSON, key: Key) -> Any:
@@ -120,11 +134,16 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
     __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:
-        if self._version != self._document.version:
-            self._document.refresh(self)
+        document = self._document
+        if self._version != document.version:
+            document.refresh(self)
         if type(key) is not str:
             key = _known_key(key)
-        return self._item(key, key)
+        # As in `_item`, of which this is a copy that saves two calls where a look-alike is there already.
+        version = self._version
+        value = self._node[key]
+        proxy = document.proxies.get(id(value))
+        return self._read(value, key, key, version) if proxy is None else proxy
 
     def __setitem__(self, key: str, value: object) -> None:
         if type(key) is not str:
@@ -338,10 +357,17 @@ def read_root(document: StateDocument) -> Any:
     # Before the state itself: if that is replaced in between, the proxy finds out.
     version = document.version
     root = document.root()
+    proxy = document.proxies.get(id(root))
+    if proxy is not None:
+        return proxy
     if type(root) is str:
         return document.root_text(root)
     kind = _PROXIES.get(type(root))
-    return root if kind is None else kind(document, root, version=version)
+    if kind is None:
+        return root
+    proxy = kind(document, root, version=version)
+    document.keep(proxy)
+    return proxy
 
 
 def assign_root(document: StateDocument, value: Any) -> None:

@@ -17,12 +17,10 @@ class StateText(str):
     the state not know what was added to what. In all else it is a `str`.
     """
 
-    __slots__ = ("container", "key", "sums", "text")
+    __slots__ = ("place", "sums")
 
-    #: Where it was read, and the very text there.
-    container: JSON
-    key: object
-    text: str
+    #: Where it was read: the container and the key, and the very text there.
+    place: tuple[JSON, object, str]
     #: Of the state; see `Sums`.
     sums: Sums
 
@@ -32,22 +30,20 @@ class StateText(str):
         # To an empty text Python would add by returning the other one; the sum has to be an object of its own.
         total = str.__add__(self, more) if self else StateText(more)
         if more:
-            self.sums[get_ident()] = (total, more, self)
+            self.sums[get_ident()] = (total, more, self.place)
         return total
 
     def __reduce__(self) -> tuple[Any, ...]:
         return str, (str(self),)
 
 
-#: What each thread has made last with `+=`, and will most likely assign: the sum, what was added, and to what.
-Sums: TypeAlias = dict[int, tuple[str, str, StateText]]
+#: What each thread has made last with `+=`, and will most likely assign: the sum, what was added, and to which place.
+Sums: TypeAlias = dict[int, tuple[str, str, tuple[JSON, object, str]]]
 
 
 def text_read(container: JSON, key: object, text: str, sums: Sums) -> StateText:
     """Return a text as it is read from a container."""
     read = StateText(text)
-    read.container = container
-    read.key = key
-    read.text = text
+    read.place = (container, key, text)
     read.sums = sums
     return read

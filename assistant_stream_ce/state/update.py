@@ -20,9 +20,11 @@ class Spot:
 
     __slots__ = ("first_new", "inside", "path", "position", "texts")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.inside: dict[str, Spot] = {}
+    def __init__(self) -> None:
+        #: Known once it was looked for.
+        self.path: Path = ()
+        #: The spots inside it, by their segments; None for none, as mostly.
+        self.inside: dict[str, Spot] | None = None
         #: The position of its operation, or None when it has none.
         self.position: int | None = None
         #: What was appended to the text here, if that is all.
@@ -39,18 +41,20 @@ class Spot:
 class Update:
     """The operations of one chunk, open for more until it is rendered. Guarded by the state's lock."""
 
-    __slots__ = ("_order", "_root", "characters", "chunk", "operations", "places")
+    __slots__ = ("_order", "_root", "characters", "charged", "chunk", "operations", "places")
 
     def __init__(self) -> None:
         #: Empty until `render` fills it.
         self.operations: list[Operation] = []
         #: What it was sent as, once it is on its way, where a reader may take it.
         self.chunk: object = None
-        #: The places that it takes on its way and is not charged for yet: one for each operation.
+        #: How many operations it has, also those that were merged again into others.
         self.places = 0
-        #: The characters of all edits, also of those that are not sent by themselves.
+        #: The characters of all edits, also of those that are not sent by themselves: each 1,024 take a place more.
         self.characters = 0
-        self._root = Spot(())
+        #: The places that it was charged for.
+        self.charged = 0
+        self._root = Spot()
         self._order: list[Spot | None] = []
 
     @property
@@ -64,17 +68,17 @@ class Update:
         for segment in path:
             if spot.position is not None and (spot.first_new is None or int(segment) >= spot.first_new):
                 return None
-            inner = spot.inside.get(segment)
+            inside = spot.inside
+            if inside is None:
+                inside = spot.inside = {}
+            inner = inside.get(segment)
             if inner is None:
-                inner = spot.inside[segment] = Spot((*spot.path, segment))
+                inner = inside[segment] = Spot()
             spot = inner
-        return None if spot.is_set else spot
-
-    def count(self, characters: int) -> None:
-        """Count the characters of an edit: each 1,024 take a place."""
-        before = self.characters >> 10
-        self.characters += characters
-        self.places += (self.characters >> 10) - before
+        if spot.is_set:
+            return None
+        spot.path = path
+        return spot
 
     def set(self, spot: Spot) -> None:
         """Note that the value at a spot was replaced, or changed in a way that the wire has no word for."""
@@ -133,11 +137,10 @@ class Update:
     def _forget_inside(self, spot: Spot) -> int:
         """Forget all spots inside one; return the first of their positions."""
         first = len(self._order)
-        for inner in spot.inside.values():
+        for inner in spot.inside.values() if spot.inside else ():
             if inner.position is not None:
                 first = min(first, inner.position)
                 self._order[inner.position] = None
-            if inner.inside:
-                first = min(first, self._forget_inside(inner))
-        spot.inside = {}
+            first = min(first, self._forget_inside(inner))
+        spot.inside = None
         return first
