@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import ATOMS, JSON, NotPlainError, clone, copy_plain, plain, weight
+from assistant_stream_ce.jsonvalue import JSON, NotPlainError, clone, copy_plain, plain, weight
 from assistant_stream_ce.locks import guard
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path, show
 from assistant_stream_ce.state.outbox import Outbox, Outlet
 from assistant_stream_ce.state.places import Key, Place, has_item, item_index, path_of
-from assistant_stream_ce.state.texts import Sums, text_read
+from assistant_stream_ce.state.texts import Sums
 
 __all__ = ("StateDocument",)
 
@@ -41,19 +41,22 @@ class StateDocument:
         self._outlet = outlet
         # Guards every field below and all of the value. Held for moments only, so that a reader's loop may wait for it.
         self._lock = guard()
-        # The only item is the state: so the root has a container, as everything else.
-        self._root: list[JSON] = [plain(value, "state")]
+        #: The only item is the state: so the root has a container, as everything else. Only the document may change it.
+        #: To read one item of it takes no lock.
+        self.root: list[JSON] = [plain(value, "state")]
         #: Counts the edits that may have moved or removed a dict or list.
         self.version = 0
         #: The look-alikes of dicts and lists that were read since then, by the identity of what they stand for.
         self.proxies: dict[int, Any] = {}
         # They refer to this document, so the run gives them up at its end: no cycle is left.
         self._most_proxies = 64
-        self._outbox = Outbox(outlet, self._root)
+        self._outbox = Outbox(outlet, self.root)
         # The thread that holds edits together, or 0, and how deep. Others wait until it is over.
         self._group_thread = 0
         self._group_depth = 0
         self._group_over: threading.Condition | None = None
+        # Waits for room before the lock is taken.
+        self._admit = outlet.admit
         #: The newest `+=` of each thread on a text that was read here.
         self.sums: Sums = {}
 
@@ -71,14 +74,6 @@ class StateDocument:
         if self._most_proxies:
             self.proxies[id(proxy._node)] = proxy
 
-    def root(self) -> JSON:
-        """Return the state itself, which only the document may change. To read one item of it takes no lock."""
-        return self._root[0]
-
-    def root_text(self, text: str) -> str:
-        """Return a state that is a text, as it is read."""
-        return text_read(self._root, 0, text, self.sums)
-
     def refresh(self, place: Place) -> None:
         """Find a place again.
 
@@ -86,7 +81,7 @@ class StateDocument:
             StateError: it is no longer part of the state.
         """
         with self._lock:
-            path = path_of(place, self._root[0])
+            path = path_of(place, self.root[0])
             if ops.is_safe(path):
                 place._path, place._version = path, self.version
 
@@ -97,7 +92,7 @@ class StateDocument:
             StateError: it is no longer part of the state.
         """
         with self._lock:
-            path_of(place, self._root[0])
+            path_of(place, self.root[0])
             return clone(place._node)
 
     def item(self, place: Place, key: Any) -> JSON:
@@ -118,6 +113,7 @@ class StateDocument:
             if not self._group_depth:
                 self._outbox.hold(in_new_chunk=True)
                 self._group_thread = get_ident()
+                self._admit = self._admit_others
             self._group_depth += 1
         try:
             yield
@@ -126,6 +122,7 @@ class StateDocument:
                 self._group_depth -= 1
                 if not self._group_depth:
                     self._group_thread = 0
+                    self._admit = self._outlet.admit
                     if self._group_over is not None:
                         self._group_over.notify_all()
                     self._outbox.release()
@@ -136,8 +133,8 @@ class StateDocument:
         self._admit()
         with self._lock:
             self._await_turn()
-            if not (self.sums and self._add(self._root, 0, 0, None, value, new)):
-                self._write(self._root, 0, None, new)
+            if not (self.sums and self._add(self.root, 0, 0, None, value, new)):
+                self._write(self.root, 0, None, new)
 
     def set_item(self, place: Place, key: Key, value: object) -> None:
         """Put a value into a dict, or in place of an item of a list; a longer text travels as `append-text`.
@@ -145,7 +142,10 @@ class StateDocument:
         Raises:
             IndexError: there is no such item in the list.
         """
-        new = value if type(value) in ATOMS else _plain(value, place, key)
+        try:
+            new = copy_plain(value)
+        except NotPlainError:
+            new = plain(value, place.name(key))
         self._admit()
         with self._lock:
             if self._group_thread:
@@ -172,7 +172,7 @@ class StateDocument:
         self._admit()
         with self._lock:
             self._await_turn()
-            container, key = ops.locate_text(self._root, path)
+            container, key = ops.locate_text(self.root, path)
             if more:
                 if not self._outbox.reopen(container, key):
                     self._outbox.open(path, container, key)
@@ -181,7 +181,10 @@ class StateDocument:
 
     def append(self, place: Place, value: object) -> None:
         """Append a value to a list: one `set` behind the end."""
-        new = value if type(value) in ATOMS else _plain(value, place, len(place._node))
+        try:
+            new = copy_plain(value)
+        except NotPlainError:
+            new = plain(value, place.name(len(place._node)))
         self._admit()
         with self._lock:
             if self._group_thread:
@@ -293,9 +296,9 @@ class StateDocument:
         with self._lock:
             self._outbox.seal()
 
-    def _admit(self) -> None:
-        # Others wait for a group, so its own thread must not wait for the reader.
-        if not self._group_thread or self._group_thread != get_ident():
+    def _admit_others(self) -> None:
+        # They wait for a group, so its own thread must not wait for the reader.
+        if self._group_thread != get_ident():
             self._outlet.admit()
 
     # --- with the lock held ---
@@ -327,7 +330,7 @@ class StateDocument:
 
     def _path(self, place: Place) -> Path:
         if place._version != self.version:
-            path = path_of(place, self._root[0])
+            path = path_of(place, self.root[0])
             ops.refuse_unsafe(path)
             if len(path) > _DEEPEST:
                 raise StateError(f"{place.name()[:60]}... is nested more than {_DEEPEST} deep: keep the state flatter")
@@ -340,14 +343,18 @@ class StateDocument:
         if added is None or added[0] is not value:
             return False
         _, more, (read_in, read_at, read) = added
-        if read_in is not container or read_at != key or not has_item(container, index):
+        if read_in is not container or read_at != key:
             return False
-        current = container[index]
+        current = container.get(index) if type(container) is dict else container[index]
         if type(current) is not str:
             return False
-        self._open(container, index, path)
+        if not self._outbox.reopen(container, index):
+            self._open(container, index, path)
         container[index] = new if current is read else current + more
-        self._note_extension(current, more)
+        if current:
+            self._outbox.note_text(more)
+        else:
+            self._outbox.note_set(len(more))
         return True
 
     def _write(self, container: JSON, key: Key, path: Path | None, new: JSON) -> None:
@@ -360,31 +367,24 @@ class StateDocument:
             new: the value.
         """
         current = container.get(key) if type(container) is dict else container[key]
-        self._open(container, key, path)
+        if not self._outbox.reopen(container, key):
+            self._open(container, key, path)
         container[key] = new
         if type(new) is not str:
             self._outbox.note_set(8 if type(new) is int else weight(new))
-        elif type(current) is str and len(new) > len(current) and new.startswith(current):
-            self._note_extension(current, new[len(current) :])
+        elif type(current) is str and len(new) > len(current) > 0 and new.startswith(current):
+            # To an empty text, to say it in this way would save nothing.
+            self._outbox.note_text(new[len(current) :])
         else:
             self._outbox.note_set(len(new))
         if type(current) is dict or type(current) is list:
             self._move()
 
     def _open(self, container: JSON, key: Key, path: Path | None) -> None:
-        """Announce the edit of an item."""
-        if self._outbox.reopen(container, key):
-            return
+        """Announce the edit of an item of a dict or list with that path."""
         if key in ops.UNSAFE_KEYS:
             ops.refuse_unsafe((*(path or ()), str(key)))
         self._outbox.open(() if path is None else (*path, str(key)), container, key)
-
-    def _note_extension(self, current: str, more: str) -> None:
-        if current:
-            self._outbox.note_text(more)
-        else:
-            # An empty text is extended by every text; to say so would save nothing.
-            self._outbox.note_set(len(more))
 
     def _append(self, items: list[JSON], path: Path, new: JSON) -> None:
         if not self._outbox.reopen(items, None):
@@ -409,7 +409,7 @@ class StateDocument:
         self._move()
         try:
             for operation in operations:
-                container, key, value = ops.resolve(self._root, operation)
+                container, key, value = ops.resolve(self.root, operation)
                 undo.append((container, key, [container[key]] if has_item(container, key) else []))
                 ops.assign(container, key, value)
         except StateError:

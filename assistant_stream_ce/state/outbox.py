@@ -7,12 +7,12 @@ from typing import Protocol
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.state.operations import Path
-from assistant_stream_ce.state.update import Spot, Update
+from assistant_stream_ce.state.update import PLACE, Spot, Update
 
 __all__ = ("Outbox", "Outlet")
 
-# Places that an update may take before it is charged for them.
-_CREDIT = 16
+# How far an update may grow before it is charged for it: 16 places.
+_CREDIT = 16 * PLACE
 
 
 class Outlet(Protocol):
@@ -94,15 +94,22 @@ class Outbox:
         if spot is not None:
             update.set(spot)
             self._spot = None
-        self._count(update, characters)
+        update.size += characters
+        if update.size > update.limit:
+            self._send(update)
 
     def note_text(self, text: str) -> None:
         """Note that a text was extended."""
         update, spot = self._update, self._spot
         assert update is not None
         if spot is not None:
-            update.append_text(spot, text)
-        self._count(update, len(text))
+            texts = spot.texts
+            if texts is None:
+                texts = update.start_text(spot)
+            texts.append(text)
+        update.size += len(text)
+        if update.size > update.limit:
+            self._send(update)
 
     def note_item(self, index: int, characters: int) -> None:
         """Note that a list has a new item at its end."""
@@ -110,7 +117,9 @@ class Outbox:
         assert update is not None
         if spot is not None:
             update.append_item(spot, index)
-        self._count(update, characters)
+        update.size += characters
+        if update.size > update.limit:
+            self._send(update)
 
     def hold(self, *, in_new_chunk: bool) -> None:
         """Keep what is noted from now on in one chunk, and send it at the end: at `release`.
@@ -153,20 +162,16 @@ class Outbox:
         self._update = update = Update()
         return update
 
-    def _count(self, update: Update, characters: int) -> None:
-        update.characters += characters
-        if update.chunk is None or update.places + (update.characters >> 10) > update.charged + _CREDIT:
-            self._send(update)
-
     def _send(self, update: Update) -> None:
         if self._holds:
             return
-        places = update.places + (update.characters >> 10) - update.charged
-        update.charged += places
-        if update.chunk is not None:
+        places = (update.size >> 10) - update.charged
+        if update.chunk is None:
+            # Forgotten if it is refused.
+            self._update = None
+            update.chunk = self._outlet.put(update.operations, places)
+            self._update = update
+        else:
             self._outlet.charge(places)
-            return
-        # Forgotten if it is refused.
-        self._update = None
-        update.chunk = self._outlet.put(update.operations, places)
-        self._update = update
+        update.charged += places
+        update.limit = update.size + _CREDIT

@@ -86,7 +86,8 @@ class StateProxy(Place, Copyable):
         version = self._version
         # No lock: to read one item is one step for the interpreter.
         value = self._node[key]
-        return self._read(value, key, key_read, version)
+        proxy = self._document.proxies.get(id(value)) if key == key_read else None
+        return self._read(value, key, key_read, version) if proxy is None else proxy
 
     def _read(self, value: JSON, key: Any, key_read: object, version: int) -> Any:
         """Return an item as it is read.
@@ -139,9 +140,11 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
             document.refresh(self)
         if type(key) is not str:
             key = _known_key(key)
-        # As in `_item`, of which this is a copy that saves two calls where a look-alike is there already.
+        # As in `_item` and `_read`, of which this is a copy that saves two calls for what is mostly read.
         version = self._version
         value = self._node[key]
+        if type(value) is str:
+            return text_read(self._node, key, value, document.sums)
         proxy = document.proxies.get(id(value))
         return self._read(value, key, key, version) if proxy is None else proxy
 
@@ -356,12 +359,12 @@ def read_root(document: StateDocument) -> Any:
     """Return the whole state as it is read: a proxy for a dict or list, or the value."""
     # Before the state itself: if that is replaced in between, the proxy finds out.
     version = document.version
-    root = document.root()
+    root = document.root[0]
     proxy = document.proxies.get(id(root))
     if proxy is not None:
         return proxy
     if type(root) is str:
-        return document.root_text(root)
+        return text_read(document.root, 0, root, document.sums)
     kind = _PROXIES.get(type(root))
     if kind is None:
         return root
@@ -372,7 +375,7 @@ def read_root(document: StateDocument) -> Any:
 
 def assign_root(document: StateDocument, value: Any) -> None:
     """Replace the whole state, unless it is assigned to itself."""
-    if not (isinstance(value, StateProxy) and value._is_assigned_to([document.root()], 0)):
+    if not (isinstance(value, StateProxy) and value._is_assigned_to(document.root, 0)):
         document.set_root(value)
 
 

@@ -12,7 +12,10 @@ from assistant_stream_ce.jsonvalue import JSON, clone, weight
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path
 
-__all__ = ("Spot", "Update")
+__all__ = ("PLACE", "Spot", "Update")
+
+#: The characters that take one place of the channel's bound.
+PLACE = 1024
 
 
 class Spot:
@@ -41,19 +44,19 @@ class Spot:
 class Update:
     """The operations of one chunk, open for more until it is rendered. Guarded by the state's lock."""
 
-    __slots__ = ("_order", "_root", "characters", "charged", "chunk", "operations", "places")
+    __slots__ = ("_order", "_root", "charged", "chunk", "limit", "operations", "size")
 
     def __init__(self) -> None:
         #: Empty until `render` fills it.
         self.operations: list[Operation] = []
         #: What it was sent as, once it is on its way, where a reader may take it.
         self.chunk: object = None
-        #: How many operations it has, also those that were merged again into others.
-        self.places = 0
-        #: The characters of all edits, also of those that are not sent by themselves: each 1,024 take a place more.
-        self.characters = 0
-        #: The places that it was charged for.
+        #: How large it is: the characters of all edits, also of those that are not sent by themselves, and as many as
+        #: a place has for each operation.
+        self.size = 0
+        #: The places that it was charged for, and the size above which it is to be charged for more. At once at first.
         self.charged = 0
+        self.limit = -1
         self._root = Spot()
         self._order: list[Spot | None] = []
 
@@ -94,12 +97,12 @@ class Update:
             self._order[position] = spot
             spot.position = position
 
-    def append_text(self, spot: Spot, text: str) -> None:
-        """Note that the text at a spot was extended."""
-        if spot.texts is None:
-            spot.texts = []
-            self._add(spot)
-        spot.texts.append(text)
+    def start_text(self, spot: Spot) -> list[str]:
+        """Return where to note what is appended to the text at a spot, which was not edited yet."""
+        texts: list[str] = []
+        spot.texts = texts
+        self._add(spot)
+        return texts
 
     def append_item(self, spot: Spot, index: int) -> None:
         """Note that the list at a spot has a new item at its end."""
@@ -107,12 +110,12 @@ class Update:
             spot.first_new = index
             self._add(spot)
         else:
-            self.places += 1
+            self.size += PLACE
 
     def _add(self, spot: Spot) -> None:
         spot.position = len(self._order)
         self._order.append(spot)
-        self.places += 1
+        self.size += PLACE
 
     def render(self, root: JSON) -> None:
         """Write the operations, with the values as they are now."""
@@ -132,7 +135,7 @@ class Update:
 
     def uncounted(self) -> int:
         """Return about how many characters were rendered beyond those that were counted."""
-        return max(0, sum(weight(operation["value"]) for operation in self.operations) - self.characters)
+        return max(0, sum(PLACE + weight(operation["value"]) for operation in self.operations) - self.size)
 
     def _forget_inside(self, spot: Spot) -> int:
         """Forget all spots inside one; return the first of their positions."""

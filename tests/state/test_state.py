@@ -315,10 +315,10 @@ def test_a_reference_to_what_was_removed_or_replaced_fails_clearly(replace: str,
     state = recorded.state
     inner = state["d"]["k"][0]
     exec(replace, {"state": state, "document": recorded.document})
-    now = recorded.document.root()
+    now = recorded.document.root[0]
     with pytest.raises(StateError, match=r"state\.d\.k\.0 was removed or replaced: take a fresh reference"):
         exec(use, {"inner": inner})
-    assert recorded.document.root() is now
+    assert recorded.document.root[0] is now
 
 
 @pytest.mark.parametrize(
