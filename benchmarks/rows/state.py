@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.measure import LIMIT, OURS, PEER, Preparation, Row, Scale, Target
+from benchmarks.measure import BY_HAND, LIMIT, OURS, PEER, Preparation, Row, Scale, Target
 from benchmarks.processes import sampled
 
 EDITS = {
@@ -35,6 +35,8 @@ def _row(edit: str) -> Row:
     if edit in _PEER_EDITS:
         subjects[PEER] = _edits("peer.in_process", edit)
         targets = (Target(1 / 3, PEER, "1,000"), Target(_FLAT, OURS, "100,000", "1,000"))
+    # The same edits of a plain dict: what Python itself needs, for a long text above all.
+    subjects[BY_HAND] = _edits("by_hand.in_process", edit)
     subjects[LIMIT] = _edits("limit.in_process", edit)
     return Row(f"state-{edit}", "state", EDITS[edit], "µs", subjects, targets)
 

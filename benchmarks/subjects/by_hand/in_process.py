@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 
 from benchmarks.subjects import work
@@ -36,6 +37,19 @@ def encode(count: int, wire: str, producer: str, reader: str) -> int:
         queue.put_nowait(None)
 
     return asyncio.run(read())
+
+
+def edit_state(count: int, edit: str) -> int:
+    """Edit a plain dict so many times, of which nothing is sent; return 0 bytes."""
+
+    class Controller:
+        state = copy.deepcopy(work.STATE)
+
+        def append_state_text(self, path: list[str], text: str) -> None:
+            self.state[path[0]] += text
+
+    asyncio.run(work.edit(edit, count, Controller()))
+    return 0
 
 
 def start_and_end(count: int, producer: str) -> int:
