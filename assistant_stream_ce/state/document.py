@@ -57,6 +57,8 @@ class StateDocument:
         self._group_over: threading.Condition | None = None
         # Waits for room before the lock is taken.
         self._admit = outlet.admit
+        # Where `append_text` was last: the path, the version then, the container and the key.
+        self._newest_text: tuple[Path | None, int, JSON, Key] = (None, 0, None, 0)
         #: The newest `+=` of each thread on a text that was read here.
         self.sums: Sums = {}
 
@@ -168,11 +170,12 @@ class StateDocument:
         """Extend the text at a path."""
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")
-        more: str = plain(text)
+        more = text if type(text) is str else str.__str__(text)
         self._admit()
         with self._lock:
-            self._await_turn()
-            container, key = ops.locate_text(self.root, path)
+            if self._group_thread:
+                self._await_turn()
+            container, key = self._text_place(path)
             if more:
                 if not self._outbox.reopen(container, key):
                     self._outbox.open(path, container, key)
@@ -336,6 +339,15 @@ class StateDocument:
                 raise StateError(f"{place.name()[:60]}... is nested more than {_DEEPEST} deep: keep the state flatter")
             place._path, place._version = path, self.version
         return place._path
+
+    def _text_place(self, path: Path) -> tuple[JSON, Key]:
+        """Return the container of a text and the key in it; at once for the path that was asked for last."""
+        known, version, container, key = self._newest_text
+        if path == known and version == self.version and type(container[key]) is str:
+            return container, key
+        container, key = ops.locate_text(self.root, path)
+        self._newest_text = (path, self.version, container, key)
+        return container, key
 
     def _add(self, container: JSON, index: Key, key: Key, path: Path | None, value: object, new: JSON) -> bool:
         """Append to a text whose sum with more is assigned; return false where that is not what is assigned."""
