@@ -6,7 +6,8 @@ start, a run that finishes while something is open, anything after the last even
 
 A conversation is a list of messages there. A text is a message, reasoning another, a tool's result a third; a call
 belongs to the message before it. The state is a JSON document: snapshots of it, and patches (RFC 6902).
-For sources, files, data and annotations there are `CUSTOM` events; what else has no field is `metadata`.
+For sources, files, data and annotations there are `CUSTOM` events, a data part's under its own name; what else has no
+field is `metadata`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text, plain
 from assistant_stream_ce.serialization import assistant_ui, doorway, sse
+from assistant_stream_ce.serialization.base import summary_text
 from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
 from assistant_stream_ce.state import operations
 
@@ -54,6 +56,7 @@ class AGUIEncoder(ToolCallEncoder):
         self._open_kind: tuple[str, str | None] | None = None
         self._delta_head = b""
         self._open_end = b""
+        self._open_id = ""
         # The message that the next call belongs to, and its parent.
         self._message: tuple[str, str | None] | None = None
         self._answered: set[str] = set()
@@ -61,7 +64,7 @@ class AGUIEncoder(ToolCallEncoder):
         # The state as the only item of a list, as `operations.resolve` takes it.
         self._state = [plain(state, "state")]
         self._has_state = False
-        self._error_text: str | None = None
+        self._failure: chunks.ErrorChunk | None = None
         self._finish_reason: str | None = None
         self._step_usage = (0, 0)
         self._message_usage = (0, 0)
@@ -80,18 +83,35 @@ class AGUIEncoder(ToolCallEncoder):
         """End what is open, and then the run: an error comes last, as nothing may follow it."""
         start = b"" if self._is_started else self._start()
         run: dict[str, JSON] = {"type": "RUN_FINISHED", "threadId": self._thread_id, "runId": self._run_id}
-        if self._error_text is not None:
-            run = {"type": "RUN_ERROR", "message": self._error_text}
+        metadata: dict[str, JSON] = {"finishReason": self._finish_reason}
+        if self._failure is not None:
+            run = assistant_ui.known({"type": "RUN_ERROR", "message": self._failure.error, "code": self._failure.code})
+            metadata["severity"] = self._failure.severity
         tokens = self._message_usage if any(self._message_usage) else self._step_usage
         if any(tokens):
             run["usage"] = [{"inputTokens": tokens[0], "outputTokens": tokens[1]}]
-        return start + self._end_all() + self._end_step({}) + _event(run, {"finishReason": self._finish_reason})
+        return start + self._end_all() + self._end_step({}) + _event(run, metadata)
 
     def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._delta("TEXT", chunk.parent_id, chunk.text_delta)
 
     def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         return self._delta("REASONING", chunk.parent_id, chunk.reasoning_delta)
+
+    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+        return self._end_message() + self._delta("REASONING", chunk.parent_id, summary_text(chunk))
+
+    def _reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
+        """End the reasoning with its signature; a message without text where none is open."""
+        is_open = self._open_kind is not None and self._open_kind[0] == "REASONING"
+        start = b"" if is_open else self._open("REASONING", None)
+        value = {
+            "type": "REASONING_ENCRYPTED_VALUE",
+            "subtype": "message",
+            "entityId": self._open_id,
+            "encryptedValue": chunk.signature,
+        }
+        return start + self._end_message() + _event(value)
 
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         if text == "":
@@ -103,7 +123,7 @@ class AGUIEncoder(ToolCallEncoder):
     def _open(self, kind: str, parent_id: str | None) -> bytes:
         """Start a message for text or reasoning; it ends the one that is open."""
         end, message_id = self._end_message(), self._fresh_id()
-        self._open_kind = (kind, parent_id)
+        self._open_kind, self._open_id = (kind, parent_id), message_id
         self._delta_head = b'data: {"type":"%b_MESSAGE_CONTENT","messageId":%b,"delta":' % (
             kind.encode(),
             dumps_text(message_id),
@@ -135,16 +155,24 @@ class AGUIEncoder(ToolCallEncoder):
             "content": dumps(chunk.result).decode(),
             "role": "tool",
         }
-        return end + _event(result, {"artifact": chunk.artifact, "isError": chunk.is_error or None})
+        notes = {"artifact": chunk.artifact, "isError": chunk.is_error or None, "modelContent": chunk.model_content}
+        return end + _event(result, notes)
 
     def _source(self, chunk: chunks.SourceChunk) -> bytes:
         return _custom("source", assistant_ui.source(chunk))
+
+    def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
+        return _custom("source-document", assistant_ui.source_document(chunk))
 
     def _file(self, chunk: chunks.FileChunk) -> bytes:
         return _custom("file", assistant_ui.file(chunk))
 
     def _data(self, chunk: chunks.DataChunk) -> bytes:
         return _custom("data", chunk.data)
+
+    def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
+        notes = {"id": chunk.id, "transient": chunk.transient or None, "parentId": chunk.parent_id}
+        return _custom(chunk.name, chunk.data, notes)
 
     def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
         return _custom("annotations", chunk.annotations)
@@ -168,7 +196,7 @@ class AGUIEncoder(ToolCallEncoder):
 
     def _error(self, chunk: chunks.ErrorChunk) -> bytes:
         # Nothing may follow the event, but a callback may go on after an error.
-        self._error_text = chunk.error
+        self._failure = chunk
         return b""
 
     def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
@@ -243,12 +271,12 @@ class AGUIEncoder(ToolCallEncoder):
 
 def _event(fields: dict[str, JSON], metadata: dict[str, JSON] | None = None) -> bytes:
     """Return an event, with the metadata that is known: a client takes null for a wrong type."""
-    known = {key: value for key, value in metadata.items() if value is not None} if metadata else {}
+    known = assistant_ui.known(metadata or {})
     return sse.event(dumps({**fields, "metadata": known} if known else fields))
 
 
-def _custom(name: str, value: JSON) -> bytes:
-    return _event({"type": "CUSTOM", "name": name, "value": value})
+def _custom(name: str, value: JSON, metadata: dict[str, JSON] | None = None) -> bytes:
+    return _event({"type": "CUSTOM", "name": name, "value": value}, metadata)
 
 
 def _segment(segment: str) -> str:

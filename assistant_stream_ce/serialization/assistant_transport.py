@@ -45,14 +45,22 @@ class AssistantTransportEncoder(ToolCallEncoder):
     def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
 
+    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+        return self._start_text("reasoning", chunk.parent_id, assistant_ui.reasoning_part(chunk))
+
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         start = b""
         if self._open_kind != (kind, parent_id):
-            start = self._start_part(assistant_ui.with_parent({"type": kind}, parent_id))
-            self._open_kind = (kind, parent_id)
-            self._open_number = self._parts - 1
-            self._delta_head = b'data: {"type":"text-delta","path":[%d],"textDelta":' % self._open_number
+            start = self._start_text(kind, parent_id, assistant_ui.known({"parentId": parent_id}))
         return start + self._delta_head + dumps_text(text) + b"}\n\n"
+
+    def _start_text(self, kind: str, parent_id: str | None, fields: dict[str, JSON]) -> bytes:
+        """Start a text or reasoning part, which deltas of its kind and parent extend."""
+        start = self._start_part({"type": kind, **fields})
+        self._open_kind = (kind, parent_id)
+        self._open_number = self._parts - 1
+        self._delta_head = b'data: {"type":"text-delta","path":[%d],"textDelta":' % self._open_number
+        return start
 
     def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
@@ -63,11 +71,21 @@ class AssistantTransportEncoder(ToolCallEncoder):
     def _source(self, chunk: chunks.SourceChunk) -> bytes:
         return self._whole_part({"type": "source", **assistant_ui.source(chunk)})
 
+    def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
+        return self._whole_part({"type": "source", **assistant_ui.source_document(chunk)})
+
     def _file(self, chunk: chunks.FileChunk) -> bytes:
         return self._whole_part({"type": "file", **assistant_ui.file(chunk)})
 
     def _data(self, chunk: chunks.DataChunk) -> bytes:
         return _event({"type": "data", "path": [], "data": [chunk.data]})
+
+    def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
+        value = assistant_ui.data_part(chunk)
+        if chunk.transient:
+            # Data beside the message is as near as the format comes to what is not kept in it.
+            return _event({"type": "data", "path": [], "data": [value]})
+        return self._whole_part({"type": "data", **value})
 
     def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
         return _event({"type": "annotations", "path": [], "annotations": chunk.annotations})
@@ -82,7 +100,8 @@ class AssistantTransportEncoder(ToolCallEncoder):
         return self._close_all() + _event({"type": "message-finish", "path": [], **assistant_ui.message_finish(chunk)})
 
     def _error(self, chunk: chunks.ErrorChunk) -> bytes:
-        return _event({"type": "error", "path": [], "error": chunk.error})
+        details = assistant_ui.known({"code": chunk.code, "severity": chunk.severity})
+        return _event({"type": "error", "path": [], "error": chunk.error, **details})
 
     def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
         return _event({"type": "update-state", "path": [], "operations": chunk.operations})
@@ -103,8 +122,8 @@ class AssistantTransportEncoder(ToolCallEncoder):
 
     def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
         record.number = self._parts
-        part = {"type": "tool-call", "toolCallId": record.call_id, "toolName": name}
-        return self._start_part(assistant_ui.with_parent(part, parent_id))
+        part = {"type": "tool-call", "toolCallId": record.call_id, "toolName": name, "parentId": parent_id}
+        return self._start_part(assistant_ui.known(part))
 
     def _write_args(self, record: CallRecord, text: str) -> bytes:
         return b'data: {"type":"text-delta","path":[%d],"textDelta":%b}\n\n' % (record.number, dumps_text(text))

@@ -8,25 +8,66 @@ from __future__ import annotations
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON
 
-__all__ = ("file", "message_finish", "result", "source", "step_finish", "with_parent")
+__all__ = (
+    "data_part",
+    "file",
+    "known",
+    "message_finish",
+    "reasoning_part",
+    "result",
+    "source",
+    "source_document",
+    "step_finish",
+)
 
 
-def with_parent(fields: dict[str, JSON], parent_id: str | None) -> dict[str, JSON]:
-    """Return the fields of a part, with its parent if it has one."""
-    return fields if parent_id is None else {**fields, "parentId": parent_id}
+def known(fields: dict[str, JSON]) -> dict[str, JSON]:
+    """Return the fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def reasoning_part(chunk: chunks.ReasoningPartChunk) -> dict[str, JSON]:
+    """Return the fields of a reasoning part that starts."""
+    return known({"unstable_summary": chunk.summary, "parentId": chunk.parent_id})
 
 
 def source(chunk: chunks.SourceChunk) -> dict[str, JSON]:
     """Return the fields of a source part."""
-    fields = {"sourceType": chunk.source_type, "id": chunk.id, "url": chunk.url}
-    if chunk.title is not None:
-        fields["title"] = chunk.title
-    return with_parent(fields, chunk.parent_id)
+    return known(
+        {
+            "sourceType": chunk.source_type,
+            "id": chunk.id,
+            "url": chunk.url,
+            "title": chunk.title,
+            "parentId": chunk.parent_id,
+        }
+    )
+
+
+def source_document(chunk: chunks.SourceDocumentChunk) -> dict[str, JSON]:
+    """Return the fields of a source part that has no URL."""
+    return known(
+        {
+            "sourceType": "document",
+            "id": chunk.id,
+            "mediaType": chunk.media_type,
+            "title": chunk.title,
+            "filename": chunk.filename,
+            "parentId": chunk.parent_id,
+        }
+    )
 
 
 def file(chunk: chunks.FileChunk) -> dict[str, JSON]:
     """Return the fields of a file part."""
-    return with_parent({"data": chunk.data, "mimeType": chunk.mime_type}, chunk.parent_id)
+    return known(
+        {"data": chunk.data, "mimeType": chunk.mime_type, "filename": chunk.filename, "parentId": chunk.parent_id}
+    )
+
+
+def data_part(chunk: chunks.DataPartChunk) -> dict[str, JSON]:
+    """Return the fields of a data part."""
+    return {"name": chunk.name, "data": chunk.data, **known({"id": chunk.id, "parentId": chunk.parent_id})}
 
 
 def result(chunk: chunks.ToolResultChunk) -> dict[str, JSON]:
@@ -36,6 +77,8 @@ def result(chunk: chunks.ToolResultChunk) -> dict[str, JSON]:
         fields["artifact"] = chunk.artifact
     if chunk.is_error:
         fields["isError"] = True
+    if chunk.model_content is not None:
+        fields["modelContent"] = chunk.model_content
     return fields
 
 

@@ -16,7 +16,7 @@ from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 
-__all__ = ("EncodedStream", "Encoder")
+__all__ = ("EncodedStream", "Encoder", "summary_text")
 
 # To a thread only a failing write shows that the client has left. The first write after that still goes through, and
 # where the server writes in another thread (waitress) so does the second. Two heartbeats in a row make these one wait.
@@ -69,6 +69,16 @@ class Encoder(ABC):
         When the callback raises, the finished wire is yielded first, and then the exception is raised.
         """
         return EncodedStream(self, stream)
+
+    def _refusal(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
+        """Write a refusal as text of the answer, where a format has no other word for it."""
+        text = chunks.TextDeltaChunk(chunk.refusal_delta, chunk.parent_id)
+        return self._writers[chunks.TextDeltaChunk](self, text)
+
+
+def summary_text(chunk: chunks.ReasoningPartChunk) -> str:
+    """Return the summary of a part of the reasoning as the paragraph with which its text begins."""
+    return f"{chunk.summary}\n\n" if chunk.summary else ""
 
 
 def _write_nothing(encoder: Encoder, chunk: AssistantStreamChunk) -> bytes:

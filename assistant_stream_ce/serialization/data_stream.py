@@ -4,9 +4,9 @@ Clients: assistant-ui's `useDataStreamRuntime`, AI SDK 4. The header `x-vercel-a
 the first recognises the format. The wire has no terminator; `d` says why the message ended, and is
 written for a `MessageFinishChunk`. `isFinal` closes arguments that no result has closed.
 
-Codes: `0` text, `g` reasoning, `b` tool call, `c` its arguments, `a` its result, `h` source, `k` file, `2` data,
-`8` annotations, `f` and `e` start and finish of a step, `d` finish of the message, `3` error; `aui-...` are
-assistant-ui's own.
+Codes: `0` text, `g` reasoning, `j` its signature, `b` tool call, `c` its arguments, `9` a call with all its arguments,
+`a` its result, `h` source, `k` file, `2` data, `8` annotations, `f` and `e` start and finish of a step, `d` finish of
+the message, `3` error; `aui-...` are assistant-ui's own.
 """
 
 from __future__ import annotations
@@ -46,6 +46,13 @@ class DataStreamEncoder(ToolCallEncoder):
             return b"g:" + dumps_text(chunk.reasoning_delta) + b"\n"
         return _frame(b"aui-reasoning-delta", {"reasoningDelta": chunk.reasoning_delta, "parentId": chunk.parent_id})
 
+    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+        # Clients of assistant-stream up to 0.3.30 end the stream here, and no older frame says it.
+        return _frame(b"aui-reasoning-part-start", assistant_ui.reasoning_part(chunk))
+
+    def _reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
+        return _frame(b"j", {"signature": chunk.signature})
+
     def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
         if record.has_result:
@@ -57,11 +64,19 @@ class DataStreamEncoder(ToolCallEncoder):
     def _source(self, chunk: chunks.SourceChunk) -> bytes:
         return _frame(b"h", assistant_ui.source(chunk))
 
+    def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
+        return _frame(b"h", assistant_ui.source_document(chunk))
+
     def _file(self, chunk: chunks.FileChunk) -> bytes:
         return _frame(b"k", assistant_ui.file(chunk))
 
     def _data(self, chunk: chunks.DataChunk) -> bytes:
         return _frame(b"2", [chunk.data])
+
+    def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
+        # Data beside the message is as near as the format comes to what is not kept in it.
+        value = assistant_ui.data_part(chunk)
+        return _frame(b"2", [value]) if chunk.transient else _frame(b"aui-data", value)
 
     def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
         return _frame(b"8", chunk.annotations)
@@ -82,7 +97,14 @@ class DataStreamEncoder(ToolCallEncoder):
         return _frame(b"aui-state", chunk.operations)
 
     def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
-        return _frame(b"b", assistant_ui.with_parent({"toolCallId": record.call_id, "toolName": name}, parent_id))
+        begin = {"toolCallId": record.call_id, "toolName": name, "parentId": parent_id}
+        return _frame(b"b", assistant_ui.known(begin))
+
+    def _write_call(self, record: CallRecord, chunk: chunks.ToolCallChunk) -> bytes:
+        if chunk.parent_id is not None:
+            # A whole call has no parent in the client.
+            return super()._write_call(record, chunk)
+        return _frame(b"9", {"toolCallId": record.call_id, "toolName": chunk.tool_name, "args": chunk.args})
 
     def _write_args(self, record: CallRecord, text: str) -> bytes:
         return _frame(b"c", {"toolCallId": record.call_id, "argsTextDelta": text})

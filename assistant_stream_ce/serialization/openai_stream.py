@@ -1,8 +1,8 @@
 """OpenAI's `chat.completion.chunk` events, for every client of an OpenAI-compatible server.
 
 The clients want the role first, a finish reason last, and tool calls numbered without gaps. The format
-carries text, reasoning (as `reasoning_content`, by convention), tool calls, usage and errors. It has no word
-for tool results, sources, files, data, annotations and state: those are left out.
+carries text, refusals, reasoning (as `reasoning_content`, by convention), tool calls, usage and errors. It has no
+word for tool results, sources, files, data, annotations and state: those are left out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.serialization import doorway, sse
+from assistant_stream_ce.serialization.base import summary_text
 from assistant_stream_ce.serialization.ending import Ending
 from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
 
@@ -84,6 +85,14 @@ class OpenAIStreamEncoder(ToolCallEncoder):
         frame = self._reasoning_head + dumps_text(chunk.reasoning_delta) + _CONTENT_TAIL
         return frame if self._has_role else self._role() + frame
 
+    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+        """Write a blank line between this part and what came before it: the format has no parts."""
+        text = ("\n\n" if self._has_role else "") + summary_text(chunk)
+        return self._reasoning(chunks.ReasoningDeltaChunk(text)) if text else b""
+
+    def _refusal(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
+        return self._role() + self._delta({"refusal": chunk.refusal_delta})
+
     def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record = self._calls.get(chunk.tool_call_id)
         if record is None:
@@ -102,11 +111,17 @@ class OpenAIStreamEncoder(ToolCallEncoder):
     def _error(self, chunk: chunks.ErrorChunk) -> bytes:
         # The shape that both official clients raise as an API error.
         self._ending.has_failed = True
-        error = {"message": chunk.error, "type": "server_error", "param": None, "code": None}
+        error = {"message": chunk.error, "type": "server_error", "param": None, "code": chunk.code}
         return sse.event(dumps({"error": error}))
 
     def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
-        function = {"name": name, "arguments": ""}
+        return self._begin_call(record, name, "")
+
+    def _write_call(self, record: CallRecord, chunk: chunks.ToolCallChunk) -> bytes:
+        return self._begin_call(record, chunk.tool_name, dumps(chunk.args).decode())
+
+    def _begin_call(self, record: CallRecord, name: str, arguments: str) -> bytes:
+        function = {"name": name, "arguments": arguments}
         call = {"index": record.number, "id": record.call_id, "type": "function", "function": function}
         return self._role() + self._delta({"tool_calls": [call]})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from assistant_stream_ce import chunks
+from assistant_stream_ce.jsonvalue import dumps
 from assistant_stream_ce.serialization.base import Encoder
 
 __all__ = ("CallRecord", "ToolCallEncoder")
@@ -48,6 +49,18 @@ class ToolCallEncoder(Encoder):
     def _write_close(self, record: CallRecord) -> bytes:
         """Return the frames that say the arguments are complete; with "{}" if there was no text at all."""
 
+    def _write_call(self, record: CallRecord, chunk: chunks.ToolCallChunk) -> bytes:
+        """Return the frames of a call whose arguments came whole."""
+        begin = self._write_begin(record, chunk.tool_name, chunk.parent_id)
+        return begin + self._write_args(record, dumps(chunk.args).decode()) + self._write_close(record)
+
+    def _tool_call(self, chunk: chunks.ToolCallChunk) -> bytes:
+        if chunk.tool_call_id in self._calls:
+            return b""
+        record = self._add(chunk.tool_call_id)
+        record.has_args, record.is_open = True, False
+        return self._write_call(record, chunk)
+
     def _tool_call_begin(self, chunk: chunks.ToolCallBeginChunk) -> bytes:
         if chunk.tool_call_id in self._calls:
             return b""
@@ -68,8 +81,12 @@ class ToolCallEncoder(Encoder):
         return self._begin(call_id, _UNKNOWN_TOOL, None) if record is None else (record, b"")
 
     def _begin(self, call_id: str, name: str, parent_id: str | None) -> tuple[CallRecord, bytes]:
-        record = self._calls[call_id] = CallRecord(call_id, len(self._calls))
+        record = self._add(call_id)
         return record, self._write_begin(record, name, parent_id)
+
+    def _add(self, call_id: str) -> CallRecord:
+        record = self._calls[call_id] = CallRecord(call_id, len(self._calls))
+        return record
 
     def _close(self, record: CallRecord) -> bytes:
         if not record.is_open:

@@ -2,7 +2,7 @@
 
 The AI SDK checks each frame against a closed set of schemas and stops at what it does not know, so only frames
 are written that version 5 knows, and the fields that only assistant-ui reads are extra ones. assistant-ui shows
-a tool call when its whole input is told, and takes its first result only.
+a tool call when its whole input is told, takes its first result only, and leaves out documents.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads, plain
 from assistant_stream_ce.serialization import assistant_ui, doorway, sse
+from assistant_stream_ce.serialization.base import summary_text
 from assistant_stream_ce.serialization.ending import Ending
 from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
 from assistant_stream_ce.state.operations import apply, lookup, set_value
@@ -24,7 +25,7 @@ from assistant_stream_ce.state.operations import apply, lookup, set_value
 if TYPE_CHECKING:
     from assistant_stream_ce.responses.starlette import UIMessageStreamResponse
 
-__all__ = ("UIMessageStreamEncoder", "UIMessageStreamResponse")
+__all__ = ("PROVIDER", "UIMessageStreamEncoder", "UIMessageStreamResponse")
 
 # All that version 6 and 7 know: "unknown", of version 5, would end their stream.
 _FINISH_REASONS = frozenset({"stop", "length", "content-filter", "tool-calls", "error", "other"})
@@ -34,8 +35,8 @@ _BAD_ARGUMENTS = "The arguments of this call are not valid JSON."
 # No base64 text has a colon.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
-# The fields of a data part, beside its name. Others are fatal where they are of another type.
-_DATA_FIELDS: Mapping[str, type] = {"name": str, "data": object, "id": str, "transient": bool}
+#: The provider in whose name the metadata of a part has what the format has no field for.
+PROVIDER = "assistant-stream"
 
 
 class _Input:
@@ -83,6 +84,8 @@ class UIMessageStreamEncoder(ToolCallEncoder):
         self._delta_head = b""
         self._text_end = b""
         self._inputs: dict[str, _Input] = {}
+        # The data parts that a later one may take the place of.
+        self._data_ids: set[tuple[str, str]] = set()
         # Starts of steps that wait until all input is told: AI SDK looks for a call in the current step.
         self._waiting_steps = b""
 
@@ -129,6 +132,18 @@ class UIMessageStreamEncoder(ToolCallEncoder):
     def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
 
+    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+        summary = summary_text(chunk)
+        return self._end_text() + (self._delta("reasoning", chunk.parent_id, summary) if summary else b"")
+
+    def _reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
+        """End the reasoning with its signature; a part without text where none is open."""
+        is_open = self._open_kind is not None and self._open_kind[0] == "reasoning"
+        start = b"" if is_open else self._start_text("reasoning", None)
+        self._open_kind = None
+        metadata = {PROVIDER: {"signature": chunk.signature}}
+        return start + _event({"type": "reasoning-end", "id": str(self._parts), "providerMetadata": metadata})
+
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         # The format has no word for the parent, but texts of two parents are two texts.
         start = b"" if self._open_kind == (kind, parent_id) else self._start_text(kind, parent_id)
@@ -159,6 +174,10 @@ class UIMessageStreamEncoder(ToolCallEncoder):
         self._inputs[record.call_id] = _Input(name)
         start = _event({"type": "tool-input-start", "toolCallId": record.call_id, "toolName": name})
         return self._end_text() + start
+
+    def _write_call(self, record: CallRecord, chunk: chunks.ToolCallChunk) -> bytes:
+        call = {"toolCallId": record.call_id, "toolName": chunk.tool_name, "input": chunk.args}
+        return self._end_text() + _event({"type": "tool-input-available", **call})
 
     def _write_args(self, record: CallRecord, text: str) -> bytes:
         self._inputs[record.call_id].pieces.append(text)
@@ -207,19 +226,41 @@ class UIMessageStreamEncoder(ToolCallEncoder):
     # --- Parts that come whole ---
 
     def _source(self, chunk: chunks.SourceChunk) -> bytes:
-        title = {} if chunk.title is None else {"title": chunk.title}
-        source = {"type": "source-url", "sourceId": chunk.id, "url": chunk.url, **title}
-        return self._end_text() + _event(source)
+        source = {"type": "source-url", "sourceId": chunk.id, "url": chunk.url, "title": chunk.title}
+        return self._end_text() + _event(assistant_ui.known(source))
+
+    def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
+        source = {
+            "type": "source-document",
+            "sourceId": chunk.id,
+            "mediaType": chunk.media_type,
+            "title": chunk.title,
+            "filename": chunk.filename,
+        }
+        return self._end_text() + _event(assistant_ui.known(source))
 
     def _file(self, chunk: chunks.FileChunk) -> bytes:
         url = chunk.data if _URL.match(chunk.data) else f"data:{chunk.mime_type};base64,{chunk.data}"
-        return self._end_text() + _event({"type": "file", "url": url, "mediaType": chunk.mime_type})
+        # No client keeps the name yet, but their types of a file part have it.
+        file = {"type": "file", "url": url, "mediaType": chunk.mime_type, "filename": chunk.filename}
+        return self._end_text() + _event(assistant_ui.known(file))
+
+    def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
+        known = assistant_ui.known({"id": chunk.id, "transient": chunk.transient or None})
+        part = _event({"type": f"data-{chunk.name}", **known, "data": chunk.data})
+        return part if chunk.transient or self._is_update(chunk) else self._end_text() + part
+
+    def _is_update(self, chunk: chunks.DataPartChunk) -> bool:
+        """Return whether a part takes the place of an earlier one; then it breaks no text."""
+        if chunk.id is None:
+            return False
+        address = (chunk.name, chunk.id)
+        is_known = address in self._data_ids
+        self._data_ids.add(address)
+        return is_known
 
     def _data(self, chunk: chunks.DataChunk) -> bytes:
-        if not _is_data_part(chunk.data):
-            return _event({"type": "data-data", "data": chunk.data})
-        part = dict(chunk.data)
-        return _event({"type": f"data-{part.pop('name')}", **part})
+        return _event({"type": "data-data", "data": chunk.data})
 
     def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
         return _event({"type": "data-annotations", "data": chunk.annotations})
@@ -257,15 +298,6 @@ class UIMessageStreamEncoder(ToolCallEncoder):
 
 def _event(value: JSON) -> bytes:
     return sse.event(dumps(value))
-
-
-def _is_data_part(data: JSON) -> bool:
-    """Return whether data has the shape of a data part: a name, data, and perhaps an id and `transient`."""
-    return (
-        type(data) is dict
-        and {"name", "data"} <= data.keys() <= _DATA_FIELDS.keys()
-        and all(isinstance(value, _DATA_FIELDS[key]) for key, value in data.items())
-    )
 
 
 def _applied(state: JSON, operation: Operation) -> JSON:

@@ -16,6 +16,7 @@ from assistant_stream_ce import (
     AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
@@ -178,9 +179,9 @@ def test_every_field_of_the_ui_message_stream_passes_the_client_s_check(protocol
     require_clients()
     encoder = UIMessageStreamEncoder(message_id="m1", metadata={"model": "small"}, state={"count": 1})
     chunks: list[AssistantStreamChunk] = [
-        DataChunk({"name": "progress", "id": "p", "data": 1}),
-        DataChunk({"name": "progress", "id": "p", "data": 2}),
-        DataChunk({"name": "note", "transient": True, "data": "gone"}),
+        DataPartChunk("progress", 1, "p"),
+        DataPartChunk("progress", 2, "p"),
+        DataPartChunk("note", "gone", transient=True),
         UpdateStateChunk([{"type": "set", "path": ["count"], "value": 2}]),
         MessageFinishChunk("unknown", 3, 4),
     ]

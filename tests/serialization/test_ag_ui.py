@@ -15,17 +15,23 @@ from assistant_stream_ce import (
     AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     RunController,
     SourceChunk,
+    SourceDocumentChunk,
     StateError,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -162,6 +168,13 @@ def test_error_is_the_last_event() -> None:
     )
 
 
+def test_error_tells_its_code_and_severity() -> None:
+    error = '{"type":"RUN_ERROR","message":"boom","code":"quota","metadata":{"severity":"warning"}}'
+    assert encode(ErrorChunk("boom", "quota", "warning"), finish=True) == wire(error)
+    both = error.replace('"severity"', '"finishReason":"error","severity"')
+    assert encode(ErrorChunk("boom", "quota", "warning"), MessageFinishChunk("error"), finish=True) == wire(both)
+
+
 def test_raising_callback_ends_with_its_error() -> None:
     def run(controller: RunController) -> None:
         controller.append_text("a")
@@ -205,6 +218,35 @@ def test_deltas_of_reasoning_grow_one_message() -> None:
     assert encode(*said, finish=True) == wire(*reasoning(1, "Hel", "lo"), RUN_FINISHED)
 
 
+def test_refusal_is_text() -> None:
+    assert encode(TextDeltaChunk("a"), RefusalDeltaChunk("no")) == wire(*text(1, "a", "no", end=False))
+
+
+def test_part_of_the_reasoning_is_a_message_that_begins_with_its_summary() -> None:
+    said = ReasoningDeltaChunk("a"), ReasoningPartChunk("S"), ReasoningDeltaChunk("b"), ReasoningPartChunk()
+    assert encode(*said, ReasoningDeltaChunk("c"), finish=True) == wire(
+        *reasoning(1, "a"), *reasoning(2, r"S\n\n", "b"), *reasoning(3, "c"), RUN_FINISHED
+    )
+
+
+def test_signature_ends_the_reasoning_before_it() -> None:
+    def signature(number: int) -> str:
+        entity = f'"subtype":"message","entityId":"r-{number}"'
+        return f'{{"type":"REASONING_ENCRYPTED_VALUE",{entity},"encryptedValue":"s"}}'
+
+    signed = ReasoningSignatureChunk("s")
+    said = ReasoningDeltaChunk("a", "p"), signed, ReasoningDeltaChunk("b"), TextDeltaChunk("c"), signed
+    first = encode(said[0])
+    assert encode(*said).removeprefix(first) == wire(
+        *reasoning(1)[2:],
+        signature(1),
+        *reasoning(2, "b"),
+        *text(3, "c"),
+        *reasoning(4),
+        signature(4),
+    )
+
+
 def test_other_kind_ends_the_message() -> None:
     said = TextDeltaChunk("a"), ReasoningDeltaChunk("b"), TextDeltaChunk("c")
     assert encode(*said) == wire(*text(1, "a"), *reasoning(2, "b"), *text(3, "c", end=False))
@@ -221,7 +263,16 @@ def test_other_parent_ends_the_message_and_is_told_in_metadata() -> None:
 
 @pytest.mark.parametrize(
     "between",
-    [DataChunk(1), AnnotationsChunk([1]), SourceChunk("s", "u"), FileChunk("d", "m"), ErrorChunk("x"), RESULT],
+    [
+        DataChunk(1),
+        DataPartChunk("x", 1),
+        AnnotationsChunk([1]),
+        SourceChunk("s", "u"),
+        SourceDocumentChunk("s", "m", "T"),
+        FileChunk("d", "m"),
+        ErrorChunk("x"),
+        RESULT,
+    ],
 )
 def test_what_is_beside_the_message_does_not_end_it(between: AssistantStreamChunk) -> None:
     beside = encode(between).replace(b'"r-1"', b'"r-2"')
@@ -246,6 +297,19 @@ def test_text_of_another_step_is_another_message(end: AssistantStreamChunk) -> N
             custom("source", '{"sourceType":"url","id":"s","url":"u","title":"T","parentId":"p"}'),
         ),
         (FileChunk("aGk=", "text/plain"), custom("file", '{"data":"aGk=","mimeType":"text/plain"}')),
+        (FileChunk("d", "m", filename="f"), custom("file", '{"data":"d","mimeType":"m","filename":"f"}')),
+        (
+            SourceDocumentChunk("s", "m", "T", "f", "p"),
+            custom(
+                "source-document",
+                '{"sourceType":"document","id":"s","mediaType":"m","title":"T","filename":"f","parentId":"p"}',
+            ),
+        ),
+        (DataPartChunk("x", None), custom("x", "null")),
+        (
+            DataPartChunk("x", 1, "i", transient=True, parent_id="p"),
+            custom("x", '1,"metadata":{"id":"i","transient":true,"parentId":"p"}'),
+        ),
     ],
 )
 def test_what_the_protocol_has_no_word_for_is_custom(chunk: AssistantStreamChunk, event: str) -> None:
@@ -281,6 +345,11 @@ def test_call_under_another_parent_belongs_to_another_message() -> None:
     assert said.endswith(wire(begin(2)))
 
 
+def test_whole_call_is_complete() -> None:
+    call = ToolCallChunk("t1", "search", {"q": 1})
+    assert encode(call, ARGUMENTS, CLOSE, BEGIN, call) == wire(begin(1), ARGUMENTS_EVENT, CLOSE_EVENT)
+
+
 def test_arguments_are_sent_as_they_come_and_closed_once() -> None:
     said = BEGIN, ARGUMENTS, ToolCallDeltaChunk("t1", ""), CLOSE, ARGUMENTS, CLOSE, RESULT
     assert encode(*said) == wire(begin(1), ARGUMENTS_EVENT, CLOSE_EVENT, result(2))
@@ -300,6 +369,7 @@ def test_arguments_without_text_are_an_empty_object(end: AssistantStreamChunk | 
         (ToolResultChunk("t1", 1, is_error=True), "1", ',"metadata":{"isError":true}'),
         (ToolResultChunk("t1", 1, artifact={"z": 2}), "1", ',"metadata":{"artifact":{"z":2}}'),
         (ToolResultChunk("t1", 1, 0, True), "1", ',"metadata":{"artifact":0,"isError":true}'),
+        (ToolResultChunk("t1", 1, model_content=["m"]), "1", ',"metadata":{"modelContent":["m"]}'),
     ],
 )
 def test_result_is_a_json_text(chunk: ToolResultChunk, content: str, metadata: str) -> None:

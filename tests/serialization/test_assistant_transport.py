@@ -12,15 +12,21 @@ from assistant_stream_ce import (
     AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -108,6 +114,14 @@ def test_empty_stream_is_only_done() -> None:
         ),
         (ErrorChunk("boom"), '{"type":"error","path":[],"error":"boom"}'),
         (
+            ErrorChunk("boom", "quota", "info"),
+            '{"type":"error","path":[],"error":"boom","code":"quota","severity":"info"}',
+        ),
+        (
+            DataPartChunk("x", 1, "i", transient=True),
+            '{"type":"data","path":[],"data":[{"name":"x","data":1,"id":"i"}]}',
+        ),
+        (
             UpdateStateChunk(
                 [{"type": "set", "path": ["a"], "value": "x"}, {"type": "append-text", "path": ["a"], "value": "y"}]
             ),
@@ -136,9 +150,19 @@ def test_chunk_beside_the_message_becomes_one_event(chunk: AssistantStreamChunk,
             FileChunk("aGk=", "text/plain", parent_id="p"),
             '{"type":"file","data":"aGk=","mimeType":"text/plain","parentId":"p"}',
         ),
+        (FileChunk("d", "m", filename="a.txt"), '{"type":"file","data":"d","mimeType":"m","filename":"a.txt"}'),
+        (
+            SourceDocumentChunk("s", "m", "T"),
+            '{"type":"source","sourceType":"document","id":"s","mediaType":"m","title":"T"}',
+        ),
+        (DataPartChunk("x", None), '{"type":"data","name":"x","data":null}'),
+        (
+            DataPartChunk("x", [1], id="i", parent_id="p"),
+            '{"type":"data","name":"x","data":[1],"id":"i","parentId":"p"}',
+        ),
     ],
 )
-def test_source_and_file_are_whole_parts(chunk: AssistantStreamChunk, part: str) -> None:
+def test_what_comes_whole_is_a_whole_part(chunk: AssistantStreamChunk, part: str) -> None:
     assert encode(chunk) == wire(f'{{"type":"part-start","part":{part},"path":[]}}', finished(0))
 
 
@@ -147,6 +171,7 @@ def test_source_and_file_are_whole_parts(chunk: AssistantStreamChunk, part: str)
     [
         (TextDeltaChunk("Hel"), TextDeltaChunk("lo"), '{"type":"text"}'),
         (TextDeltaChunk("Hel", "p"), TextDeltaChunk("lo", "p"), '{"type":"text","parentId":"p"}'),
+        (TextDeltaChunk("Hel", "p"), RefusalDeltaChunk("lo", "p"), '{"type":"text","parentId":"p"}'),
         (ReasoningDeltaChunk("Hel"), ReasoningDeltaChunk("lo"), '{"type":"reasoning"}'),
         (ReasoningDeltaChunk("Hel", "p"), ReasoningDeltaChunk("lo", "p"), '{"type":"reasoning","parentId":"p"}'),
     ],
@@ -160,6 +185,25 @@ def test_deltas_of_one_kind_and_parent_grow_one_part(
 
 
 @pytest.mark.parametrize(
+    ("part", "fields"),
+    [
+        (ReasoningPartChunk(), ""),
+        (ReasoningPartChunk("S"), ',"unstable_summary":"S"'),
+        (ReasoningPartChunk("S", "p"), ',"unstable_summary":"S","parentId":"p"'),
+    ],
+)
+def test_reasoning_part_starts_another_one(part: ReasoningPartChunk, fields: str) -> None:
+    before, after = ReasoningDeltaChunk("a", part.parent_id), ReasoningDeltaChunk("b", part.parent_id)
+    start = f'{{"type":"part-start","part":{{"type":"reasoning"{fields}}},"path":[]}}'
+    assert encode(before, part, after) == encode(before) + wire(finished(0), start, delta(1, "b"))
+
+
+def test_signature_is_left_out() -> None:
+    said = ReasoningDeltaChunk("a"), ReasoningSignatureChunk("s"), ReasoningDeltaChunk("b")
+    assert encode(*said) == encode(said[0], said[2])
+
+
+@pytest.mark.parametrize(
     ("between", "events"),
     [
         (ReasoningDeltaChunk("r"), [delta(1, "r"), finished(1)]),
@@ -167,6 +211,8 @@ def test_deltas_of_one_kind_and_parent_grow_one_part(
         (BEGIN, []),
         (FileChunk("d", "m"), [finished(1)]),
         (SourceChunk("s", "u"), [finished(1)]),
+        (SourceDocumentChunk("s", "m", "T"), [finished(1)]),
+        (DataPartChunk("x", 1), [finished(1)]),
     ],
 )
 def test_other_part_ends_the_text(between: AssistantStreamChunk, events: list[str]) -> None:
@@ -180,6 +226,7 @@ def test_other_part_ends_the_text(between: AssistantStreamChunk, events: list[st
     "between",
     [
         DataChunk(1),
+        DataPartChunk("x", 1, transient=True),
         AnnotationsChunk([1]),
         StepStartChunk("m"),
         StepFinishChunk("stop"),
@@ -198,6 +245,19 @@ def test_what_is_beside_the_message_does_not_end_the_text(between: AssistantStre
 
 def test_tool_call_begins_a_part() -> None:
     assert encode(BEGIN) == wire(BEGIN_EVENT)
+
+
+def test_whole_call_is_a_whole_part() -> None:
+    call = ToolCallChunk("t1", "search", {"q": 1})
+    said = wire(BEGIN_EVENT, ARGUMENTS_EVENT, *closed(0))
+    assert encode(call) == encode(call, ARGUMENTS, CLOSE, call, BEGIN) == said
+    assert encode(call, RESULT) == said + wire(result(0))
+
+
+def test_result_tells_what_the_model_reads() -> None:
+    answer = ToolResultChunk("t1", 1, model_content=[{"type": "text", "text": "one"}])
+    event = result(0, '1,"modelContent":[{"type":"text","text":"one"}]')
+    assert encode(BEGIN, answer) == encode(BEGIN, CLOSE) + wire(event)
     part = '{"type":"tool-call","toolCallId":"t1","toolName":"f","parentId":"p"}'
     assert encode(ToolCallBeginChunk("t1", "f", "p")) == wire(f'{{"type":"part-start","part":{part},"path":[]}}')
 

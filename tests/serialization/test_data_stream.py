@@ -12,15 +12,21 @@ from assistant_stream_ce import (
     AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -63,6 +69,15 @@ def test_keepalive_is_an_empty_data_frame() -> None:
         (TextDeltaChunk("x", parent_id="p"), b'aui-text-delta:{"textDelta":"x","parentId":"p"}\n'),
         (ReasoningDeltaChunk("hm"), b'g:"hm"\n'),
         (ReasoningDeltaChunk("x", parent_id="p"), b'aui-reasoning-delta:{"reasoningDelta":"x","parentId":"p"}\n'),
+        (RefusalDeltaChunk("no"), b'0:"no"\n'),
+        (RefusalDeltaChunk("no", parent_id="p"), b'aui-text-delta:{"textDelta":"no","parentId":"p"}\n'),
+        (ReasoningPartChunk(), b"aui-reasoning-part-start:{}\n"),
+        (
+            ReasoningPartChunk("S", parent_id="p"),
+            b'aui-reasoning-part-start:{"unstable_summary":"S","parentId":"p"}\n',
+        ),
+        (ReasoningSignatureChunk("s=="), b'j:{"signature":"s=="}\n'),
+        (ToolCallChunk("t1", "f", {"a": 1}), b'9:{"toolCallId":"t1","toolName":"f","args":{"a":1}}\n'),
         (BEGIN, BEGIN_FRAME),
         (ToolCallBeginChunk("t1", "f", parent_id="p"), b'b:{"toolCallId":"t1","toolName":"f","parentId":"p"}\n'),
         (SourceChunk("s", "https://example.org"), b'h:{"sourceType":"url","id":"s","url":"https://example.org"}\n'),
@@ -75,6 +90,21 @@ def test_keepalive_is_an_empty_data_frame() -> None:
             FileChunk("aGk=", "text/plain", parent_id="p"),
             b'k:{"data":"aGk=","mimeType":"text/plain","parentId":"p"}\n',
         ),
+        (FileChunk("d", "m", filename="a.txt"), b'k:{"data":"d","mimeType":"m","filename":"a.txt"}\n'),
+        (
+            SourceDocumentChunk("s", "m", "T"),
+            b'h:{"sourceType":"document","id":"s","mediaType":"m","title":"T"}\n',
+        ),
+        (
+            SourceDocumentChunk("s", "m", "T", "a.txt", "p"),
+            b'h:{"sourceType":"document","id":"s","mediaType":"m","title":"T","filename":"a.txt","parentId":"p"}\n',
+        ),
+        (DataPartChunk("x", None), b'aui-data:{"name":"x","data":null}\n'),
+        (
+            DataPartChunk("x", [1], id="i", parent_id="p"),
+            b'aui-data:{"name":"x","data":[1],"id":"i","parentId":"p"}\n',
+        ),
+        (DataPartChunk("x", 1, transient=True), b'2:[{"name":"x","data":1}]\n'),
         (DataChunk({"k": 1}), b'2:[{"k":1}]\n'),
         (DataChunk([1, 2]), b"2:[[1,2]]\n"),
         (DataChunk(None), b"2:[null]\n"),
@@ -90,6 +120,7 @@ def test_keepalive_is_an_empty_data_frame() -> None:
             b'e:{"finishReason":"stop","usage":{"inputTokens":0,"outputTokens":0},"isContinued":false}\n',
         ),
         (ErrorChunk('bo"om'), b'3:"bo\\"om"\n'),
+        (ErrorChunk("boom", "quota", "warning"), b'3:"boom"\n'),
         (
             MessageFinishChunk("length", 3, 4),
             b'd:{"finishReason":"length","usage":{"inputTokens":3,"outputTokens":4}}\n',
@@ -134,6 +165,10 @@ def test_empty_piece_of_arguments_is_not_sent() -> None:
         (
             ToolResultChunk("t1", 1, artifact=0, is_error=True),
             b'a:{"toolCallId":"t1","result":1,"artifact":0,"isError":true}\n',
+        ),
+        (
+            ToolResultChunk("t1", 1, model_content=[{"type": "text", "text": "one"}]),
+            b'a:{"toolCallId":"t1","result":1,"modelContent":[{"type":"text","text":"one"}]}\n',
         ),
     ],
 )
@@ -210,6 +245,22 @@ def test_second_result_is_left_out() -> None:
 @pytest.mark.parametrize("end", [CLOSE, RESULT, StepFinishChunk("stop"), MessageFinishChunk("stop")])
 def test_arguments_after_their_end_are_left_out(end: AssistantStreamChunk) -> None:
     assert encode(BEGIN, end, ARGUMENTS, CLOSE, finish=True) == encode(BEGIN, end)
+
+
+def test_whole_call_is_complete() -> None:
+    call = encode(ToolCallChunk("t1", "search", {}))
+    assert encode(ToolCallChunk("t1", "search", {}), ARGUMENTS, CLOSE, BEGIN, finish=True) == call
+    assert encode(ToolCallChunk("t1", "search", {}), RESULT) == call + RESULT_FRAME
+
+
+def test_whole_call_of_a_known_id_is_left_out() -> None:
+    assert encode(BEGIN, ToolCallChunk("t1", "search", {"q": 1})) == BEGIN_FRAME
+
+
+def test_whole_call_under_a_parent_begins_there() -> None:
+    # A client does not keep the parent of a call that comes whole.
+    begin = BEGIN_FRAME.replace(b"}", b',"parentId":"p"}')
+    assert encode(ToolCallChunk("t1", "search", {"q": 1}, "p"), finish=True) == begin + ARGUMENTS_FRAME + CLOSE_FRAME
 
 
 def test_calls_interleave() -> None:

@@ -18,15 +18,21 @@ from assistant_stream_ce import (
     AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -118,11 +124,21 @@ def chunks_of_text(text: str) -> list[AssistantStreamChunk]:
         TextDeltaChunk(text, text),
         ReasoningDeltaChunk(text),
         ReasoningDeltaChunk(text, text),
+        RefusalDeltaChunk(text, text),
+        ReasoningPartChunk(text, text),
+        ReasoningSignatureChunk(text),
+        ReasoningDeltaChunk(text),
+        ReasoningSignatureChunk(text),
+        ToolCallChunk(f"{text}1", text, {text: text}),
+        ToolCallChunk(f"{text}2", text, {text: text}, text),
         ToolCallBeginChunk(text, text, text),
         ToolCallDeltaChunk(text, text),
-        ToolResultChunk(text, text, text),
+        ToolResultChunk(text, text, text, model_content=[text]),
         SourceChunk(text, text, title=text, parent_id=text),
-        FileChunk(text, text, text),
+        SourceDocumentChunk(text, text, text, text, text),
+        FileChunk(text, text, text, text),
+        DataPartChunk(text, text, text, parent_id=text),
+        DataPartChunk(text, text, transient=True),
         DataChunk(text),
         AnnotationsChunk([text]),
         StepStartChunk(text),
@@ -130,7 +146,7 @@ def chunks_of_text(text: str) -> list[AssistantStreamChunk]:
         UpdateStateChunk([{"type": "set", "path": [text], "value": text}]),
         UpdateStateChunk([{"type": "append-text", "path": [text], "value": text}]),
         MessageFinishChunk(text),
-        ErrorChunk(text),
+        ErrorChunk(text, text),
     ]
 
 
@@ -195,7 +211,10 @@ def test_value_breaks_no_frame(make_encoder: Callable[[], Encoder], value: Any, 
     chunks: list[AssistantStreamChunk] = [
         DataChunk(value),
         AnnotationsChunk([value]),
-        ToolResultChunk("t1", value, artifact=value),
+        DataPartChunk("x", value),
+        DataPartChunk("x", value, transient=True),
+        ToolCallChunk("t0", "f", {"a": value}),
+        ToolResultChunk("t1", value, artifact=value, model_content=[value]),
         UpdateStateChunk([{"type": "set", "path": ["a"], "value": value}]),
     ]
     hold_frames(make_encoder, chunks)
@@ -205,11 +224,15 @@ def test_value_breaks_no_frame(make_encoder: Callable[[], Encoder], value: Any, 
 def test_value_arrives_but_for_what_clients_refuse(value: Any, arrives: Any) -> None:
     encoder = DataStreamEncoder()
     (data,) = frames(encoder, encoder.encode(DataChunk(value)))
+    (part,) = frames(encoder, encoder.encode(DataPartChunk("x", value)))
+    (call,) = frames(encoder, encoder.encode(ToolCallChunk("t0", "f", {"a": value})))
     (annotations,) = frames(encoder, encoder.encode(AnnotationsChunk([value, 1])))
     (_, result) = frames(encoder, encoder.encode(ToolResultChunk("t1", value)))
     operation = {"type": "set", "path": ["a"], "value": value}
     (operations,) = frames(encoder, encoder.encode(UpdateStateChunk([operation])))
     assert data == [arrives]
+    assert part == {"name": "x", "data": arrives}
+    assert call == {"toolCallId": "t0", "toolName": "f", "args": {"a": arrives}}
     assert annotations == [arrives, 1]
     assert result == {"toolCallId": "t1", "result": arrives}
     assert operations == [{"type": "set", "path": ["a"], "value": arrives}]

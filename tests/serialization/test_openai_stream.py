@@ -14,15 +14,21 @@ from assistant_stream_ce import (
     AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -107,6 +113,8 @@ def test_each_response_has_an_id_of_its_own() -> None:
         (TextDeltaChunk("Hel", parent_id="p"), delta('{"content":"Hel"}')),
         (ReasoningDeltaChunk("hm"), delta('{"reasoning_content":"hm"}')),
         (ReasoningDeltaChunk("hm", parent_id="p"), delta('{"reasoning_content":"hm"}')),
+        (RefusalDeltaChunk("no"), delta('{"refusal":"no"}')),
+        (RefusalDeltaChunk("no", parent_id="p"), delta('{"refusal":"no"}')),
         (BEGIN, begin(0)),
         (ToolCallBeginChunk("t1", "search", parent_id="p"), begin(0)),
     ],
@@ -116,6 +124,15 @@ def test_role_comes_first(chunk: AssistantStreamChunk, event: bytes) -> None:
     assert encode(TextDeltaChunk("a"), chunk) == ROLE + delta('{"content":"a"}') + event
 
 
+def test_parts_of_the_reasoning_have_a_blank_line_between_them() -> None:
+    def part(*texts: str) -> bytes:
+        return b"".join(delta(f'{{"reasoning_content":"{text}"}}') for text in texts)
+
+    one, summary, other = ReasoningDeltaChunk("a"), ReasoningPartChunk("S", "p"), ReasoningPartChunk()
+    assert encode(other, one, other, one) == ROLE + part("a", r"\n\n", "a")
+    assert encode(summary, one, summary) == ROLE + part(r"S\n\n", "a", r"\n\nS\n\n")
+
+
 def test_empty_message_is_complete() -> None:
     assert encode(finish=True) == ROLE + finish("stop") + DONE
 
@@ -123,9 +140,12 @@ def test_empty_message_is_complete() -> None:
 @pytest.mark.parametrize(
     "chunk",
     [
+        ReasoningSignatureChunk("s"),
         SourceChunk("s", "u"),
-        FileChunk("d", "m"),
+        SourceDocumentChunk("s", "m", "T"),
+        FileChunk("d", "m", filename="a.txt"),
         DataChunk({"k": 1}),
+        DataPartChunk("x", 1, id="i"),
         AnnotationsChunk([1]),
         StepStartChunk("m"),
         StepFinishChunk("stop", 1, 2),
@@ -155,6 +175,12 @@ def test_tool_calls_are_numbered_without_gaps_and_may_interleave() -> None:
         + arguments(1, "]")
         + begin(2, "t3", "g")
     )
+
+
+def test_whole_call_is_one_event() -> None:
+    call = ToolCallChunk("t2", "f", {"q": 1}, parent_id="p")
+    event = begin(1, "t2", "f").replace(b'"arguments":""', b'"arguments":"{\\"q\\":1}"')
+    assert encode(BEGIN, call, ToolCallDeltaChunk("t2", "{}"), call) == ROLE + begin(0) + event
 
 
 def test_empty_piece_of_arguments_is_not_sent() -> None:

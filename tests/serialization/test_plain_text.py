@@ -8,15 +8,21 @@ from assistant_stream_ce import (
     AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -39,6 +45,12 @@ def test_format_is_text_without_a_heartbeat() -> None:
 
 def test_text_is_written_as_it_is() -> None:
     assert encode("Hel", "", "lo\r\n", "\u2028\u6f22") == [b"Hel", b"", b"lo\r\n", "\u2028\u6f22".encode(), b""]
+
+
+def test_refusal_is_text_too() -> None:
+    encoder = PlainTextEncoder()
+    said = TextDeltaChunk("a\ud83d"), RefusalDeltaChunk("\ude00b", "p")
+    assert b"".join(map(encoder.encode, said)) == "a\U0001f600b".encode()
 
 
 def test_parents_make_no_difference() -> None:
@@ -64,11 +76,16 @@ def test_halves_of_a_character_join_and_one_alone_is_replaced(texts: list[str], 
     "chunk",
     [
         ReasoningDeltaChunk("hm"),
+        ReasoningPartChunk("S"),
+        ReasoningSignatureChunk("s"),
+        ToolCallChunk("t1", "f", {}),
         ToolCallBeginChunk("t1", "f"),
         ToolCallDeltaChunk("t1", "{}", is_final=True),
         ToolResultChunk("t1", 1),
         SourceChunk("s", "u"),
+        SourceDocumentChunk("s", "m", "T"),
         FileChunk("d", "m"),
+        DataPartChunk("x", 1),
         DataChunk(1),
         AnnotationsChunk([1]),
         StepStartChunk("m"),

@@ -14,15 +14,21 @@ from assistant_stream_ce import (
     AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -164,19 +170,78 @@ def test_deltas_of_a_kind_and_parent_are_one_text() -> None:
     assert said == text(1, "a", "b") + text(2, "c", kind="reasoning") + text(3, "d") + text(4, "e")
 
 
-@pytest.mark.parametrize("part", [BEGIN, SourceChunk("s", "u"), FileChunk("d", "m"), StepStartChunk("m")])
+@pytest.mark.parametrize(
+    "part",
+    [
+        BEGIN,
+        ToolCallChunk("t1", "search", {}),
+        SourceChunk("s", "u"),
+        SourceDocumentChunk("s", "m", "T"),
+        FileChunk("d", "m"),
+        DataPartChunk("x", 1),
+        DataPartChunk("x", 1, "i"),
+        StepStartChunk("m"),
+    ],
+)
 def test_part_ends_the_text(part: AssistantStreamChunk) -> None:
     said = encode(TextDeltaChunk("a"), part, TextDeltaChunk("b"))
     assert said.startswith(text(1, "a"))
     assert text(2, "b")[:-40] in said
 
 
-@pytest.mark.parametrize("beside", [DataChunk(1), AnnotationsChunk([1]), UpdateStateChunk([]), args("1")])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        DataChunk(1),
+        AnnotationsChunk([1]),
+        UpdateStateChunk([]),
+        args("1"),
+        DataPartChunk("x", 1, transient=True),
+        DataPartChunk("x", 2, "i"),
+    ],
+)
 def test_what_stands_beside_the_text_does_not_end_it(beside: AssistantStreamChunk) -> None:
     encoder = UIMessageStreamEncoder()
-    for chunk in (BEGIN, TextDeltaChunk("a"), beside):
+    for chunk in (BEGIN, DataPartChunk("x", 1, "i"), TextDeltaChunk("a"), beside):
         encoder.encode(chunk)
     assert encoder.encode(TextDeltaChunk("b")) == frame("text-delta", id="1", delta="b")
+
+
+def test_data_part_that_takes_no_place_of_another_ends_the_text() -> None:
+    parts = DataPartChunk("x", 1, "i", transient=True), DataPartChunk("x", 1, "i"), DataPartChunk("y", 1, "i")
+    said = encode(parts[0], TextDeltaChunk("a"), parts[1], TextDeltaChunk("b"), parts[2])
+    shown = [encode(part) for part in parts]
+    assert said == shown[0] + text(1, "a") + shown[1] + text(2, "b") + shown[2]
+
+
+def test_refusal_is_text() -> None:
+    assert encode(TextDeltaChunk("a", "p"), RefusalDeltaChunk("no", "p")) == text(1, "a", "no")
+    assert whole(RefusalDeltaChunk("no")) == whole(TextDeltaChunk("no"))
+
+
+def test_part_of_the_reasoning_begins_with_its_summary() -> None:
+    said = encode(
+        ReasoningDeltaChunk("a"),
+        ReasoningPartChunk(),
+        ReasoningDeltaChunk("b"),
+        ReasoningPartChunk("S", "p"),
+        ReasoningDeltaChunk("c", "p"),
+    )
+    pieces = ["a"], ["b"], ["S\n\n", "c"]
+    assert said == b"".join(text(number, *said, kind="reasoning") for number, said in enumerate(pieces, 1))
+
+
+def test_signature_ends_the_reasoning_before_it() -> None:
+    def signed(number: int, *deltas: str, signature: str) -> bytes:
+        end = frame("reasoning-end", id=str(number))
+        metadata = {"assistant-stream": {"signature": signature}}
+        said = text(number, *deltas, kind="reasoning").removesuffix(end)
+        return said + frame("reasoning-end", id=str(number), providerMetadata=metadata)
+
+    a, b = ReasoningSignatureChunk("a"), ReasoningSignatureChunk("b")
+    said = encode(ReasoningDeltaChunk("x", "p"), a, b, ReasoningDeltaChunk("y"), TextDeltaChunk("z"), a)
+    rest = text(3, "y", kind="reasoning") + text(4, "z")
+    assert said == signed(1, "x", signature="a") + signed(2, signature="b") + rest + signed(5, signature="a")
 
 
 # --- Tool calls -----------------------------------------------------------------------------------
@@ -239,6 +304,15 @@ def test_result(result: ToolResultChunk, shown: bytes) -> None:
     assert encode(BEGIN, args("{}"), result) == TOOL_START + arguments("{}") + told({}) + shown
 
 
+def test_whole_call_is_complete() -> None:
+    call = ToolCallChunk("t1", "search", {"q": 1})
+    assert encode(call, args("more"), CLOSE, BEGIN, call) == told({"q": 1})
+    output = frame("tool-output-available", toolCallId="t1", output=1)
+    assert encode(call, ToolResultChunk("t1", 1, model_content=[])) == told({"q": 1}) + output
+    error = frame("tool-output-error", toolCallId="t1", errorText="bad")
+    assert encode(call, ToolResultChunk("t1", "bad", is_error=True)) == told({"q": 1}) + error
+
+
 def test_result_for_an_unknown_call_begins_it() -> None:
     begin = frame("tool-input-start", toolCallId="t1", toolName="unknown") + told({}, "unknown")
     output = frame("tool-output-available", toolCallId="t1", output=1)
@@ -258,14 +332,16 @@ def test_result_for_an_unknown_call_begins_it() -> None:
         (FileChunk("data:m;base64,aGk=", "m"), frame("file", url="data:m;base64,aGk=", mediaType="m")),
         (AnnotationsChunk([1]), frame("data-annotations", data=[1])),
         (DataChunk({"a": 1}), frame("data-data", data={"a": 1})),
-        (DataChunk({"name": "x", "data": None}), frame("data-x", data=None)),
+        (DataChunk({"name": "x", "data": 1}), frame("data-data", data={"name": "x", "data": 1})),
+        (DataPartChunk("x", None, parent_id="p"), frame("data-x", data=None)),
+        (DataPartChunk("x", 1, "i", transient=True), frame("data-x", id="i", transient=True, data=1)),
+        (SourceDocumentChunk("s", "m", "T"), frame("source-document", sourceId="s", mediaType="m", title="T")),
         (
-            DataChunk({"name": "x", "data": 1, "id": "i", "transient": True}),
-            frame("data-x", data=1, id="i", transient=True),
+            SourceDocumentChunk("s", "m", "T", "a.txt", "p"),
+            frame("source-document", sourceId="s", mediaType="m", title="T", filename="a.txt"),
         ),
-        (DataChunk({"name": "x", "data": 1, "id": 5}), frame("data-data", data={"name": "x", "data": 1, "id": 5})),
-        (DataChunk({"name": "x", "data": 1, "b": 2}), frame("data-data", data={"name": "x", "data": 1, "b": 2})),
-        (DataChunk({"name": 7, "data": 1}), frame("data-data", data={"name": 7, "data": 1})),
+        (FileChunk("m:", "m", filename="a.txt"), frame("file", url="m:", mediaType="m", filename="a.txt")),
+        (ToolCallChunk("t1", "search", {"q": 1}, "p"), told({"q": 1})),
     ],
 )
 def test_part(chunk: AssistantStreamChunk, shown: bytes) -> None:
@@ -340,5 +416,6 @@ def test_step_waits_until_the_input_of_every_call_is_told() -> None:
 
 def test_error_ends_the_parts_first() -> None:
     said = whole(BEGIN, args('{"a'), TextDeltaChunk("a"), ErrorChunk("boom"))
+    assert whole(ErrorChunk("boom", "quota", "info")) == whole(ErrorChunk("boom"))
     error = frame("error", errorText="boom") + frame("finish", finishReason="error") + DONE
     assert said == START + TOOL_START + arguments('{"a') + text(1, "a") + refused('{"a') + error
