@@ -1,7 +1,8 @@
 """Reads OpenAI's `chat.completion.chunk` events, as OpenAI-compatible servers of all kinds send them.
 
-They differ in the details: the number of a tool call may be missing, its id may come again with each piece,
-reasoning has two names, and the usage comes with the last chunk or after it.
+They differ in the details: fields are null or missing, the number of a tool call too, its id may come again with
+each piece, reasoning has two names, the usage comes with the last chunk, after it or with each, and errors have
+several shapes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class OpenAIStreamDecoder(Decoder):
     """Reads OpenAI chat completion chunks.
 
     The stream ends with `[DONE]` or with an error. Why the message ended is told with its usage, when all was read.
+    Of several choices only the one with index 0 is read; the others are frames that cannot be read.
     """
 
     _make_reader = EventReader
@@ -47,19 +49,26 @@ class OpenAIStreamDecoder(Decoder):
             self._is_done = True
             yield from self._finish()
             return
-        value: dict[str, JSON] = checked(self._json(frame.data), dict)
-        error = value.get("error")
-        if error is not None or frame.name == "error":
+        if frame.name == "error":
             self._is_done = True
-            yield chunks.ErrorChunk(_message_of(value if error is None else error))
+            yield _error_of(self._json_or_text(frame.data))
+            return
+        value: dict[str, JSON] = checked(self._json(frame.data), dict)
+        if value.get("error") is not None or value.get("object") == "error":
+            self._is_done = True
+            yield _error_of(value)
             return
         if isinstance(value.get("usage"), dict):
             self._usage = value["usage"]
+        has_others = False
         for item in checked(value.get("choices"), list, "choices"):
             choice: dict[str, JSON] = checked(item, dict, "a choice")
-            if choice.get("index") not in (0, None):
-                raise BadFrameError("only one choice can be read")
-            yield from self._choice(choice)
+            if choice.get("index") in (0, None):
+                yield from self._choice(choice)
+            else:
+                has_others = True
+        if has_others:
+            raise BadFrameError("only the choice with index 0 can be read")
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
         if self._is_done:
@@ -70,31 +79,44 @@ class OpenAIStreamDecoder(Decoder):
 
     def _choice(self, choice: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         delta: dict[str, JSON] = checked(choice.get("delta") or {}, dict, "delta")
-        reasoning = _text(delta, "reasoning_content") or _text(delta, "reasoning")
-        if reasoning:
-            yield chunks.ReasoningDeltaChunk(reasoning)
-        for name in ("content", "refusal"):
-            if text := _text(delta, name):
-                yield chunks.TextDeltaChunk(text)
+        if text := _text(delta, "reasoning_content") or _text(delta, "reasoning"):
+            yield chunks.ReasoningDeltaChunk(text)
+        if text := _text(delta, "content"):
+            yield chunks.TextDeltaChunk(text)
+        if text := _text(delta, "refusal"):
+            yield chunks.RefusalDeltaChunk(text)
         for position, call in enumerate(checked(delta.get("tool_calls") or [], list, "tool_calls")):
             yield from self._tool_call(checked(call, dict, "a tool call"), position)
-        reason = optional_text(choice, "finish_reason")
-        if reason is not None:
+        if delta.get("function_call") is not None:
+            # The only call of a message, before there could be several.
+            yield from self._tool_call({"function": delta["function_call"]}, 0)
+        if reason := _text(choice, "finish_reason"):
             self._finish_reason = _FINISH_REASONS.get(reason, reason)
             yield from self._close_arguments()
 
     def _tool_call(self, call: dict[str, JSON], position: int) -> Iterator[AssistantStreamChunk]:
-        index = checked(call.get("index", position), int, "index")
+        index = call.get("index")
+        index = position if index is None else checked(index, int, "index")
         function: dict[str, JSON] = checked(call.get("function") or {}, dict, "function")
-        call_id = _text(call, "id") or self._ids.get(index) or f"call-{index}"
+        name, known = _text(function, "name"), self._ids.get(index)
+        call_id = _text(call, "id") or known or f"call-{index}"
+        if known is not None and not name and call_id not in self._begun:
+            # Some servers make up an id for each piece. One that begins a call has its name.
+            call_id = known
         self._ids[index] = call_id
         if call_id not in self._begun:
             self._begun.add(call_id)
             self._open[call_id] = None
-            yield chunks.ToolCallBeginChunk(call_id, _text(function, "name"))
+            yield chunks.ToolCallBeginChunk(call_id, name)
         arguments = _text(function, "arguments")
         if arguments and call_id in self._open:
             yield chunks.ToolCallDeltaChunk(call_id, arguments)
+
+    def _json_or_text(self, data: bytes) -> JSON:
+        try:
+            return self._json(data)
+        except BadFrameError:
+            return data.decode(errors="replace")
 
     def _close_arguments(self) -> Iterator[AssistantStreamChunk]:
         for call_id in self._open:
@@ -116,6 +138,13 @@ def _text(fields: dict[str, JSON], name: str) -> str:
     return optional_text(fields, name) or ""
 
 
-def _message_of(error: JSON) -> str:
-    message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) and message else UNKNOWN_ERROR
+def _error_of(value: JSON) -> chunks.ErrorChunk:
+    """Return the error of `{"error": {...}}`, of the object in it alone, or of a text."""
+    if isinstance(value, dict) and value.get("error") is not None:
+        value = value["error"]
+    fields = value if isinstance(value, dict) else {"message": value}
+    message, code = fields.get("message"), fields.get("code")
+    return chunks.ErrorChunk(
+        message if isinstance(message, str) and message else UNKNOWN_ERROR,
+        str(code) if type(code) in (str, int) else None,
+    )

@@ -20,6 +20,7 @@ from assistant_stream_ce import (
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    RefusalDeltaChunk,
     RunController,
     SourceChunk,
     StepFinishChunk,
@@ -378,12 +379,21 @@ STOPPED = MessageFinishChunk("stop")
     [
         (delta({"role": "assistant", "content": ""}), []),
         (delta({"content": "a", "refusal": None}), [TextDeltaChunk("a")]),
-        (delta({"content": None, "refusal": "no"}), [TextDeltaChunk("no")]),
+        (delta({"content": None, "refusal": "no"}), [RefusalDeltaChunk("no")]),
         (delta({"reasoning_content": "a", "content": None}), [ReasoningDeltaChunk("a")]),
         (delta({"reasoning": "a", "content": "b"}), [ReasoningDeltaChunk("a"), TextDeltaChunk("b")]),
         (event({"choices": []}), []),
         (event({"id": "x", "choices": [{"delta": None}]}), []),
         (event({"choices": [{"index": None, "delta": {"content": "a"}}]}), [TextDeltaChunk("a")]),
+        # Both names of the reasoning at once, as some servers send it while they change from one to the other.
+        (delta({"reasoning_content": "a", "reasoning": "a"}), [ReasoningDeltaChunk("a")]),
+        (delta({"content": None, "refusal": None, "tool_calls": None, "function_call": None, "reasoning": None}), []),
+        # A finish reason that is no text yet.
+        (delta({"content": "a"}, ""), [TextDeltaChunk("a")]),
+        # Azure: what its filters say of the prompt comes first, and what they say of the answer between.
+        (event({"id": "", "object": "", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]}), []),
+        (event({"choices": [{"index": 0, "content_filter_offsets": {"start_offset": 1}}]}), []),
+        (b": OPENROUTER PROCESSING\n\n", []),
         (b": comment\n\nid: 7\nretry: 10\n\n", []),
     ],
 )
@@ -419,6 +429,45 @@ def test_openai_event(data: bytes, wanted: list[AssistantStreamChunk]) -> None:
             id="without numbers",
         ),
         pytest.param(
+            [{**openai_call(None, "1", "tool", "{"), "index": None}, openai_call(None, None, None, "}")],
+            [BEGIN, ToolCallDeltaChunk("1", "{"), ToolCallDeltaChunk("1", "}"), FINAL],
+            id="with null for its number",
+        ),
+        pytest.param(
+            [openai_call(0, "1", "tool", "{"), openai_call(0, "2", None, "}")],
+            [BEGIN, ToolCallDeltaChunk("1", "{"), ToolCallDeltaChunk("1", "}"), FINAL],
+            id="with another id each time",
+        ),
+        pytest.param(
+            [
+                openai_call(None, "1", "tool", "{"),
+                openai_call(None, "2", "tool", "["),
+                openai_call(None, "1", None, "}"),
+            ],
+            [
+                BEGIN,
+                ToolCallDeltaChunk("1", "{"),
+                ToolCallBeginChunk("2", "tool"),
+                ToolCallDeltaChunk("2", "["),
+                ToolCallDeltaChunk("1", "}"),
+                FINAL,
+                ToolCallDeltaChunk("2", "", is_final=True),
+            ],
+            id="by their ids only",
+        ),
+        pytest.param(
+            [openai_call(0, "1", "tool", "{}"), openai_call(0, "2", "tool", "[]")],
+            [
+                BEGIN,
+                ToolCallDeltaChunk("1", "{}"),
+                ToolCallBeginChunk("2", "tool"),
+                ToolCallDeltaChunk("2", "[]"),
+                FINAL,
+                ToolCallDeltaChunk("2", "", is_final=True),
+            ],
+            id="all with the same number",
+        ),
+        pytest.param(
             [openai_call(3, None, "tool", "{}")],
             [
                 ToolCallBeginChunk("call-3", "tool"),
@@ -432,6 +481,67 @@ def test_openai_event(data: bytes, wanted: list[AssistantStreamChunk]) -> None:
 def test_openai_tool_calls(calls: list[dict[str, Any]], wanted: list[AssistantStreamChunk]) -> None:
     pieces = [*(delta({"tool_calls": [call]}) for call in calls), delta({}, "tool_calls"), b"data: [DONE]\n\n"]
     assert decoded(OpenAIStreamDecoder(strict=True), pieces) == [*wanted, MessageFinishChunk("tool-calls")]
+
+
+def test_openai_calls_that_come_whole_and_at_once() -> None:
+    calls = [openai_call(0, "1", "tool", "{}"), openai_call(1, "2", "tool", "[]")]
+    assert decoded(
+        OpenAIStreamDecoder(strict=True), [delta({"tool_calls": calls}, "tool_calls"), b"data: [DONE]\n\n"]
+    ) == [
+        BEGIN,
+        ToolCallDeltaChunk("1", "{}"),
+        ToolCallBeginChunk("2", "tool"),
+        ToolCallDeltaChunk("2", "[]"),
+        FINAL,
+        ToolCallDeltaChunk("2", "", is_final=True),
+        MessageFinishChunk("tool-calls"),
+    ]
+
+
+def test_openai_function_call_is_a_tool_call_without_an_id() -> None:
+    pieces = [
+        delta({"role": "assistant", "content": None, "function_call": {"name": "tool", "arguments": ""}}),
+        delta({"function_call": {"arguments": "{"}}),
+        delta({"function_call": {"arguments": "}"}}),
+        delta({}, "function_call"),
+        b"data: [DONE]\n\n",
+    ]
+    assert decoded(OpenAIStreamDecoder(strict=True), pieces) == [
+        ToolCallBeginChunk("call-0", "tool"),
+        ToolCallDeltaChunk("call-0", "{"),
+        ToolCallDeltaChunk("call-0", "}"),
+        ToolCallDeltaChunk("call-0", "", is_final=True),
+        MessageFinishChunk("tool-calls"),
+    ]
+
+
+def test_openai_finish_reason_of_no_text_completes_no_arguments() -> None:
+    pieces = [delta({"tool_calls": [openai_call(0, "1", "tool", "{")]}, "")]
+    pieces += [delta({"tool_calls": [openai_call(0, None, None, "}")]}, ""), delta({}, "tool_calls")]
+    assert decoded(OpenAIStreamDecoder(), pieces) == [
+        BEGIN,
+        ToolCallDeltaChunk("1", "{"),
+        ToolCallDeltaChunk("1", "}"),
+        FINAL,
+        MessageFinishChunk("tool-calls"),
+    ]
+
+
+@pytest.mark.parametrize("indexes", [(0, 1), (1, 0)])
+def test_openai_only_the_first_choice_is_read(indexes: tuple[int, int]) -> None:
+    text = {0: "a", 1: "other"}
+    data = event({"choices": [{"index": index, "delta": {"content": text[index]}} for index in indexes]})
+    stop = event({"choices": [{"index": index, "delta": {}, "finish_reason": "stop"} for index in indexes]})
+    decoder = OpenAIStreamDecoder()
+    assert decoded(decoder, [data, event({"choices": [{"index": 1, "delta": {"content": "b"}}]}), stop]) == [
+        TextDeltaChunk("a"),
+        STOPPED,
+    ]
+    assert decoder.skipped == 3
+
+    with pytest.raises(DecodeError, match="only the choice with index 0") as raised:
+        OpenAIStreamDecoder(strict=True).feed(data)
+    assert raised.value.chunks == [TextDeltaChunk("a")]
 
 
 def test_openai_arguments_after_the_finish_reason_are_ignored() -> None:
@@ -472,20 +582,44 @@ def test_openai_usage_beside_or_after_the_finish_reason() -> None:
         assert decoder.close() == []
 
 
+def test_openai_usage_in_each_chunk() -> None:
+    pieces = []
+    for count, text in enumerate(("a", "b"), start=1):
+        usage = {"prompt_tokens": 3, "completion_tokens": count, "total_tokens": 3 + count}
+        pieces.append(event({"choices": [{"index": 0, "delta": {"content": text}}], "usage": usage}))
+    pieces += [event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": None})]
+    wanted = [TextDeltaChunk("a"), TextDeltaChunk("b"), MessageFinishChunk("stop", 3, 2)]
+    assert decoded(OpenAIStreamDecoder(strict=True), [*pieces, b"data: [DONE]\n\n"]) == wanted
+
+
 @pytest.mark.parametrize(
     ("data", "wanted"),
     [
-        (event({"error": {"message": "broken", "code": 1}}), "broken"),
-        (event({"error": "broken"}), "broken"),
-        (event({"error": {}}), "Something went wrong."),
-        (b"event: error\n" + event({"message": "broken"}), "broken"),
+        (event({"error": {"message": "broken", "code": 1}}), ErrorChunk("broken", "1")),
+        (event({"error": {"message": "broken", "code": "rate_limit"}}), ErrorChunk("broken", "rate_limit")),
+        (event({"error": {"message": "broken", "code": True}}), ErrorChunk("broken")),
+        (event({"error": {"message": "broken", "type": "server_error", "code": None}}), ErrorChunk("broken")),
+        (event({"error": "broken"}), ErrorChunk("broken")),
+        (event({"error": {}}), ErrorChunk("Something went wrong.")),
+        (event({"error": {"message": 5}}), ErrorChunk("Something went wrong.")),
+        (event({"object": "error", "message": "broken", "code": 400}), ErrorChunk("broken", "400")),
+        # OpenRouter sends a choice beside it.
+        (
+            event({"error": {"code": 502, "message": "broken"}, "choices": [{"delta": {}, "finish_reason": "error"}]}),
+            ErrorChunk("broken", "502"),
+        ),
+        (b"event: error\n" + event({"message": "broken", "code": "c"}), ErrorChunk("broken", "c")),
+        (b"event: error\n" + event({"error": {"message": "broken"}}), ErrorChunk("broken")),
+        (b"event: error\n" + event("broken"), ErrorChunk("broken")),
+        (b"event: error\n" + event(None), ErrorChunk("Something went wrong.")),
+        (b"event: error\ndata: upstream timed out\n\n", ErrorChunk("upstream timed out")),
     ],
 )
-def test_openai_error_ends_the_stream(data: bytes, wanted: str) -> None:
+def test_openai_error_ends_the_stream(data: bytes, wanted: ErrorChunk) -> None:
     chunks = decoded(
         OpenAIStreamDecoder(strict=True), [delta({"content": "a"}) + data + STOP + delta({"content": "b"})]
     )
-    assert chunks == [TextDeltaChunk("a"), ErrorChunk(wanted)]
+    assert chunks == [TextDeltaChunk("a"), wanted]
 
 
 @pytest.mark.parametrize(
@@ -501,6 +635,7 @@ def test_openai_error_ends_the_stream(data: bytes, wanted: str) -> None:
         {"choices": [{"delta": {"tool_calls": {"index": 0}}}]},
         {"choices": [{"delta": {"tool_calls": [{"index": "0"}]}}]},
         {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": 1}]}}]},
+        {"choices": [{"delta": {"function_call": "f"}}]},
         {"choices": [{"delta": {}, "finish_reason": 1}]},
     ],
 )
