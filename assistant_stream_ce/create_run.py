@@ -149,6 +149,11 @@ class AssistantStream:
         self._take()
         return AsyncReader(self._run, self._owner)
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the stream was left before the callback had ended."""
+        return self._run.link.cancellation.signal.is_set()
+
     def cancel(self) -> None:
         """Leave the stream without waiting: the callback is told at once. From any thread, also in a loop.
 

@@ -14,6 +14,7 @@ __all__ = (
     "MissingExtraError",
     "RunCancelled",
     "RunEndedError",
+    "RunFailedError",
     "StateError",
     "StreamUsageError",
     "ToolCallError",
@@ -36,6 +37,18 @@ class StreamUsageError(AssistantStreamError, RuntimeError):
 
 class RunEndedError(AssistantStreamError, RuntimeError):
     """A controller was used after its run had ended, so nobody could receive the chunk."""
+
+
+class RunFailedError(AssistantStreamError, RuntimeError):
+    """A stream told of an error where a whole answer was wanted. The text is the error's, as the user may read it.
+
+    Attributes:
+        code: the word by which programs know the error, or None.
+    """
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ToolCallError(AssistantStreamError, ValueError):

@@ -35,6 +35,7 @@ __all__ = (
     "loads",
     "plain",
     "weight",
+    "whole_text",
 )
 
 #: Any value that JSON can hold. Spelled as `Any` because Python cannot say it without casts at each use.
@@ -87,6 +88,11 @@ def dumps_text(text: str) -> bytes:
     if not isinstance(text, str):
         raise TypeError(f"a str is wanted, not {type(text).__name__}")
     return dumps_text(str.__str__(text))
+
+
+def whole_text(text: str) -> str:
+    """Return a text that is valid UTF-8: halves of a surrogate pair are joined, and single ones become U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def loads(data: bytes | str) -> JSON:

@@ -259,6 +259,25 @@ def test_close_after_the_end_does_nothing() -> None:
     assert ending.results == [RunResult("completed")]
 
 
+def test_a_stream_tells_whether_it_was_left() -> None:
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+
+    def stay(controller: RunController) -> None:
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync()
+
+    whole, half, unread = create_run(run), create_run(stay), create_run(run)
+    list(whole)
+    whole.close()
+    next(iter(half))
+    assert not half.is_cancelled
+    half.close()
+    with unread:
+        pass
+    assert [stream.is_cancelled for stream in (whole, half, unread)] == [False, True, True]
+
+
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("reader", READER_KINDS)
 def test_an_unfinished_stream_that_nobody_refers_to_is_left(kind: str, reader: str) -> None:

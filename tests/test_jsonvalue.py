@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant_stream_ce.jsonvalue import clone, dumps, dumps_text, loads, plain, weight
+from assistant_stream_ce.jsonvalue import clone, dumps, dumps_text, loads, plain, weight, whole_text
 
 
 class Colour(enum.Enum):
@@ -165,6 +165,14 @@ def test_two_halves_of_a_surrogate_pair_are_escapes_that_join() -> None:
     high, low = "\ud83d", "\ude00"
     assert dumps_text(high) == rb'"\ud83d"'
     assert json.loads(dumps_text(high)[:-1] + dumps_text(low)[1:]) == "😀"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("", ""), ("a\U0001f600", "a\U0001f600"), ("\ud83d\ude00", "\U0001f600"), ("a\ud83db", "a\ufffdb")],
+)
+def test_whole_text(text: str, wanted: str) -> None:
+    assert whole_text(text) == wanted
 
 
 def test_dumps_leaves_out_keys_that_clients_refuse() -> None:

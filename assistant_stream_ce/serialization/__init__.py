@@ -7,6 +7,7 @@ from assistant_stream_ce.serialization.base import EncodedStream, Encoder
 from assistant_stream_ce.serialization.data_stream import DataStreamEncoder
 from assistant_stream_ce.serialization.data_stream_decoder import DataStreamDecoder
 from assistant_stream_ce.serialization.decoding import Decoder, decode
+from assistant_stream_ce.serialization.openai_completion import completion
 from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
 from assistant_stream_ce.serialization.openai_stream_decoder import OpenAIStreamDecoder
 from assistant_stream_ce.serialization.plain_text import PlainTextEncoder
@@ -25,5 +26,6 @@ __all__ = (
     "OpenAIStreamEncoder",
     "PlainTextEncoder",
     "UIMessageStreamEncoder",
+    "completion",
     "decode",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assistant_stream_ce import chunks
+from assistant_stream_ce.jsonvalue import whole_text
 from assistant_stream_ce.serialization import doorway
 from assistant_stream_ce.serialization.base import Encoder
 
@@ -28,7 +29,7 @@ class PlainTextEncoder(Encoder):
 
     def finish(self) -> bytes:
         """Write what is left: U+FFFD for half a character."""
-        return _as_utf8(self._half)
+        return whole_text(self._half).encode()
 
     def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
         text = self._half + chunk.text_delta
@@ -36,12 +37,7 @@ class PlainTextEncoder(Encoder):
             return text.encode()
         except UnicodeEncodeError:
             self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-            return _as_utf8(text.removesuffix(self._half))
-
-
-def _as_utf8(text: str) -> bytes:
-    """Return a text as UTF-8: pairs of surrogates are joined, and single ones replaced."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+            return whole_text(text.removesuffix(self._half)).encode()
 
 
 # The response is imported when it is first asked for.
