@@ -6,7 +6,10 @@ last, an error has the shape that clients raise, and what the format has no word
 
 from __future__ import annotations
 
+import functools
 import json
+import random
+from typing import Any
 
 import pytest
 
@@ -32,8 +35,11 @@ from assistant_stream_ce import (
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
+    create_run,
 )
 from assistant_stream_ce.serialization import OpenAIStreamEncoder
+from tests.conformance.conversations import ModelError, conversation, perform
+from tests.conformance.test_any_chunks import random_chunk
 
 HEAD = 'data: {"id":"c1","object":"chat.completion.chunk","created":1700000000,"model":"m1","choices":['
 DONE = b"data: [DONE]\n\n"
@@ -281,3 +287,85 @@ def test_error_has_the_shape_that_clients_raise() -> None:
 def test_after_an_error_there_is_no_finish_reason() -> None:
     said = TextDeltaChunk("a"), ErrorChunk("boom")
     assert encode(*said, finish=True, include_usage=True) == ROLE + delta('{"content":"a"}') + ERROR + DONE
+
+
+# --- What holds of any chunks -----------------------------------------------------------------------
+
+
+def conversed(seed: int) -> list[AssistantStreamChunk]:
+    """Return the chunks of a random conversation."""
+    chunks: list[AssistantStreamChunk] = []
+    said = conversation(seed)
+    try:
+        for chunk in create_run(functools.partial(perform, said), state=said.state):
+            chunks.append(chunk)
+    except ModelError:
+        pass
+    return chunks
+
+
+def in_any_order(seed: int) -> list[AssistantStreamChunk]:
+    """Return chunks that no controller has put in order."""
+    dice = random.Random(seed)
+    return [random_chunk(dice) for _ in range(dice.choice((1, 5, 40)))]
+
+
+@pytest.mark.parametrize("include_usage", [False, True])
+@pytest.mark.parametrize("make_chunks", [conversed, in_any_order])
+def test_every_stream_is_what_the_clients_demand(make_chunks: Any, include_usage: bool) -> None:
+    for seed in range(150):
+        chunks = make_chunks(seed)
+        data = encode(*chunks, finish=True, include_usage=include_usage)
+        *lines, done, rest = data.decode().split("\n\n")
+        assert (done, rest) == ("data: [DONE]", "")
+        events = [json.loads(line.removeprefix("data: ")) for line in lines]
+        errors = [event for event in events if "error" in event]
+        assert bool(errors) == any(isinstance(chunk, ErrorChunk) for chunk in chunks)
+        told = [event for event in events if "error" not in event]
+        assert_identified(told)
+        if not errors:
+            assert [event["choices"] == [] for event in told].count(True) == include_usage
+            if include_usage:
+                assert told.pop()["usage"].keys() == {"prompt_tokens", "completion_tokens", "total_tokens"}
+        assert_choices([event["choices"] for event in told], has_failed=bool(errors))
+
+
+def assert_identified(events: list[dict[str, Any]]) -> None:
+    """Hold that every event names the same completion."""
+    names = ("id", "object", "created", "model")
+    assert {tuple(event[name] for name in names) for event in events} <= {
+        ("c1", "chat.completion.chunk", 1700000000, "m1")
+    }
+
+
+def assert_choices(choices: list[list[dict[str, Any]]], has_failed: bool) -> None:
+    """Hold what must be true of the choices of one stream: one each, the role first, the finish reason last."""
+    assert all(len(one) == 1 and one[0]["index"] == 0 for one in choices)
+    deltas = [one[0]["delta"] for one in choices]
+    assert [number for number, delta in enumerate(deltas) if "role" in delta] == ([0] if deltas else [])
+    reasons = [one[0]["finish_reason"] for one in choices]
+    if has_failed:
+        assert not any(reasons)
+    else:
+        assert reasons[-1] in ("stop", "length", "tool_calls", "content_filter")
+        assert not any(reasons[:-1])
+        assert deltas[-1] == {}
+    assert_calls([call for delta in deltas for call in delta.get("tool_calls", ())], has_failed)
+
+
+def assert_calls(pieces: list[dict[str, Any]], has_failed: bool) -> None:
+    """Hold that calls are numbered without gaps, begin once, and have arguments at the end."""
+    arguments: dict[int, str] = {}
+    ids: list[str] = []
+    for piece in pieces:
+        if "id" in piece:
+            assert piece["index"] == len(arguments)
+            assert piece["type"] == "function"
+            assert isinstance(piece["function"]["name"], str)
+            ids.append(piece["id"])
+        else:
+            assert piece["index"] in arguments
+            assert piece.keys() == {"index", "function"}
+        arguments[piece["index"]] = arguments.get(piece["index"], "") + piece["function"]["arguments"]
+    assert len(set(ids)) == len(ids) == len(arguments)
+    assert has_failed or all(arguments.values())
