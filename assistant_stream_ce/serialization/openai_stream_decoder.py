@@ -54,7 +54,7 @@ class OpenAIStreamDecoder(Decoder):
             yield _error_of(self._json_or_text(frame.data))
             return
         value: dict[str, JSON] = checked(self._json(frame.data), dict)
-        if value.get("error") is not None or value.get("object") == "error":
+        if value.get("error") not in (None, False, "") or value.get("object") == "error":
             self._is_done = True
             yield _error_of(value)
             return

@@ -388,6 +388,8 @@ STOPPED = MessageFinishChunk("stop")
         # Both names of the reasoning at once, as some servers send it while they change from one to the other.
         (delta({"reasoning_content": "a", "reasoning": "a"}), [ReasoningDeltaChunk("a")]),
         (delta({"content": None, "refusal": None, "tool_calls": None, "function_call": None, "reasoning": None}), []),
+        # No error in each chunk.
+        (event({"error": "", "choices": [{"delta": {"content": "a"}}]}), [TextDeltaChunk("a")]),
         # A finish reason that is no text yet.
         (delta({"content": "a"}, ""), [TextDeltaChunk("a")]),
         # Azure: what its filters say of the prompt comes first, and what they say of the answer between.
