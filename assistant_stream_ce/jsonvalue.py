@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -31,6 +32,7 @@ __all__ = (
     "copy_plain",
     "dumps",
     "dumps_text",
+    "has_refused_key",
     "key_text",
     "loads",
     "plain",
@@ -51,6 +53,14 @@ _DEEPEST = 200
 ATOMS = frozenset({str, bool, type(None)})
 
 _SUSPECT_KEYS = frozenset({"__proto__", "constructor"})
+
+# The same as JSON text may spell them.
+_SUSPECT_TEXT = re.compile(
+    b"|".join(
+        b'"%b"' % b"".join(rb"(?:%c|\\u(?i:%04x))" % (letter, letter) for letter in key.encode())
+        for key in sorted(_SUSPECT_KEYS)
+    )
+)
 
 # A larger integer parses to Infinity in JavaScript.
 _LARGEST = int(sys.float_info.max)
@@ -111,6 +121,24 @@ def loads(data: bytes | str) -> JSON:
         return plain(value)
     except (RecursionError, TypeError):
         raise ValueError(f"nested more than {_DEEPEST} deep") from None
+
+
+def has_refused_key(data: bytes) -> bool:
+    """Return whether a JSON text has a key that guarding clients refuse and `loads` leaves out; False for no JSON."""
+    if _SUSPECT_TEXT.search(data) is None:
+        return False
+    has_found = False
+
+    def note(value: dict[str, JSON]) -> dict[str, JSON]:
+        nonlocal has_found
+        has_found |= "__proto__" in value or _has_prototype(value.get("constructor"))
+        return value
+
+    try:
+        json.loads(data, object_hook=note)
+    except (ValueError, RecursionError):
+        return False
+    return has_found
 
 
 def plain(value: object, name: str = "value") -> JSON:

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant_stream_ce.jsonvalue import clone, dumps, dumps_text, loads, plain, weight, whole_text
+from assistant_stream_ce.jsonvalue import clone, dumps, dumps_text, has_refused_key, loads, plain, weight, whole_text
 
 
 class Colour(enum.Enum):
@@ -221,3 +221,22 @@ def test_loads(data: bytes, wanted: object) -> None:
 def test_loads_refuses(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         loads(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "is_refused"),
+    [
+        (b'[{"__proto__" :1}]', True),
+        (b'{"\\u005f_pro\\u0074o_\\u005F":1}', True),
+        (b'{"a":{"constructor":{"prototype":null}}}', True),
+        (b'{"constructor":{"a":1}}', False),
+        (b'{"constructor":["prototype"]}', False),
+        (b'{"a":"\\"__proto__\\":"}', False),
+        (b'{"__proto":1,"prototype":1}', False),
+        (b'{"__proto__":', False),
+        (b'{"__proto__":"\xff"}', False),
+        (b'{"__proto__":' + b"[" * 100_000, False),
+    ],
+)
+def test_refused_keys_are_found_in_a_text(data: bytes, is_refused: bool) -> None:
+    assert has_refused_key(data) is is_refused

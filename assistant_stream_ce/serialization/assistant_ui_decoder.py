@@ -34,8 +34,13 @@ class AssistantUIDecoder(Decoder):
     def _begin(self, chunk: chunks.ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
         if chunk.tool_call_id in self._calls:
             raise BadFrameError("the tool call has begun before")
-        self._calls[chunk.tool_call_id] = CallRecord(chunk.tool_call_id, len(self._calls))
+        self._record(chunk.tool_call_id)
         self._open[chunk.tool_call_id] = None
+        yield chunk
+
+    def _whole(self, chunk: chunks.ToolCallChunk) -> Iterator[AssistantStreamChunk]:
+        """Pass on a call, not known before, that comes whole."""
+        self._record(chunk.tool_call_id)
         yield chunk
 
     def _arguments(self, chunk: chunks.ToolCallDeltaChunk) -> Iterator[AssistantStreamChunk]:
@@ -49,7 +54,12 @@ class AssistantUIDecoder(Decoder):
     def _result(self, value: JSON) -> Iterator[AssistantStreamChunk]:
         # A tool that returned JavaScript's undefined has no field for it.
         chunk = chunk_of(chunks.ToolResultChunk, {"result": None, **checked(value, dict)})
-        record = self._known(chunk.tool_call_id)
+        self._known(chunk.tool_call_id)
+        yield from self._answer(chunk)
+
+    def _answer(self, chunk: chunks.ToolResultChunk) -> Iterator[AssistantStreamChunk]:
+        """Pass the first result of a call on; it may be a call of an earlier message."""
+        record = self._record(chunk.tool_call_id)
         if not record.has_result:
             record.has_result = True
             self._open.pop(chunk.tool_call_id, None)
@@ -60,6 +70,13 @@ class AssistantUIDecoder(Decoder):
         for call_id in self._open:
             yield chunks.ToolCallDeltaChunk(call_id, "", is_final=True)
         self._open.clear()
+
+    def _record(self, call_id: str) -> CallRecord:
+        """Return the record of a call, made if it is new."""
+        record = self._calls.get(call_id)
+        if record is None:
+            record = self._calls[call_id] = CallRecord(call_id, len(self._calls))
+        return record
 
     def _known(self, call_id: str) -> CallRecord:
         record = self._calls.get(call_id)

@@ -16,6 +16,7 @@ from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
 from assistant_stream_ce.serialization.openai_stream_decoder import OpenAIStreamDecoder
 from assistant_stream_ce.serialization.plain_text import PlainTextEncoder
 from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamEncoder
+from assistant_stream_ce.serialization.ui_message_stream_decoder import UIMessageStreamDecoder
 
 __all__ = ("WIRES", "Wire")
 
@@ -35,7 +36,7 @@ WIRES: Mapping[str, Wire] = {
         Wire("data-stream", DataStreamEncoder, DataStreamDecoder),
         Wire("assistant-transport", AssistantTransportEncoder, AssistantTransportDecoder),
         Wire("openai", OpenAIStreamEncoder, OpenAIStreamDecoder),
-        Wire("ui-message-stream", UIMessageStreamEncoder, None),
+        Wire("ui-message-stream", UIMessageStreamEncoder, UIMessageStreamDecoder),
         Wire("ag-ui", AGUIEncoder, None),
         Wire("plain-text", PlainTextEncoder, None),
     )

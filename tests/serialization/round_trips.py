@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,14 +13,20 @@ import msgspec
 from assistant_stream_ce import (
     AssistantStreamChunk,
     ErrorChunk,
+    FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    SourceChunk,
     StepFinishChunk,
+    StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
+    UpdateStateChunk,
 )
+from assistant_stream_ce.jsonvalue import dumps, loads
 from assistant_stream_ce.serialization import (
     AssistantTransportDecoder,
     AssistantTransportEncoder,
@@ -29,7 +36,11 @@ from assistant_stream_ce.serialization import (
     Encoder,
     OpenAIStreamDecoder,
     OpenAIStreamEncoder,
+    UIMessageStreamDecoder,
+    UIMessageStreamEncoder,
 )
+from assistant_stream_ce.serialization.ending import Ending
+from assistant_stream_ce.serialization.ui_message_stream import _applied
 from tests.conformance.conversations import joined, made_safe
 
 
@@ -42,6 +53,7 @@ WIRES: dict[str, tuple[Any, type[Decoder]]] = {
     "data-stream": (DataStreamEncoder, DataStreamDecoder),
     "assistant-transport": (AssistantTransportEncoder, AssistantTransportDecoder),
     "openai": (openai_encoder, OpenAIStreamDecoder),
+    "ui-message-stream": (UIMessageStreamEncoder, UIMessageStreamDecoder),
 }
 
 
@@ -137,7 +149,13 @@ class _Arrival:
 
 def arrived(wire: str, sent: Iterable[AssistantStreamChunk]) -> list[AssistantStreamChunk]:
     """Return the chunks that must arrive of what was sent on a wire."""
-    chunks = _openai(sent) if wire == "openai" else _assistant_ui(_Arrival(wire), sent)
+    match wire:
+        case "openai":
+            chunks = _openai(sent)
+        case "ui-message-stream":
+            chunks = _UIMessageStream().read(sent)
+        case _:
+            chunks = _assistant_ui(_Arrival(wire), sent)
     return [same(type(chunk)(*map(made_safe, msgspec.structs.astuple(chunk)))) for chunk in chunks]
 
 
@@ -201,3 +219,153 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
         if finish.input_tokens or finish.output_tokens:
             usage = [finish.input_tokens, finish.output_tokens]
     yield MessageFinishChunk(reason, *usage)
+
+
+@dataclass
+class _UICall(_Call):
+    text: str = ""
+    is_told: bool = False
+
+
+class _UIMessageStream:
+    """Follows the parts and calls of one UI message stream."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, _UICall] = {}
+        self.ending = Ending()
+        self.state: Any = None
+        # What the next delta extends, and whether reasoning was the last part.
+        self.open_kind: tuple[str, str | None] | None = None
+        self.is_after_reasoning = False
+        self.waiting_steps: list[StepStartChunk] = []
+
+    def read(self, sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChunk]:
+        for chunk in sent:
+            yield from self.one(chunk)
+        yield from self.end_parts()
+        reason, waits = self.ending.reason, any(not call.has_result for call in self.calls.values())
+        if reason is None:
+            reason = "error" if self.ending.has_failed else "tool-calls" if waits else "unknown"
+        elif reason not in ("stop", "length", "content-filter", "tool-calls", "error"):
+            reason = "other"
+        yield MessageFinishChunk(reason, *self.ending.usage)
+
+    def one(self, chunk: AssistantStreamChunk) -> Iterator[AssistantStreamChunk]:
+        match chunk:
+            case TextDeltaChunk(text_delta=text, parent_id=parent_id):
+                yield from self.start("text", parent_id)
+                yield TextDeltaChunk(text)
+            case ReasoningDeltaChunk(reasoning_delta=text, parent_id=parent_id):
+                yield from self.start("reasoning", parent_id)
+                yield ReasoningDeltaChunk(text)
+            case ToolCallBeginChunk():
+                yield from self.begin(chunk.tool_call_id, chunk.tool_name)
+            case ToolCallDeltaChunk(tool_call_id=call_id, args_text_delta=text):
+                yield from self.begin(call_id, "unknown")
+                if self.calls[call_id].is_open:
+                    self.calls[call_id].text += text
+                    yield from [ToolCallDeltaChunk(call_id, text)] if text else []
+                    yield from self.close(call_id) if chunk.is_final else []
+            case ToolResultChunk():
+                yield from self.begin(chunk.tool_call_id, "unknown")
+                yield from self.result(chunk)
+            case SourceChunk(id=source_id, url=url, title=title):
+                self.end_text()
+                yield SourceChunk(source_id, url, title=title)
+            case FileChunk(data=data, mime_type=mime_type):
+                self.end_text()
+                yield FileChunk(data, mime_type)
+            case UpdateStateChunk(operations=operations):
+                for operation in operations:
+                    self.state = _applied(self.state, operation)
+                yield UpdateStateChunk([{"type": "set", "path": [], "value": copy.deepcopy(self.state)}])
+            case StepStartChunk():
+                self.waiting_steps.append(chunk)
+                yield from self.steps()
+            case StepFinishChunk():
+                self.ending.add_step(chunk)
+                yield from self.end_parts()
+                self.end_text()
+                yield chunk
+            case MessageFinishChunk():
+                self.ending.set_message(chunk)
+                yield from self.end_parts()
+            case ErrorChunk():
+                self.ending.has_failed = True
+                yield from self.end_parts()
+                self.end_text()
+                yield chunk
+            case _:
+                yield chunk
+
+    def start(self, kind: str, parent_id: str | None) -> Iterator[AssistantStreamChunk]:
+        is_new = self.open_kind != (kind, parent_id)
+        if is_new and kind == "reasoning" and self.is_after_reasoning:
+            yield ReasoningPartChunk()
+        self.open_kind, self.is_after_reasoning = (kind, parent_id), kind == "reasoning"
+
+    def end_text(self) -> None:
+        self.open_kind, self.is_after_reasoning = None, False
+
+    def begin(self, call_id: str, name: str) -> Iterator[AssistantStreamChunk]:
+        if call_id not in self.calls:
+            self.end_text()
+            self.calls[call_id] = _UICall()
+            yield ToolCallBeginChunk(call_id, name)
+
+    def close(self, call_id: str) -> Iterator[AssistantStreamChunk]:
+        call = self.calls[call_id]
+        if call.is_open:
+            call.is_open = False
+            if not call.text:
+                yield from self.tell(call_id, "{}")
+            elif _is_json(call.text):
+                yield from self.tell(call_id)
+
+    def tell(self, call_id: str, text: str = "") -> Iterator[AssistantStreamChunk]:
+        if not self.calls[call_id].is_told:
+            self.calls[call_id].is_told = True
+            yield ToolCallDeltaChunk(call_id, text, is_final=True)
+            yield from self.steps()
+
+    def steps(self) -> Iterator[AssistantStreamChunk]:
+        if self.waiting_steps and all(call.is_told for call in self.calls.values()):
+            self.end_text()
+            yield from self.waiting_steps
+            self.waiting_steps.clear()
+
+    def result(self, chunk: ToolResultChunk) -> Iterator[AssistantStreamChunk]:
+        call_id, result = chunk.tool_call_id, chunk.result
+        call = self.calls[call_id]
+        yield from self.close(call_id)
+        if chunk.is_error and not isinstance(result, str):
+            result = dumps(result).decode()
+        arrived = ToolResultChunk(call_id, result, is_error=chunk.is_error)
+        is_second, call.has_result = call.has_result, True
+        if chunk.is_error and not call.is_told:
+            # In one frame with the arguments, which the steps follow.
+            told = self.tell(call_id)
+            yield next(told)
+            yield arrived
+            yield from told
+            return
+        yield from self.tell(call_id)
+        if not is_second:
+            yield arrived
+
+    def end_parts(self) -> Iterator[AssistantStreamChunk]:
+        self.open_kind = None
+        for call_id in self.calls:
+            yield from self.close(call_id)
+        for call_id, call in self.calls.items():
+            if not call.is_told:
+                error = "The arguments of this call are not valid JSON."
+                yield from self.result(ToolResultChunk(call_id, error, is_error=True))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        loads(text)
+    except ValueError:
+        return False
+    return True

@@ -39,6 +39,7 @@ from assistant_stream_ce.serialization import (
     DataStreamEncoder,
     Decoder,
     OpenAIStreamDecoder,
+    UIMessageStreamDecoder,
     decode,
 )
 from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
@@ -66,6 +67,8 @@ def hello(make_decoder: type[Decoder]) -> bytes:
         return b'0:"hello"\n'
     if make_decoder is OpenAIStreamDecoder:
         return delta({"content": "hello"})
+    if make_decoder is UIMessageStreamDecoder:
+        return event({"type": "text-start", "id": "1"}) + event({"type": "text-delta", "id": "1", "delta": "hello"})
     return event({"type": "part-start", "part": {"type": "text"}}) + event(
         {"type": "text-delta", "path": [0], "textDelta": "hello"}
     )
@@ -654,6 +657,10 @@ GOOD_INPUTS = [
         ("ai-sdk-v4-data-stream", DataStreamDecoder),
         ("assistant-transport", AssistantTransportDecoder),
         ("openai-chat", OpenAIStreamDecoder),
+        ("ui-message-stream", UIMessageStreamDecoder),
+        ("ai-sdk-ui", UIMessageStreamDecoder),
+        ("ai-sdk-ui-v6", UIMessageStreamDecoder),
+        ("ai-sdk-ui-v5", UIMessageStreamDecoder),
     )
     for path in sorted((Path(conformance.__file__).parent / "inputs" / "good").glob(f"{protocol}--*.txt"))
 ]
@@ -778,7 +785,7 @@ def test_last_frame_without_its_end(make_decoder: type[Decoder]) -> None:
     assert cut_decoder.skipped == 1
 
 
-@pytest.mark.parametrize("make_decoder", [AssistantTransportDecoder, OpenAIStreamDecoder])
+@pytest.mark.parametrize("make_decoder", [AssistantTransportDecoder, OpenAIStreamDecoder, UIMessageStreamDecoder])
 def test_missing_terminator(make_decoder: type[Decoder]) -> None:
     assert decoded(make_decoder(), [hello(make_decoder)]) == HELLO
     strict = make_decoder(strict=True)
@@ -788,7 +795,7 @@ def test_missing_terminator(make_decoder: type[Decoder]) -> None:
     assert raised.value.offset == len(hello(make_decoder))
 
 
-@pytest.mark.parametrize("make_decoder", [AssistantTransportDecoder, OpenAIStreamDecoder])
+@pytest.mark.parametrize("make_decoder", [AssistantTransportDecoder, OpenAIStreamDecoder, UIMessageStreamDecoder])
 def test_what_follows_the_terminator_is_ignored(make_decoder: type[Decoder]) -> None:
     data = hello(make_decoder) + b"data: [DONE]\n\n"
     rest = b"data: nonsense\n\n" + b"x" * 100
