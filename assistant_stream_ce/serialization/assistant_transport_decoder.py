@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.assistant_ui_decoder import AssistantUIDecoder, chunk_of, finish_of
+from assistant_stream_ce.serialization.assistant_ui_decoder import (
+    AssistantUIDecoder,
+    chunk_of,
+    finish_of,
+    reasoning_part_of,
+    source_of,
+)
 from assistant_stream_ce.serialization.decoding import BadFrameError, checked, optional_text
 from assistant_stream_ce.serialization.lines import Frame
 from assistant_stream_ce.serialization.sse import EventReader
@@ -36,6 +42,8 @@ class AssistantTransportDecoder(AssistantUIDecoder):
     def _prepare(self) -> None:
         super()._prepare()
         self._parts: list[_Part] = []
+        # The number of the text or reasoning part that the chunks so far have told last; -1 for none.
+        self._told = -1
 
     def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
         if frame.name not in ("", "message"):
@@ -55,11 +63,11 @@ class AssistantTransportDecoder(AssistantUIDecoder):
             case "part-start":
                 yield from self._start_part(checked(value.get("part"), dict, "part"))
             case "text-delta":
-                yield from self._delta(self._part(value), checked(value.get("textDelta"), str, "textDelta"))
+                yield from self._delta(self._number(value), checked(value.get("textDelta"), str, "textDelta"))
             case "tool-call-args-text-finish":
                 yield from self._finish_arguments(self._call_id(value))
             case "part-finish":
-                part = self._part(value)
+                part = self._parts[self._number(value)]
                 if part.kind == "tool-call":
                     yield from self._finish_arguments(part.id)
             case "result":
@@ -79,7 +87,7 @@ class AssistantTransportDecoder(AssistantUIDecoder):
                 yield from self._close_arguments()
                 yield message_finish
             case "error":
-                yield chunk_of(chunks.ErrorChunk, {"error": UNKNOWN_ERROR, **value})
+                yield _error(value)
             case "update-state":
                 yield from self._operations(value.get("operations"))
             case kind:
@@ -90,27 +98,43 @@ class AssistantTransportDecoder(AssistantUIDecoder):
         number = len(self._parts)
         self._parts.append(_CLOSED)
         match part.get("type"):
-            case "text" | "reasoning" as kind:
-                self._parts[number] = _Part(kind, optional_text(part, "parentId"))
+            case "text":
+                self._parts[number] = _Part("text", optional_text(part, "parentId"))
+            case "reasoning":
+                chunk = reasoning_part_of(part)
+                self._parts[number] = _Part("reasoning", chunk.parent_id)
+                if chunk.summary is not None:
+                    self._told = number
+                    yield chunk
             case "tool-call":
                 begin = chunk_of(chunks.ToolCallBeginChunk, part)
                 yield from self._begin(begin)
                 self._parts[number] = _Part("tool-call", begin.tool_call_id)
+                self._told = -1
             case "source":
-                yield chunk_of(chunks.SourceChunk, part)
+                yield self._whole_part(source_of(part))
             case "file":
-                yield chunk_of(chunks.FileChunk, part)
+                yield self._whole_part(chunk_of(chunks.FileChunk, part))
             case "data":
-                # Named data as a part of the message; no chunk can say it.
-                pass
+                yield self._whole_part(chunk_of(chunks.DataPartChunk, part))
             case kind:
                 raise BadFrameError(f"a part of type {str(kind)[:40]!r} is unknown")
 
-    def _delta(self, part: _Part, text: str) -> Iterator[AssistantStreamChunk]:
+    def _whole_part(self, chunk: AssistantStreamChunk) -> AssistantStreamChunk:
+        self._told = -1
+        return chunk
+
+    def _delta(self, number: int, text: str) -> Iterator[AssistantStreamChunk]:
+        part = self._parts[number]
         match part:
             case ("text", parent_id):
+                self._told = number
                 yield chunks.TextDeltaChunk(text, parent_id)
             case ("reasoning", parent_id):
+                if self._told not in (-1, number) and self._parts[self._told] == part:
+                    # The delta alone would extend the part before.
+                    yield chunks.ReasoningPartChunk(parent_id=parent_id)
+                self._told = number
                 yield chunks.ReasoningDeltaChunk(text, parent_id)
             case ("tool-call", str(call_id)):
                 yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, text))
@@ -121,14 +145,25 @@ class AssistantTransportDecoder(AssistantUIDecoder):
         assert call_id is not None
         yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, "", is_final=True))
 
-    def _part(self, value: dict[str, JSON]) -> _Part:
+    def _number(self, value: dict[str, JSON]) -> int:
         path: list[JSON] = checked(value.get("path"), list, "path")
         if len(path) != 1 or type(path[0]) is not int or not 0 <= path[0] < len(self._parts):
             raise BadFrameError("its path names no part")
-        return self._parts[path[0]]
+        number: int = path[0]
+        return number
 
     def _call_id(self, value: dict[str, JSON]) -> str:
-        kind, call_id = self._part(value)
+        kind, call_id = self._parts[self._number(value)]
         if kind != "tool-call" or call_id is None:
             raise BadFrameError("its path names no tool call")
         return call_id
+
+
+def _error(value: dict[str, JSON]) -> chunks.ErrorChunk:
+    """Return an error; a code or severity that the clients do not know takes nothing from its text."""
+    code, severity = value.get("code"), value.get("severity")
+    return chunks.ErrorChunk(
+        checked(value.get("error", UNKNOWN_ERROR), str, "error"),
+        code if isinstance(code, str) else None,
+        severity if severity in get_args(chunks.Severity) else None,
+    )

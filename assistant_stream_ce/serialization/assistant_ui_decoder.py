@@ -11,11 +11,11 @@ import msgspec
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder, checked, token_count
+from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder, checked, optional_text, token_count
 from assistant_stream_ce.serialization.tool_calls import CallRecord
 from assistant_stream_ce.state.operations import is_safe
 
-__all__ = ("AssistantUIDecoder", "chunk_of", "finish_of")
+__all__ = ("AssistantUIDecoder", "chunk_of", "finish_of", "reasoning_part_of", "source_of")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -106,6 +106,19 @@ def chunk_of(kind: type[T], value: JSON) -> T:
         BadFrameError: a field is missing or has a wrong type.
     """
     return kind(*msgspec.structs.astuple(_convert(value, _on_the_wire(kind))))
+
+
+def source_of(value: JSON) -> chunks.SourceChunk | chunks.SourceDocumentChunk:
+    """Return the chunk of a source, which has a URL or is a document."""
+    fields: dict[str, JSON] = checked(value, dict)
+    if fields.get("sourceType") == "document" and fields.get("url") is None:
+        return chunk_of(chunks.SourceDocumentChunk, fields)
+    return chunk_of(chunks.SourceChunk, fields)
+
+
+def reasoning_part_of(fields: dict[str, JSON]) -> chunks.ReasoningPartChunk:
+    """Return the chunk of a part of the reasoning that starts."""
+    return chunks.ReasoningPartChunk(optional_text(fields, "unstable_summary"), optional_text(fields, "parentId"))
 
 
 def finish_of(kind: type[T], value: JSON) -> T:

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON, dumps
-from assistant_stream_ce.serialization.assistant_ui_decoder import AssistantUIDecoder, chunk_of, finish_of
+from assistant_stream_ce.serialization.assistant_ui_decoder import (
+    AssistantUIDecoder,
+    chunk_of,
+    finish_of,
+    reasoning_part_of,
+    source_of,
+)
 from assistant_stream_ce.serialization.decoding import BadFrameError, checked
 from assistant_stream_ce.serialization.lines import Frame, LineReader
 
 __all__ = ("DataStreamDecoder",)
-
-# What the clients know and no chunk can say: redacted reasoning and its signature, the summary of a part of the
-# reasoning, named data as a part of the message.
-_WITHOUT_CHUNK = frozenset({b"i", b"j", b"aui-reasoning-part-start", b"aui-data"})
 
 
 class DataStreamDecoder(AssistantUIDecoder):
@@ -36,6 +38,8 @@ class DataStreamDecoder(AssistantUIDecoder):
                 yield chunks.TextDeltaChunk(checked(value, str))
             case b"g":
                 yield chunks.ReasoningDeltaChunk(checked(value, str))
+            case b"j":
+                yield chunk_of(chunks.ReasoningSignatureChunk, value)
             case b"b":
                 yield from self._begin(chunk_of(chunks.ToolCallBeginChunk, value))
             case b"c":
@@ -45,7 +49,7 @@ class DataStreamDecoder(AssistantUIDecoder):
             case b"a":
                 yield from self._result(value)
             case b"h":
-                yield chunk_of(chunks.SourceChunk, value)
+                yield source_of(value)
             case b"k":
                 yield chunk_of(chunks.FileChunk, value)
             case b"2":
@@ -70,15 +74,22 @@ class DataStreamDecoder(AssistantUIDecoder):
                 yield chunk_of(chunks.TextDeltaChunk, value)
             case b"aui-reasoning-delta":
                 yield chunk_of(chunks.ReasoningDeltaChunk, value)
+            case b"aui-reasoning-part-start":
+                yield reasoning_part_of(checked(value, dict))
+            case b"aui-data":
+                yield chunk_of(chunks.DataPartChunk, value)
+            case b"i":
+                # Redacted reasoning: no chunk can say it.
+                pass
             case _:
-                if code not in _WITHOUT_CHUNK:
-                    raise BadFrameError("its code is unknown")
+                raise BadFrameError("its code is unknown")
 
     def _whole_call(self, value: JSON) -> Iterator[AssistantStreamChunk]:
         """Read a call that comes at once, or repeats at its end what came in pieces."""
-        begin = chunk_of(chunks.ToolCallBeginChunk, value)
-        args: JSON = checked(value.get("args"), dict, "args")
-        if begin.tool_call_id not in self._calls:
-            yield from self._begin(begin)
-        text = "" if self._known(begin.tool_call_id).has_args else dumps(args).decode()
-        yield from self._arguments(chunks.ToolCallDeltaChunk(begin.tool_call_id, text, is_final=True))
+        call = chunk_of(chunks.ToolCallChunk, value)
+        record = self._calls.get(call.tool_call_id)
+        if record is None:
+            yield from self._whole(call)
+        else:
+            text = "" if record.has_args else dumps(call.args).decode()
+            yield from self._arguments(chunks.ToolCallDeltaChunk(call.tool_call_id, text, is_final=True))

@@ -21,11 +21,16 @@ from assistant_stream_ce import (
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -72,18 +77,24 @@ def random_chunk(dice: random.Random) -> AssistantStreamChunk:
     kinds: list[Callable[[], AssistantStreamChunk]] = [
         lambda: TextDeltaChunk(text, parent_id),
         lambda: ReasoningDeltaChunk(text, parent_id),
+        lambda: RefusalDeltaChunk(text, parent_id),
+        lambda: ReasoningPartChunk(dice.choice((None, text)), parent_id),
+        lambda: ReasoningSignatureChunk(text),
+        lambda: ToolCallChunk(call_id, text, {text: value}, parent_id),
         lambda: ToolCallBeginChunk(call_id, text, parent_id),
         lambda: ToolCallDeltaChunk(call_id, text, is_final=dice.random() < 0.3),
         lambda: ToolCallDeltaChunk(call_id, '{"a":', is_final=dice.random() < 0.3),
-        lambda: ToolResultChunk(call_id, value, value, dice.random() < 0.5),
+        lambda: ToolResultChunk(call_id, value, value, dice.random() < 0.5, dice.choice((None, [value]))),
         lambda: SourceChunk(text, text, title=dice.choice((None, text)), parent_id=parent_id),
-        lambda: FileChunk(text, text, parent_id),
+        lambda: SourceDocumentChunk(text, text, text, dice.choice((None, text)), parent_id),
+        lambda: FileChunk(text, text, parent_id, dice.choice((None, text))),
+        lambda: DataPartChunk(text, value, dice.choice((None, "i")), dice.random() < 0.3, parent_id),
         lambda: DataChunk(value),
         lambda: AnnotationsChunk([value, text]),
         lambda: StepStartChunk(text),
         lambda: StepFinishChunk(text, 1, 2, dice.random() < 0.5),
         lambda: MessageFinishChunk(text, 1, 2),
-        lambda: ErrorChunk(text),
+        lambda: ErrorChunk(text, dice.choice((None, text)), dice.choice((None, "critical", "warning", "info"))),
         lambda: UpdateStateChunk([{"type": "set", "path": ["a", text or "b"], "value": value}]),
     ]
     # Only a set that the clients can apply: what they cannot, the controller refuses.
@@ -108,17 +119,21 @@ def test_clients_accept_chunks_in_any_order(protocol: str, fragment: int | None)
     for chunks, result in zip(sequences, decode_all(jobs), strict=True):
         assert result["status"] == 0, f"{result['error']} {result['warnings']} for {chunks}"
         if protocol != "openai-chat":
-            assert shown_texts(result["message"]) == written_texts(chunks)
+            assert shown_texts(result["message"]) == written_texts(chunks, has_summaries=protocol in ASSISTANT_UI)
 
 
-def written_texts(chunks: list[AssistantStreamChunk]) -> dict[str, str]:
-    """Return all text and all reasoning."""
-    return {
-        "text": joined("".join(chunk.text_delta for chunk in chunks if isinstance(chunk, TextDeltaChunk))),
-        "reasoning": joined(
-            "".join(chunk.reasoning_delta for chunk in chunks if isinstance(chunk, ReasoningDeltaChunk))
-        ),
-    }
+def written_texts(chunks: list[AssistantStreamChunk], *, has_summaries: bool) -> dict[str, str]:
+    """Return all text and all reasoning; where the format has no summaries they are its text too."""
+    text, reasoning = "", ""
+    for chunk in chunks:
+        match chunk:
+            case TextDeltaChunk(text_delta=delta) | RefusalDeltaChunk(refusal_delta=delta):
+                text += delta
+            case ReasoningDeltaChunk(reasoning_delta=delta):
+                reasoning += delta
+            case ReasoningPartChunk(summary=str(summary)) if summary and not has_summaries:
+                reasoning += f"{summary}\n\n"
+    return {"text": joined(text), "reasoning": joined(reasoning)}
 
 
 def shown_texts(message: dict[str, Any] | None) -> dict[str, str]:

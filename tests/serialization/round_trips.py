@@ -12,16 +12,22 @@ import msgspec
 
 from assistant_stream_ce import (
     AssistantStreamChunk,
+    DataChunk,
+    DataPartChunk,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -108,6 +114,11 @@ class _Arrival:
     def __init__(self, wire: str) -> None:
         self.wire = wire
         self.calls: dict[str, _Call] = {}
+        # On the assistant transport: how many parts there are, the type and parent of the one that the next delta
+        # extends, and the same with its number of the one that has arrived last.
+        self.parts = 0
+        self.growing: tuple[str, str | None] | None = None
+        self.told: tuple[str, str | None, int] | None = None
 
     def known(self, call_id: str) -> Iterator[AssistantStreamChunk]:
         if call_id not in self.calls:
@@ -116,6 +127,42 @@ class _Arrival:
     def begin(self, chunk: ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
         if chunk.tool_call_id not in self.calls:
             self.calls[chunk.tool_call_id] = _Call()
+            yield from self.other_part(chunk)
+
+    def whole(self, chunk: ToolCallChunk) -> Iterator[AssistantStreamChunk]:
+        if chunk.tool_call_id in self.calls:
+            return
+        if self.wire == "data-stream" and chunk.parent_id is None:
+            self.calls[chunk.tool_call_id] = _Call(is_open=False)
+            yield chunk
+            return
+        parent_id = None if self.wire == "openai" else chunk.parent_id
+        yield from self.begin(ToolCallBeginChunk(chunk.tool_call_id, chunk.tool_name, parent_id))
+        yield from self.delta(ToolCallDeltaChunk(chunk.tool_call_id, dumps(chunk.args).decode(), is_final=True))
+
+    def other_part(self, chunk: AssistantStreamChunk) -> Iterator[AssistantStreamChunk]:
+        self.parts += 1
+        self.growing = self.told = None
+        yield chunk
+
+    def grow(self, chunk: TextDeltaChunk | ReasoningDeltaChunk) -> Iterator[AssistantStreamChunk]:
+        growing = (chunk.type, chunk.parent_id)
+        if self.growing != growing:
+            self.growing = growing
+            self.parts += 1
+        told = (*growing, self.parts)
+        is_new = self.told is not None and self.told[:2] == growing and self.told != told
+        if is_new and isinstance(chunk, ReasoningDeltaChunk) and self.wire == "assistant-transport":
+            yield ReasoningPartChunk(None, chunk.parent_id)
+        self.told = told
+        yield chunk
+
+    def reasoning_part(self, chunk: ReasoningPartChunk) -> Iterator[AssistantStreamChunk]:
+        self.growing = ("reasoning-delta", chunk.parent_id)
+        self.parts += 1
+        if chunk.summary is not None:
+            self.told = (*self.growing, self.parts)
+        if chunk.summary is not None or self.wire == "data-stream":
             yield chunk
 
     def delta(self, chunk: ToolCallDeltaChunk) -> Iterator[AssistantStreamChunk]:
@@ -166,6 +213,24 @@ def _assistant_ui(arrival: _Arrival, sent: Iterable[AssistantStreamChunk]) -> It
                 yield from arrival.begin(chunk)
             case ToolCallDeltaChunk():
                 yield from arrival.delta(chunk)
+            case ToolCallChunk():
+                yield from arrival.whole(chunk)
+            case TextDeltaChunk() | ReasoningDeltaChunk():
+                yield from arrival.grow(chunk)
+            case RefusalDeltaChunk():
+                yield from arrival.grow(TextDeltaChunk(chunk.refusal_delta, chunk.parent_id))
+            case ReasoningPartChunk():
+                yield from arrival.reasoning_part(chunk)
+            case ReasoningSignatureChunk() if arrival.wire == "assistant-transport":
+                pass
+            case DataPartChunk(transient=True):
+                names = {"id": chunk.id, "parentId": chunk.parent_id}
+                known = {name: value for name, value in names.items() if value is not None}
+                yield DataChunk({"name": chunk.name, "data": chunk.data, **known})
+            case DataPartChunk() | SourceChunk() | SourceDocumentChunk() | FileChunk():
+                yield from arrival.other_part(chunk)
+            case ErrorChunk() if arrival.wire == "data-stream":
+                yield ErrorChunk(chunk.error)
             case ToolResultChunk(tool_call_id=call_id):
                 yield from arrival.known(call_id)
                 call = arrival.calls[call_id]
@@ -186,15 +251,34 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
     arrival = _Arrival("openai")
     finish: MessageFinishChunk | None = None
     usage = [0, 0]
+    has_begun = False
     for chunk in sent:
         match chunk:
-            case TextDeltaChunk(text_delta=text) if text:
-                yield TextDeltaChunk(text)
-            case ReasoningDeltaChunk(reasoning_delta=text) if text:
-                yield ReasoningDeltaChunk(text)
+            case TextDeltaChunk(text_delta=text):
+                has_begun = True
+                if text:
+                    yield TextDeltaChunk(text)
+            case RefusalDeltaChunk(refusal_delta=text):
+                has_begun = True
+                if text:
+                    yield RefusalDeltaChunk(text)
+            case ReasoningDeltaChunk(reasoning_delta=text):
+                has_begun = True
+                if text:
+                    yield ReasoningDeltaChunk(text)
+            case ReasoningPartChunk(summary=summary):
+                text = "\n\n" * has_begun + (f"{summary}\n\n" if summary else "")
+                if text:
+                    has_begun = True
+                    yield ReasoningDeltaChunk(text)
+            case ToolCallChunk():
+                has_begun = True
+                yield from arrival.whole(chunk)
             case ToolCallBeginChunk():
+                has_begun = True
                 yield from arrival.begin(ToolCallBeginChunk(chunk.tool_call_id, chunk.tool_name))
             case ToolCallDeltaChunk():
+                has_begun = True
                 yield from arrival.delta(chunk)
             case ToolResultChunk(tool_call_id=call_id) if call_id in arrival.calls:
                 arrival.calls[call_id].has_result = True
@@ -205,8 +289,8 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
             case MessageFinishChunk():
                 yield from arrival.close_all()
                 finish = chunk
-            case ErrorChunk(error=text):
-                yield ErrorChunk(text or "Something went wrong.")
+            case ErrorChunk(error=text, code=code):
+                yield ErrorChunk(text or "Something went wrong.", code)
                 return
     yield from arrival.close_all()
     for call_id in arrival.calls:
@@ -238,6 +322,7 @@ class _UIMessageStream:
         self.open_kind: tuple[str, str | None] | None = None
         self.is_after_reasoning = False
         self.waiting_steps: list[StepStartChunk] = []
+        self.data_ids: set[tuple[str, str]] = set()
 
     def read(self, sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChunk]:
         for chunk in sent:
@@ -252,12 +337,28 @@ class _UIMessageStream:
 
     def one(self, chunk: AssistantStreamChunk) -> Iterator[AssistantStreamChunk]:
         match chunk:
-            case TextDeltaChunk(text_delta=text, parent_id=parent_id):
+            case TextDeltaChunk(text, parent_id) | RefusalDeltaChunk(text, parent_id):
                 yield from self.start("text", parent_id)
                 yield TextDeltaChunk(text)
             case ReasoningDeltaChunk(reasoning_delta=text, parent_id=parent_id):
                 yield from self.start("reasoning", parent_id)
                 yield ReasoningDeltaChunk(text)
+            case ReasoningPartChunk(summary=summary, parent_id=parent_id):
+                self.open_kind = None
+                if summary:
+                    yield from self.start("reasoning", parent_id)
+                    yield ReasoningDeltaChunk(f"{summary}\n\n")
+            case ReasoningSignatureChunk():
+                if self.open_kind is None or self.open_kind[0] == "text":
+                    yield from self.start("reasoning", None)
+                self.open_kind = None
+                yield chunk
+            case ToolCallChunk(tool_call_id=call_id) if call_id not in self.calls:
+                self.end_text()
+                self.calls[call_id] = _UICall(is_open=False, is_told=True)
+                yield ToolCallChunk(call_id, chunk.tool_name, chunk.args)
+            case ToolCallChunk():
+                pass
             case ToolCallBeginChunk():
                 yield from self.begin(chunk.tool_call_id, chunk.tool_name)
             case ToolCallDeltaChunk(tool_call_id=call_id, args_text_delta=text):
@@ -272,9 +373,18 @@ class _UIMessageStream:
             case SourceChunk(id=source_id, url=url, title=title):
                 self.end_text()
                 yield SourceChunk(source_id, url, title=title)
-            case FileChunk(data=data, mime_type=mime_type):
+            case SourceDocumentChunk(source_id, media_type, title, filename):
                 self.end_text()
-                yield FileChunk(data, mime_type)
+                yield SourceDocumentChunk(source_id, media_type, title, filename)
+            case FileChunk(data=data, mime_type=mime_type, filename=filename):
+                self.end_text()
+                yield FileChunk(data, mime_type, filename=filename)
+            case DataPartChunk(name, data, part_id, is_transient):
+                if not is_transient and (name, part_id) not in self.data_ids:
+                    self.open_kind = None
+                    if part_id is not None:
+                        self.data_ids.add((name, part_id))
+                yield DataPartChunk(name, data, part_id, is_transient)
             case UpdateStateChunk(operations=operations):
                 for operation in operations:
                     self.state = _applied(self.state, operation)
@@ -294,7 +404,7 @@ class _UIMessageStream:
                 self.ending.has_failed = True
                 yield from self.end_parts()
                 self.end_text()
-                yield chunk
+                yield ErrorChunk(chunk.error)
             case _:
                 yield chunk
 

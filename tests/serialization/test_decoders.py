@@ -15,19 +15,24 @@ from assistant_stream_ce import (
     AssistantStreamChunk,
     AssistantStreamError,
     DataChunk,
+    DataPartChunk,
     DecodeError,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
     RefusalDeltaChunk,
     RunController,
     SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     StreamUsageError,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -126,8 +131,22 @@ HELLO: list[AssistantStreamChunk] = [TextDeltaChunk("hello")]
                 )
             ],
         ),
-        # Known, and there is no chunk for them.
-        (b'i:{"data":"x"}\nj:{"signature":"x"}\naui-data:{"name":"n","data":1}\naui-reasoning-part-start:{}\n', []),
+        (b'j:{"signature":"x"}\n', [ReasoningSignatureChunk("x")]),
+        (b"aui-reasoning-part-start:{}\n", [ReasoningPartChunk()]),
+        (
+            b'aui-reasoning-part-start:{"unstable_summary":"S","parentId":"p"}\n',
+            [ReasoningPartChunk("S", "p")],
+        ),
+        (b'aui-data:{"name":"n","data":null}\n', [DataPartChunk("n", None)]),
+        (b'aui-data:{"name":"n","data":1,"id":"i","parentId":"p"}\n', [DataPartChunk("n", 1, "i", parent_id="p")]),
+        (
+            b'h:{"sourceType":"document","id":"1","mediaType":"m","title":"t","filename":"f","parentId":"p"}\n',
+            [SourceDocumentChunk("1", "m", "t", "f", "p")],
+        ),
+        (b'h:{"sourceType":"document","id":"1","url":"u"}\n', [SourceChunk("1", "u", "document")]),
+        (b'k:{"data":"d","mimeType":"m","filename":"f"}\n', [FileChunk("d", "m", filename="f")]),
+        # Known, and there is no chunk for it.
+        (b'i:{"data":"x"}\n', []),
         (b"\n \n\r\n\t\n", []),
     ],
 )
@@ -208,7 +227,7 @@ WHOLE = b'9:{"toolCallId":"1","toolName":"tool","args":{"a":1}}\n'
 @pytest.mark.parametrize(
     ("before", "wanted"),
     [
-        (b"", [BEGIN, ToolCallDeltaChunk("1", '{"a":1}', is_final=True)]),
+        (b"", [ToolCallChunk("1", "tool", {"a": 1})]),
         (
             b'b:{"toolCallId":"1","toolName":"tool"}\n',
             [BEGIN, ToolCallDeltaChunk("1", '{"a":1}', is_final=True)],
@@ -221,6 +240,13 @@ WHOLE = b'9:{"toolCallId":"1","toolName":"tool","args":{"a":1}}\n'
 )
 def test_whole_call(before: bytes, wanted: list[AssistantStreamChunk]) -> None:
     assert decoded(DataStreamDecoder(strict=True), [before + WHOLE * 2]) == wanted
+
+
+def test_result_of_a_whole_call() -> None:
+    call = WHOLE.replace(b"}}", b'},"parentId":"p"}')
+    result = b'a:{"toolCallId":"1","result":2,"modelContent":["m"]}\n'
+    wanted = [ToolCallChunk("1", "tool", {"a": 1}, "p"), ToolResultChunk("1", 2, model_content=["m"])]
+    assert decoded(DataStreamDecoder(strict=True), [call + result]) == wanted
 
 
 @pytest.mark.parametrize(
@@ -292,7 +318,21 @@ CALL = part("tool-call", toolCallId="1", toolName="tool")
         ),
         ([part("source", sourceType="url", id="1", url="u", title="t")], [SourceChunk("1", "u", title="t")]),
         ([part("file", data="d", mimeType="m", parentId="p")], [FileChunk("d", "m", "p")]),
-        ([part("data", name="n", data=1), {"type": "part-finish", "path": [0]}], []),
+        ([part("file", data="d", mimeType="m", filename="f")], [FileChunk("d", "m", filename="f")]),
+        (
+            [part("source", sourceType="document", id="1", mediaType="m", title="t")],
+            [SourceDocumentChunk("1", "m", "t")],
+        ),
+        ([part("data", name="n", data=1), {"type": "part-finish", "path": [0]}], [DataPartChunk("n", 1)]),
+        ([part("data", name="n", data=None, id="i", parentId="p")], [DataPartChunk("n", None, "i", parent_id="p")]),
+        (
+            [part("reasoning", unstable_summary="S"), {"type": "text-delta", "path": [0], "textDelta": "a"}],
+            [ReasoningPartChunk("S"), ReasoningDeltaChunk("a")],
+        ),
+        (
+            [CALL, {"type": "result", "path": [0], "result": 1, "modelContent": ["m"]}],
+            [BEGIN, ToolResultChunk("1", 1, model_content=["m"])],
+        ),
         ([{"type": "data", "data": [1, 2]}], [DataChunk(1), DataChunk(2)]),
         ([{"type": "annotations", "path": [], "annotations": [1]}], [AnnotationsChunk([1])]),
         ([{"type": "step-start", "messageId": "m"}, {"type": "step-start"}], [StepStartChunk("m"), StepStartChunk("")]),
@@ -301,7 +341,8 @@ CALL = part("tool-call", toolCallId="1", toolName="tool")
             [CALL, {"type": "message-finish", "finishReason": "stop", "usage": {"inputTokens": 1, "outputTokens": 2}}],
             [BEGIN, FINAL, MessageFinishChunk("stop", 1, 2)],
         ),
-        ([{"type": "error", "error": "e", "code": "c"}], [ErrorChunk("e", "c")]),
+        ([{"type": "error", "error": "e", "code": "c", "severity": "info"}], [ErrorChunk("e", "c", "info")]),
+        ([{"type": "error", "error": "e", "code": 429, "severity": ["fatal"]}], [ErrorChunk("e")]),
         ([{"type": "error"}], [ErrorChunk("Something went wrong.")]),
         ([{"type": "update-state", "operations": []}], [UpdateStateChunk([])]),
     ],
@@ -326,6 +367,9 @@ def test_transport_event(values: list[Any], wanted: list[AssistantStreamChunk]) 
         part("tool-call"),
         part("text", parentId=1),
         part("source", id=1),
+        part("source", sourceType="document", id="1"),
+        part("data", name="n"),
+        part("reasoning", unstable_summary=1),
         {"type": "text-delta", "path": [7], "textDelta": "a"},
         {"type": "text-delta", "path": None, "textDelta": "a"},
         {"type": "text-delta", "textDelta": "a"},
@@ -356,6 +400,25 @@ def test_parts_that_cannot_be_read_are_counted() -> None:
     wanted = [BEGIN, ToolCallDeltaChunk("1", "a"), TextDeltaChunk("a")]
     assert decoded(decoder, [transport(*values, *deltas)]) == wanted
     assert decoder.skipped == 6
+
+
+def test_part_of_the_reasoning_is_told_where_its_text_would_extend_another() -> None:
+    starts = [part("reasoning"), part("reasoning"), part("reasoning"), part("reasoning", parentId="p"), part("text")]
+    said = [{"type": "text-delta", "path": [number], "textDelta": "a"} for number in (0, 0, 2, 3, 4, 2)]
+    reasoning = ReasoningDeltaChunk("a")
+    wanted = [
+        *(reasoning, reasoning, ReasoningPartChunk(), reasoning),
+        *(ReasoningDeltaChunk("a", "p"), TextDeltaChunk("a"), reasoning),
+    ]
+    assert decoded(AssistantTransportDecoder(strict=True), [transport(*starts, *said)]) == wanted
+
+
+@pytest.mark.parametrize("between", [CALL, part("file", data="d", mimeType="m"), part("data", name="n", data=1)])
+def test_text_after_another_part_needs_no_part_of_its_own(between: dict[str, Any]) -> None:
+    said = [{"type": "text-delta", "path": [number], "textDelta": "a"} for number in (0, 2)]
+    values = [part("reasoning"), said[0], between, part("reasoning"), said[1]]
+    chunks = decoded(AssistantTransportDecoder(strict=True), [transport(*values)])
+    assert not any(isinstance(chunk, ReasoningPartChunk) for chunk in chunks)
 
 
 def test_result_for_a_text() -> None:
