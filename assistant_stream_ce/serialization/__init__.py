@@ -1,6 +1,7 @@
 """The wires: encoders that write chunks as bytes, decoders that read them. No I/O, no framework, no clock."""
 
 from assistant_stream_ce.serialization.ag_ui import AGUIEncoder
+from assistant_stream_ce.serialization.ag_ui_decoder import AGUIDecoder
 from assistant_stream_ce.serialization.assistant_transport import AssistantTransportEncoder
 from assistant_stream_ce.serialization.assistant_transport_decoder import AssistantTransportDecoder
 from assistant_stream_ce.serialization.base import EncodedStream, Encoder
@@ -15,6 +16,7 @@ from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamE
 from assistant_stream_ce.serialization.ui_message_stream_decoder import UIMessageStreamDecoder
 
 __all__ = (
+    "AGUIDecoder",
     "AGUIEncoder",
     "AssistantTransportDecoder",
     "AssistantTransportEncoder",

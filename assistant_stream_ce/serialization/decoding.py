@@ -60,6 +60,8 @@ class Decoder(ABC):
     """
 
     _make_reader: ClassVar[type[Any]]
+    # Whether clients read a last frame whose end has not come.
+    _takes_unended: ClassVar[bool] = False
 
     def __init__(self, *, strict: bool = False, max_frame_bytes: int | None = MAX_FRAME_BYTES) -> None:
         if max_frame_bytes is not None and (not isinstance(max_frame_bytes, int) or isinstance(max_frame_bytes, bool)):
@@ -123,7 +125,7 @@ class Decoder(ABC):
         except FrameTooLargeError as error:
             self._fail(str(error), error.frame, found)
         if rest is not None and rest.data.strip():
-            if self._is_strict:
+            if self._is_strict and not self._takes_unended:
                 self._fail("the stream ended in the middle of it", rest, found)
             self._take(rest, found)
         try:

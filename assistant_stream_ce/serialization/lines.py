@@ -5,12 +5,16 @@ Each byte is looked at once, and only what is no whole line yet is kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 __all__ = ("Frame", "FrameTooLargeError", "LineReader")
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+# A line that only LF ends, or what there is of it.
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 # So much of a frame that is too large is kept, to show how it begins.
 _SHOWN_BYTES = 200
@@ -37,10 +41,13 @@ class LineReader:
 
     Args:
         max_bytes: how long a line may be; 0 for any length.
+        only_line_feeds: whether CR ends no line.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, only_line_feeds: bool = False) -> None:
         self._max_bytes = max_bytes
+        self._only_line_feeds = only_line_feeds
+        self._ends = b"\n" if only_line_feeds else b"\r\n"
         # The beginning of a line whose end has not come, and its place in the stream.
         self._pending = bytearray()
         self._offset = 0
@@ -58,10 +65,10 @@ class LineReader:
             # The other half of a CR LF, whose first half has ended the line.
             data = data[1:]
             self._offset += 1
-        self._is_after_return = data.endswith(b"\r")
+        self._is_after_return = data.endswith(b"\r") and not self._only_line_feeds
         # Of bytes it splits at LF, CR LF and CR only.
-        for piece in data.splitlines(keepends=True):
-            line = piece.rstrip(b"\r\n")
+        for piece in _LINE.findall(data) if self._only_line_feeds else data.splitlines(keepends=True):
+            line = piece.rstrip(self._ends)
             self._check(line)
             if len(line) == len(piece):
                 self._pending += piece

@@ -31,10 +31,11 @@ class EventReader:
 
     Args:
         max_bytes: how long a line, and the data of an event, may be; 0 for any length.
+        only_line_feeds: whether CR ends no line, as in one client.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        self._lines = LineReader(max_bytes)
+    def __init__(self, max_bytes: int, *, only_line_feeds: bool = False) -> None:
+        self._lines = LineReader(max_bytes, only_line_feeds=only_line_feeds)
         self._max_bytes = max_bytes
         # The event that has begun: where, its name, and its data with a LF after each line.
         self._offset: int | None = None

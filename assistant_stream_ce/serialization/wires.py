@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from assistant_stream_ce.serialization.ag_ui import AGUIEncoder
+from assistant_stream_ce.serialization.ag_ui_decoder import AGUIDecoder
 from assistant_stream_ce.serialization.assistant_transport import AssistantTransportEncoder
 from assistant_stream_ce.serialization.assistant_transport_decoder import AssistantTransportDecoder
 from assistant_stream_ce.serialization.base import Encoder
@@ -37,7 +38,7 @@ WIRES: Mapping[str, Wire] = {
         Wire("assistant-transport", AssistantTransportEncoder, AssistantTransportDecoder),
         Wire("openai", OpenAIStreamEncoder, OpenAIStreamDecoder),
         Wire("ui-message-stream", UIMessageStreamEncoder, UIMessageStreamDecoder),
-        Wire("ag-ui", AGUIEncoder, None),
+        Wire("ag-ui", AGUIEncoder, AGUIDecoder),
         Wire("plain-text", PlainTextEncoder, None),
     )
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce import DecodeError
-from assistant_stream_ce.serialization import Decoder, UIMessageStreamDecoder
+from assistant_stream_ce.serialization import AGUIDecoder, Decoder, UIMessageStreamDecoder
 from tests.conformance.clients import FOLDER, Job, decode_all, require_clients
 from tests.serialization.round_trips import decoded
 
@@ -20,6 +20,17 @@ def refusal(decoder: Decoder, data: bytes) -> str | None:
     except DecodeError as error:
         return error.reason
     return None
+
+
+def assert_agree(protocol: str, make_decoder: type[Decoder], streams: dict[str, bytes]) -> None:
+    """Hold that a strict decoder and a client refuse the same streams, and take the same."""
+    results = decode_all([Job(protocol, data) for data in streams.values()])
+    errors = {name: result["error"] for name, result in zip(streams, results, strict=True)}
+    reasons = {name: refusal(make_decoder(strict=True), data) for name, data in streams.items()}
+    differ = {name: (reasons[name], errors[name]) for name in streams if bool(reasons[name]) != bool(errors[name])}
+    assert not differ
+    # Both kinds are there in numbers.
+    assert min(sum(map(bool, errors.values())), sum(not error for error in errors.values())) > 50
 
 
 def event(value: Any) -> bytes:
@@ -203,13 +214,7 @@ UI_EXCEPTIONS: dict[str, tuple[bytes, str]] = {
 
 def test_strict_decoder_refuses_what_ai_sdk_refuses() -> None:
     require_clients()
-    results = decode_all([Job("ai-sdk-ui", data) for data in UI_BYTES.values()])
-    refused = {name: result["error"] for name, result in zip(UI_BYTES, results, strict=True)}
-    for name, error in refused.items():
-        reason = refusal(UIMessageStreamDecoder(strict=True), UI_BYTES[name])
-        assert (reason is None) == (error is None), f"{name}: {reason}, but the client: {error}"
-    # Both kinds are there in numbers.
-    assert min(sum(error is None for error in refused.values()), sum(map(bool, refused.values()))) > 50
+    assert_agree("ai-sdk-ui", UIMessageStreamDecoder, UI_BYTES)
 
 
 @pytest.mark.parametrize("name", UI_EXCEPTIONS)
@@ -218,6 +223,376 @@ def test_strict_decoder_differs_from_ai_sdk(name: str) -> None:
     data, _ = UI_EXCEPTIONS[name]
     (result,) = decode_all([Job("ai-sdk-ui", data)])
     assert (refusal(UIMessageStreamDecoder(strict=True), data) is None) != (result["error"] is None)
+
+
+# --- AG-UI ----------------------------------------------------------------------------------------
+
+RUN = {"type": "RUN_STARTED", "threadId": "t", "runId": "r"}
+FINISHED = {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}
+FAILED = {"type": "RUN_ERROR", "message": "e"}
+MESSAGE = {"type": "TEXT_MESSAGE_START", "messageId": "m", "role": "assistant"}
+PIECE = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "x"}
+MESSAGE_END = {"type": "TEXT_MESSAGE_END", "messageId": "m"}
+SHORT_TEXT = {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "x"}
+SPAN = {"type": "REASONING_START", "messageId": "m"}
+SPAN_END = {"type": "REASONING_END", "messageId": "m"}
+REASONING = {"type": "REASONING_MESSAGE_START", "messageId": "m", "role": "reasoning"}
+REASONING_PIECE = {"type": "REASONING_MESSAGE_CONTENT", "messageId": "m", "delta": "x"}
+REASONING_END = {"type": "REASONING_MESSAGE_END", "messageId": "m"}
+SHORT_REASONING = {"type": "REASONING_MESSAGE_CHUNK", "messageId": "m", "delta": "x"}
+SIGNATURE = {"type": "REASONING_ENCRYPTED_VALUE", "subtype": "message", "entityId": "m", "encryptedValue": "v"}
+CALL = {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "t"}
+ARGS = {"type": "TOOL_CALL_ARGS", "toolCallId": "c", "delta": "{}"}
+CALL_END = {"type": "TOOL_CALL_END", "toolCallId": "c"}
+SHORT_CALL = {"type": "TOOL_CALL_CHUNK", "toolCallId": "c", "toolCallName": "t", "delta": "{}"}
+RESULT = {"type": "TOOL_CALL_RESULT", "messageId": "tm", "toolCallId": "c", "content": "1", "role": "tool"}
+SNAPSHOT = {"type": "STATE_SNAPSHOT", "snapshot": {"a": {"b": 1}, "l": [1, 2]}}
+STEP_STARTED = {"type": "STEP_STARTED", "stepName": "s"}
+STEP_FINISHED = {"type": "STEP_FINISHED", "stepName": "s"}
+ACTIVITY = {"type": "ACTIVITY_SNAPSHOT", "messageId": "a", "activityType": "plan", "content": {"a": 1}}
+CUSTOM = {"type": "CUSTOM", "name": "n", "value": None}
+SUBAGENT = {"type": "SUBAGENT_STARTED", "subagentRunId": "s1", "name": "n"}
+SUBAGENT_END = {"type": "SUBAGENT_FINISHED", "subagentRunId": "s1"}
+
+
+def of(subagent: str, event: dict[str, Any]) -> dict[str, Any]:
+    return {**event, "subagentRunId": subagent}
+
+
+def delta(*operations: Any) -> dict[str, Any]:
+    return {"type": "STATE_DELTA", "delta": list(operations)}
+
+
+def outcome(kind: str, **fields: Any) -> dict[str, Any]:
+    return {**FINISHED, "outcome": {"type": kind, **fields}}
+
+
+def messages(*values: Any) -> dict[str, Any]:
+    return {"type": "MESSAGES_SNAPSHOT", "messages": list(values)}
+
+
+def asked(*values: Any, **fields: Any) -> dict[str, Any]:
+    """Return the start of a run with what the client has asked."""
+    return {**RUN, "input": {"threadId": "t", "runId": "r", "messages": list(values), **fields}}
+
+
+def content(*parts: Any) -> dict[str, Any]:
+    return {**RESULT, "content": list(parts)}
+
+
+def image(**source: Any) -> dict[str, Any]:
+    return {"type": "image", "source": source}
+
+
+USER = {"id": "u", "role": "user", "content": "hi"}
+ASSISTANT = {"id": "am", "role": "assistant", "toolCalls": [
+    {"id": "c", "type": "function", "function": {"name": "t", "arguments": "{}"}}]}  # fmt: skip
+PLAN = {"id": "a", "role": "activity", "activityType": "plan", "content": {}}
+
+#: Each type with the fields that it must have, some of those that it may have, what must come before it and after.
+EVENTS: list[tuple[dict[str, Any], dict[str, Any], list[Any], list[Any]]] = [
+    (RUN, {"protocolVersion": "1", "parentRunId": "p", "subagentRunId": "s1"}, [], []),
+    (STEP_STARTED, {}, [RUN], [STEP_FINISHED]),
+    (STEP_FINISHED, {}, [RUN, STEP_STARTED], []),
+    (MESSAGE, {"name": "n"}, [RUN], [MESSAGE_END]),
+    (PIECE, {}, [RUN, MESSAGE], [MESSAGE_END]),
+    (MESSAGE_END, {}, [RUN, MESSAGE], []),
+    (SHORT_TEXT, {"role": "assistant", "name": "n"}, [RUN], []),
+    (SPAN, {}, [RUN], [SPAN_END]),
+    (SPAN_END, {}, [RUN, SPAN], []),
+    (REASONING, {}, [RUN], [REASONING_END]),
+    (REASONING_PIECE, {}, [RUN, REASONING], [REASONING_END]),
+    (SHORT_REASONING, {}, [RUN], []),
+    (SIGNATURE, {}, [RUN], []),
+    (CALL, {"parentMessageId": "p"}, [RUN], [CALL_END]),
+    (ARGS, {}, [RUN, CALL], [CALL_END]),
+    (CALL_END, {}, [RUN, CALL], []),
+    (SHORT_CALL, {"parentMessageId": "p"}, [RUN], []),
+    (RESULT, {}, [RUN], []),
+    (SNAPSHOT, {}, [RUN], []),
+    (delta({"op": "replace", "path": "", "value": 1}), {}, [RUN, SNAPSHOT], []),
+    (messages(), {}, [RUN], []),
+    (ACTIVITY, {"replace": False}, [RUN], []),
+    ({"type": "ACTIVITY_DELTA", "messageId": "a", "activityType": "plan", "patch": []}, {}, [RUN, ACTIVITY], []),
+    ({"type": "RAW", "event": 1}, {"source": "s"}, [RUN], []),
+    (CUSTOM, {}, [RUN], []),
+    (SUBAGENT, {"description": "d", "parentToolCallId": "c", "parentMessageId": "m"}, [RUN], [SUBAGENT_END]),
+    (SUBAGENT_END, {"result": 1, "outcome": {"type": "success"}}, [RUN, SUBAGENT], []),
+    ({"type": "SUBAGENT_ERROR", "subagentRunId": "s1", "message": "e"}, {"code": "c"}, [RUN, SUBAGENT], []),
+    (FAILED, {"code": "c", "usage": []}, [RUN], []),
+    (FINISHED, {"result": 1, "outcome": {"type": "success"}, "usage": [{"inputTokens": 1}]}, [RUN], []),
+]
+
+
+def varied_events() -> dict[str, list[Any]]:
+    """Return each event whole, without one of its fields, and with something else in the place of each."""
+    streams: dict[str, list[Any]] = {}
+    for required, optional, before, after in EVENTS:
+        kind = required["type"]
+        event = {**required, **optional, "timestamp": 1, "metadata": {"a": None}, "rawEvent": None, "more": 1}
+        end = [] if kind in ("RUN_FINISHED", "RUN_ERROR") else [FINISHED]
+        variations: dict[str, Any] = {"": required, " with all": event}
+        for name in event:
+            if name == "type":
+                continue
+            variations[f" without {name}"] = {key: event[key] for key in event if key != name}
+            for value in (None, 5, 1.5, [], {}, "a"):
+                variations[f" with {value} as {name}"] = {**event, name: value}
+        for name, variation in variations.items():
+            streams[f"{kind}{name}"] = [*before, variation, *after, *end]
+    return streams
+
+
+def in_run(*events: Any) -> list[Any]:
+    return [RUN, *events, FINISHED]
+
+
+AG_UI_STREAMS: dict[str, list[Any]] = {
+    **varied_events(),
+    "run": [RUN, FINISHED],
+    "array": [[1]],
+    "null": [None],
+    "no type": [{}],
+    "empty type": [{"type": ""}],
+    "no JSON": [b"{"],
+    "NaN": in_run(b'{"type":"CUSTOM","name":"n","value":NaN}'),
+    "__proto__": in_run({**CUSTOM, "value": {"__proto__": 1}}),
+    "[DONE]": [RUN, FINISHED, b"[DONE]"],
+    # Runs.
+    "no start": [MESSAGE, MESSAGE_END, FINISHED],
+    "error first": [FAILED],
+    "two starts": [RUN, RUN, FINISHED],
+    "two runs": [RUN, FINISHED, RUN, FINISHED],
+    "event after the end": [RUN, FINISHED, CUSTOM],
+    "error after the end": [RUN, FINISHED, FAILED],
+    "event after an error": [RUN, FAILED, CUSTOM],
+    "error after an error": [RUN, FAILED, FAILED],
+    "run after an error": [RUN, MESSAGE, FAILED, RUN, MESSAGE, MESSAGE_END, FINISHED],
+    "error while all is open": [RUN, MESSAGE, CALL, SPAN, REASONING, STEP_STARTED, SUBAGENT, FAILED],
+    "open text": in_run(MESSAGE),
+    "open call": in_run(CALL),
+    "open reasoning": in_run(SPAN),
+    "open reasoning message": in_run(REASONING),
+    "open step": in_run(STEP_STARTED),
+    "open subagent": in_run(SUBAGENT),
+    "open short text": in_run(SHORT_TEXT),
+    # What is opened and ended.
+    "text": in_run(MESSAGE, PIECE, {**PIECE, "delta": ""}, MESSAGE_END),
+    "text of a user": in_run({**MESSAGE, "role": "user"}, PIECE, MESSAGE_END),
+    "text of a tool": in_run({**MESSAGE, "role": "tool"}, PIECE, MESSAGE_END),
+    "text twice": in_run(MESSAGE, MESSAGE_END, MESSAGE, PIECE, MESSAGE_END),
+    "text opened twice": in_run(MESSAGE, MESSAGE, MESSAGE_END),
+    "piece without start": in_run(PIECE),
+    "end without start": in_run(MESSAGE_END),
+    "piece after the end": in_run(MESSAGE, MESSAGE_END, PIECE),
+    "texts side by side": in_run(
+        MESSAGE, {**MESSAGE, "messageId": "n"}, PIECE, {**PIECE, "messageId": "n"}, MESSAGE_END,
+        {**MESSAGE_END, "messageId": "n"}),
+    "text and reasoning of one id": in_run(MESSAGE, SPAN, REASONING, PIECE, REASONING_PIECE, REASONING_END, SPAN_END,
+                                           MESSAGE_END),
+    "reasoning opened twice": in_run(REASONING, REASONING, REASONING_END),
+    "span opened twice": in_run(SPAN, SPAN, SPAN_END),
+    "reasoning in no span": in_run(REASONING, REASONING_PIECE, REASONING_END),
+    "span without start": in_run(SPAN_END),
+    "reasoning piece in a span": in_run(SPAN, REASONING_PIECE, SPAN_END),
+    "call opened twice": in_run(CALL, CALL, CALL_END),
+    "call twice": in_run(CALL, CALL_END, CALL, ARGS, CALL_END),
+    "arguments without start": in_run(ARGS),
+    "call ended twice": in_run(CALL, CALL_END, CALL_END),
+    "calls side by side": in_run(CALL, {**CALL, "toolCallId": "d"}, ARGS, CALL_END, {**CALL_END, "toolCallId": "d"}),
+    "result of an unknown call": in_run(RESULT),
+    "two results": in_run(RESULT, RESULT),
+    "step opened twice": in_run(STEP_STARTED, STEP_STARTED, STEP_FINISHED),
+    "step without start": in_run(STEP_FINISHED),
+    # Short events.
+    "short text": in_run(SHORT_TEXT, {"type": "TEXT_MESSAGE_CHUNK", "delta": "y"}),
+    "short text without id": in_run({"type": "TEXT_MESSAGE_CHUNK", "delta": "y"}),
+    "short text after another event": in_run(SHORT_TEXT, CUSTOM, {"type": "TEXT_MESSAGE_CHUNK", "delta": "y"}),
+    "short text after raw": in_run(
+        SHORT_TEXT, {"type": "RAW", "event": 1}, {"type": "TEXT_MESSAGE_CHUNK", "delta": "y"}),
+    "short text of another role": in_run(SHORT_TEXT, {**SHORT_TEXT, "role": "user"}),
+    "short text of the same role": in_run(SHORT_TEXT, {**SHORT_TEXT, "role": "assistant"}),
+    "short text of another name": in_run(SHORT_TEXT, {**SHORT_TEXT, "name": "n"}),
+    "short text beside a long one": in_run(MESSAGE, SHORT_TEXT, MESSAGE_END),
+    "short text then long end": in_run(SHORT_TEXT, MESSAGE_END),
+    "short texts of two ids": in_run(SHORT_TEXT, {**SHORT_TEXT, "messageId": "n"}, SHORT_TEXT),
+    "short call": in_run(SHORT_CALL, {"type": "TOOL_CALL_CHUNK", "delta": "y"}),
+    "short call without name": in_run({"type": "TOOL_CALL_CHUNK", "toolCallId": "c", "delta": "y"}),
+    "short call of another name": in_run(SHORT_CALL, {**SHORT_CALL, "toolCallName": "u"}),
+    "short call of another message": in_run(SHORT_CALL, {**SHORT_CALL, "parentMessageId": "n"}),
+    "short call then text": in_run(SHORT_CALL, SHORT_TEXT, {"type": "TOOL_CALL_CHUNK", "delta": "y"}),
+    "short reasoning": in_run(SHORT_REASONING, SIGNATURE, {"type": "REASONING_MESSAGE_CHUNK", "delta": "y"}),
+    "short reasoning in a span": in_run(SPAN, SHORT_REASONING, SPAN_END),
+    "short texts of two subagents": in_run(
+        of("s1", SHORT_TEXT), of("s2", {**SHORT_TEXT, "messageId": "n"}), {"type": "TEXT_MESSAGE_CHUNK", "delta": "y"}),
+    "short text that finds its subagent": in_run(
+        of("s1", SHORT_TEXT), {"type": "TEXT_MESSAGE_CHUNK", "delta": "y"}, SHORT_TEXT),
+    "short text of another subagent": in_run(of("s1", SHORT_TEXT), of("s2", SHORT_TEXT)),
+    "short text that its subagent ends": in_run(
+        SUBAGENT, of("s1", SHORT_TEXT), SUBAGENT_END, {"type": "TEXT_MESSAGE_CHUNK", "delta": "y"}),
+    # Subagents.
+    "subagent": in_run(SUBAGENT, of("s1", MESSAGE), of("s1", PIECE), MESSAGE_END, SUBAGENT_END),
+    "subagent started twice": in_run(SUBAGENT, SUBAGENT, SUBAGENT_END),
+    "subagent started again": in_run(SUBAGENT, SUBAGENT_END, SUBAGENT),
+    "subagent ended without start": in_run(SUBAGENT_END),
+    "subagent of an unknown one": in_run({**SUBAGENT, "parentSubagentRunId": "s0"}, SUBAGENT_END),
+    "subagent of a known one": in_run(
+        SUBAGENT, {**SUBAGENT, "subagentRunId": "s2", "parentSubagentRunId": "s1"}, SUBAGENT_END,
+        {**SUBAGENT_END, "subagentRunId": "s2"}),
+    "subagent suspended": in_run(
+        SUBAGENT, {**SUBAGENT_END, "outcome": {"type": "suspended", "interruptIds": ["i"]}}),
+    "subagent suspended by a number": in_run(
+        SUBAGENT, {**SUBAGENT_END, "outcome": {"type": "suspended", "interruptIds": [5]}}),
+    "piece of another subagent": in_run(MESSAGE, of("s1", PIECE), MESSAGE_END),
+    "end of another subagent": in_run(of("s1", MESSAGE), of("s2", MESSAGE_END)),
+    "text again by another subagent": in_run(of("s1", MESSAGE), MESSAGE_END, of("s2", MESSAGE), MESSAGE_END),
+    "step of another subagent": in_run(of("s1", STEP_STARTED), STEP_FINISHED),
+    "step of two subagents": in_run(
+        of("s1", STEP_STARTED), STEP_STARTED, STEP_FINISHED, of("s1", STEP_FINISHED)),
+    "call in a message of a subagent": in_run(
+        of("s1", MESSAGE), MESSAGE_END, {**CALL, "parentMessageId": "m"}, of("s1", ARGS), CALL_END),
+    "call in a message of another subagent": in_run(
+        MESSAGE, MESSAGE_END, of("s1", {**CALL, "parentMessageId": "m"}), CALL_END),
+    "call again in a message of another": in_run(
+        of("s1", MESSAGE), MESSAGE_END, CALL, CALL_END, {**CALL, "parentMessageId": "m"}, CALL_END),
+    "signature of another subagent": in_run(of("s1", REASONING), REASONING_END, of("s2", SIGNATURE)),
+    "signature of a call of another": in_run(
+        of("s1", CALL), CALL_END, of("s2", {**SIGNATURE, "subtype": "tool-call", "entityId": "c"})),
+    "text with the id of a result": in_run(RESULT, of("s1", {**MESSAGE, "messageId": "tm"}),
+                                           {**MESSAGE_END, "messageId": "tm"}),
+    "activity of another subagent": in_run(
+        ACTIVITY, of("s1", {"type": "ACTIVITY_DELTA", "messageId": "a", "activityType": "plan", "patch": []})),
+    "text of a message of the past": [
+        asked({**USER, "subagentRunId": "s1"}), of("s2", {**MESSAGE, "messageId": "u"}),
+        {**MESSAGE_END, "messageId": "u"}, FINISHED],
+    "call of a message of the past": in_run(messages({**ASSISTANT, "subagentRunId": "s1"}), of("s2", CALL), CALL_END),
+    # What a field tells apart.
+    "add": in_run(SNAPSHOT, delta({"op": "add", "path": "/a/c", "value": None, "more": 1})),
+    "add without a value": in_run(SNAPSHOT, delta({"op": "add", "path": "/a/c"})),
+    "remove": in_run(SNAPSHOT, delta({"op": "remove", "path": "/l/0"})),
+    "move": in_run(SNAPSHOT, delta({"op": "move", "from": "/a", "path": "/c"})),
+    "move from nowhere": in_run(SNAPSHOT, delta({"op": "move", "path": "/c"})),
+    "copy": in_run(SNAPSHOT, delta({"op": "copy", "from": "/a", "path": "/l/-"})),
+    "test": in_run(SNAPSHOT, delta({"op": "test", "path": "/a/b", "value": 1})),
+    "path that is no pointer": in_run(SNAPSHOT, delta({"op": "remove", "path": "a"})),
+    "path with a wrong escape": in_run(SNAPSHOT, delta({"op": "remove", "path": "/~2"})),
+    "path with a newline": in_run(SNAPSHOT, delta({"op": "add", "path": "/a\n", "value": 1})),
+    "operation of an unknown kind": in_run(SNAPSHOT, delta({"op": "new", "path": 5})),
+    "operation that is text": in_run(SNAPSHOT, delta("add")),
+    "patch that is an object": in_run(SNAPSHOT, {"type": "STATE_DELTA", "delta": {}}),
+    "success": [RUN, outcome("success", pendingToolCallIds=["c"])],
+    "success with a number": [RUN, outcome("success", pendingToolCallIds=[5])],
+    "interrupt": [RUN, outcome("interrupt", interrupts=[{"id": "i", "reason": "r", "responseSchema": {}}])],
+    "interrupt without one": [RUN, outcome("interrupt", interrupts=[])],
+    "interrupt without a reason": [RUN, outcome("interrupt", interrupts=[{"id": "i"}])],
+    "cancelled": [RUN, outcome("cancelled")],
+    "outcome of an unknown kind": [RUN, outcome("new", interrupts=5)],
+    "outcome that is text": [RUN, {**FINISHED, "outcome": "success"}],
+    "usage": [RUN, {**FINISHED, "usage": [{"model": "m", "inputTokens": 1, "outputTokens": 2.0}]}],
+    "usage below zero": [RUN, {**FINISHED, "usage": [{"inputTokens": -1}]}],
+    "usage that is an object": [RUN, {**FINISHED, "usage": {"inputTokens": 1}}],
+    "result in parts": in_run(content({"type": "text", "text": "a"}, image(type="url", value="u"))),
+    "result of a part without text": in_run(content({"type": "text"})),
+    "result of text with null metadata": in_run(content({"type": "text", "text": "a", "metadata": None})),
+    "result of an image without source": in_run(content({"type": "image"})),
+    "result of an image with bytes": in_run(content(image(type="data", value="u", mimeType="m"))),
+    "result of an image without type": in_run(content(image(type="data", value="u"))),
+    "result of an image of a new kind": in_run(content({**image(type="new"), "id": 5})),
+    "result of an image in a text": in_run(content({"type": "image", "source": "u"})),
+    "result of an image with null metadata": in_run(content({**image(type="url", value="u"), "metadata": None})),
+    "result of a new kind": in_run(content({"type": "new"})),
+    "result of a text in a list": in_run(content("a")),
+    "result that is an object": in_run({**RESULT, "content": {}}),
+    "messages": in_run(messages(USER, ASSISTANT, PLAN, {"id": "x", "role": "reasoning", "content": "x"},
+                                {"id": "y", "role": "tool", "content": "x", "toolCallId": "c"})),
+    "message without id": in_run(messages({"role": "user", "content": "hi"})),
+    "message of a new kind": in_run(messages({"role": "new"})),
+    "message of a kind that is a list": in_run(messages({"role": [], "id": 5})),
+    "message that is text": in_run(messages("hi")),
+    "message of nobody": in_run(messages({**USER, "subagentRunId": None})),
+    "message with a call of another kind": in_run(
+        messages({**ASSISTANT, "toolCalls": [{**ASSISTANT["toolCalls"][0], "type": "new"}]})),
+    "message with an image": in_run(messages({**USER, "content": [image(type="url", value="u")]})),
+    "message with an image and null metadata": in_run(
+        messages({**USER, "content": [{**image(type="url", value="u"), "metadata": None}]})),
+    "message with a binary of the past": in_run(
+        messages({**USER, "content": [{"type": "binary", "mimeType": "image/png", "url": "u"}]})),
+    "input": [
+        asked(USER, tools=[{"name": "n", "description": "d", "parameters": None}], context=[], state=None,
+              forwardedProps=None, resume=[{"interruptId": "i", "status": "resolved", "payload": None}]),
+        FINISHED],
+    "input with a tool without description": [asked(tools=[{"name": "n"}]), FINISHED],
+    "input with an unknown resume": [asked(resume=[{"interruptId": "i", "status": "new"}]), FINISHED],
+    "input without messages": [{**RUN, "input": {"threadId": "t", "runId": "r"}}, FINISHED],
+    "input that is null": [{**RUN, "input": None}, FINISHED],
+    # Events of the past.
+    "thinking": in_run(
+        {"type": "THINKING_START", "title": "t"}, {"type": "THINKING_TEXT_MESSAGE_START"},
+        {"type": "THINKING_TEXT_MESSAGE_CONTENT", "delta": "x"}, {"type": "THINKING_TEXT_MESSAGE_END"},
+        {"type": "THINKING_END"}),
+    "thinking that never ends": in_run({"type": "THINKING_START"}),
+    "thinking without start": in_run({"type": "THINKING_TEXT_MESSAGE_CONTENT", "delta": "x"}),
+    "thinking without a text": in_run({"type": "THINKING_TEXT_MESSAGE_START"},
+                                      {"type": "THINKING_TEXT_MESSAGE_CONTENT"}),
+    "thinking ended without start": in_run({"type": "THINKING_END"}),
+}  # fmt: skip
+
+AG_UI_BYTES: dict[str, bytes] = {
+    **{name: b"".join(map(event, events)) for name, events in AG_UI_STREAMS.items()},
+    "CR LF": (event(RUN) + event(FINISHED)).replace(b"\n", b"\r\n"),
+    "CR": (event(RUN) + event(FINISHED)).replace(b"\n", b"\r"),
+    "CR before LF LF": event(RUN).replace(b"\n\n", b"\r\n\n") + event(FINISHED),
+    "CR LF at the very end": event(RUN) + event(FINISHED).replace(b"\n", b"\r\n"),
+    "byte order mark": b"\xef\xbb\xbf" + event(RUN) + event(FINISHED),
+    "comments": b": a\n\n" + event(RUN) + b":\n" + event(FINISHED),
+    "named event": b"event: ping\nid: 5\n" + event(RUN) + event(FINISHED),
+    "several lines": b'data: {"type":\ndata:"RUN_ERROR","message":"e"}\n\n',
+    "end in an event": event(RUN) + event(FINISHED).rstrip(b"\n"),
+    "end in a text": event(RUN) + event(FINISHED)[:-10],
+}
+
+#: Where the two differ, and why.
+AG_UI_EXCEPTIONS: dict[str, tuple[bytes, str]] = {
+    "unknown type": (b"".join(map(event, in_run({"type": "NEW"}))), "dropped with a warning; 0.0.59 refuses it"),
+    "patch that does not fit": (
+        b"".join(map(event, in_run(SNAPSHOT, delta({"op": "remove", "path": "/x"})))),
+        "dropped with a warning",
+    ),
+    "patch of an unknown activity": (
+        b"".join(map(event, in_run({"type": "ACTIVITY_DELTA", "messageId": "a", "activityType": "plan", "patch": []}))),
+        "dropped with a warning",
+    ),
+    "run without an end": (event(RUN), "the client cannot tell it from a lost connection, and waits for no end"),
+    "no UTF-8": (
+        b"".join(map(event, (RUN, b'{"type":"CUSTOM","name":"\xff","value":1}', FINISHED))),
+        "the client replaces it",
+    ),
+    "nested deep": (
+        b"".join(map(event, (RUN, b'{"type":"RAW","event":' + b"[" * 300 + b"]" * 300 + b"}", FINISHED))),
+        "no decoder reads it",
+    ),
+}
+
+
+def test_strict_decoder_refuses_what_ag_ui_refuses() -> None:
+    require_clients()
+    assert_agree("ag-ui", AGUIDecoder, AG_UI_BYTES)
+
+
+@pytest.mark.parametrize("name", AG_UI_EXCEPTIONS)
+def test_strict_decoder_differs_from_ag_ui(name: str) -> None:
+    require_clients()
+    data, _ = AG_UI_EXCEPTIONS[name]
+    assert refusal(AGUIDecoder(strict=True), data) is not None
+    assert decode_all([Job("ag-ui", data)])[0]["error"] is None
+
+
+def test_strict_decoder_refuses_an_event_that_is_too_large_for_ag_ui() -> None:
+    require_clients()
+    data = b"".join(map(event, in_run({**CUSTOM, "value": "x" * 11 * 1024 * 1024})))
+    assert refusal(AGUIDecoder(strict=True), data) is not None
+    (result,) = decode_all([Job("ag-ui", data, fragment=1024 * 1024)])
+    assert "exceeded maximum limit of 10 MB" in result["error"]
 
 
 # --- The inputs of the self-test ------------------------------------------------------------------
@@ -230,7 +605,15 @@ ACCEPTED = {
 }
 
 
-@pytest.mark.parametrize("file", [entry["file"] for entry in BAD_INPUTS if entry["protocol"] == "ai-sdk-ui"])
-def test_strict_decoder_refuses_the_bad_inputs(file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "make_decoder"),
+    [
+        (entry["file"], make_decoder)
+        for protocol, make_decoder in (("ai-sdk-ui", UIMessageStreamDecoder), ("ag-ui", AGUIDecoder))
+        for entry in BAD_INPUTS
+        if entry["protocol"] == protocol
+    ],
+)
+def test_strict_decoder_refuses_the_bad_inputs(file: str, make_decoder: type[Decoder]) -> None:
     data = (FOLDER / "inputs" / "bad" / file).read_bytes()
-    assert (refusal(UIMessageStreamDecoder(strict=True), data) is None) == (file in ACCEPTED)
+    assert (refusal(make_decoder(strict=True), data) is None) == (file in ACCEPTED)

@@ -1,0 +1,196 @@
+"""The order of AG-UI's events as `@ag-ui/client` 1.0.0 demands it; it ends the run at an event that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.serialization.decoding import BadFrameError
+
+__all__ = ("RunRules",)
+
+
+class _Thing(NamedTuple):
+    """A kind of what is opened and ended: its name, the field of its id, and the kind of its owner's record."""
+
+    name: str
+    id_field: str
+    owned_as: str
+
+
+_TEXT = _Thing("text message", "messageId", "message")
+_CALL = _Thing("tool call", "toolCallId", "tool call")
+_SPAN = _Thing("reasoning", "messageId", "reasoning")
+_THOUGHT = _Thing("reasoning message", "messageId", "reasoning")
+
+_OPENED: Mapping[str, _Thing] = {
+    "TEXT_MESSAGE_START": _TEXT,
+    "TOOL_CALL_START": _CALL,
+    "REASONING_START": _SPAN,
+    "REASONING_MESSAGE_START": _THOUGHT,
+}
+_CONTINUED: Mapping[str, _Thing] = {
+    "TEXT_MESSAGE_CONTENT": _TEXT,
+    "TOOL_CALL_ARGS": _CALL,
+    "REASONING_MESSAGE_CONTENT": _THOUGHT,
+}
+_ENDED: Mapping[str, _Thing] = {
+    "TEXT_MESSAGE_END": _TEXT,
+    "TOOL_CALL_END": _CALL,
+    "REASONING_END": _SPAN,
+    "REASONING_MESSAGE_END": _THOUGHT,
+}
+
+
+class RunRules:
+    """Follows the events of one stream, whose fields were checked."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._is_active = False
+        self._forget()
+
+    def check(self, kind: str, event: dict[str, JSON]) -> None:
+        """Take the next event.
+
+        Raises:
+            BadFrameError: it breaks the order.
+        """
+        self._check_run(kind)
+        owner = event.get("subagentRunId")
+        if kind in _OPENED:
+            self._open(_OPENED[kind], event, owner)
+        elif kind in _CONTINUED:
+            self._continue(_CONTINUED[kind], event, owner)
+        elif kind in _ENDED:
+            self._continue(_ENDED[kind], event, owner)
+            self._things.discard((_ENDED[kind].name, event[_ENDED[kind].id_field]))
+        else:
+            self._check_other(kind, event, owner)
+        self._last = kind
+
+    def _forget(self) -> None:
+        # What is open: things by their names and ids, steps by their subagents and names, subagents.
+        self._things: set[tuple[str, str]] = set()
+        self._steps: set[tuple[str | None, str]] = set()
+        self._subagents: set[str] = set()
+        self._ended_subagents: set[str] = set()
+        # The subagents that messages, calls, reasoning and activities belong to; None for the agent itself.
+        self._owners: dict[tuple[str, str], str | None] = {}
+
+    def _check_run(self, kind: str) -> None:
+        """Hold that the events are those of runs, one after the other."""
+        if not self._last:
+            if kind not in ("RUN_STARTED", "RUN_ERROR"):
+                raise BadFrameError("the first event must be RUN_STARTED")
+        elif kind == "RUN_STARTED":
+            if self._is_active:
+                raise BadFrameError("the run before has not finished")
+            self._forget()
+        elif not self._is_active and (kind != "RUN_ERROR" or self._last == "RUN_ERROR"):
+            raise BadFrameError(f"nothing may follow {self._last} but RUN_STARTED")
+        if kind == "RUN_FINISHED":
+            self._check_nothing_open()
+        self._is_active = kind not in ("RUN_FINISHED", "RUN_ERROR")
+
+    def _check_nothing_open(self) -> None:
+        things = [
+            *(f"{name} {thing_id!r}" for name, thing_id in self._things),
+            *(f"step {name!r}" for _, name in self._steps),
+            *(f"subagent {subagent!r}" for subagent in self._subagents),
+        ]
+        if things:
+            more = f" and {len(things) - 1} more" if len(things) > 1 else ""
+            raise BadFrameError(f"the run finishes while something is open: {things[0][:100]}{more}")
+
+    def _open(self, thing: _Thing, event: dict[str, JSON], owner: str | None) -> None:
+        thing_id = event[thing.id_field]
+        if (thing.name, thing_id) in self._things:
+            raise BadFrameError(f"a {thing.name} with its id is open")
+        record = (thing.owned_as, thing_id)
+        if thing is _CALL:
+            owner = self._owner_of_call(event, owner)
+        self._check_owner(record, owner)
+        self._things.add((thing.name, thing_id))
+        self._owners.setdefault(record, owner)
+
+    def _owner_of_call(self, event: dict[str, JSON], owner: str | None) -> str | None:
+        """Return the subagent of a call: that of the message that it belongs to, if that is known."""
+        parent = ("message", event.get("parentMessageId"))
+        if parent not in self._owners:
+            return owner
+        self._check_owner(parent, owner)
+        inherited = self._owners[parent]
+        record = ("tool call", event["toolCallId"])
+        if record in self._owners and self._owners[record] != inherited and owner is None:
+            raise BadFrameError("the message it belongs to is of another subagent than the call")
+        return inherited if owner is None else owner
+
+    def _continue(self, thing: _Thing, event: dict[str, JSON], owner: str | None) -> None:
+        thing_id = event[thing.id_field]
+        if (thing.name, thing_id) not in self._things:
+            raise BadFrameError(f"no {thing.name} with its id is open")
+        self._check_owner((thing.owned_as, thing_id), owner)
+
+    def _check_owner(self, record: tuple[str, JSON], owner: str | None) -> None:
+        """Hold that an event that names a subagent names the right one."""
+        if owner is not None and record in self._owners and self._owners[record] != owner:
+            raise BadFrameError(f"its subagent {owner[:40]!r} is not that of the {record[0]}")
+
+    def _check_other(self, kind: str, event: dict[str, JSON], owner: str | None) -> None:
+        match kind:
+            case "STEP_STARTED":
+                if (owner, event["stepName"]) in self._steps:
+                    raise BadFrameError("a step with its name is open")
+                self._steps.add((owner, event["stepName"]))
+            case "STEP_FINISHED":
+                if (owner, event["stepName"]) not in self._steps:
+                    raise BadFrameError("no step with its name is open")
+                self._steps.discard((owner, event["stepName"]))
+            case "TOOL_CALL_RESULT":
+                self._owners["message", event["messageId"]] = owner
+            case "REASONING_ENCRYPTED_VALUE":
+                entity = event["entityId"]
+                kinds = ("tool call",) if event["subtype"] == "tool-call" else ("message", "reasoning")
+                known = [(owned_as, entity) for owned_as in kinds if (owned_as, entity) in self._owners]
+                for record in known[:1]:
+                    self._check_owner(record, owner)
+            case "ACTIVITY_SNAPSHOT":
+                record = ("activity", event["messageId"])
+                if record not in self._owners or event.get("replace") is not False:
+                    self._owners[record] = owner
+            case "ACTIVITY_DELTA":
+                self._check_owner(("activity", event["messageId"]), owner)
+            case "SUBAGENT_STARTED":
+                self._start_subagent(event)
+            case "SUBAGENT_FINISHED" | "SUBAGENT_ERROR":
+                if event["subagentRunId"] not in self._subagents:
+                    raise BadFrameError("no such subagent is active")
+                self._subagents.discard(event["subagentRunId"])
+                self._ended_subagents.add(event["subagentRunId"])
+            case "MESSAGES_SNAPSHOT":
+                self._note_messages(event["messages"], is_newer=True)
+            case "RUN_STARTED":
+                self._note_messages(event.get("input", {}).get("messages", []), is_newer=False)
+
+    def _start_subagent(self, event: dict[str, JSON]) -> None:
+        subagent, parent = event["subagentRunId"], event.get("parentSubagentRunId")
+        if subagent in self._subagents or subagent in self._ended_subagents:
+            raise BadFrameError("a subagent with its id has started before")
+        if parent is not None and parent not in self._subagents and parent not in self._ended_subagents:
+            raise BadFrameError("the subagent that it names as its parent has not started")
+        self._subagents.add(subagent)
+
+    def _note_messages(self, messages: list[JSON], *, is_newer: bool) -> None:
+        """Note to whom messages of the past belong."""
+        for message in messages:
+            role, message_id = message.get("role"), message.get("id")
+            if not isinstance(role, str) or not isinstance(message_id, str):
+                # Of an unknown kind, which the client leaves out.
+                continue
+            owned_as = role if role in ("reasoning", "activity") else "message"
+            calls = [("tool call", call["id"]) for call in message.get("toolCalls", []) if role == "assistant"]
+            for record in ((owned_as, message_id), *calls):
+                if is_newer or record not in self._owners:
+                    self._owners[record] = message.get("subagentRunId")

@@ -1,0 +1,228 @@
+"""What `@ag-ui/client` 1.0.0 demands of the fields of AG-UI's events; it ends the run at any other.
+
+Of what a field tells apart (parts of a content, messages, operations of a patch, outcomes), the client leaves out a
+kind that it does not know, with a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.serialization.decoding import BadFrameError
+from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, Fields, fields, hold_against
+
+__all__ = ("check_event",)
+
+_Object = dict[str, Any]
+# Any JSON but null.
+_Something = bool | float | str | list[Any] | _Object
+_Pointer = Annotated[str, msgspec.Meta(pattern=r"\A(?:/(?:[^/~]|~[01])*)*\Z")]
+
+# The fields of every event, and of those that a subagent may send.
+_every: Any = {"timestamp": INTEGER, "metadata": _Object}
+_by_subagent: Any = {**_every, "subagent_run_id": str}
+
+
+def _event(*required: str, **optional: Any) -> Fields:
+    """Return the type of an event with required texts, which a subagent may send."""
+    return fields(dict.fromkeys(required, str), **_by_subagent, **optional)
+
+
+_Usage: Any = fields(
+    {},
+    provider=str,
+    model=str,
+    input_tokens=NATURAL,
+    output_tokens=NATURAL,
+    total_tokens=NATURAL,
+    reasoning_tokens=NATURAL,
+    cached_input_tokens=NATURAL,
+    cache_write_input_tokens=NATURAL,
+)
+_Tool: Any = fields({"name": str, "description": str}, metadata=_Object)
+_Context: Any = fields({"description": str, "value": str})
+_ResumeEntry: Any = fields({"interrupt_id": str, "status": Literal["resolved", "cancelled"]}, metadata=_Object)
+_RunInput: Any = fields(
+    {"thread_id": str, "run_id": str, "messages": list[Any]},
+    protocol_version=str,
+    parent_run_id=str,
+    tools=list[_Tool],
+    context=list[_Context],
+    resume=list[_ResumeEntry],
+)
+_TextRole = Literal["developer", "system", "assistant", "user"]
+
+_EVENTS: dict[str, Fields] = {
+    "RUN_STARTED": fields(
+        {"thread_id": str, "run_id": str}, **_every, protocol_version=str, parent_run_id=str, input=_RunInput
+    ),
+    "RUN_FINISHED": fields({"thread_id": str, "run_id": str}, **_every, usage=list[_Usage], outcome=_Object | None),
+    "RUN_ERROR": fields({"message": str}, **_every, code=str, usage=list[_Usage]),
+    "STEP_STARTED": _event("step_name"),
+    "STEP_FINISHED": _event("step_name"),
+    "TEXT_MESSAGE_START": _event("message_id", role=_TextRole, name=str),
+    "TEXT_MESSAGE_CONTENT": _event("message_id", "delta"),
+    "TEXT_MESSAGE_END": _event("message_id"),
+    "TEXT_MESSAGE_CHUNK": _event(message_id=str, role=_TextRole, delta=str, name=str),
+    "REASONING_START": _event("message_id"),
+    "REASONING_MESSAGE_START": fields({"message_id": str, "role": Literal["reasoning"]}, **_by_subagent),
+    "REASONING_MESSAGE_CONTENT": _event("message_id", "delta"),
+    "REASONING_MESSAGE_END": _event("message_id"),
+    "REASONING_MESSAGE_CHUNK": _event(message_id=str, delta=str),
+    "REASONING_END": _event("message_id"),
+    "REASONING_ENCRYPTED_VALUE": fields(
+        {"subtype": Literal["tool-call", "message"], "entity_id": str, "encrypted_value": str}, **_by_subagent
+    ),
+    "TOOL_CALL_START": _event("tool_call_id", "tool_call_name", parent_message_id=str | None),
+    "TOOL_CALL_ARGS": _event("tool_call_id", "delta"),
+    "TOOL_CALL_END": _event("tool_call_id"),
+    "TOOL_CALL_CHUNK": _event(tool_call_id=str, tool_call_name=str, parent_message_id=str | None, delta=str),
+    "TOOL_CALL_RESULT": fields(
+        {"message_id": str, "tool_call_id": str, "content": str | list[Any]}, **_by_subagent, role=Literal["tool"]
+    ),
+    "STATE_SNAPSHOT": fields({"snapshot": Any}, **_by_subagent),
+    "STATE_DELTA": fields({"delta": list[Any]}, **_by_subagent),
+    "MESSAGES_SNAPSHOT": fields({"messages": list[Any]}, **_every),
+    "ACTIVITY_SNAPSHOT": fields(
+        {"message_id": str, "activity_type": str, "content": _Object}, **_by_subagent, replace=bool
+    ),
+    "ACTIVITY_DELTA": fields({"message_id": str, "activity_type": str, "patch": list[Any]}, **_by_subagent),
+    "RAW": fields({"event": Any}, **_by_subagent, source=str),
+    "CUSTOM": fields({"name": str, "value": Any}, **_by_subagent),
+    "SUBAGENT_STARTED": fields(
+        {"subagent_run_id": str, "name": str},
+        **_every,
+        description=str,
+        parent_subagent_run_id=str,
+        parent_tool_call_id=str,
+        parent_message_id=str,
+    ),
+    "SUBAGENT_FINISHED": fields({"subagent_run_id": str}, **_every, outcome=_Object),
+    "SUBAGENT_ERROR": fields({"subagent_run_id": str, "message": str}, **_every, code=str),
+}
+
+_OPERATIONS: dict[str, Fields] = {
+    **{word: fields({"path": _Pointer, "value": Any}) for word in ("add", "replace", "test")},
+    **{word: fields({"path": _Pointer, "from": _Pointer}) for word in ("move", "copy")},
+    "remove": fields({"path": _Pointer}),
+}
+
+_SOURCES: dict[str, Fields] = {
+    "data": fields({"value": str, "mime_type": str}),
+    "url": fields({"value": str}, mime_type=str),
+    "file": fields({"value": str}, provider=str, mime_type=str),
+}
+_Text = fields({"text": str}, id=str, metadata=_Something)
+_Media = fields({"source": _Object}, id=str, metadata=_Something)
+# In a message of the past null stands for no metadata.
+_PastMedia = fields({"source": _Object}, id=str, metadata=_Something | None)
+_MEDIA = ("image", "audio", "video", "document")
+
+_message: Any = {"subagent_run_id": str, "name": str, "encrypted_value": str, "metadata": _Object}
+_Call: Any = fields(
+    {"id": str, "type": Literal["function"], "function": fields({"name": str, "arguments": str})},
+    encrypted_value=str,
+    metadata=_Object,
+)
+_MESSAGES: dict[str, Fields] = {
+    "developer": fields({"id": str, "content": str}, **_message),
+    "system": fields({"id": str, "content": str}, **_message),
+    "assistant": fields({"id": str}, **_message, content=str, tool_calls=list[_Call]),
+    "user": fields({"id": str, "content": str | list[Any]}, **_message),
+    "tool": fields(
+        {"id": str, "content": str | list[Any], "tool_call_id": str},
+        subagent_run_id=str,
+        error=str,
+        encrypted_value=str,
+        metadata=_Object,
+    ),
+    "activity": fields({"id": str, "activity_type": str, "content": _Object}, subagent_run_id=str, metadata=_Object),
+    "reasoning": fields({"id": str, "content": str}, subagent_run_id=str, encrypted_value=str, metadata=_Object),
+}
+
+_Interrupt: Any = fields(
+    {"id": str, "reason": str},
+    subagent_run_id=str,
+    message=str,
+    tool_call_id=str,
+    response_schema=_Object,
+    expires_at=str,
+    metadata=_Object,
+)
+_RUN_OUTCOMES: dict[str, Fields] = {
+    "success": fields({}, pending_tool_call_ids=list[str]),
+    "interrupt": fields({"interrupts": Annotated[list[_Interrupt], msgspec.Meta(min_length=1)]}),
+    "cancelled": fields({}),
+}
+_SUBAGENT_OUTCOMES: dict[str, Fields] = {
+    "success": fields({}),
+    "suspended": fields({}, interrupt_ids=list[str]),
+}
+
+
+def check_event(kind: str, event: dict[str, JSON]) -> None:
+    """Hold an event against its schema.
+
+    Raises:
+        BadFrameError: its type is unknown, or a field is missing or has a wrong type.
+    """
+    schema = _EVENTS.get(kind)
+    if schema is None:
+        raise BadFrameError(f"its type {kind[:40]!r} is unknown")
+    hold_against(event, schema)
+    match kind:
+        case "STATE_DELTA":
+            _check_members(event["delta"], "op", _OPERATIONS)
+        case "ACTIVITY_DELTA":
+            _check_members(event["patch"], "op", _OPERATIONS)
+        case "TOOL_CALL_RESULT":
+            _check_content(event["content"], _Media)
+        case "MESSAGES_SNAPSHOT":
+            _check_messages(event["messages"])
+        case "RUN_STARTED":
+            if "input" in event:
+                _check_messages(event["input"]["messages"])
+        case "RUN_FINISHED":
+            _check_members([event["outcome"]] if event.get("outcome") is not None else [], "type", _RUN_OUTCOMES)
+        case "SUBAGENT_FINISHED":
+            _check_members([event["outcome"]] if "outcome" in event else [], "type", _SUBAGENT_OUTCOMES)
+
+
+def _check_messages(messages: list[JSON]) -> None:
+    for message in _members(messages, "role", _MESSAGES):
+        if message["role"] in ("user", "tool"):
+            _check_content(message["content"], _PastMedia)
+
+
+def _check_content(content: JSON, media: Fields) -> None:
+    """Check the parts of a content; one whose source is of an unknown kind is left out with it."""
+    for part in content if isinstance(content, list) else ():
+        if not isinstance(part, dict):
+            raise BadFrameError("a part of the content must be an object")
+        if part.get("type") == "text":
+            hold_against(part, _Text)
+        elif part.get("type") in _MEDIA:
+            source = part.get("source")
+            if not isinstance(source, dict) or (isinstance(source.get("type"), str) and source["type"] in _SOURCES):
+                hold_against(part, media)
+                _check_members([source], "type", _SOURCES)
+
+
+def _check_members(values: list[JSON], name: str, kinds: Mapping[str, Fields]) -> None:
+    for _ in _members(values, name, kinds):
+        pass
+
+
+def _members(values: list[JSON], name: str, kinds: Mapping[str, Fields]) -> Iterator[dict[str, JSON]]:
+    """Yield the objects of the known kinds, which a field tells apart, after holding each against its schema."""
+    for value in values:
+        if not isinstance(value, dict):
+            raise BadFrameError(f"an object with a field {name!r} is wanted")
+        kind = value.get(name)
+        if isinstance(kind, str) and kind in kinds:
+            hold_against(value, kinds[kind])
+            yield value
