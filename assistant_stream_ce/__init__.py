@@ -5,6 +5,9 @@ The front door. `create_run` turns a callback into a stream; the encoders are in
 imports a web framework, starts a thread or makes an event loop.
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 # `create_run` is also the name of its module, so it must be imported eagerly: a lazy attribute would give
 # the module to whoever imported that first.
 from assistant_stream_ce.background import shutdown
@@ -46,6 +49,10 @@ from assistant_stream_ce.errors import (
 )
 from assistant_stream_ce.tool_calls import ToolCallController
 
+if TYPE_CHECKING:
+    from assistant_stream_ce.accumulator import MessageAccumulator, accumulate
+    from assistant_stream_ce.message import AssistantMessage
+
 __all__ = (
     # runs
     "create_run",
@@ -54,6 +61,10 @@ __all__ = (
     "RunResult",
     "ToolCallController",
     "shutdown",
+    # messages
+    "AssistantMessage",
+    "MessageAccumulator",
+    "accumulate",
     # chunks
     "AnnotationsChunk",
     "AssistantStreamChunk",
@@ -87,5 +98,20 @@ __all__ = (
     "StreamUsageError",
     "ToolCallError",
 )
+
+# Imported when they are first asked for: most programs only stream.
+_LAZY = {
+    "AssistantMessage": "assistant_stream_ce.message",
+    "MessageAccumulator": "assistant_stream_ce.accumulator",
+    "accumulate": "assistant_stream_ce.accumulator",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+    return value
+
 
 __version__ = "0.1.0"

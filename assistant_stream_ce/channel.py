@@ -136,6 +136,8 @@ class Channel(Generic[T]):
         self._refuse = refuse
         self._lose_reader = lose_reader
         self._settle_items = settle
+        #: Takes every new batch, which may still grow. Called under the lock: no more than the `append` of a list.
+        self.keep: Callable[[list[T]], object] | None = None
         #: Set by a producer before it puts an item that it may extend later.
         self.is_unsettled = False
         # Guards every field below, and the order of what enters the queue.
@@ -346,6 +348,8 @@ class Channel(Generic[T]):
                 return None
             self._queue_open()
         self._open = [item]
+        if self.keep is not None:
+            self.keep(self._open)
         self._space = self._batch_size - weight
         self._lent = 0
         alarm, self._alarm = self._alarm, None

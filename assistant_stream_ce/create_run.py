@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from assistant_stream_ce.callables import RunCallback, Surrounding, is_callable_as
 from assistant_stream_ce.channel import in_event_loop
@@ -26,7 +26,11 @@ from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.forwarding import send_all, send_all_async
 from assistant_stream_ce.hooks import RunResult
 from assistant_stream_ce.locks import guard
+from assistant_stream_ce.recording import FOLD_AFTER, message_of
 from assistant_stream_ce.run import Run
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.message import AssistantMessage
 
 __all__ = ("AssistantStream", "AsyncReader", "RunCallback", "RunResult", "SyncReader", "as_stream", "create_run")
 
@@ -39,6 +43,7 @@ def create_run(
     on_finish: Callable[[RunResult], object] | None = None,
     max_pending: int = 1024,
     executor: Executor | None = None,
+    keep_message: bool = True,
 ) -> AssistantStream:
     """Make a stream of what a callback says and does. Nothing runs before the first read.
 
@@ -53,6 +58,8 @@ def create_run(
         max_pending: about how many chunks may wait for the reader; a text counts once more for each 1,024
             characters. Then threads wait in their call, and coroutines may `await controller.drain()`.
         executor: where a plain callback runs instead of in its own thread.
+        keep_message: whether what is said is kept as `message`, of the stream and of the result for `on_finish`.
+            False for a stream without an end, which would become ever larger.
 
     Returns:
         The stream, for one `for` or one `async for`.
@@ -84,6 +91,7 @@ def create_run(
             on_finish=on_finish,
             max_pending=max_pending,
             executor=executor,
+            keep_message=keep_message,
         )
     )
 
@@ -100,9 +108,9 @@ def as_stream(source: ChunkSource) -> AssistantStream:
     if isinstance(source, AssistantStream):
         return source
     if isinstance(source, AsyncIterable):
-        return create_run(functools.partial(_pass_on_async, source))
+        return create_run(functools.partial(_pass_on_async, source), keep_message=False)
     if isinstance(source, Iterable) and not isinstance(source, (str, bytes, Mapping)):
-        return create_run(functools.partial(_pass_on, source))
+        return create_run(functools.partial(_pass_on, source), keep_message=False)
     hint = "; did you mean create_run(callback)?" if callable(source) else ""
     raise TypeError(f"stream must be an AssistantStream or an iterable of chunks, not {type(source).__name__}{hint}")
 
@@ -153,6 +161,18 @@ class AssistantStream:
     def is_cancelled(self) -> bool:
         """Whether the stream was left before the callback had ended."""
         return self._run.link.cancellation.signal.is_set()
+
+    @property
+    def message(self) -> AssistantMessage:
+        """All that was said so far, as a message; after the end of the stream, the whole one.
+
+        Also what the reader has not read. It is made when it is asked for. A running stream has a message of status
+        `running`, and one that was left has the status `incomplete` with the reason `cancelled`.
+
+        Raises:
+            StreamUsageError: the stream was made with `keep_message=False`.
+        """
+        return message_of(self._run.recording)
 
     def cancel(self) -> None:
         """Leave the stream without waiting: the callback is told at once. From any thread, also in a loop.
@@ -244,6 +264,7 @@ class SyncReader(Iterator[AssistantStreamChunk]):
         self._batch: Iterator[AssistantStreamChunk] = iter(())
         self._get = run.link.channel.get_sync
         self._has_started = False
+        self._unfolded = 0
 
     def __next__(self) -> AssistantStreamChunk:
         for chunk in self._batch:
@@ -270,6 +291,10 @@ class SyncReader(Iterator[AssistantStreamChunk]):
             raise
         if batch is None:
             self._run.raise_error()
+        else:
+            self._unfolded += len(batch)
+            if self._unfolded > FOLD_AFTER:
+                self._unfolded = self._run.fold()
         return batch
 
 
@@ -282,6 +307,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         self._batch: Iterator[AssistantStreamChunk] = iter(())
         self._get = run.link.channel.get
         self._has_started = False
+        self._unfolded = 0
         self._is_reading = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_read = 0.0
@@ -326,6 +352,10 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         if batch is None:
             self.stop_timer()
             self._run.raise_error()
+        else:
+            self._unfolded += len(batch)
+            if self._unfolded > FOLD_AFTER:
+                self._unfolded = self._run.fold()
         return batch
 
     def _start(self, timeout: float | None) -> None:

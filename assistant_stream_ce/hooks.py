@@ -12,7 +12,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import msgspec
 
@@ -20,13 +20,19 @@ from assistant_stream_ce.background import shared_loop, start_thread
 from assistant_stream_ce.cancellation import Callback, Signal
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
+from assistant_stream_ce.recording import Recording, message_of
 
-__all__ = ("Hooks", "RunResult", "raisable", "run_coroutine", "wait_for_coroutine")
+if TYPE_CHECKING:
+    from assistant_stream_ce.message import AssistantMessage
+
+__all__ = ("Hooks", "RunReason", "RunResult", "raisable", "run_coroutine", "wait_for_coroutine")
 
 logger = logging.getLogger("assistant_stream_ce")
 
+RunReason: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
 
-class RunResult(msgspec.Struct, frozen=True):
+
+class RunResult(msgspec.Struct, frozen=True, dict=True):
     """How a run ended, as `on_finish` gets it.
 
     `reason` is "completed" (the callback returned), "failed" (it raised; `error` is the exception),
@@ -34,8 +40,27 @@ class RunResult(msgspec.Struct, frozen=True):
     thread still runs, because nothing can stop a thread).
     """
 
-    reason: Literal["completed", "failed", "cancelled", "abandoned"]
+    reason: RunReason
     error: BaseException | None = None
+
+    @classmethod
+    def of(cls, reason: RunReason, error: BaseException | None, recording: Recording | None) -> Self:
+        """Return the result of a run with what was said in it."""
+        result = cls(reason, error)
+        # No field, so that it takes no part in a comparison.
+        result.__dict__["recording"] = recording
+        return result
+
+    @property
+    def message(self) -> AssistantMessage:
+        """All that was said, also what the reader has not read, as a message. From any thread.
+
+        It is made when it is asked for.
+
+        Raises:
+            StreamUsageError: the stream was made with `keep_message=False`.
+        """
+        return message_of(self.__dict__.get("recording"))
 
 
 class Hooks:

@@ -35,6 +35,7 @@ __all__ = (
     "has_refused_key",
     "key_text",
     "loads",
+    "loads_as_client",
     "plain",
     "weight",
     "whole_text",
@@ -48,6 +49,7 @@ _decode = msgspec.json.Decoder().decode
 
 # Nested deeper than this a value is a cycle, or nothing a front end could show.
 _DEEPEST = 200
+_TOO_DEEP = f"nested more than {_DEEPEST} deep"
 
 #: Types whose values need neither a check nor a copy.
 ATOMS = frozenset({str, bool, type(None)})
@@ -113,14 +115,45 @@ def loads(data: bytes | str) -> JSON:
         ValueError: it is not strict JSON, or nested too deep.
     """
     try:
-        try:
-            value = _decode(data)
-        except (msgspec.DecodeError, UnicodeEncodeError):
-            # An unpaired surrogate or a number that no float holds, which the standard decoder takes, or no JSON.
-            value = json.loads(data if isinstance(data, str) else data.decode(), parse_constant=_refuse_constant)
-        return plain(value)
+        return plain(_read(data))
     except (RecursionError, TypeError):
-        raise ValueError(f"nested more than {_DEEPEST} deep") from None
+        raise ValueError(_TOO_DEEP) from None
+
+
+def loads_as_client(text: str) -> JSON:
+    """Read JSON as the front ends do, which refuse the whole where `loads` leaves out a key.
+
+    Raises:
+        ValueError: it is not strict JSON, nested too deep, or has a key that reaches for a prototype.
+    """
+    try:
+        value = _read(text)
+        try:
+            return copy_plain(value)
+        except NotPlainError:
+            _refuse_prototypes(value)
+            return plain(value)
+    except (RecursionError, TypeError):
+        raise ValueError(_TOO_DEEP) from None
+
+
+def _read(data: bytes | str) -> JSON:
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        # An unpaired surrogate or a number that no float holds, which the standard decoder takes, or no JSON.
+        return json.loads(data if isinstance(data, str) else data.decode(), parse_constant=_refuse_constant)
+
+
+def _refuse_prototypes(value: JSON) -> None:
+    if type(value) is dict:
+        if "__proto__" in value or _has_prototype(value.get("constructor")):
+            raise ValueError("it has a key that reaches for a prototype")
+        for item in value.values():
+            _refuse_prototypes(item)
+    elif type(value) is list:
+        for item in value:
+            _refuse_prototypes(item)
 
 
 def has_refused_key(data: bytes) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.controller import RunLink
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
-from assistant_stream_ce.hooks import Hooks, RunResult, raisable
+from assistant_stream_ce.hooks import Hooks, RunReason, RunResult, raisable
+from assistant_stream_ce.recording import Recording
 
 __all__ = ("Outcome",)
 
@@ -24,10 +25,11 @@ class Outcome:
     The run sees to it that the end is reported once.
     """
 
-    def __init__(self, name: str, link: RunLink, hooks: Hooks) -> None:
+    def __init__(self, name: str, link: RunLink, hooks: Hooks, recording: Recording | None) -> None:
         self._name = name
         self._link = link
         self._hooks = hooks
+        self._recording = recording
         self._error: BaseException | None = None
 
     def report(
@@ -44,33 +46,35 @@ class Outcome:
         if is_left:
             if isinstance(error, Exception):
                 logger.debug("%s: raised after its reader had left", self._name, exc_info=error)
-            return self.finish(RunResult("cancelled"))
+            return self.finish("cancelled")
         if error is None:
-            return self.finish(RunResult("completed"))
+            return self.finish("completed")
         if isinstance(error, asyncio.CancelledError) and is_from_outside:
             # An ending loop cancels all its tasks. If there is a reader still, it must not take this for the end.
             self._error = RunCancelled("the run was cancelled from outside")
             self._send_error(str(self._error))
-            return self.finish(RunResult("cancelled"))
+            return self.finish("cancelled")
         self._error = raisable(error)
         if logs_errors:
             logger.error("%s raised", self._name, exc_info=error)
         self._send_error(self._hooks.error_text(self._error))
-        return self.finish(RunResult("failed", self._error))
+        return self.finish("failed", self._error)
 
     def _send_error(self, text: str) -> None:
         with contextlib.suppress(RunCancelled, RunEndedError):
             self._link.calls.close_all()
             self._link.channel.put(ErrorChunk(text), may_block=False)
 
-    def finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
+    def finish(self, reason: RunReason, error: BaseException | None = None) -> Coroutine[Any, Any, None] | None:
         """Call `on_finish`; return what is left to await of it."""
         self._link.state.end()
+        if self._recording is not None:
+            self._recording.end(is_cancelled=reason in ("cancelled", "abandoned"))
         try:
-            return self._hooks.finish(result)
-        except BaseException as error:
+            return self._hooks.finish(RunResult.of(reason, error, self._recording))
+        except BaseException as raised:
             # It means to end the program: the reader raises it, as if the callback had.
-            self._error = error
+            self._error = raised
             return None
 
     def raise_error(self) -> None:

@@ -48,6 +48,7 @@ from assistant_stream_ce.hooks import Hooks, RunResult, run_coroutine, wait_for_
 from assistant_stream_ce.locks import guard
 from assistant_stream_ce.loop_task import LoopTask
 from assistant_stream_ce.outcome import Outcome
+from assistant_stream_ce.recording import Recording
 
 __all__ = ("Run",)
 
@@ -80,8 +81,11 @@ class Run:
         on_finish: Callable[[RunResult], object] | None,
         max_pending: int,
         executor: Executor | None,
+        keep_message: bool,
     ) -> None:
         self.link = RunLink(state, max_pending, self)
+        #: None where the message is not kept.
+        self.recording = Recording(self.link) if keep_message else None
         self.ended = Signal()
         self.context: contextvars.Context | None = None
         self.surroundings: list[Surrounding] = []
@@ -91,7 +95,7 @@ class Run:
         self._controller = RunController(self.link)
         self._name = f"assistant-stream-{next(_run_numbers)}"
         self._hooks = Hooks(str(self), on_error, on_finish)
-        self._outcome = Outcome(str(self), self.link, self._hooks)
+        self._outcome = Outcome(str(self), self.link, self._hooks, self.recording)
         # Guards the three flags: each of these happens once, whoever comes first.
         self._lock = guard()
         self._has_started = False
@@ -269,6 +273,12 @@ class Run:
         discard_live_run(self)
         self.ended.set()
 
+    def fold(self) -> int:
+        """Let go of the chunks that were read, where they are kept; return how many are left."""
+        if self.recording is not None:
+            self.recording.fold()
+        return 0
+
     def raise_error(self) -> None:
         """Raise, once, what the callback raised."""
         self._outcome.raise_error()
@@ -376,7 +386,7 @@ class Run:
             self,
         )
         discard_live_run(self)
-        rest = self._outcome.finish(RunResult("abandoned"))
+        rest = self._outcome.finish("abandoned")
         if rest is not None:
             run_coroutine(rest, self._reader_loop)
 

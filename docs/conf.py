@@ -23,7 +23,19 @@ autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 100
 
 # Signatures name these instead of what they stand for.
-_ALIASES = ("AssistantStreamChunk", "Callback", "ChunkSource", "Headers", "Heartbeat", "JSON", "Path", "RunCallback")
+_ALIASES = (
+    "AssistantStreamChunk",
+    "Callback",
+    "ChunkSource",
+    "Headers",
+    "Heartbeat",
+    "JSON",
+    "MessagePart",
+    "PartStatus",
+    "Path",
+    "RunCallback",
+    "ToolCallState",
+)
 autodoc_type_aliases = {name: name for name in _ALIASES}
 
 

@@ -15,6 +15,7 @@ PACKAGE = TESTS.parent / "assistant_stream_ce"
 ROOMS = [
     ["errors"],
     ["jsonvalue"],
+    ["partial_json"],
     ["chunks"],
     ["arguments"],
     ["locks"],
@@ -22,6 +23,9 @@ ROOMS = [
     ["channel"],
     ["cancellation"],
     ["tool_calls", "replay", "controller"],
+    ["message"],
+    ["accumulator"],
+    ["recording"],
     ["background", "bridges", "callables", "forwarding", "hooks", "loop_task", "outcome", "run", "create_run"],
     ["serialization"],
     ["responses"],

@@ -654,6 +654,7 @@ PUBLIC_MODULES = [
             "create_run",
             "errors",
             "integrations.httpx",
+            "message",
             "serialization",
             "state",
         )

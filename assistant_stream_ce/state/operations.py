@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TypeAlias
 
 from assistant_stream_ce.chunks import Operation
@@ -20,6 +21,7 @@ __all__ = (
     "Path",
     "append_text",
     "apply",
+    "apply_leniently",
     "assign",
     "extend_text",
     "is_safe",
@@ -186,6 +188,58 @@ def apply(root: JSON, operation: Operation) -> JSON:
     container, key, value = resolve(holder, operation)
     assign(container, key, clone(value))
     return holder[0]
+
+
+def apply_leniently(root: JSON, operation: Operation) -> JSON:
+    """Apply one operation as a front end does that resumes a stream, in place; return the root.
+
+    A dict that a `set` takes for granted is made, an index beyond the end of a list appends, and what cannot be applied
+    changes nothing.
+    """
+    holder = [root]
+    with suppress(StateError):
+        _apply_leniently(holder, operation)
+    return holder[0]
+
+
+def _apply_leniently(holder: list[JSON], operation: Operation) -> None:
+    path, value = tuple(operation["path"]), operation["value"]
+    refuse_unsafe(path)
+    container, key, rest = _deepest(holder, path)
+    if operation["type"] == "set":
+        for segment in reversed(rest):
+            value = {segment: value}
+        assign(container, key, clone(value))
+    elif operation["type"] == "append-text" and type(value) is str and not rest and type(_item(container, key)) is str:
+        extend_text(container, key, value)
+
+
+def _deepest(holder: list[JSON], path: Path) -> tuple[JSON, str | int, Path]:
+    """Return the last container on a path that is there, the key in it, and the path below that.
+
+    Raises:
+        StateError: there is something on the path that is no container.
+    """
+    container: JSON = holder
+    key: str | int = 0
+    for depth, segment in enumerate(path):
+        node = _item(container, key)
+        if node is None:
+            return container, key, path[depth:]
+        if type(node) is list and (index := _index(segment)) < sys.maxsize:
+            container, key = node, min(index, len(node))
+        elif type(node) is dict:
+            container, key = node, segment
+        else:
+            raise StateError(f"cannot set {show(path)}: {show(path[:depth])} is {_kind(node)}")
+    return container, key, ()
+
+
+def _item(container: JSON, key: str | int) -> JSON:
+    try:
+        return container[key]
+    except LookupError:
+        return None
 
 
 def _index(segment: str) -> int:

@@ -1,0 +1,157 @@
+"""JSON that is not whole yet: the argument text of a tool call, read as assistant-ui reads it while it comes.
+
+What is open is closed, a literal that has begun is completed, and what says nothing yet (half a key, the sign of
+a number) is left out. Characters that do not belong there are skipped as the front end skips them, so that both make
+the same of a text that is no JSON.
+"""
+
+from __future__ import annotations
+
+import re
+
+from assistant_stream_ce.jsonvalue import JSON, loads_as_client
+
+__all__ = ("parse_partial",)
+
+# What may come next, and is looked for.
+_VALUE = re.compile(r'["ftn0-9{\[-]')
+_FIRST_ITEM = re.compile(r'["ftn0-9{\[\]-]')
+_KEY = re.compile(r'"')
+_FIRST_KEY = re.compile(r'["}]')
+_AFTER_FIELD = re.compile(r"[,}]")
+_AFTER_ITEM = re.compile(r"[,\]]")
+
+_REST_OF_KEY = re.compile(r'(?:[^"\\]++|\\.)*+"[^:]*+:', re.DOTALL)
+# A string as far as it is whole: without an escape that has only begun.
+_STRING = re.compile(r'(?:[^"\\]++|\\[^u]|\\u[0-9a-fA-F]{4})*+')
+_BEGUN_ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{0,3})*\\?\Z")
+_NUMBER = re.compile(r"[0-9eE.+-]*")
+_LITERALS = {
+    "t": ("true", re.compile("t(?:r(?:ue?)?)?")),
+    "f": ("false", re.compile("f(?:a(?:l(?:se?)?)?)?")),
+    "n": ("null", re.compile("n(?:u(?:ll?)?)?")),
+}
+
+
+def parse_partial(text: str) -> JSON:
+    """Return the dict or list that a text says so far, or None where a front end makes neither of it.
+
+    It takes time in proportion to the text.
+    """
+    if not text:
+        return {}
+    value = _container(text)
+    return _container(_Scanner(text).repaired()) if value is None else value
+
+
+def _container(text: str) -> JSON:
+    try:
+        value = loads_as_client(text)
+    except ValueError:
+        return None
+    return value if type(value) is dict or type(value) is list else None
+
+
+class _Scanner:
+    """Goes through a text once, from one thing that counts to the next."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        # So much of the text is kept; what closes the string or literal at its end; what closes each container.
+        self._end = 0
+        self._tail = ""
+        self._closers: list[str] = []
+        # None when nothing more counts.
+        self._next: re.Pattern[str] | None = _VALUE
+
+    def repaired(self) -> str:
+        """Return the text up to where it says something, with all that is open closed."""
+        while self._next is not None and (found := self._next.search(self._text, self._at)):
+            if self._next is _AFTER_ITEM and found.start() > self._at:
+                self._end = found.start()
+            self._at = found.end()
+            self._take(found.group())
+        if self._next is _AFTER_ITEM:
+            self._end = len(self._text)
+        return self._text[: self._end] + self._tail + "".join(reversed(self._closers))
+
+    def _take(self, character: str) -> None:
+        if character == "{":
+            self._open("}", _FIRST_KEY)
+        elif character == "[":
+            self._open("]", _FIRST_ITEM)
+        elif character == ",":
+            self._next = _KEY if self._closers[-1] == "}" else _VALUE
+        elif self._next is _KEY or (self._next is _FIRST_KEY and character == '"'):
+            self._key()
+        elif character in "}]":
+            self._end = self._at
+            self._closers.pop()
+            self._end_value()
+        elif character == '"':
+            self._string()
+        elif character in _LITERALS:
+            self._literal(*_LITERALS[character])
+        else:
+            self._number()
+
+    def _open(self, closer: str, following: re.Pattern[str]) -> None:
+        self._end = self._at
+        self._closers.append(closer)
+        self._next = following
+
+    def _key(self) -> None:
+        found = _REST_OF_KEY.match(self._text, self._at)
+        self._next = _VALUE if found else None
+        if found:
+            self._at = found.end()
+
+    def _string(self) -> None:
+        found = _STRING.match(self._text, self._at)
+        assert found is not None
+        self._end = self._at = found.end()
+        if self._text.startswith('"', self._at):
+            self._end = self._at = self._at + 1
+            self._end_value()
+            return
+        self._next = None
+        if self._at == len(self._text) or _BEGUN_ESCAPE.match(self._text, self._at):
+            self._tail = '"'
+        else:
+            # A wrong escape: nothing can be made of it, nor of what follows.
+            self._end = len(self._text)
+
+    def _literal(self, literal: str, pattern: re.Pattern[str]) -> None:
+        found = pattern.match(self._text, self._at - 1)
+        assert found is not None
+        self._end = self._at = found.end()
+        if self._at == len(self._text):
+            self._tail = literal[len(found.group()) :]
+            self._next = None
+        else:
+            self._end_word()
+
+    def _number(self) -> None:
+        start = self._at - 1
+        found = _NUMBER.match(self._text, start)
+        assert found is not None
+        if digits := found.group().rstrip("eE.+-"):
+            self._end = start + len(digits)
+        self._at = found.end()
+        self._end_word()
+
+    def _end_word(self) -> None:
+        """End what has no end of its own: the next character ends it, and is lost if it does not belong there."""
+        self._end_value()
+        if self._next is not None and self._text[self._at : self._at + 1] not in (",", self._closers[-1]):
+            self._at += 1
+        if self._next is _AFTER_ITEM and self._at >= len(self._text):
+            # Nothing has come after it.
+            self._next = None
+
+    def _end_value(self) -> None:
+        if not self._closers:
+            self._next = None
+        else:
+            self._next = _AFTER_FIELD if self._closers[-1] == "}" else _AFTER_ITEM

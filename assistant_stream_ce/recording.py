@@ -1,0 +1,97 @@
+"""What was said in a run, kept for the message that it adds up to."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.controller import RunLink
+from assistant_stream_ce.errors import StreamUsageError
+from assistant_stream_ce.jsonvalue import clone
+from assistant_stream_ce.locks import guard
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.accumulator import MessageAccumulator
+    from assistant_stream_ce.message import AssistantMessage
+
+__all__ = ("FOLD_AFTER", "Recording", "message_of")
+
+#: How many chunks are kept at most as they are, that were read.
+FOLD_AFTER = 4096
+
+
+def message_of(recording: Recording | None) -> AssistantMessage:
+    """Return the message of a run.
+
+    Raises:
+        StreamUsageError: it is not kept.
+    """
+    if recording is None:
+        raise StreamUsageError("the message of this run is not kept: call create_run without keep_message=False")
+    return recording.message()
+
+
+class Recording:
+    """Keeps what was said, and folds it into a message when somebody asks, or when it has become much.
+
+    What is said costs nothing but that its batch is kept. Everything counts that came into the channel, also what the
+    reader has not read, and never will. From any thread.
+
+    Args:
+        link: of the run, before its start.
+    """
+
+    __slots__ = ("_accumulator", "_batches", "_channel", "_folded", "_is_cancelled", "_lock", "_settle", "_state")
+
+    def __init__(self, link: RunLink) -> None:
+        # Of these only the last one may still grow.
+        self._batches: list[list[AssistantStreamChunk]] = []
+        self._channel = link.channel
+        self._channel.keep = self._batches.append
+        self._settle = link.state.settle
+        # Until the accumulator has it, and how the run ended.
+        self._state = clone(link.state.root[0])
+        self._is_cancelled: bool | None = None
+        # Guards the accumulator, and how many chunks of the first batch it has.
+        self._lock = guard()
+        self._accumulator: MessageAccumulator | None = None
+        self._folded = 0
+
+    def end(self, *, is_cancelled: bool) -> None:
+        """Take note that the callback has ended, and whether its reader had left."""
+        self._is_cancelled = is_cancelled
+
+    def fold(self) -> None:
+        """Fold what was kept, to let go of it."""
+        with self._lock:
+            self._fold()
+
+    def message(self) -> AssistantMessage:
+        """Return the message so far."""
+        with self._lock:
+            accumulator = self._fold()
+            if self._is_cancelled is not None:
+                accumulator.finish(is_cancelled=self._is_cancelled)
+            elif self._channel.has_ended:
+                # The reader has left, and the callback has not ended yet.
+                accumulator.finish(is_cancelled=True)
+            return accumulator.message
+
+    def _fold(self) -> MessageAccumulator:
+        if self._accumulator is None:
+            # Here, because most programs never ask, and the import takes time.
+            from assistant_stream_ce.accumulator import MessageAccumulator
+
+            self._accumulator = MessageAccumulator(state=self._state)
+        batches = self._batches[:]
+        if batches:
+            chunks = list(chain.from_iterable(batches))
+            complete = batches[:-1]
+            new = chunks[self._folded :]
+            self._folded = len(chunks) - sum(map(len, complete))
+            del self._batches[: len(complete)]
+            # Edits of the state may still be filled in, but in these no more.
+            self._settle()
+            self._accumulator.extend(new)
+        return self._accumulator

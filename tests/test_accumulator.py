@@ -1,0 +1,323 @@
+"""What chunks add up to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import (
+    AnnotationsChunk,
+    AssistantMessage,
+    AssistantStreamChunk,
+    DataChunk,
+    DataPartChunk,
+    ErrorChunk,
+    FileChunk,
+    MessageAccumulator,
+    MessageFinishChunk,
+    ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
+    RunController,
+    SourceChunk,
+    SourceDocumentChunk,
+    StepFinishChunk,
+    StepStartChunk,
+    TextDeltaChunk,
+    ToolCallBeginChunk,
+    ToolCallChunk,
+    ToolCallDeltaChunk,
+    ToolResultChunk,
+    UpdateStateChunk,
+    accumulate,
+    create_run,
+)
+from assistant_stream_ce.message import (
+    DataPart,
+    FilePart,
+    MessageError,
+    MessageStatus,
+    ReasoningPart,
+    RefusalPart,
+    SourceDocumentPart,
+    SourcePart,
+    Step,
+    TextPart,
+    ToolCallPart,
+    Usage,
+)
+
+BEGIN = ToolCallBeginChunk("c1", "search")
+
+
+def texts(*deltas: str) -> list[AssistantStreamChunk]:
+    return [TextDeltaChunk(delta) for delta in deltas]
+
+
+def arguments(*deltas: str) -> list[AssistantStreamChunk]:
+    return [BEGIN, *(ToolCallDeltaChunk("c1", delta) for delta in deltas)]
+
+
+def test_every_kind_of_chunk_has_its_place() -> None:
+    message = accumulate(
+        [
+            StepStartChunk("m1"),
+            ReasoningPartChunk("Plan"),
+            ReasoningDeltaChunk("think"),
+            ReasoningSignatureChunk("sig"),
+            ReasoningDeltaChunk("again"),
+            *texts("Hel", "lo"),
+            RefusalDeltaChunk("No."),
+            ToolCallChunk("c0", "look", {"a": 1}),
+            BEGIN,
+            ToolCallDeltaChunk("c1", '{"q":'),
+            ToolCallDeltaChunk("c1", '"x"}', is_final=True),
+            ToolResultChunk("c1", {"found": 2}, artifact="map", is_error=True, model_content=[{"type": "text"}]),
+            StepFinishChunk("tool-calls", 3, 4, is_continued=True),
+            SourceChunk("s1", "https://example.org", title="Page", parent_id="c1"),
+            SourceDocumentChunk("s2", "text/plain", "Notes", "notes.txt"),
+            FileChunk("aGk=", "image/png", filename="a.png"),
+            DataPartChunk("chart", [1], id="d1"),
+            DataPartChunk("chart", [0], transient=True),
+            DataPartChunk("chart", [1, 2], id="d1"),
+            DataPartChunk("chart", [3]),
+            DataChunk({"k": 1}),
+            AnnotationsChunk(["a", "b"]),
+            UpdateStateChunk([{"type": "set", "path": ["n"], "value": 1}]),
+            StepFinishChunk("stop", 5, 6),
+        ],
+        state={},
+    )
+    assert message == AssistantMessage(
+        parts=[
+            ReasoningPart("think", summary="Plan", signature="sig"),
+            ReasoningPart("again"),
+            TextPart("Hello"),
+            RefusalPart("No."),
+            ToolCallPart("c0", "look", '{"a":1}', {"a": 1}),
+            ToolCallPart(
+                "c1",
+                "search",
+                '{"q":"x"}',
+                {"q": "x"},
+                "answered",
+                {"found": 2},
+                "map",
+                is_error=True,
+                model_content=[{"type": "text"}],
+            ),
+            SourcePart("s1", "https://example.org", title="Page", parent_id="c1"),
+            SourceDocumentPart("s2", "text/plain", "Notes", "notes.txt"),
+            FilePart("aGk=", "image/png", "a.png"),
+            DataPart("chart", [1, 2], "d1"),
+            DataPart("chart", [3]),
+        ],
+        status=MessageStatus("requires-action", "tool-calls"),
+        steps=[Step("m1", 0, "tool-calls", Usage(3, 4), is_continued=True), Step(None, 11, "stop", Usage(5, 6))],
+        usage=Usage(8, 10),
+        data=[{"k": 1}],
+        annotations=["a", "b"],
+        state={"n": 1},
+    )
+    assert message.text == "Hello"
+    assert [call.id for call in message.tool_calls] == ["c0", "c1"]
+    assert AssistantMessage.from_json(message.to_json()) == message
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ([], MessageStatus("complete", "unknown")),
+        ([BEGIN], MessageStatus("requires-action", "tool-calls")),
+        ([BEGIN, ToolResultChunk("c1", None)], MessageStatus("complete", "unknown")),
+        ([BEGIN, MessageFinishChunk("stop")], MessageStatus("complete", "stop")),
+        ([MessageFinishChunk("tool-calls")], MessageStatus("requires-action", "tool-calls")),
+        ([MessageFinishChunk("length")], MessageStatus("incomplete", "length")),
+        ([MessageFinishChunk("of its own")], MessageStatus("incomplete", "of its own")),
+        ([ErrorChunk("a"), MessageFinishChunk("stop")], MessageStatus("incomplete", "error")),
+    ],
+)
+def test_the_status_says_how_it_ended(end: list[AssistantStreamChunk], status: MessageStatus) -> None:
+    assert accumulate([*texts("a"), *end]).status == status
+
+
+def test_the_last_error_counts() -> None:
+    message = accumulate([ErrorChunk("a", "c", "info"), ErrorChunk("b", severity="warning")])
+    assert message.error == MessageError("b", severity="warning")
+
+
+def test_a_message_that_runs_and_one_that_was_left() -> None:
+    accumulator = MessageAccumulator()
+    accumulator.extend([*texts("a"), *arguments('{"q":"Par'), *texts("b")])
+    call = ToolCallPart("c1", "search", '{"q":"Par', {"q": "Par"}, "partial")
+    assert accumulator.message == AssistantMessage(
+        [TextPart("a"), call, TextPart("b", status="running")], MessageStatus("running")
+    )
+    accumulator.finish(is_cancelled=True)
+    # A call that was cut off must not look as if it could be carried out.
+    assert accumulator.message == AssistantMessage(
+        [TextPart("a"), call, TextPart("b")], MessageStatus("incomplete", "cancelled")
+    )
+
+
+def test_a_message_does_not_change_when_more_is_said() -> None:
+    accumulator = MessageAccumulator(state={"l": []})
+    accumulator.extend(
+        [*texts("a"), BEGIN, UpdateStateChunk([{"type": "set", "path": ["l", "0"], "value": 1}]), DataChunk(1)]
+    )
+    before = accumulator.message
+    stored = before.to_json()
+    accumulator.extend(
+        [
+            *texts("b"),
+            ToolCallDeltaChunk("c1", "{}", is_final=True),
+            UpdateStateChunk([{"type": "set", "path": ["l", "1"], "value": 2}]),
+            DataChunk(2),
+            AnnotationsChunk([1]),
+            StepStartChunk("m"),
+        ]
+    )
+    assert accumulator.message != before
+    assert before.to_json() == stored
+    assert before is not accumulator.message
+    assert accumulator.message is accumulator.message
+
+
+def test_the_state_given_is_not_changed() -> None:
+    state: dict[str, Any] = {"n": {"m": 1}}
+    change: AssistantStreamChunk = UpdateStateChunk([{"type": "set", "path": ["n", "m"], "value": 2}])
+    assert accumulate([change], state=state).state == {"n": {"m": 2}}
+    assert state == {"n": {"m": 1}}
+
+
+def test_halves_of_a_character_join() -> None:
+    message = accumulate([*texts("\ud83d", "\ude00"), *arguments('{"a":"\ud83d', '\ude00"}')])
+    assert message.text == "\U0001f600"
+    assert message.tool_calls[0].args == {"a": "\U0001f600"}
+
+
+def test_texts_of_two_parents_are_two_texts() -> None:
+    message = accumulate(
+        [TextDeltaChunk("a", "p"), TextDeltaChunk("b", "p"), TextDeltaChunk("c"), DataChunk(1), *texts("d")]
+    )
+    assert message.parts == [TextPart("ab", "p"), TextPart("cd")]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "args"),
+    [
+        ([""], {}),
+        (['{"a":', "1}"], {"a": 1}),
+        ([" ", '{"a":1'], {"a": 1}),
+        # What cannot be read leaves what was shown before.
+        (['{"a":1', ',"b":2', " x", ',"c":3}'], {"a": 1, "b": 2}),
+        (['{"a":1', ',"__proto__":', '{"b":1}}'], {"a": 1}),
+        (['"text', '"'], {}),
+        (["[1", ",2]"], [1, 2]),
+    ],
+)
+@pytest.mark.parametrize("is_asked_often", [True, False])
+def test_arguments_are_what_a_front_end_shows(pieces: list[str], args: object, is_asked_often: bool) -> None:
+    accumulator = MessageAccumulator()
+    for chunk in arguments(*pieces):
+        accumulator.add(chunk)
+        if is_asked_often:
+            assert accumulator.message
+    assert accumulator.message.tool_calls[0].args == args
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        ToolCallDeltaChunk("c1", "", is_final=True),
+        ToolResultChunk("c1", 1),
+        StepFinishChunk("stop"),
+        MessageFinishChunk("stop"),
+    ],
+)
+def test_what_ends_the_arguments(end: AssistantStreamChunk) -> None:
+    call = accumulate([BEGIN, end, ToolCallDeltaChunk("c1", "late")]).tool_calls[0]
+    assert (call.args_text, call.args) == ("{}", {})
+    assert call.state == ("answered" if isinstance(end, ToolResultChunk) else "complete")
+
+
+def test_what_does_not_fit_is_taken_leniently() -> None:
+    message = accumulate(
+        [
+            BEGIN,
+            ToolCallBeginChunk("c1", "again"),
+            ToolCallChunk("c1", "again", {"a": 1}),
+            ToolCallChunk("c1", "again", {"b": 1}),
+            ToolResultChunk("c1", 1),
+            ToolResultChunk("c1", 2),
+            ToolResultChunk("c2", 3),
+            ToolCallDeltaChunk("c3", "{"),
+        ]
+    )
+    assert [(call.name, call.args, call.result) for call in message.tool_calls] == [
+        ("search", {"a": 1}, 2),
+        ("unknown", {}, 3),
+        ("unknown", {}, None),
+    ]
+
+
+@pytest.mark.parametrize("chunk", [None, "text", object()])
+def test_what_is_no_chunk_is_a_clear_error(chunk: Any) -> None:
+    with pytest.raises(TypeError, match="a message is made of chunks"):
+        accumulate([chunk])
+
+
+@pytest.mark.parametrize("source", [5, None])
+def test_what_is_no_iterable_is_a_clear_error(source: Any) -> None:
+    with pytest.raises(TypeError, match="chunks must be an iterable"):
+        accumulate(source)
+
+
+async def later(chunks: list[AssistantStreamChunk]) -> AsyncIterator[AssistantStreamChunk]:
+    for chunk in chunks:
+        await asyncio.sleep(0)
+        yield chunk
+
+
+def say(controller: RunController) -> None:
+    controller.append_text("ab")
+
+
+def test_an_async_iterable_is_awaited() -> None:
+    async def main() -> None:
+        assert await accumulate(later(texts("a", "b"))) == accumulate(texts("ab"))
+        assert await accumulate(create_run(say)) == accumulate(texts("ab"))
+
+    asyncio.run(main())
+    assert asyncio.run(accumulate(later(texts("a", "b")))) == accumulate(texts("ab"))
+    assert accumulate(create_run(say)) == accumulate(texts("ab"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda count: texts(*["word "] * count),
+        lambda count: arguments('{"a":"', *["x" * 50] * count, '"}'),
+        lambda count: arguments('{"a":"', *["x" * 50] * count),
+        lambda count: arguments('{"a":"', '"x', *["x" * 50] * count),
+        lambda count: [UpdateStateChunk([{"type": "append-text", "path": ["t"], "value": "x" * 50}])] * count,
+    ],
+    ids=["text", "arguments", "partial arguments", "unreadable arguments", "state"],
+)
+def test_many_pieces_take_time_in_proportion(make: Any) -> None:
+    def seconds(count: int) -> float:
+        chunks = make(count)
+        start = time.process_time()
+        accumulate(chunks, state={"t": ""})
+        return time.process_time() - start
+
+    seconds(1_000)
+    few = min(seconds(5_000) for _ in range(3))
+    many = min(seconds(50_000) for _ in range(3))
+    # Ten times as many; were it quadratic, a hundred times as long.
+    assert many < 40 * max(few, 0.001)
