@@ -9,7 +9,8 @@ How a page is written, and what runs when:
   `post`, `serve`, `server` and `table`, which are below. What makes an `app` or `application` has to be checked before
   the next one is made.
 - A `text` block is exactly what the Python block before it prints.
-- A `console` block posts with `$ curl` to the page's newest app, and shows exactly what that answers.
+- A `console` block posts with `$ curl` to the page's newest app, and shows exactly what that answers; or it runs the
+  library's own command, and shows what that prints, with `...` for lines that are left out.
 - The commands of a `bash` block are run: servers are started and posted to.
 - There are no other blocks, but for settings of proxies (`nginx`, `apache`) in reST, which nothing runs.
 """
@@ -391,6 +392,9 @@ class PageRunner:
         assert commands[0].strip() == "", "a console block starts with a command: $ curl ..."
         for command in commands[1:]:
             line, _, expected = command.partition("\n")
+            if line.startswith(OWN_COMMAND):
+                check_output(run_own_command(line), expected)
+                continue
             path, body = parse_curl(line)
             reply = post(self.app, path, body)
             assert reply.status == 200
@@ -403,6 +407,30 @@ class PageRunner:
         # The blank lines make the line numbers in tracebacks those of the page.
         code = "\n" * (block.line - 1) + block.code
         exec(compile(code, str(ROOT / block.page), "exec"), self.namespace)
+
+
+#: How the library's own command begins.
+OWN_COMMAND = "python -m assistant_stream_ce "
+
+
+def run_own_command(command: str) -> str:
+    """Run the library's own command in the page's folder, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *shlex.split(command)[1:]],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        timeout=SERVER_SECONDS,
+    )
+    return done.stdout
+
+
+def check_output(printed: str, expected: str) -> None:
+    """Hold that a page shows what was printed; a line `...` stands for any lines."""
+    lines = [re.escape(line.rstrip()) if line != "..." else r"(?:.*\n)*.*" for line in expected.strip().splitlines()]
+    assert re.fullmatch("\n".join(lines), "\n".join(line.rstrip() for line in printed.strip().splitlines())), printed
 
 
 def parse_curl(command: str) -> tuple[str, object]:
@@ -419,7 +447,9 @@ def parse_curl(command: str) -> tuple[str, object]:
 def run_command(block: Block, command: str, folder: Path) -> None:
     """Do what a command does, as far as a test may."""
     words = shlex.split(command)
-    if words[:2] == ["pip", "install"]:
+    if command.startswith(OWN_COMMAND):
+        importlib.import_module("assistant_stream_ce.__main__").parser().parse_args(words[3:])
+    elif words[:2] == ["pip", "install"]:
         check_requirements(words[2:])
     elif words[:2] == ["python3", "dev.py"]:
         assert words[2] in importlib.import_module("dev").COMMANDS
@@ -493,7 +523,7 @@ def find_address(process: subprocess.Popen[str], output: list[str]) -> str | Non
 def first_post(page: str) -> tuple[str, object]:
     """Return the path and body that a page posts first."""
     for block in blocks_of(page):
-        if block.language == "console":
+        if is_request(block, set()):
             return parse_curl(block.code.partition("\n")[0].removeprefix("$ "))
     return DEFAULT_POST
 
@@ -568,7 +598,7 @@ def is_request(block: Block, apps: set[str]) -> bool:
     if block.language == "check":
         used, _ = names_in(block.code)
         return "post" in used and not used.isdisjoint(apps)
-    return block.language == "console"
+    return block.language == "console" and block.code.startswith("$ curl")
 
 
 @pytest.mark.parametrize("page", PAGES)

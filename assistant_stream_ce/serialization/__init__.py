@@ -12,6 +12,7 @@ from assistant_stream_ce.serialization.openai_completion import completion
 from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
 from assistant_stream_ce.serialization.openai_stream_decoder import OpenAIStreamDecoder
 from assistant_stream_ce.serialization.plain_text import PlainTextEncoder
+from assistant_stream_ce.serialization.plain_text_decoder import PlainTextDecoder
 from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamEncoder
 from assistant_stream_ce.serialization.ui_message_stream_decoder import UIMessageStreamDecoder
 
@@ -27,6 +28,7 @@ __all__ = (
     "Encoder",
     "OpenAIStreamDecoder",
     "OpenAIStreamEncoder",
+    "PlainTextDecoder",
     "PlainTextEncoder",
     "UIMessageStreamDecoder",
     "UIMessageStreamEncoder",

@@ -68,7 +68,8 @@ class Decoder(ABC):
             raise TypeError(f"max_frame_bytes must be an int or None, not {type(max_frame_bytes).__name__}")
         if max_frame_bytes is not None and max_frame_bytes < 0:
             raise ValueError(f"max_frame_bytes must not be negative, as {max_frame_bytes} is: 0 allows any size")
-        #: How many frames were left out because they could not be read.
+        #: How many frames have come, and how many of them were left out because they could not be read.
+        self.frames = 0
         self.skipped = 0
         self._is_strict = strict
         self._reader: FrameReader = self._make_reader(max_frame_bytes or 0)
@@ -161,6 +162,7 @@ class Decoder(ABC):
             raise BadFrameError(f"it is not JSON ({error})") from None
 
     def _take(self, frame: Frame, found: list[AssistantStreamChunk]) -> None:
+        self.frames += 1
         try:
             # One by one, so that those before an exception are kept.
             for chunk in self._read(frame):

@@ -16,6 +16,7 @@ from assistant_stream_ce.serialization.decoding import Decoder
 from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
 from assistant_stream_ce.serialization.openai_stream_decoder import OpenAIStreamDecoder
 from assistant_stream_ce.serialization.plain_text import PlainTextEncoder
+from assistant_stream_ce.serialization.plain_text_decoder import PlainTextDecoder
 from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamEncoder
 from assistant_stream_ce.serialization.ui_message_stream_decoder import UIMessageStreamDecoder
 
@@ -23,7 +24,7 @@ __all__ = ("WIRES", "Wire")
 
 
 class Wire(NamedTuple):
-    """One wire: its name, and the classes that write and read it. Plain text is not read."""
+    """One wire: its name, and the classes that write and read it."""
 
     name: str
     encoder: type[Encoder]
@@ -39,6 +40,6 @@ WIRES: Mapping[str, Wire] = {
         Wire("openai", OpenAIStreamEncoder, OpenAIStreamDecoder),
         Wire("ui-message-stream", UIMessageStreamEncoder, UIMessageStreamDecoder),
         Wire("ag-ui", AGUIEncoder, AGUIDecoder),
-        Wire("plain-text", PlainTextEncoder, None),
+        Wire("plain-text", PlainTextEncoder, PlainTextDecoder),
     )
 }

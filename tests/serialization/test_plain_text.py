@@ -9,6 +9,7 @@ from assistant_stream_ce import (
     AssistantStreamChunk,
     DataChunk,
     DataPartChunk,
+    DecodeError,
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
@@ -27,7 +28,7 @@ from assistant_stream_ce import (
     ToolResultChunk,
     UpdateStateChunk,
 )
-from assistant_stream_ce.serialization import PlainTextEncoder
+from assistant_stream_ce.serialization import PlainTextDecoder, PlainTextEncoder
 
 
 def encode(*texts: str) -> list[bytes]:
@@ -98,3 +99,34 @@ def test_halves_of_a_character_join_and_one_alone_is_replaced(texts: list[str], 
 def test_nothing_else_is_written(chunk: AssistantStreamChunk) -> None:
     encoder = PlainTextEncoder()
     assert encoder.encode(chunk) + encoder.finish() == b""
+
+
+@pytest.mark.parametrize("is_strict", [True, False])
+def test_decoder_gives_the_text_as_it_comes_however_it_is_cut(is_strict: bool) -> None:
+    text = "Hello \u6f22\u5b57 \U0001f600\x00\ufeff\r\n"
+    data = text.encode()
+    for size in (1, 2, 3, 5, len(data)):
+        decoder = PlainTextDecoder(strict=is_strict)
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+        chunks = [chunk for piece in pieces for chunk in decoder.feed(piece)] + decoder.close()
+        assert "".join(chunk.text_delta for chunk in chunks) == text
+        assert decoder.skipped == 0
+
+
+def test_decoder_names_the_byte_that_is_not_utf_8() -> None:
+    decoder = PlainTextDecoder(strict=True)
+    assert decoder.feed(b"abc") == [TextDeltaChunk("abc")]
+    with pytest.raises(DecodeError, match="byte 5 is not UTF-8") as caught:
+        decoder.feed(b"de\xff")
+    assert caught.value.offset == 3
+    assert PlainTextDecoder().feed(b"de\xff") == [TextDeltaChunk("de\ufffd")]
+
+
+def test_decoder_takes_half_a_character_at_the_end() -> None:
+    strict, lenient = PlainTextDecoder(strict=True), PlainTextDecoder()
+    for decoder in (strict, lenient):
+        assert decoder.feed(b"a\xf0\x9f") == [TextDeltaChunk("a")]
+    assert lenient.close() == [TextDeltaChunk("\ufffd")]
+    with pytest.raises(DecodeError, match="in the middle") as caught:
+        strict.close()
+    assert caught.value.offset == 1

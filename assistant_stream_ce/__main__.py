@@ -1,0 +1,108 @@
+"""The command line: `python -m assistant_stream_ce inspect FILE|URL|-`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from assistant_stream_ce.inspector import Options, inspect
+from assistant_stream_ce.serialization.wires import WIRES
+
+__all__ = ("main", "parser")
+
+_EPILOG = """
+exit status: 0 the stream was good; 1 it broke the rules of its wire, or ended before its end; 2 there was no stream
+to read; 130 after Ctrl-C.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line asks; return the exit status."""
+    given = parser().parse_args(arguments)
+    if (given.source is None) == (given.replay is None):
+        given.command.error("name one source: FILE, URL, -, or --replay FILE")
+    if given.record is not None and given.replay is not None:
+        given.command.error("--record and --replay exclude each other: a recording can be copied")
+    return inspect(
+        Options(
+            source=given.source,
+            wire=given.wire,
+            method=given.request,
+            data=None if given.data is None else _body(given.data, given.command),
+            headers=dict(given.header),
+            timeout=given.timeout or None,
+            record=given.record,
+            replay=given.replay,
+            speed=given.speed,
+            view=given.view,
+        )
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(prog="python -m assistant_stream_ce")
+    commands = made.add_subparsers(required=True, metavar="inspect")
+    command = commands.add_parser(
+        "inspect", help="show a stream as it comes, check it and measure it", epilog=_EPILOG, allow_abbrev=False
+    )
+    command.set_defaults(command=command)
+    command.add_argument("source", nargs="?", metavar="FILE|URL|-", help="- is the standard input")
+    command.add_argument("--wire", choices=WIRES, help="found out without this")
+    request = command.add_argument_group("for a URL")
+    request.add_argument("-X", "--request", metavar="METHOD", help="default: POST with --data, else GET")
+    request.add_argument(
+        "-d", "--data", metavar="DATA", help="the body, as JSON where no header says else; @FILE reads it"
+    )
+    request.add_argument("-H", "--header", metavar="'NAME: VALUE'", type=_header, action="append", default=[])
+    command.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_number,
+        default=300.0,
+        help="how long nothing may come; default: 300, 0 for ever",
+    )
+    command.add_argument("--record", metavar="FILE", help="keep what comes, and when")
+    command.add_argument("--replay", metavar="FILE", help="show a recording, as it came")
+    command.add_argument(
+        "--speed", metavar="FACTOR", type=_number, default=1.0, help="of --replay; 2 is twice as fast, 0 at once"
+    )
+    view = command.add_mutually_exclusive_group()
+    for name, words in (
+        ("json", "one JSON object a line: the events, then the summary"),
+        ("plain", "text without colours, as where the output is no terminal"),
+        ("live", "colours and a line that tells the present state, as in a terminal"),
+    ):
+        view.add_argument(f"--{name}", dest="view", action="store_const", const=name, help=words)
+    return made
+
+
+def _body(text: str, command: argparse.ArgumentParser) -> bytes:
+    if not text.startswith("@"):
+        return text.encode()
+    try:
+        return sys.stdin.buffer.read() if text == "@-" else Path(text[1:]).read_bytes()
+    except OSError as error:
+        command.error(f"cannot read {text[1:]}: {error.strerror}")
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 'NAME: VALUE'")
+    return name.strip(), value.strip()
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

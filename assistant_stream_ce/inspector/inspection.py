@@ -1,0 +1,125 @@
+"""The inspection of one stream: its pieces in, events out. No I/O here, and no clock but the pieces' own times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.errors import DecodeError
+from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Event, HowEnded, Start, Summary, WireFound
+from assistant_stream_ce.inspector.parts import Parts
+from assistant_stream_ce.inspector.sources import Origin, Piece
+from assistant_stream_ce.inspector.tally import Tally
+from assistant_stream_ce.serialization.decoding import Decoder
+from assistant_stream_ce.serialization.detection import WireDetector, wire_of_headers
+from assistant_stream_ce.serialization.wires import WIRES
+
+__all__ = ("Inspection",)
+
+
+class Inspection:
+    """Takes the pieces of one stream.
+
+    Two decoders read them side by side: a strict one finds the first frame that breaks the rules, and a lenient one
+    reads on behind it, so that all the rest is shown.
+
+    Args:
+        origin: where the stream comes from.
+        wire: its name; None to find it out.
+    """
+
+    def __init__(self, origin: Origin, wire: str | None = None) -> None:
+        self._origin = origin
+        self._named = wire
+        self._detector = WireDetector()
+        self._held: list[Piece] = []
+        self._strict: Decoder | None = None
+        self._lenient: Decoder | None = None
+        # Whether a frame was too large, which neither decoder gets past.
+        self._is_lost = False
+        self._parts = Parts()
+        self.tally = Tally(origin.is_timed)
+
+    def begin(self) -> Iterator[Event]:
+        """Yield what is known before the first byte."""
+        origin = self._origin
+        yield Start(origin.name, origin.started, origin.is_timed, origin.status, dict(origin.headers))
+        wire = self._named or wire_of_headers(origin.headers)
+        if wire is not None:
+            yield from self._found(0.0, wire, "option" if self._named else "headers")
+
+    def feed(self, piece: Piece) -> Iterator[Event]:
+        """Yield what a piece brings. Read it to its end before the next call."""
+        self.tally.take_piece(piece)
+        if self._lenient is not None:
+            yield from self._decoded(piece)
+            return
+        self._held.append(piece)
+        wire = self._detector.feed(piece.data)
+        if wire is not None:
+            yield from self._found(piece.seconds, wire, "bytes")
+
+    def end(self, seconds: float, how: HowEnded, message: str | None = None) -> Iterator[Event]:
+        """Yield what the end of the stream completes, and its summary."""
+        if how != "interrupted":
+            if self._lenient is None and self.tally.bytes:
+                yield from self._found(seconds, self._detector.close(), "bytes")
+            yield from self._decoded(Piece(seconds, b""), is_last=True)
+        yield self._noted(End(seconds, how, message))
+        yield self.summary()
+
+    def summary(self) -> Summary:
+        """Return what was measured so far."""
+        decoder = self._lenient
+        return self.tally.summary(decoder.frames if decoder else 0, decoder.skipped if decoder else 0)
+
+    def _found(self, seconds: float, wire: str, told_by: Any) -> Iterator[Event]:
+        decoder = WIRES[wire].decoder
+        assert decoder is not None
+        self._strict, self._lenient = decoder(strict=True), decoder()
+        yield self._noted(WireFound(seconds, wire, told_by))
+        held, self._held = self._held, []
+        for piece in held:
+            yield from self._decoded(piece)
+
+    def _decoded(self, piece: Piece, is_last: bool = False) -> Iterator[Event]:
+        """Yield the chunks of a piece, and at its place among them the first frame that is broken."""
+        error = self._first_error(piece, is_last)
+        found = self._read(piece, is_last)
+        place = len(found) if error is None else min(len(error.chunks), len(found))
+        yield from self._came(piece.seconds, found[:place])
+        if error is not None:
+            yield self._noted(Broken(piece.seconds, error.offset, error.frame, error.reason))
+        yield from self._came(piece.seconds, found[place:])
+
+    def _first_error(self, piece: Piece, is_last: bool) -> DecodeError | None:
+        if self._strict is None:
+            return None
+        try:
+            _fed(self._strict, piece, is_last)
+        except DecodeError as error:
+            self._strict = None
+            return error
+        return None
+
+    def _read(self, piece: Piece, is_last: bool) -> list[AssistantStreamChunk]:
+        if self._lenient is None or self._is_lost:
+            return []
+        try:
+            return _fed(self._lenient, piece, is_last)
+        except DecodeError as error:
+            self._is_lost = True
+            return error.chunks
+
+    def _came(self, seconds: float, found: list[AssistantStreamChunk]) -> Iterator[Event]:
+        for chunk in found:
+            yield self._noted(ChunkCame(seconds, chunk, self._parts.of(chunk)))
+
+    def _noted(self, event: Event) -> Event:
+        self.tally.take(event)
+        return event
+
+
+def _fed(decoder: Decoder, piece: Piece, is_last: bool) -> list[AssistantStreamChunk]:
+    return decoder.close() if is_last else decoder.feed(piece.data)

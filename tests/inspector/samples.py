@@ -1,0 +1,35 @@
+"""Real bytes for the inspector: random conversations on each wire."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from assistant_stream_ce import create_run
+from assistant_stream_ce.serialization import AGUIEncoder, Encoder, OpenAIStreamEncoder, UIMessageStreamEncoder
+from assistant_stream_ce.serialization.wires import WIRES
+from tests.conformance.conversations import Conversation, ModelError, perform
+
+
+def encoder(wire: str, state: Any = None) -> Encoder:
+    """Return an encoder that writes the same bytes each time."""
+    match wire:
+        case "openai":
+            return OpenAIStreamEncoder(include_usage=True, completion_id="chatcmpl-1")
+        case "ag-ui":
+            return AGUIEncoder("thread", "run", state=state)
+        case "ui-message-stream":
+            return UIMessageStreamEncoder(message_id="m1", state=state)
+    return WIRES[wire].encoder()
+
+
+def encoded(said: Conversation, wire: str) -> bytes:
+    """Return the bytes of a conversation."""
+    stream = create_run(functools.partial(perform, said), state=said.state)
+    pieces: list[bytes] = []
+    try:
+        pieces.extend(encoder(wire, said.state).encode_stream(stream))
+    except ModelError:
+        # It comes after the finished wire.
+        assert pieces
+    return b"".join(pieces)

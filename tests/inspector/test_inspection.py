@@ -1,0 +1,286 @@
+"""One stream from its pieces to its events and its summary; the times are those of the pieces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import ErrorChunk, TextDeltaChunk, chunks
+from assistant_stream_ce.inspector.events import (
+    Broken,
+    ChunkCame,
+    End,
+    Event,
+    Gap,
+    HowEnded,
+    Part,
+    PartCount,
+    Start,
+    Summary,
+    Usage,
+    WireFound,
+)
+from assistant_stream_ce.inspector.inspection import Inspection
+from assistant_stream_ce.inspector.sources import Origin, Piece
+from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
+from assistant_stream_ce.serialization.wires import WIRES
+from tests.conformance.conversations import conversation
+from tests.inspector.samples import encoded
+
+BAD = Path(__file__).parents[1] / "conformance" / "inputs" / "bad"
+READABLE = [name for name, wire in WIRES.items() if wire.decoder is not None]
+
+
+def inspected(
+    pieces: list[tuple[float, bytes]],
+    wire: str | None = None,
+    headers: dict[str, str] | None = None,
+    end: tuple[float, HowEnded] | None = None,
+    is_timed: bool = True,
+) -> list[Event]:
+    """Return all events of pieces; they end with the last one where nothing else is said."""
+    inspection = Inspection(Origin("test", is_timed, "", 200, headers or {}), wire)
+    events = list(inspection.begin())
+    for seconds, data in pieces:
+        events += inspection.feed(Piece(seconds, data))
+    events += inspection.end(*(end or (pieces[-1][0], "complete")))
+    return events
+
+
+def whole(data: bytes, wire: str | None = None) -> list[Event]:
+    return inspected([(0.0, data)], wire)
+
+
+def only(events: list[Event], kind: Any) -> Any:
+    (event,) = [event for event in events if isinstance(event, kind)]
+    return event
+
+
+def texts(events: list[Event]) -> list[str]:
+    """Return the texts, and `None` is not among them: only texts and errors are expected."""
+    return [
+        event.chunk.text_delta if isinstance(event.chunk, TextDeltaChunk) else event.chunk.error
+        for event in events
+        if isinstance(event, ChunkCame) and isinstance(event.chunk, (TextDeltaChunk, ErrorChunk))
+    ]
+
+
+# --- every wire ---
+
+
+@pytest.mark.parametrize("wire", READABLE)
+def test_random_conversations_are_good_and_come_whole(wire: str) -> None:
+    decoder_class = WIRES[wire].decoder
+    assert decoder_class is not None
+    for seed in range(30):
+        data = encoded(conversation(seed), wire)
+        if not data:
+            continue
+        decoder = decoder_class(strict=True)
+        expected = decoder.feed(data) + decoder.close()
+        events = whole(data, wire)
+        assert [event.chunk for event in events if isinstance(event, ChunkCame)] == expected
+        summary = only(events, Summary)
+        assert summary.is_good, (seed, summary.broken)
+        assert (summary.bytes, summary.chunks) == (len(data), len(expected))
+        assert summary.frames == decoder.frames
+        assert summary.skipped == 0
+
+
+@pytest.mark.parametrize("wire", READABLE)
+def test_events_do_not_depend_on_how_the_bytes_are_cut(wire: str) -> None:
+    if wire == "plain-text":
+        return
+    for seed in range(5):
+        data = encoded(conversation(seed), wire)
+        if not data:
+            continue
+        bytewise = inspected([(0.0, data[at : at + 1]) for at in range(len(data))], wire)
+        *events, summary = whole(data, wire)
+        assert bytewise[:-1] == events
+        assert isinstance(summary, Summary)
+        assert only(bytewise, Summary).parts == summary.parts
+
+
+# --- the frame that is broken ---
+
+
+@pytest.mark.parametrize(
+    ("wire", "name", "offset", "reason", "rest"),
+    [
+        ("data-stream", "unknown-code", 6, "code is unknown", ["a", "b"]),
+        ("data-stream", "nan", 0, "not JSON", ["b"]),
+        ("data-stream", "sse-comment-keepalive", 6, "not JSON", ["a"]),
+        ("data-stream", "result-unknown-id", 6, "no such tool call", ["a"]),
+        ("data-stream", "duplicate-tool-id", 39, "has begun before", []),
+        ("data-stream", "unterminated-line", 6, "ended in the middle", ["a", "b"]),
+        ("assistant-transport", "named-event", 0, "name 'ping'", ["Hel", "lo é😀\u2028"]),
+        ("assistant-transport", "unknown-type", None, "type 'tool-call-begin'", ["Hel", "lo é😀\u2028"]),
+        ("assistant-transport", "missing-done", None, "without [DONE]", ["Hel", "lo é😀\u2028"]),
+        ("openai-chat", "malformed-json", None, "not JSON", []),
+    ],
+)
+def test_the_broken_frame_is_named_and_the_rest_is_shown(
+    wire: str, name: str, offset: int | None, reason: str, rest: list[str]
+) -> None:
+    data = (BAD / f"{wire}--{name}.txt").read_bytes()
+    events = whole(data, wire.removesuffix("-chat"))
+    broken = only(events, Broken)
+    assert reason in broken.reason
+    assert offset is None or broken.offset == offset
+    # What is shown of the frame begins there; a missing end has no bytes.
+    assert broken.frame[:20].encode() in data[broken.offset :].replace(b"data: ", b"", 1)
+    assert texts(events) == rest
+    summary = only(events, Summary)
+    assert not summary.is_good
+    assert summary.broken == broken
+    assert events.index(broken) < len(events) - 2
+
+
+def test_it_stands_where_it_came() -> None:
+    events = whole(b'0:"a"\nz:1\n0:"b"\nz:2\n0:"c"\n')
+    kinds = [type(event).__name__ for event in events]
+    assert kinds == ["Start", "WireFound", "ChunkCame", "Broken", "ChunkCame", "ChunkCame", "End", "Summary"]
+    assert only(events, Summary).skipped == 2
+
+
+def test_nothing_is_read_behind_a_frame_that_is_too_large() -> None:
+    half = b"x" * (MAX_FRAME_BYTES // 2 + 1)
+    events = inspected([(0.0, b'0:"a"\n0:"'), (1.0, half), (2.0, half), (3.0, b'"\n0:"b"\n')])
+    assert "more than" in only(events, Broken).reason
+    assert (only(events, Broken).offset, only(events, Broken).seconds) == (6, 2.0)
+    assert texts(events) == ["a"]
+    assert only(events, Summary).bytes == 6 + 3 + 2 * len(half) + 2 + 6
+
+
+@pytest.mark.parametrize("how", ["cut", "silent"])
+def test_a_stream_that_stops_is_not_good(how: HowEnded) -> None:
+    events = inspected([(0.5, b'0:"a"\n0:"b')], end=(2.0, how))
+    assert only(events, End).how == how
+    assert "ended in the middle" in only(events, Broken).reason
+    assert not only(events, Summary).is_good
+    finished = inspected([(0.5, b'0:"a"\nd:{"finishReason":"stop"}\n')], end=(2.0, how))
+    assert not only(finished, Summary).is_good
+
+
+def test_who_stops_it_is_not_told_that_the_end_is_missing() -> None:
+    events = inspected([(0.5, b'data: {"type":"data","data":[1]}\n\ndata: {"ty')], end=(2.0, "interrupted"))
+    assert not any(isinstance(event, Broken) for event in events)
+    summary = only(events, Summary)
+    assert summary.is_good
+    assert (summary.end, summary.seconds) == ("interrupted", 2.0)
+
+
+# --- the wire ---
+
+
+def test_the_wire_is_told_by_who_knows_it_best() -> None:
+    header = {"x-vercel-ai-data-stream": "v1"}
+    by_option = inspected([(0.0, b'0:"a"\n')], "plain-text", header)
+    assert only(by_option, WireFound) == WireFound(0.0, "plain-text", "option")
+    assert only(inspected([(0.0, b"")], headers=header), WireFound).told_by == "headers"
+    late = inspected([(1.0, b": keepalive\n\n"), (2.0, b'data: {"choices":[]}\n\n')])
+    assert only(late, WireFound) == WireFound(2.0, "openai", "bytes")
+
+
+def test_what_was_held_back_keeps_its_times() -> None:
+    events = inspected([(1.0, b"ab"), (2.0, b"cd"), (3.0, b" e")])
+    assert [event.seconds for event in events if isinstance(event, ChunkCame)] == [1.0, 2.0, 3.0]
+    assert only(events, WireFound).seconds == 3.0
+
+
+def test_an_empty_stream_is_good_only_where_its_wire_is_known() -> None:
+    assert not only(whole(b""), Summary).is_good
+    assert only(whole(b"", "data-stream"), Summary).is_good
+    assert not only(whole(b"", "assistant-transport"), Summary).is_good
+
+
+# --- parts ---
+
+
+def test_deltas_extend_parts_as_in_the_front_ends() -> None:
+    frames = (
+        b'0:"a"\n0:"b"\n2:[1]\n0:"c"\naui-text-delta:{"textDelta":"p","parentId":"x"}\ng:"r"\n0:"d"\n'
+        b'b:{"toolCallId":"1","toolName":"f"}\nb:{"toolCallId":"2","toolName":"g"}\n'
+        b'c:{"toolCallId":"1","argsTextDelta":"{}"}\na:{"toolCallId":"2","result":1}\n'
+        b'h:{"sourceType":"url","id":"s","url":"u"}\nk:{"data":"x","mimeType":"t"}\n0:"e"\n'
+    )
+    events = whole(frames)
+    places = [event.part and (event.part.index, event.part.kind) for event in events if isinstance(event, ChunkCame)]
+    text, call, other = (0, "text"), (4, "tool-call"), (5, "tool-call")
+    assert places[:4] == [text, text, None, text]
+    assert places[4:7] == [(1, "text"), (2, "reasoning"), (3, "text")]
+    assert places[7:11] == [call, other, call, other]
+    assert places[11:] == [(6, "source"), (7, "file"), (8, "text")]
+    assert only(events, Summary).parts == {
+        "text": PartCount(4, 6),
+        "reasoning": PartCount(1, 1),
+        "tool-call": PartCount(2, 2),
+        "source": PartCount(1, 0),
+        "file": PartCount(1, 0),
+    }
+    assert Part(4, "tool-call", "f") in [event.part for event in events if isinstance(event, ChunkCame)]
+
+
+# --- measures ---
+
+
+def test_times_are_measured_from_the_pieces() -> None:
+    events = inspected(
+        [
+            (0.25, b"2:[]\n"),
+            (0.5, b'0:""\n'),
+            (1.0, b'0:"a"\n0:"b"\n'),
+            (1.5, b"2:[]\n"),
+            (2.0, b"2:[]\n"),
+            (3.0, b'0:"c"\n'),
+            (3.5, b'd:{"finishReason":"stop","usage":{"inputTokens":7,"outputTokens":8}}\n'),
+            (4.0, b""),
+        ]
+    )
+    summary = only(events, Summary)
+    assert (summary.first_byte, summary.first_token, summary.seconds) == (0.25, 1.0, 4.0)
+    assert (summary.deltas, summary.pieces, summary.frames) == (3, 7, 8)
+    # Two more deltas, and the 8 tokens, in the two seconds between the first and the last one.
+    assert (summary.deltas_per_second, summary.tokens_per_second) == (1.0, 4.0)
+    assert summary.longest_gap == Gap(1.0, 2.0)
+    assert summary.longest_pause == Gap(2.0, 1.0)
+    assert summary.usage == Usage(7, 8)
+    assert summary.finish_reason == "stop"
+
+
+def test_a_silence_at_the_end_is_a_gap() -> None:
+    assert only(inspected([(1.0, b'0:"a"\n')], end=(9.0, "silent")), Summary).longest_gap == Gap(8.0, 1.0)
+
+
+def test_the_usage_of_steps_is_added_where_the_message_tells_none() -> None:
+    steps = [
+        f'e:{{"finishReason":"stop","usage":{{"inputTokens":{number},"outputTokens":1}},"isContinued":false}}\n'
+        for number in (1, 2)
+    ]
+    assert only(whole("".join(steps).encode()), Summary).usage == Usage(3, 2)
+    assert only(whole(b'0:"a"\n'), Summary).usage is None
+
+
+def test_a_file_has_no_times() -> None:
+    summary = only(inspected([(0.0, b'0:"a"\n0:"b"\n')], is_timed=False), Summary)
+    assert summary.first_byte is summary.first_token is summary.seconds is summary.longest_gap is None
+    assert summary.deltas_per_second is summary.tokens_per_second is summary.longest_pause is None
+
+
+def test_the_first_errors_are_kept() -> None:
+    events = whole(b'3:"boom"\n' * 100)
+    assert only(events, Summary).errors == ["boom"] * 10
+    assert only(events, Summary).is_good
+
+
+def test_the_start_says_where_it_comes_from() -> None:
+    inspection = Inspection(Origin("GET http://x/", True, "2026-01-01", 200, {"a": "b"}))
+    assert list(inspection.begin()) == [Start("GET http://x/", "2026-01-01", True, 200, {"a": "b"})]
+
+
+def test_every_chunk_has_a_place_in_the_count_of_parts() -> None:
+    # A new kind of chunk has to be thought of here.
+    assert len(chunks.AssistantStreamChunk.__args__) == 20

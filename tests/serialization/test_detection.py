@@ -1,0 +1,125 @@
+"""Which wire a response speaks: told by its headers, or by the first bytes, as early as can be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
+from assistant_stream_ce.serialization.detection import WireDetector, wire_of_headers
+from assistant_stream_ce.serialization.wires import WIRES
+from tests.conformance.conversations import conversation
+from tests.inspector.samples import encoded
+
+GOOD = Path(__file__).parents[1] / "conformance" / "inputs" / "good"
+
+#: What the JavaScript clients' tests call a wire.
+NAMES = {
+    "ai-sdk-v4-data-stream": "data-stream",
+    "openai-chat": "openai",
+    "ai-sdk-ui": "ui-message-stream",
+    "ai-sdk-ui-v5": "ui-message-stream",
+    "ai-sdk-ui-v6": "ui-message-stream",
+}
+
+
+def detected(pieces: list[bytes]) -> str:
+    detector = WireDetector()
+    for piece in pieces:
+        if detector.feed(piece):
+            break
+    return detector.close()
+
+
+@pytest.mark.parametrize("wire", [name for name in WIRES if name != "plain-text"])
+def test_the_bytes_of_random_conversations_tell_their_wire(wire: str) -> None:
+    for seed in range(20):
+        said = conversation(seed)
+        if not said.acts:
+            continue
+        data = encoded(said, wire)
+        assert detected([data]) == wire, data[:200]
+        assert detected([data[at : at + 1] for at in range(len(data))]) == wire, data[:200]
+
+
+@pytest.mark.parametrize("entry", json.loads((GOOD / "index.json").read_text()), ids=lambda entry: entry["file"])
+def test_good_inputs_of_the_clients_tell_their_wire(entry: dict[str, str]) -> None:
+    data = (GOOD / entry["file"]).read_bytes()
+    assert detected([data]) == NAMES.get(entry["protocol"], entry["protocol"])
+
+
+@pytest.mark.parametrize(
+    ("start", "wire"),
+    [
+        (b'0:"', "data-stream"),
+        (b"2:[", "data-stream"),
+        (b'aui-state:[{"type"', "data-stream"),
+        (b'\xef\xbb\xbf0:"', "data-stream"),
+        (b'\r\n\n0: "a', "data-stream"),
+        (b"Hello", "plain-text"),
+        (b"hello there", "plain-text"),
+        (b"1. First", "plain-text"),
+        (b"a: b", "plain-text"),
+        (b"<!doctype html>", "plain-text"),
+        (b'{"error": {}}', "plain-text"),
+        (b": keepalive\n\n", None),
+        (b": keepalive\n\ndata: [DONE]\n\n", None),
+        (b'data: {"choices": []}\n', None),
+        (b'data: {"choices": []}\n\n', "openai"),
+        (b'data: {"error": {"message": "x"}}\n\n', "openai"),
+        (b'data: {"type": "error", "errorText": "x"}\n\n', "ui-message-stream"),
+        (b'data: {"type": "error", "error": "x"}\n\n', "assistant-transport"),
+        (b'data: {"type": "RUN_STARTED"}\n\n', "ag-ui"),
+        (b'id: 1\nevent: message\ndata: {"type": "start"}\n\n', "ui-message-stream"),
+        (b'data: {"type": NaN}\n\ndata: 1\n\ndata: {"type": 1}\n\ndata: {"type": "data-x"}\n\n', "ui-message-stream"),
+        (b"\xef\xbb", None),
+        (b"0", None),
+        (b"0:", None),
+        (b"", None),
+    ],
+)
+def test_it_is_told_as_early_as_it_can_be(start: bytes, wire: str | None) -> None:
+    assert WireDetector().feed(start) == wire
+
+
+@pytest.mark.parametrize(
+    ("data", "wire"),
+    [
+        (b"hi", "plain-text"),
+        (b"", "plain-text"),
+        (b"data: [DONE]\n\n", "assistant-transport"),
+        (b'data: {"choices": []}', "openai"),
+    ],
+)
+def test_the_end_decides_what_is_open(data: bytes, wire: str) -> None:
+    detector = WireDetector()
+    assert detector.feed(data) is None
+    assert detector.close() == wire
+
+
+def test_no_more_than_a_frame_is_waited_for() -> None:
+    comments = b": padding\n\n" * 100_000
+    detector = WireDetector()
+    fed = 0
+    while detector.feed(comments) is None:
+        fed += len(comments)
+        assert fed <= MAX_FRAME_BYTES
+    assert detector.close() == "assistant-transport"
+
+
+@pytest.mark.parametrize(
+    ("headers", "wire"),
+    [
+        ({"x-vercel-ai-data-stream": "v1"}, "data-stream"),
+        ({"x-vercel-ai-data-stream": " v1 "}, "data-stream"),
+        ({"x-vercel-ai-data-stream": "v2"}, None),
+        ({"x-vercel-ai-ui-message-stream": "v1"}, "ui-message-stream"),
+        ({"x-vercel-ai-ui-message-stream": "v1", "x-vercel-ai-data-stream": "v1"}, "data-stream"),
+        ({"content-type": "text/event-stream"}, None),
+        ({}, None),
+    ],
+)
+def test_headers_tell_it_where_they_have_a_word_for_it(headers: dict[str, str], wire: str | None) -> None:
+    assert wire_of_headers(headers) == wire
