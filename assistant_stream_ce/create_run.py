@@ -24,7 +24,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller import ChunkSource, RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.forwarding import send_all, send_all_async
-from assistant_stream_ce.hooks import RunResult
+from assistant_stream_ce.hooks import EndReason, RunResult
 from assistant_stream_ce.locks import guard
 from assistant_stream_ce.run import Run
 
@@ -153,6 +153,11 @@ class AssistantStream:
     def is_cancelled(self) -> bool:
         """Whether the stream was left before the callback had ended."""
         return self._run.link.cancellation.signal.is_set()
+
+    @property
+    def reason(self) -> EndReason | None:
+        """How the run ended, in the words of `RunResult`; None while it has not."""
+        return self._run.reason
 
     def cancel(self) -> None:
         """Leave the stream without waiting: the callback is told at once. From any thread, also in a loop.

@@ -12,7 +12,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -21,9 +21,12 @@ from assistant_stream_ce.cancellation import Callback, Signal
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 
-__all__ = ("Hooks", "RunResult", "raisable", "run_coroutine", "wait_for_coroutine")
+__all__ = ("EndReason", "Hooks", "RunResult", "raisable", "run_coroutine", "wait_for_coroutine")
 
 logger = logging.getLogger("assistant_stream_ce")
+
+#: How a run ended; see `RunResult`.
+EndReason: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -34,7 +37,7 @@ class RunResult(msgspec.Struct, frozen=True):
     thread still runs, because nothing can stop a thread).
     """
 
-    reason: Literal["completed", "failed", "cancelled", "abandoned"]
+    reason: EndReason
     error: BaseException | None = None
 
 

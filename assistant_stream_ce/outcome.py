@@ -11,7 +11,7 @@ from typing import Any
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.controller import RunLink
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
-from assistant_stream_ce.hooks import Hooks, RunResult, raisable
+from assistant_stream_ce.hooks import EndReason, Hooks, RunResult, raisable
 
 __all__ = ("Outcome",)
 
@@ -28,6 +28,8 @@ class Outcome:
         self._name = name
         self._link = link
         self._hooks = hooks
+        #: How the run ended; None before that.
+        self.reason: EndReason | None = None
         self._error: BaseException | None = None
 
     def report(
@@ -66,6 +68,7 @@ class Outcome:
     def finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
         """Call `on_finish`; return what is left to await of it."""
         self._link.state.end()
+        self.reason = result.reason
         try:
             return self._hooks.finish(result)
         except BaseException as error:
