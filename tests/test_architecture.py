@@ -26,6 +26,7 @@ ROOMS = [
     ["serialization"],
     ["responses"],
     ["integrations"],
+    ["testing"],
 ]
 RANK = {name: rank for rank, names in enumerate(ROOMS) for name in names}
 

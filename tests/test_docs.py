@@ -656,6 +656,7 @@ PUBLIC_MODULES = [
             "integrations.httpx",
             "serialization",
             "state",
+            "testing",
         )
     ),
     *(
