@@ -15,7 +15,7 @@ from assistant_stream_ce.errors import RunCancelled, StreamUsageError
 from assistant_stream_ce.hooks import EndReason
 from assistant_stream_ce.jsonvalue import JSON, clone, plain
 from assistant_stream_ce.state.operations import apply
-from assistant_stream_ce.testing.watching import Source, Watch, run_of, stream_of
+from assistant_stream_ce.testing.watching import Source, Watch, run_of, state_of, stream_of
 
 __all__ = ("Collected", "CollectedToolCall", "collect")
 
@@ -177,4 +177,4 @@ def collect(source: Source, *, state: object = None, timeout: float = 10.0, **op
         raise TypeError("state is for a callback or an iterable of chunks: a stream knows its own")
     stream = stream_of(source, state, options)
     is_own = callable(source) or isinstance(source, AssistantStream)
-    return Collected(stream, clone(run_of(stream).link.state.root()) if is_own else plain(state, "state"), timeout)
+    return Collected(stream, state_of(stream) if is_own else plain(state, "state"), timeout)

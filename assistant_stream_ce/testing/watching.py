@@ -15,11 +15,12 @@ from assistant_stream_ce.background import start_thread
 from assistant_stream_ce.callables import RunCallback
 from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.channel import in_event_loop
-from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.controller import ChunkSource, RunController
 from assistant_stream_ce.create_run import AssistantStream, as_stream, create_run
+from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.run import Run
 
-__all__ = ("DONE", "Done", "Source", "Watch", "doing", "run_of", "seconds_of", "stream_of", "wait_for")
+__all__ = ("DONE", "Done", "Source", "Watch", "doing", "run_of", "seconds_of", "state_of", "stream_of", "wait_for")
 
 #: What a test has: a callback, a stream, or any iterable of chunks.
 Source: TypeAlias = RunCallback | ChunkSource
@@ -41,6 +42,11 @@ def stream_of(source: Source, state: object, options: dict[str, Any]) -> Assista
 def run_of(stream: AssistantStream) -> Run:
     """Return the run behind a stream. Nobody outside the library has to know it; a watch does."""
     return stream._run
+
+
+def state_of(stream: AssistantStream) -> JSON:
+    """Return a copy of the state of a run, as it is now."""
+    return plain(RunController(run_of(stream).link).state)
 
 
 def seconds_of(timeout: float) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from assistant_stream_ce.jsonvalue import has_refused_key
 from assistant_stream_ce.serialization.lines import Frame
 
 __all__ = ("BrokenRuleError", "RULES", "Rules")
@@ -18,8 +19,6 @@ class BrokenRuleError(Exception):
 class Rules:
     """The rules of one wire, for one body. Each of the methods raises `BrokenRuleError`."""
 
-    #: Whether clients refuse keys that could poison JavaScript's prototypes.
-    guards_keys = True
     #: Whether a carriage return may end a line.
     takes_returns = True
 
@@ -39,6 +38,11 @@ def _object(data: bytes) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _refuse_keys(data: bytes) -> None:
+    if has_refused_key(data):
+        raise BrokenRuleError("it has a key __proto__ or constructor.prototype, which the clients refuse")
+
+
 # --- assistant-ui ---------------------------------------------------------------------------------
 
 
@@ -52,8 +56,9 @@ class DataStreamRules(Rules):
         self._answered: set[str] = set()
 
     def check(self, frame: Frame) -> None:
-        """Check the course of tool calls."""
+        """Check keys, and the course of tool calls."""
         code, _, rest = frame.data.partition(b":")
+        _refuse_keys(rest)
         call_id = _object(rest).get("toolCallId", "")
         match code:
             case b"b":
@@ -92,6 +97,7 @@ class TransportRules(Rules):
         if self._is_done:
             raise BrokenRuleError("nothing is read after [DONE]")
         self._is_done = frame.data.strip() == b"[DONE]"
+        _refuse_keys(frame.data)
         path = _object(frame.data).get("path", [])
         if not isinstance(path, list) or not all(type(number) is int and number >= 0 for number in path):
             raise BrokenRuleError("a path must be a list of numbers: clients drop the frame")
@@ -102,8 +108,6 @@ class TransportRules(Rules):
 
 class OpenAIRules(Rules):
     """What the official clients need to put a completion together."""
-
-    guards_keys = False
 
     def __init__(self) -> None:
         self._has_role = False
@@ -186,6 +190,7 @@ class UIMessageRules(Rules):
 
     def __init__(self) -> None:
         self._is_done = False
+        self._has_begun = False
         # What has been started: texts and reasoning by type and id, inputs of calls by id.
         self._open: dict[tuple[str, str], None] = {}
 
@@ -195,28 +200,44 @@ class UIMessageRules(Rules):
             raise BrokenRuleError("nothing is read after [DONE]")
         if frame.data.strip() == b"[DONE]":
             self._is_done = True
-            self._refuse_open()
             return
         value = _object(frame.data)
         kind = str(value.get("type"))
         if kind not in _KNOWN and not kind.startswith("data-"):
             raise BrokenRuleError(f"AI SDK 5 stops at a frame of type {kind}")
+        if kind == "start" and self._has_begun:
+            raise BrokenRuleError("the start must come first: clients let go of what was before it")
+        self._has_begun = True
         match kind.rsplit("-", 1):
             case [("text" | "reasoning") as part, "start"]:
+                if (part, str(value.get("id"))) in self._open:
+                    raise BrokenRuleError(f"the {part} with its id has not ended, and never will")
                 self._open[part, str(value.get("id"))] = None
             case [("text" | "reasoning") as part, "end"]:
                 self._open.pop((part, str(value.get("id"))), None)
+            case ["tool-input", "delta"]:
+                if ("tool-input", str(value.get("toolCallId"))) not in self._open:
+                    raise BrokenRuleError("the input of this tool call is complete")
             case ["tool-input", "start"]:
                 self._open["tool-input", str(value.get("toolCallId"))] = None
             case ["tool-input" | "tool-output", "available" | "error"]:
                 self._open.pop(("tool-input", str(value.get("toolCallId"))), None)
         if kind == "finish-step":
             self._refuse_open()
+        if kind == "start-step":
+            # AI SDK looks for a call in the current step.
+            self._refuse_open("tool-input")
         if kind == "finish" and value.get("finishReason") not in (None, *_FINISH_REASONS):
             raise BrokenRuleError(f"AI SDK 5 or 6 stops at the finish reason {value['finishReason']}")
 
-    def _refuse_open(self) -> None:
+    def end(self) -> None:
+        """Check that nothing is left open."""
+        self._refuse_open()
+
+    def _refuse_open(self, *kinds: str) -> None:
         for kind, id in self._open:
+            if kinds and kind not in kinds:
+                continue
             raise BrokenRuleError(f"the {kind} {id!r} was started and has not ended")
 
 
@@ -226,7 +247,6 @@ class UIMessageRules(Rules):
 class AGUIRules(Rules):
     """What AG-UI's clients refuse in the bytes, and a run that never ends."""
 
-    guards_keys = False
     takes_returns = False
 
     def __init__(self) -> None:
