@@ -148,6 +148,7 @@ class Channel(Generic[T]):
         # The full batches, and how many.
         self._queue: janus.SyncQueue[list[T]] | None = None
         self._queued = 0
+        self._queued_items = 0
         # The newest batch while it waits, and the places left in it: below 0 after a heavy item, 0 without a batch.
         self._open: list[T] | None = None
         self._space = 0
@@ -159,6 +160,8 @@ class Channel(Generic[T]):
         self._alarm: asyncio.Future[None] | ThreadAlarm | None = None
         self._blocked = 0
         self._draining: list[TaskAlarm] = []
+        # What rings when a producer begins to wait for room.
+        self._watchers: list[Alarm] = []
         # Of the reader alone; `_owes_turn` after a `get` that did not have to wait, and so let nobody else run.
         self._reader_thread = 0
         self._owes_turn = False
@@ -236,6 +239,7 @@ class Channel(Generic[T]):
                     return
                 alarm = TaskAlarm()
                 self._draining.append(alarm)
+                self._wake_watchers()
             await alarm.wait()
         # Nothing waits for room any more: a callback that loops on must still meet its cancellation here.
         await asyncio.sleep(0)
@@ -255,7 +259,7 @@ class Channel(Generic[T]):
     def close(self) -> None:
         """End the channel for a reader who has left: what waits is dropped, and all who sleep wake."""
         with self._lock:
-            self._queued = 0
+            self._queued = self._queued_items = 0
             self._open = None
             reader = self._end(immediate=True)
         self._wake(reader)
@@ -316,6 +320,27 @@ class Channel(Generic[T]):
             alarm, self._alarm = self._alarm, None
         self._wake(alarm)
 
+    # --- for who looks on ---
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait for the reader."""
+        with self._lock:
+            return self._queued_items + len(self._open or ())
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a producer waits for room."""
+        # A thread that was woken counts as blocked until it runs.
+        return self._is_full() and (self._blocked > 0 or bool(self._draining))
+
+    def watch(self, watcher: Alarm) -> None:
+        """Have an alarm ring, once, when a producer waits for room, or when the channel has ended."""
+        with self._lock:
+            self._watchers.append(watcher)
+            if self.is_held or self._ended:
+                self._wake_watchers()
+
     # --- with the lock held ---
 
     def _is_full(self) -> bool:
@@ -328,6 +353,7 @@ class Channel(Generic[T]):
         if self._room is None:
             self._room = threading.Condition(self._lock)
         self._blocked += 1
+        self._wake_watchers()
         try:
             while self._is_full() and not self._ended:
                 self._room.wait()
@@ -361,6 +387,7 @@ class Channel(Generic[T]):
             self._queue = janus.Queue[list[T]](self._most_batches).sync_q
         self._queue.put_nowait(self._open)
         self._queued += 1
+        self._queued_items += len(self._open)
         self._open = None
         self._space = 0
 
@@ -369,6 +396,7 @@ class Channel(Generic[T]):
         if self._queued and self._queue is not None:
             batch = self._queue.get_nowait()
             self._queued -= 1
+            self._queued_items -= len(batch)
         elif self._open is not None:
             batch = self._open
             self._open = None
@@ -390,6 +418,7 @@ class Channel(Generic[T]):
             self._queue.shutdown(immediate)
         self._wake_blocked()
         self._wake_draining()
+        self._wake_watchers()
         alarm, self._alarm = self._alarm, None
         return alarm
 
@@ -401,6 +430,11 @@ class Channel(Generic[T]):
         for sleeper in self._draining:
             sleeper.ring()
         self._draining.clear()
+
+    def _wake_watchers(self) -> None:
+        for watcher in self._watchers:
+            watcher.ring()
+        self._watchers.clear()
 
     # --- without the lock ---
 

@@ -24,7 +24,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller import ChunkSource, RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.forwarding import send_all, send_all_async
-from assistant_stream_ce.hooks import RunResult
+from assistant_stream_ce.hooks import RunReason, RunResult
 from assistant_stream_ce.locks import guard
 from assistant_stream_ce.recording import FOLD_AFTER, message_of
 from assistant_stream_ce.run import Run
@@ -173,6 +173,11 @@ class AssistantStream:
             StreamUsageError: the stream was made with `keep_message=False`.
         """
         return message_of(self._run.recording)
+
+    @property
+    def reason(self) -> RunReason | None:
+        """How the run ended, in the words of `RunResult`; None while it has not."""
+        return self._run.reason
 
     def cancel(self) -> None:
         """Leave the stream without waiting: the callback is told at once. From any thread, also in a loop.

@@ -29,6 +29,7 @@ __all__ = ("Hooks", "RunReason", "RunResult", "raisable", "run_coroutine", "wait
 
 logger = logging.getLogger("assistant_stream_ce")
 
+#: How a run ended; see `RunResult`.
 RunReason: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
 
 

@@ -30,6 +30,8 @@ class Outcome:
         self._link = link
         self._hooks = hooks
         self._recording = recording
+        #: How the run ended; None before that.
+        self.reason: RunReason | None = None
         self._error: BaseException | None = None
 
     def report(
@@ -68,6 +70,7 @@ class Outcome:
     def finish(self, reason: RunReason, error: BaseException | None = None) -> Coroutine[Any, Any, None] | None:
         """Call `on_finish`; return what is left to await of it."""
         self._link.state.end()
+        self.reason = reason
         if self._recording is not None:
             self._recording.end(is_cancelled=reason in ("cancelled", "abandoned"))
         try:

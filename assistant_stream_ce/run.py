@@ -44,7 +44,7 @@ from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.controller import ChunkSource, RunController, RunLink
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.forwarding import Forwarding, forward
-from assistant_stream_ce.hooks import Hooks, RunResult, run_coroutine, wait_for_coroutine
+from assistant_stream_ce.hooks import Hooks, RunReason, RunResult, run_coroutine, wait_for_coroutine
 from assistant_stream_ce.locks import guard
 from assistant_stream_ce.loop_task import LoopTask
 from assistant_stream_ce.outcome import Outcome
@@ -113,6 +113,11 @@ class Run:
     def is_live(self) -> bool:
         """Whether the callback was started and has neither ended nor been left."""
         return self._has_started and not self._has_left and not self._has_concluded
+
+    @property
+    def reason(self) -> RunReason | None:
+        """How the run ended; None before that."""
+        return self._outcome.reason
 
     # --- start ---
 

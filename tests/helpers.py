@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from assistant_stream_ce import AssistantStream, AssistantStreamChunk, RunController, create_run
+from assistant_stream_ce import AssistantStream, AssistantStreamChunk, RunController
+from assistant_stream_ce.testing import Collected, collect
 
 #: How a callback is written, and how its stream is read: every behaviour is tested in all four combinations.
 CALLBACK_KINDS = ("def", "async def")
@@ -36,6 +37,17 @@ def as_kind(kind: str, body: Callable[[RunController], object]) -> Callable[[Run
     return run
 
 
+def collect_with(kind: str, source: Any, **options: Any) -> Collected:
+    """Collect a run that is read with `for`, or in an event loop with `async for`."""
+    if kind == "for":
+        return collect(source, **options)
+
+    async def wait() -> Collected:
+        return await collect(source, **options)
+
+    return asyncio.run(wait())
+
+
 def read(kind: str, stream: AssistantStream) -> list[AssistantStreamChunk]:
     """Read a stream to its end, with `for` or in an event loop with `async for`."""
     chunks: list[AssistantStreamChunk] = []
@@ -55,8 +67,3 @@ def read_into(kind: str, stream: AssistantStream, chunks: list[AssistantStreamCh
             chunks.append(chunk)
 
     asyncio.run(collect())
-
-
-def run_to_end(body: Callable[[RunController], object], **options: Any) -> list[AssistantStreamChunk]:
-    """Return the chunks of a plain callback."""
-    return list(create_run(body, **options))

@@ -30,6 +30,7 @@ ROOMS = [
     ["serialization"],
     ["responses"],
     ["integrations"],
+    ["testing"],
     ["inspector"],
     ["__main__"],
 ]

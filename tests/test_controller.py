@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +33,7 @@ from assistant_stream_ce import (
     UpdateStateChunk,
     create_run,
 )
-from tests.helpers import run_to_end
+from assistant_stream_ce.testing import SlowReader, collect
 
 
 @dataclasses.dataclass
@@ -107,7 +106,7 @@ def test_a_call_is_a_chunk(call: Callable[[RunController], object], chunk: Assis
     def run(controller: RunController) -> None:
         call(controller)
 
-    assert run_to_end(run, state={"t": ["a"]}) == [chunk]
+    assert collect(run, state={"t": ["a"]}).chunks == [chunk]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +158,7 @@ def test_a_wrong_argument_is_named_and_the_stream_goes_on(call: Callable[[Any], 
             call(controller)
         controller.append_text("on")
 
-    assert run_to_end(run, state={"t": "text"})[-1] == TextDeltaChunk("on")
+    assert collect(run, state={"t": "text"}).chunks[-1] == TextDeltaChunk("on")
 
 
 def test_an_unknown_severity_is_refused_with_the_ones_there_are() -> None:
@@ -167,7 +166,7 @@ def test_an_unknown_severity_is_refused_with_the_ones_there_are() -> None:
         with pytest.raises(ValueError, match="severity must be one of critical, warning, info, not 'fatal'"):
             controller.add_error("e", severity="fatal")  # type: ignore[arg-type]
 
-    assert run_to_end(run) == []
+    assert collect(run).chunks == []
 
 
 def test_a_call_with_whole_arguments_takes_no_more_and_has_one_result() -> None:
@@ -179,7 +178,7 @@ def test_a_call_with_whole_arguments_takes_no_more_and_has_one_result() -> None:
         with pytest.raises(ToolCallError, match="exists already"):
             controller.add_tool_call("t", "id", args={})
 
-    assert run_to_end(run) == [ToolCallChunk("id", "t", {"a": 1}), ToolResultChunk("id", 1)]
+    assert collect(run).chunks == [ToolCallChunk("id", "t", {"a": 1}), ToolResultChunk("id", 1)]
 
 
 def test_a_caught_error_is_reported_and_the_stream_goes_on() -> None:
@@ -199,14 +198,14 @@ def test_an_empty_text_sends_nothing() -> None:
         controller.append_reasoning("")
         controller.add_tool_call("t", "id").append_args_text("")
 
-    assert run_to_end(run) == [ToolCallBeginChunk("id", "t")]
+    assert collect(run).chunks == [ToolCallBeginChunk("id", "t")]
 
 
 def test_a_str_subclass_becomes_a_plain_str() -> None:
     class Text(str):
         pass
 
-    (chunk,) = run_to_end(lambda controller: controller.append_text(Text("a")))
+    (chunk,) = collect(lambda controller: controller.append_text(Text("a"))).chunks
     assert isinstance(chunk, TextDeltaChunk)
     assert type(chunk.text_delta) is str
 
@@ -227,7 +226,7 @@ def test_a_controller_with_a_parent_gives_it_to_every_part() -> None:
         child.state["n"] = 1
         controller.append_text("c")
 
-    assert run_to_end(run, state={}) == [
+    assert collect(run, state={}).chunks == [
         TextDeltaChunk("a", "p"),
         ReasoningDeltaChunk("b", "p"),
         ToolCallBeginChunk("id", "t", "p"),
@@ -251,7 +250,7 @@ def test_values_are_copied_when_they_are_given() -> None:
         controller.add_tool_result("id", value)
         value["list"].append(2)
 
-    assert run_to_end(run) == [
+    assert collect(run).chunks == [
         DataChunk({"list": [1]}),
         AnnotationsChunk([{"list": [1]}]),
         ToolResultChunk("id", {"list": [1]}),
@@ -286,37 +285,30 @@ async def test_waiting_state_edits_of_a_coroutine_always_travel_together() -> No
 
 
 async def test_drain_paces_a_coroutine() -> None:
-    produced = 0
-
     async def run(controller: RunController) -> None:
-        nonlocal produced
-        while produced < 100:
+        for _ in range(100):
             controller.append_text("x")
             await controller.drain()
-            produced += 1
 
-    reader = aiter(create_run(run, max_pending=8))
-    await anext(reader)
-    await asyncio.sleep(0.01)
-    assert produced < 20
-    assert sum([1 async for _ in reader]) == 99
+    async with SlowReader(run, max_pending=8) as reader:
+        await anext(reader)
+        await reader.wait_until_held()
+        assert reader.most_waiting < 20
+        assert sum([1 async for _ in reader]) == 99
 
 
 def test_a_big_text_takes_more_of_the_bound() -> None:
     """Memory stays bounded when the chunks are large: 200 MiB pass, a few wait."""
-    appended = 0
 
     def run(controller: RunController) -> None:
-        nonlocal appended
-        while appended < 200:
+        for _ in range(200):
             controller.append_text("x" * 2**20)
-            appended += 1
 
-    stream = create_run(run)
-    reader = iter(stream)
-    next(reader)
-    assert appended < 15
-    assert sum(1 for _ in reader) == 199
+    with SlowReader(run) as reader:
+        next(reader)
+        reader.wait_until_held()
+        assert reader.most_waiting < 15
+        assert sum(1 for _ in reader) == 199
 
 
 def test_a_misspelt_attribute_is_an_error() -> None:
@@ -324,4 +316,4 @@ def test_a_misspelt_attribute_is_an_error() -> None:
         with pytest.raises(AttributeError):
             controller.sate = {}  # type: ignore[attr-defined]
 
-    assert run_to_end(run) == []
+    assert collect(run).chunks == []

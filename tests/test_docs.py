@@ -687,6 +687,7 @@ PUBLIC_MODULES = [
             "message",
             "serialization",
             "state",
+            "testing",
         )
     ),
     *(

@@ -14,7 +14,7 @@ from assistant_stream_ce import (
     ToolResultChunk,
     create_run,
 )
-from tests.helpers import run_to_end
+from assistant_stream_ce.testing import collect
 
 
 async def test_await_is_optional_and_all_blocks_close() -> None:
@@ -42,7 +42,7 @@ async def test_await_is_optional_and_all_blocks_close() -> None:
 
 
 def test_a_call_without_an_id_gets_a_fresh_one() -> None:
-    first, second = run_to_end(lambda controller: [controller.add_tool_call("t") for _ in range(2)] and None)
+    first, second = collect(lambda controller: [controller.add_tool_call("t") for _ in range(2)] and None).chunks
     assert isinstance(first, ToolCallBeginChunk)
     assert isinstance(second, ToolCallBeginChunk)
     assert re.fullmatch(r"call_[0-9a-f]{24}", first.tool_call_id)
@@ -55,7 +55,7 @@ def test_a_result_may_follow_the_close() -> None:
             tool.append_args_text("{}")
         tool.set_response({"late": True}, artifact=1, is_error=True)
 
-    assert run_to_end(run)[-1] == ToolResultChunk("id", {"late": True}, 1, True)
+    assert collect(run).chunks[-1] == ToolResultChunk("id", {"late": True}, 1, True)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_clients_refuse_is_refused_here(steps: object, message: str) -> Non
         with pytest.raises(ToolCallError, match=message):
             steps(controller)  # type: ignore[operator]
 
-    run_to_end(run)
+    assert collect(run).reason == "completed"
 
 
 @pytest.mark.parametrize("end", ["close", "set_response", "step", "message"])
@@ -90,7 +90,7 @@ def test_arguments_after_their_end_are_refused(end: str) -> None:
         with pytest.raises(ToolCallError, match="are complete"):
             tool.append_args_text("x")
 
-    run_to_end(run)
+    assert collect(run).reason == "completed"
 
 
 def test_set_result_is_deprecated() -> None:
@@ -98,7 +98,7 @@ def test_set_result_is_deprecated() -> None:
         with pytest.warns(DeprecationWarning, match="use set_response"):
             controller.add_tool_call("t", "id").set_result(1)
 
-    assert run_to_end(run)[-1] == ToolResultChunk("id", 1)
+    assert collect(run).chunks[-1] == ToolResultChunk("id", 1)
 
 
 def test_an_exception_in_the_block_closes_the_call_and_goes_on() -> None:
@@ -106,4 +106,4 @@ def test_an_exception_in_the_block_closes_the_call_and_goes_on() -> None:
         with pytest.raises(ValueError, match="boom"), controller.add_tool_call("t", "id"):
             raise ValueError("boom")
 
-    assert run_to_end(run) == [ToolCallBeginChunk("id", "t"), ToolCallDeltaChunk("id", "", is_final=True)]
+    assert collect(run).chunks == [ToolCallBeginChunk("id", "t"), ToolCallDeltaChunk("id", "", is_final=True)]

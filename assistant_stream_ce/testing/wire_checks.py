@@ -1,0 +1,206 @@
+"""Is this what the front ends read? A check of a response's bytes, and of its headers, against the rules of a wire.
+
+The strict decoders know what a frame may be. Here is what they let pass and clients do not: what comes after the end
+of something, what a client drops without a word, edits of the state that cannot be applied, and headers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import Any, NoReturn
+
+from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, TextDeltaChunk, UpdateStateChunk
+from assistant_stream_ce.errors import DecodeError, StateError
+from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.serialization.decoding import Decoder
+from assistant_stream_ce.serialization.lines import Frame, LineReader
+from assistant_stream_ce.serialization.sse import MEDIA_TYPE, EventReader
+from assistant_stream_ce.serialization.wires import WIRES, Wire
+from assistant_stream_ce.state.operations import apply, lookup, set_value
+from assistant_stream_ce.testing.wire_rules import RULES, BrokenRuleError
+
+__all__ = ("WireError", "check_wire")
+
+_SHOWN = 100
+
+
+class WireError(AssertionError):
+    """A response is not what the clients of its wire read.
+
+    Attributes:
+        reason: what is wrong.
+        offset: the place of the frame's first byte in the body; None for a status or header.
+        frame: how the frame begins; empty for a status or header, and at the end of the body.
+    """
+
+    def __init__(self, reason: str, offset: int | None = None, frame: str = "") -> None:
+        place = "" if offset is None else f"byte {offset:,}{f', {frame!r}' if frame else ''}: "
+        super().__init__(f"{place}{reason}")
+        self.reason = reason
+        self.offset = offset
+        self.frame = frame
+
+
+def check_wire(response: Any, wire: str, *, state: object = None) -> list[AssistantStreamChunk]:
+    """Check that a response is one that the front ends of a wire read from its first byte to its last.
+
+    Args:
+        response: the body as bytes, or the response of a test client, whose status and headers are checked too:
+            Flask's, Django's, FastAPI's and Starlette's (httpx), or anything with `status_code`, `headers`, and
+            `content` or `data`.
+        wire: "data-stream", "assistant-transport", "openai", "ui-message-stream", "ag-ui" or "plain-text".
+        state: the state that the client has when it sends the request.
+
+    Returns:
+        The chunks that were read.
+
+    Raises:
+        WireError: it is not; the error has the first frame that breaks a rule.
+        TypeError: `response` is none of the above.
+        ValueError: there is no such wire.
+    """
+    found = WIRES.get(wire)
+    if found is None:
+        raise ValueError(f"there is no wire {wire!r}: use one of {', '.join(WIRES)}")
+    if isinstance(response, (bytes, bytearray, memoryview)):
+        data = bytes(response)
+    else:
+        _check_head(response, found)
+        data = _body_of(response)
+    if found.decoder is None:
+        return _check_text(data)
+    return _Check(found, found.decoder(strict=True, max_frame_bytes=None), data, plain(state, "state")).run()
+
+
+# --- Status, headers, body ------------------------------------------------------------------------
+
+
+def _check_head(response: Any, wire: Wire) -> None:
+    status = getattr(response, "status_code", None)
+    headers = getattr(response, "headers", None)
+    if status is None or headers is None:
+        raise TypeError(f"response must be bytes, or have status_code and headers, not {type(response).__name__}")
+    if status != 200:
+        raise WireError(f"the status is {status}, not 200")
+    found = {name.lower(): value.strip() for name, value in headers.items()}
+    media_type, *parameters = (part.strip().lower() for part in found.get("content-type", "").split(";"))
+    if media_type != wire.encoder.media_type:
+        raise WireError(f"the content type is {media_type or 'missing'}, not {wire.encoder.media_type}")
+    if charsets := [one for one in parameters if one.startswith("charset=") and one != "charset=utf-8"]:
+        raise WireError(f"the text is always UTF-8, but the content type says {charsets[0]}")
+    for name, value in wire.encoder.headers.items():
+        if found.get(name) != value:
+            raise WireError(f"the header {name} must be {value}, by which clients know the format")
+    coding = found.get("content-encoding", "identity")
+    if coding != "identity":
+        raise WireError(f"the body is compressed ({coding}), which holds the stream back")
+    if not {"no-cache", "no-store"} & set(re.split(r"[\s,]+", found.get("cache-control", ""))):
+        raise WireError("the header cache-control must say no-cache or no-store")
+
+
+def _body_of(response: Any) -> bytes:
+    for name in ("content", "data", "getvalue"):
+        body = getattr(response, name, None)
+        if callable(body):
+            body = body()
+        if isinstance(body, bytes):
+            return body
+    raise TypeError(f"response must have its body as bytes in content or data, not {type(response).__name__}")
+
+
+def _check_text(data: bytes) -> list[AssistantStreamChunk]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise WireError("it is not UTF-8", error.start, _shown(data[error.start :])) from None
+    return [TextDeltaChunk(text)] if text else []
+
+
+def _shown(data: bytes) -> str:
+    text = data[: 4 * _SHOWN].decode(errors="replace")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+# --- The body -------------------------------------------------------------------------------------
+
+
+class _Check:
+    """One body, frame by frame: what decodes it, its rules, and the state that a client would have."""
+
+    def __init__(self, wire: Wire, decoder: Decoder, data: bytes, state: JSON) -> None:
+        self._wire = wire
+        self._rules = RULES[wire.name]()
+        self._decoder = decoder
+        self._data = data
+        self._state = state
+        self._chunks: list[AssistantStreamChunk] = []
+
+    def run(self) -> list[AssistantStreamChunk]:
+        """Return the chunks."""
+        frames = list(self._frames())
+        # What stands before the first frame, or instead of it: comments, and what is no frame yet.
+        places = [0, *(frame.offset for frame in frames[1:]), len(self._data)]
+        for frame, (start, end) in zip(frames or [Frame(0, b"")], pairwise(places), strict=True):
+            self._check_frame(frame, self._data[start:end])
+        at_end = Frame(len(self._data), b"")
+        self._read(at_end, self._decoder.close)
+        try:
+            self._rules.end()
+        except BrokenRuleError as error:
+            self._fail(str(error), at_end)
+        return self._chunks
+
+    def _frames(self) -> Iterator[Frame]:
+        reader = EventReader(0) if self._wire.encoder.media_type == MEDIA_TYPE else LineReader(0)
+        for frame in reader.feed(self._data):
+            if frame.data.strip():
+                yield frame
+
+    def _check_frame(self, frame: Frame, data: bytes) -> None:
+        if not self._rules.takes_returns and b"\r" in data:
+            self._fail("a line ends in a carriage return: use LF alone", frame)
+        self._read(frame, lambda: self._decoder.feed(data))
+        try:
+            self._rules.check(frame)
+        except BrokenRuleError as error:
+            self._fail(str(error), frame)
+
+    def _read(self, frame: Frame, read: Callable[[], list[AssistantStreamChunk]]) -> None:
+        try:
+            chunks = read()
+        except DecodeError as error:
+            raise WireError(error.reason, error.offset, error.frame) from None
+        for chunk in chunks:
+            if isinstance(chunk, UpdateStateChunk):
+                self._apply(chunk.operations, frame)
+        self._chunks += chunks
+
+    def _apply(self, operations: Iterable[Operation], frame: Frame) -> None:
+        try:
+            for operation in operations:
+                self._state = _applied(self._state, operation)
+        except StateError as error:
+            self._fail(f"the state does not allow it: {error}", frame)
+
+    def _fail(self, reason: str, frame: Frame) -> NoReturn:
+        raise WireError(reason, frame.offset, _shown(frame.data)) from None
+
+
+def _applied(state: JSON, operation: Operation) -> JSON:
+    """Return the state with an operation applied as clients do it: a `set` makes the dicts that are missing.
+
+    Raises:
+        StateError: they could not apply it.
+    """
+    path = operation["path"]
+    if operation["type"] == "set":
+        for depth in range(len(path)):
+            try:
+                missing = lookup(state, path[:depth]) is None
+            except StateError:
+                missing = True
+            if missing:
+                state = apply(state, set_value(tuple(path[:depth]), {}))
+    return apply(state, operation)
