@@ -7,6 +7,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # The shared background loop lives as long as the process.
 _LASTING_THREADS = {"assistant-stream-loop"}

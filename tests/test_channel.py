@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant_stream_ce.channel import Channel, TaskAlarm, ThreadAlarm, in_event_loop
@@ -86,7 +86,6 @@ def test_threads_keep_their_own_order(reader: str, max_pending: int) -> None:
     steps=st.lists(st.sampled_from(["put", "heavy", "get", "soft"]), max_size=60),
     max_pending=st.integers(1, 20),
 )
-@settings(deadline=None)
 def test_the_channel_is_a_queue(steps: list[str], max_pending: int) -> None:
     """One thread is producer and reader at once: it must never wait for itself."""
     channel = make(max_pending)

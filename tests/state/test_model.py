@@ -27,7 +27,7 @@ def replayed(initial: Any, operations: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize("merges", [False, True])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(source=st.randoms(use_true_random=False), edits=st.integers(1, 30))
 def test_edits_do_what_they_do_to_plain_values(merges: bool, source: Random, edits: int) -> None:
     initial = value(source)
