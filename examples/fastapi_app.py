@@ -18,6 +18,7 @@ from assistant_stream_ce.responses.starlette import (
     DataStreamResponse,
     OpenAIStreamResponse,
 )
+from assistant_stream_ce.serialization import completion
 from examples.assistant import answer_async
 from examples.command_line import chosen_port
 from examples.request_body import prompt_of
@@ -42,10 +43,13 @@ async def assistant(body: dict[str, Any]) -> AssistantTransportResponse:
     return AssistantTransportResponse(reply(body))
 
 
-@app.post("/v1/chat/completions")
-async def completions(body: dict[str, Any]) -> OpenAIStreamResponse:
-    """Answer the clients of OpenAI's chat API."""
-    return OpenAIStreamResponse(reply(body))
+@app.post("/v1/chat/completions", response_model=None)
+async def completions(body: dict[str, Any]) -> OpenAIStreamResponse | dict[str, Any]:
+    """Answer the clients of OpenAI's chat API, which stream when they say so."""
+    if body.get("stream"):
+        return OpenAIStreamResponse(reply(body))
+    answer: dict[str, Any] = await completion(reply(body))
+    return answer
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ curl -N http://127.0.0.1:8000/api/chat --json '{"prompt": "What is the weather i
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from flask import Flask, request
 
@@ -16,6 +17,7 @@ from assistant_stream_ce.responses.flask import (
     DataStreamResponse,
     OpenAIStreamResponse,
 )
+from assistant_stream_ce.serialization import completion
 from examples.assistant import answer
 from examples.command_line import chosen_port
 from examples.request_body import prompt_of
@@ -42,9 +44,12 @@ def assistant() -> AssistantTransportResponse:
 
 
 @app.post("/v1/chat/completions")
-def completions() -> OpenAIStreamResponse:
-    """Answer the clients of OpenAI's chat API."""
-    return OpenAIStreamResponse(reply())
+def completions() -> OpenAIStreamResponse | dict[str, Any]:
+    """Answer the clients of OpenAI's chat API, which stream when they say so."""
+    if request.get_json().get("stream"):
+        return OpenAIStreamResponse(reply())
+    answer: dict[str, Any] = completion(reply())
+    return answer
 
 
 if __name__ == "__main__":

@@ -239,6 +239,16 @@ def test_script() -> None:
     assert "update-state: state.tool_calls = 1" in output
 
 
+@pytest.mark.parametrize("name", ["flask", "fastapi"])
+def test_an_openai_client_that_does_not_stream_gets_the_whole_answer(name: str) -> None:
+    require_packages(name, *(["uvicorn"] if name == "fastapi" else []))
+    question = {"model": "any", "messages": [{"role": "user", "content": PROMPT}]}
+    with serving(f"examples.{name}_app", "--port", "0") as address:
+        answer = json.loads(post(f"{address}/v1/chat/completions", question).text)
+    assert answer["object"] == "chat.completion"
+    assert "sunny in Lisbon" in answer["choices"][0]["message"]["content"]
+
+
 @pytest.mark.parametrize(
     ("packages", "command"),
     [

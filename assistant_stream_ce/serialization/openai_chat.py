@@ -44,12 +44,12 @@ class OpenAIEncoder(ToolCallEncoder):
             "model": model,
         }
         self._ending = Ending()
-        # Whether anything of the message was written.
-        self._has_begun = False
+        # Whether any reasoning was written.
+        self._has_reasoned = False
 
     def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
-        """Write a blank line between this part and what came before it: the format has no parts."""
-        text = ("\n\n" if self._has_begun else "") + summary_text(chunk)
+        """Write a blank line between this part and the one before it: the format has no parts."""
+        text = ("\n\n" if self._has_reasoned else "") + summary_text(chunk)
         return self._reasoning(chunks.ReasoningDeltaChunk(text)) if text else b""
 
     @abstractmethod

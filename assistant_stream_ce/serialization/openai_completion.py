@@ -106,13 +106,13 @@ class _CompletionEncoder(OpenAIEncoder):
         return self._gather(self._texts, chunk.text_delta)
 
     def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+        self._has_reasoned = True
         return self._gather(self._reasonings, chunk.reasoning_delta)
 
     def _refusal(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
         return self._gather(self._refusals, chunk.refusal_delta)
 
     def _gather(self, texts: list[str], text: str) -> bytes:
-        self._has_begun = True
         texts.append(text)
         return b""
 
@@ -122,7 +122,6 @@ class _CompletionEncoder(OpenAIEncoder):
         return b""
 
     def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
-        self._has_begun = True
         self._functions.append((name, []))
         return b""
 

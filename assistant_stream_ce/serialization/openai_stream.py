@@ -50,6 +50,7 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         self._content_head = self._delta_head + b'{"content":'
         self._reasoning_head = self._delta_head + b'{"reasoning_content":'
         self._include_usage = include_usage
+        self._has_role = False
 
     def finish(self) -> bytes:
         """Write the finish reason and the usage, then `[DONE]`; after an error only `[DONE]`."""
@@ -60,11 +61,12 @@ class OpenAIStreamEncoder(OpenAIEncoder):
 
     def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
         frame = self._content_head + dumps_text(chunk.text_delta) + _CONTENT_TAIL
-        return frame if self._has_begun else self._role() + frame
+        return frame if self._has_role else self._role() + frame
 
     def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+        self._has_reasoned = True
         frame = self._reasoning_head + dumps_text(chunk.reasoning_delta) + _CONTENT_TAIL
-        return frame if self._has_begun else self._role() + frame
+        return frame if self._has_role else self._role() + frame
 
     def _refusal(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
         return self._role() + self._delta({"refusal": chunk.refusal_delta})
@@ -90,9 +92,9 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         return self._delta({"tool_calls": [{"index": record.number, "function": {"arguments": text}}]})
 
     def _role(self) -> bytes:
-        if self._has_begun:
+        if self._has_role:
             return b""
-        self._has_begun = True
+        self._has_role = True
         return self._delta({"role": "assistant", "content": ""})
 
     def _delta(self, delta: JSON) -> bytes:

@@ -251,34 +251,29 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
     arrival = _Arrival("openai")
     finish: MessageFinishChunk | None = None
     usage = [0, 0]
-    has_begun = False
+    has_reasoned = False
     for chunk in sent:
         match chunk:
             case TextDeltaChunk(text_delta=text):
-                has_begun = True
                 if text:
                     yield TextDeltaChunk(text)
             case RefusalDeltaChunk(refusal_delta=text):
-                has_begun = True
                 if text:
                     yield RefusalDeltaChunk(text)
             case ReasoningDeltaChunk(reasoning_delta=text):
-                has_begun = True
+                has_reasoned = True
                 if text:
                     yield ReasoningDeltaChunk(text)
             case ReasoningPartChunk(summary=summary):
-                text = "\n\n" * has_begun + (f"{summary}\n\n" if summary else "")
+                text = "\n\n" * has_reasoned + (f"{summary}\n\n" if summary else "")
                 if text:
-                    has_begun = True
+                    has_reasoned = True
                     yield ReasoningDeltaChunk(text)
             case ToolCallChunk():
-                has_begun = True
                 yield from arrival.whole(chunk)
             case ToolCallBeginChunk():
-                has_begun = True
                 yield from arrival.begin(ToolCallBeginChunk(chunk.tool_call_id, chunk.tool_name))
             case ToolCallDeltaChunk():
-                has_begun = True
                 yield from arrival.delta(chunk)
             case ToolResultChunk(tool_call_id=call_id) if call_id in arrival.calls:
                 arrival.calls[call_id].has_result = True

@@ -137,6 +137,8 @@ def test_parts_of_the_reasoning_have_a_blank_line_between_them() -> None:
     one, summary, other = ReasoningDeltaChunk("a"), ReasoningPartChunk("S", "p"), ReasoningPartChunk()
     assert encode(other, one, other, one) == ROLE + part("a", r"\n\n", "a")
     assert encode(summary, one, summary) == ROLE + part(r"S\n\n", "a", r"\n\nS\n\n")
+    text = TextDeltaChunk("t")
+    assert encode(text, other, one) == encode(text, one), "no blank line where no reasoning came before"
 
 
 def test_empty_message_is_complete() -> None:
