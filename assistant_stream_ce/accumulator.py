@@ -427,6 +427,8 @@ class MessageAccumulator:
     # --- steps and ends ---
 
     def _step_start(self, chunk: chunks.StepStartChunk) -> None:
+        # What two calls of the model say is two texts, also where a front end joins them.
+        self._growing = None
         self._steps.append(Step(chunk.message_id, len(self._parts)))
 
     def _step_finish(self, chunk: chunks.StepFinishChunk) -> None:

@@ -6,7 +6,7 @@ of assistant-ui.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,7 @@ __all__ = (
     "ToolCallPart",
     "ToolCallState",
     "Usage",
+    "message_from",
 )
 
 #: Whether a text may still grow.
@@ -159,7 +160,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One call of the model; it has a `finish_reason` once it has ended.
 
-    `first_part` is the number of parts that the message had when the step began.
+    Its `message_id` is None when only its end was told. `first_part` is the number of parts that the message had when
+    the step began.
     """
 
     message_id: str | None = None
@@ -210,14 +212,23 @@ class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return the message as JSON, for `from_json`. What has its default is left out."""
         return dumps(self)
 
-    @classmethod
-    def from_json(cls, data: bytes | str) -> Self:
+    @staticmethod
+    def from_json(data: bytes | str) -> AssistantMessage:
         """Return the message that `to_json` has written. Fields that are not known are left out.
 
         Raises:
             ValueError: it is no JSON, or no message.
         """
-        try:
-            return msgspec.convert(loads(data), cls)
-        except msgspec.ValidationError as error:
-            raise ValueError(f"not a message: {error}") from None
+        return message_from(loads(data))
+
+
+def message_from(fields: JSON) -> AssistantMessage:
+    """Return the message with these fields, which are checked.
+
+    Raises:
+        ValueError: one is missing or has a wrong type.
+    """
+    try:
+        return msgspec.convert(fields, AssistantMessage)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"not a message: {error}") from None

@@ -28,6 +28,7 @@ ROOMS = [
     ["recording"],
     ["background", "bridges", "callables", "forwarding", "hooks", "loop_task", "outcome", "run", "create_run"],
     ["serialization"],
+    ["conversions"],
     ["responses"],
     ["integrations"],
     ["testing"],

@@ -681,6 +681,7 @@ PUBLIC_MODULES = [
             "cancellation",
             "chunks",
             "controller",
+            "conversions",
             "create_run",
             "errors",
             "integrations.httpx",

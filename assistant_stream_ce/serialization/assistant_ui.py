@@ -5,8 +5,13 @@ Absent optional fields are left out, never null: a client takes null for a wrong
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.message import DataPart, FilePart, SourceDocumentPart, SourcePart
 
 __all__ = (
     "data_part",
@@ -31,7 +36,7 @@ def reasoning_part(chunk: chunks.ReasoningPartChunk) -> dict[str, JSON]:
     return known({"unstable_summary": chunk.summary, "parentId": chunk.parent_id})
 
 
-def source(chunk: chunks.SourceChunk) -> dict[str, JSON]:
+def source(chunk: chunks.SourceChunk | SourcePart) -> dict[str, JSON]:
     """Return the fields of a source part."""
     return known(
         {
@@ -44,7 +49,7 @@ def source(chunk: chunks.SourceChunk) -> dict[str, JSON]:
     )
 
 
-def source_document(chunk: chunks.SourceDocumentChunk) -> dict[str, JSON]:
+def source_document(chunk: chunks.SourceDocumentChunk | SourceDocumentPart) -> dict[str, JSON]:
     """Return the fields of a source part that has no URL."""
     return known(
         {
@@ -58,14 +63,14 @@ def source_document(chunk: chunks.SourceDocumentChunk) -> dict[str, JSON]:
     )
 
 
-def file(chunk: chunks.FileChunk) -> dict[str, JSON]:
+def file(chunk: chunks.FileChunk | FilePart) -> dict[str, JSON]:
     """Return the fields of a file part."""
     return known(
         {"data": chunk.data, "mimeType": chunk.mime_type, "filename": chunk.filename, "parentId": chunk.parent_id}
     )
 
 
-def data_part(chunk: chunks.DataPartChunk) -> dict[str, JSON]:
+def data_part(chunk: chunks.DataPartChunk | DataPart) -> dict[str, JSON]:
     """Return the fields of a data part."""
     return {"name": chunk.name, "data": chunk.data, **known({"id": chunk.id, "parentId": chunk.parent_id})}
 

@@ -25,12 +25,13 @@ from assistant_stream_ce.state.operations import apply, lookup, set_value
 if TYPE_CHECKING:
     from assistant_stream_ce.responses.starlette import UIMessageStreamResponse
 
-__all__ = ("PROVIDER", "UIMessageStreamEncoder", "UIMessageStreamResponse")
+__all__ = ("BAD_ARGUMENTS", "PROVIDER", "UIMessageStreamEncoder", "UIMessageStreamResponse", "file_url")
 
 # All that version 6 and 7 know: "unknown", of version 5, would end their stream.
 _FINISH_REASONS = frozenset({"stop", "length", "content-filter", "tool-calls", "error", "other"})
 
-_BAD_ARGUMENTS = "The arguments of this call are not valid JSON."
+#: What a client is told of a call whose arguments nobody could read.
+BAD_ARGUMENTS = "The arguments of this call are not valid JSON."
 
 # No base64 text has a colon.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -208,7 +209,7 @@ class UIMessageStreamEncoder(ToolCallEncoder):
     def _give_up(self, call_id: str) -> bytes:
         """Tell that a call's input is not JSON: there was no result in time."""
         self._calls[call_id].has_result = True
-        return self._tell_text("tool-input-error", call_id, errorText=_BAD_ARGUMENTS)
+        return self._tell_text("tool-input-error", call_id, errorText=BAD_ARGUMENTS)
 
     def _tell_text(self, kind: str, call_id: str, **fields: JSON) -> bytes:
         """Tell the input of a call as its text, if it was not told yet."""
@@ -240,9 +241,13 @@ class UIMessageStreamEncoder(ToolCallEncoder):
         return self._end_text() + _event(assistant_ui.known(source))
 
     def _file(self, chunk: chunks.FileChunk) -> bytes:
-        url = chunk.data if _URL.match(chunk.data) else f"data:{chunk.mime_type};base64,{chunk.data}"
         # No client keeps the name yet, but their types of a file part have it.
-        file = {"type": "file", "url": url, "mediaType": chunk.mime_type, "filename": chunk.filename}
+        file = {
+            "type": "file",
+            "url": file_url(chunk.data, chunk.mime_type),
+            "mediaType": chunk.mime_type,
+            "filename": chunk.filename,
+        }
         return self._end_text() + _event(assistant_ui.known(file))
 
     def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
@@ -294,6 +299,11 @@ class UIMessageStreamEncoder(ToolCallEncoder):
         """Write an error after the ends of all parts: `useChat` reads no further."""
         self._ending.has_failed = True
         return self._end_parts() + _event({"type": "error", "errorText": chunk.error})
+
+
+def file_url(data: str, mime_type: str) -> str:
+    """Return the URL of a file: its own, or one that holds its base64 text."""
+    return data if _URL.match(data) else f"data:{mime_type};base64,{data}"
 
 
 def _event(value: JSON) -> bytes:

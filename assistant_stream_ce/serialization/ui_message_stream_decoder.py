@@ -20,14 +20,15 @@ from assistant_stream_ce.serialization.lines import Frame
 from assistant_stream_ce.serialization.sse import EventReader
 from assistant_stream_ce.serialization.ui_message_schema import check_frame
 
-__all__ = ("UIMessageStreamDecoder",)
+__all__ = ("DENIED", "UIMessageStreamDecoder", "file_data", "signature_of")
 
 T = TypeVar("T")
 
 # What the clients know and no chunk can say.
 _WITHOUT_CHUNK = frozenset({"reasoning-file", "custom", "steering-message"})
 
-_DENIED = "Tool execution denied."
+#: The result of a call that was denied without a reason.
+DENIED = "Tool execution denied."
 
 # A file's bytes in a URL. Its type may hold a comma in quotes; the frame has it too.
 _INLINE = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
@@ -117,7 +118,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
         if part == "text":
             yield chunks.TextDeltaChunk(text)
             return
-        signature = _signature(value)
+        signature = signature_of(value)
         if text or signature is None:
             yield chunks.ReasoningDeltaChunk(text)
         yield from self._sign(signature)
@@ -126,7 +127,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
         self._demand(_id(value, "id") in self._texts[part], f"no {part} with its id is open")
         self._texts[part].discard(_id(value, "id"))
         if part == "reasoning":
-            yield from self._sign(_signature(value))
+            yield from self._sign(signature_of(value))
 
     def _sign(self, signature: str | None) -> Iterator[AssistantStreamChunk]:
         # Some providers repeat it with the end.
@@ -165,7 +166,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
                 yield from self._answer(_error_result(call_id, value))
             case "tool-output-denied":
                 self._demand_call(call_id)
-                reason = self._denials.get(call_id, _DENIED)
+                reason = self._denials.get(call_id, DENIED)
                 yield from self._answer(chunks.ToolResultChunk(call_id, reason, is_error=True))
             case "tool-approval-request":
                 self._demand_call(call_id)
@@ -313,15 +314,20 @@ def _error_result(call_id: str, value: dict[str, JSON]) -> chunks.ToolResultChun
 def _file(value: dict[str, JSON]) -> chunks.FileChunk:
     url: str = checked(value.get("url"), str, "url")
     media_type: str = checked(value.get("mediaType"), str, "mediaType")
+    return chunks.FileChunk(file_data(url, media_type), media_type, filename=_extra(value, "filename", None))
+
+
+def file_data(url: str, media_type: str) -> str:
+    """Return the base64 text of a file that its URL holds, or the URL."""
     head = f"data:{media_type};base64,"
     if url.startswith(head):
-        url = url[len(head) :]
-    elif inline := _INLINE.match(url):
-        url = url[inline.end() :]
-    return chunks.FileChunk(url, media_type, filename=_extra(value, "filename", None))
+        return url[len(head) :]
+    inline = _INLINE.match(url)
+    return url[inline.end() :] if inline else url
 
 
-def _signature(value: dict[str, JSON]) -> str | None:
+def signature_of(value: dict[str, JSON]) -> str | None:
+    """Return the signature of a reasoning, in the name of whatever provider, if there is one."""
     metadata = value.get("providerMetadata")
     for fields in metadata.values() if isinstance(metadata, dict) else ():
         for name in _SIGNATURES if isinstance(fields, dict) else ():

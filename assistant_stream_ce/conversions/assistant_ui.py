@@ -1,0 +1,256 @@
+"""A message as assistant-ui has it: what its accumulator shows, and its runtimes take as `ThreadMessageLike`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assistant_stream_ce.conversions.reading import Fields, fields, items, read, step_starts, total_tokens
+from assistant_stream_ce.jsonvalue import JSON, dumps
+from assistant_stream_ce.message import (
+    AssistantMessage,
+    DataPart,
+    FilePart,
+    MessagePart,
+    ReasoningPart,
+    RefusalPart,
+    SourceDocumentPart,
+    SourcePart,
+    Step,
+    TextPart,
+    ToolCallPart,
+    message_from,
+)
+from assistant_stream_ce.serialization import assistant_ui
+from assistant_stream_ce.serialization.assistant_ui import known
+
+__all__ = ("from_assistant_ui", "to_assistant_ui")
+
+_STATES = {"partial": "partial-call", "complete": "call", "answered": "result"}
+_STATES_BACK = {theirs: ours for ours, theirs in _STATES.items()}
+_COMPLETE = {"type": "complete", "reason": "unknown"}
+
+
+def to_assistant_ui(message: AssistantMessage) -> Fields:
+    """Return a message as assistant-ui has it, with the parts as `content`.
+
+    It has no word for the signature of a reasoning, the id of a data part, the usage of a message apart from its steps,
+    and the part with which a step begins. A refusal becomes text.
+    """
+    shown: list[Fields] = []
+    starts = step_starts(message)
+    before: MessagePart | None = None
+    for number, part in enumerate(message.parts):
+        value = _part(part, message)
+        if _joins(before, part, is_in_new_step=number in starts):
+            value["text"] = shown.pop()["text"] + value["text"]
+        shown.append(value)
+        before = part
+    return {
+        **known({"id": message.id}),
+        "role": "assistant",
+        "status": _status(message),
+        "content": shown,
+        "metadata": {
+            "unstable_state": message.state,
+            "unstable_data": message.data,
+            "unstable_annotations": message.annotations,
+            "steps": [_step(step) for step in message.steps],
+            "custom": message.metadata,
+        },
+    }
+
+
+def _joins(before: MessagePart | None, part: MessagePart, *, is_in_new_step: bool) -> bool:
+    """Return whether a part continues the one before it: front ends join what we keep apart."""
+    if before is None or before.parent_id != part.parent_id:
+        return False
+    if isinstance(part, (TextPart, RefusalPart)):
+        return isinstance(before, (TextPart, RefusalPart))
+    return (
+        isinstance(part, ReasoningPart)
+        and isinstance(before, ReasoningPart)
+        and part.summary is None
+        and (is_in_new_step or before.signature is not None)
+    )
+
+
+def _part(part: MessagePart, message: AssistantMessage) -> Fields:
+    value = {**_fields(part, message), "parentId": part.parent_id}
+    # An empty one counts as none.
+    return value if part.parent_id else {name: item for name, item in value.items() if name != "parentId"}
+
+
+def _fields(part: MessagePart, message: AssistantMessage) -> Fields:
+    match part:
+        case TextPart() | RefusalPart():
+            return {"type": "text", "text": part.text, "status": _text_status(part.status)}
+        case ReasoningPart():
+            value = {"type": "reasoning", "text": part.text, "status": _text_status(part.status)}
+            return value | known({"unstable_summary": part.summary})
+        case ToolCallPart():
+            return _tool_call(part, message)
+        case SourcePart():
+            value = {"type": "source", **assistant_ui.source(part)}
+            # An empty title counts as none too.
+            return value if part.title else {name: item for name, item in value.items() if name != "title"}
+        case SourceDocumentPart():
+            return {"type": "source", **assistant_ui.source_document(part)}
+        case FilePart():
+            return {"type": "file", **assistant_ui.file(part)}
+        case DataPart():
+            return {"type": "data", "name": part.name, "data": part.data}
+
+
+def _text_status(status: str) -> Fields:
+    return {"type": "running"} if status == "running" else _COMPLETE
+
+
+def _tool_call(part: ToolCallPart, message: AssistantMessage) -> Fields:
+    value = {
+        "type": "tool-call",
+        "state": _STATES[part.state],
+        "status": _tool_call_status(part, message),
+        "toolCallId": part.id,
+        "toolName": part.name,
+        "argsText": part.args_text,
+        "args": part.args,
+    }
+    if part.state == "answered":
+        value |= {"result": part.result, "isError": part.is_error}
+        value |= known({"artifact": part.artifact, "modelContent": part.model_content})
+    return value
+
+
+def _tool_call_status(part: ToolCallPart, message: AssistantMessage) -> Fields:
+    if part.state == "answered":
+        return {"type": "complete", "reason": "stop"}
+    if message.status.type == "running":
+        return {"type": "running", "isArgsComplete": part.state == "complete"}
+    return _COMPLETE if part.state == "complete" else {"type": "incomplete", "reason": "cancelled"}
+
+
+def _status(message: AssistantMessage) -> Fields:
+    status = known({"type": message.status.type, "reason": message.status.reason})
+    if message.error is not None:
+        error = {"code": "unknown", "message": message.error.message}
+        status["error"] = error | known({"code": message.error.code, "severity": message.error.severity})
+    return status
+
+
+def _step(step: Step) -> Fields:
+    message_id = known({"messageId": step.message_id})
+    if step.finish_reason is None:
+        return {"state": "started", **message_id}
+    return {
+        "state": "finished",
+        **message_id,
+        "finishReason": step.finish_reason,
+        "usage": total_tokens(step.usage),
+        "isContinued": step.is_continued,
+    }
+
+
+def from_assistant_ui(message: object) -> AssistantMessage:
+    """Return the message that assistant-ui has: from `content` or `parts`, which may be a plain text.
+
+    Parts of other types are left out. It may be called with what a client has sent.
+
+    Raises:
+        TypeError: it is not JSON.
+        ValueError: it is no message of the assistant.
+    """
+    value = read(message)
+    metadata = fields(value.get("metadata") or {}, "metadata")
+    status = fields(value.get("status") or _COMPLETE, "status")
+    steps = [_step_from(step) for step in items(metadata.get("steps"), "metadata.steps")]
+    content = value.get("content", value.get("parts"))
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    return message_from(
+        known(
+            {
+                "id": value.get("id"),
+                "parts": [made for part in items(content, "content") if (made := _part_from(part)) is not None],
+                "status": known({"type": status.get("type"), "reason": status.get("reason")}),
+                "error": _error_from(status.get("error")),
+                "steps": steps,
+                "usage": _sum_of([step["usage"] for step in steps]),
+                "data": metadata.get("unstable_data"),
+                "annotations": metadata.get("unstable_annotations"),
+                "state": metadata.get("unstable_state"),
+                "metadata": metadata.get("custom"),
+            }
+        )
+    )
+
+
+def _part_from(part: Fields) -> Fields | None:
+    kind = part.get("type")
+    parent = {"parent_id": part.get("parentId")}
+    match kind:
+        case "text" | "reasoning":
+            status = part.get("status")
+            is_running = isinstance(status, dict) and status.get("type") == "running"
+            value = {"text": part.get("text"), "status": "running" if is_running else "complete"}
+            if kind == "reasoning":
+                value["summary"] = part.get("unstable_summary")
+        case "tool-call":
+            value = _tool_call_from(part)
+        case "source" if part.get("sourceType") == "document":
+            kind = "source-document"
+            value = {name: part.get(name) for name in ("id", "title", "filename")}
+            value["media_type"] = part.get("mediaType")
+        case "source":
+            value = {"id": part.get("id"), "url": part.get("url"), "title": part.get("title")}
+        case "file":
+            value = {"data": part.get("data"), "mime_type": part.get("mimeType"), "filename": part.get("filename")}
+        case "data":
+            return {"type": kind, "name": part.get("name"), "data": part.get("data"), **known(parent)}
+        case _:
+            return None
+    return {"type": kind, **known(value), **known(parent)}
+
+
+def _tool_call_from(part: Fields) -> Fields:
+    args = {} if part.get("args") is None else part["args"]
+    text = part.get("argsText")
+    return {
+        "id": part.get("toolCallId"),
+        "name": part.get("toolName"),
+        "args_text": dumps(args).decode() if text is None else text,
+        "args": args,
+        "state": _STATES_BACK.get(part.get("state", ""), "answered" if "result" in part else "complete"),
+        "result": part.get("result"),
+        "artifact": part.get("artifact"),
+        "is_error": part.get("isError"),
+        "model_content": part.get("modelContent"),
+    }
+
+
+def _error_from(error: JSON) -> Fields | None:
+    if error is None or isinstance(error, str):
+        return None if error is None else {"message": error}
+    values = fields(error, "status.error")
+    code = values.get("code")
+    return known(
+        {
+            "message": values.get("message"),
+            "code": None if code == "unknown" else code,
+            "severity": values.get("severity"),
+        }
+    )
+
+
+def _step_from(step: Fields) -> Fields:
+    usage = fields(step.get("usage") or {}, "usage")
+    return {
+        "message_id": step.get("messageId"),
+        "finish_reason": step.get("finishReason"),
+        "usage": {"input_tokens": usage.get("inputTokens", 0), "output_tokens": usage.get("outputTokens", 0)},
+        "is_continued": step.get("isContinued") is True,
+    }
+
+
+def _sum_of(usages: list[Any]) -> Fields:
+    names = ("input_tokens", "output_tokens")
+    return {name: sum(usage[name] for usage in usages if isinstance(usage[name], int)) for name in names}

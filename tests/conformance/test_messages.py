@@ -1,0 +1,161 @@
+"""The message that we make of a stream is the one that the front ends make of its bytes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import AssistantMessage, AssistantStreamChunk, accumulate, create_run
+from assistant_stream_ce.conversions import to_assistant_ui, to_ui_message
+from assistant_stream_ce.partial_json import parse_partial
+from assistant_stream_ce.serialization import AssistantTransportDecoder, DataStreamDecoder, Decoder
+from tests.conformance.clients import Job, decode_all, node, require_clients
+from tests.conformance.conversations import Conversation, ModelError, conversation, perform
+from tests.conformance.expected import ANY_ID, difference
+from tests.conformance.test_random_conversations import conversations, report
+
+DECODERS: dict[str, type[Decoder]] = {
+    "data-stream": DataStreamDecoder,
+    "assistant-transport": AssistantTransportDecoder,
+}
+
+
+def decoded(decoder: Decoder, data: bytes) -> list[AssistantStreamChunk]:
+    return [*decoder.feed(data), *decoder.close()]
+
+
+@functools.cache
+def message_of_run(seed: int) -> AssistantMessage:
+    """Perform a conversation and return the message of its stream."""
+    said = conversation(seed)
+    stream = create_run(functools.partial(perform, said), state=said.state)
+    try:
+        chunks = list(stream)
+    except ModelError:
+        return stream.message
+    assert stream.message == accumulate(chunks, state=said.state)
+    return stream.message
+
+
+def as_shown_by_assistant_ui(message: AssistantMessage) -> dict[str, Any]:
+    """Return a message in the words of its accumulator, which invents the ids of steps that have none."""
+    shown = to_assistant_ui(message)
+    steps = [{**step, "messageId": step.get("messageId", ANY_ID)} for step in shown["metadata"]["steps"]]
+    parts = shown.pop("content")
+    return {**shown, "parts": without_status(parts), "metadata": {**shown["metadata"], "steps": steps}}
+
+
+def without_status(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return parts without their status: the decoders of the two wires end parts at different times."""
+    return [{name: value for name, value in part.items() if name != "status"} for part in parts]
+
+
+def compare(jobs: list[tuple[Conversation, bytes, dict[str, Any]]], protocol: str) -> None:
+    """Hold that assistant-ui shows of bytes what is wanted."""
+    results = decode_all([Job(protocol, data, state=said.state) for said, data, _ in jobs])
+    for (said, data, wanted), result in zip(jobs, results, strict=True):
+        # No bytes, no message.
+        shown = result["message"] or {**wanted, "parts": []}
+        found = difference(wanted, {**shown, "parts": without_status(shown["parts"])})
+        assert not found, report(said, data, found)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("protocol", DECODERS)
+def test_assistant_ui_shows_the_message(protocol: str) -> None:
+    require_clients()
+    jobs = []
+    for said, data in conversations(protocol):
+        message = message_of_run(said.seed)
+        again = accumulate(decoded(DECODERS[protocol](), data), state=said.state)
+        found = difference(to_assistant_ui(message), to_assistant_ui(again))
+        assert not found, report(said, data, found)
+        jobs.append((said, data, as_shown_by_assistant_ui(message)))
+    compare(jobs, protocol)
+
+
+@pytest.mark.timeout(180)
+def test_assistant_ui_shows_the_message_of_a_stream_that_was_cut() -> None:
+    require_clients()
+    jobs = []
+    for said, data in conversations("data-stream"):
+        lines = data.splitlines(keepends=True)
+        head = b"".join(lines[: random.Random(said.seed).randrange(len(lines) + 1)])
+        message = accumulate(decoded(DataStreamDecoder(), head), state=said.state)
+        jobs.append((said, head, as_shown_by_assistant_ui(message)))
+    compare(jobs, "data-stream")
+
+
+# --- AI SDK ---------------------------------------------------------------------------------------
+
+# They stand where they came, and we have them at the end; the encoder lets steps wait for the input of all calls.
+BESIDE = ("data-data", "data-annotations", "data-state", "step-start")
+
+
+def as_shown_by_ai_sdk(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without what only one of both knows."""
+    parts: list[dict[str, Any]] = []
+    for part in message["parts"]:
+        if part["type"] in BESIDE:
+            continue
+        if part["type"] in ("text", "reasoning"):
+            text = parts.pop()["text"] if parts and parts[-1]["type"] == part["type"] else ""
+            # Version 7 numbers the reasoning.
+            part = {"type": part["type"], "text": text + part["text"], "state": part["state"]}
+        parts.append(part)
+    return {**message, "parts": parts, "id": "m1"}
+
+
+@pytest.mark.timeout(180)
+def test_ai_sdk_shows_the_message() -> None:
+    require_clients()
+    # The encoder ends all parts at an error, because `useChat` reads no further.
+    written = [
+        (said, data)
+        for said, data in conversations("ai-sdk-ui")
+        if not any(act.what == "add_error" for act in said.acts)
+    ]
+    results = decode_all([Job("ai-sdk-ui", data) for _, data in written])
+    for (said, data), result in zip(written, results, strict=True):
+        wanted = as_shown_by_ai_sdk(to_ui_message(message_of_run(said.seed)))
+        found = difference(wanted, as_shown_by_ai_sdk(result["message"]))
+        assert not found, report(said, data, found)
+
+
+# --- Arguments ------------------------------------------------------------------------------------
+
+TOKENS = ('"', "{", "}", "[", "]", ",", ":", " ", "x", "t", "nul", "fa", "1", "-", "e", ".", "\n", "NaN", "01", "1e5")
+
+
+def pieces_of_arguments(seed: int) -> list[str]:
+    """Return argument text in pieces: most often whole or cut off, sometimes broken."""
+    dice = random.Random(seed)
+    said = [act.values for act in conversation(seed % 50).acts if act.what in ("add_data", "tool.set_response")]
+    indent, is_ascii = dice.choice((None, 1)), dice.random() < 0.5
+    text = json.dumps(dice.choice(said) if said else {"a": [1, "b"]}, ensure_ascii=is_ascii, indent=indent)
+    if dice.random() < 0.4:
+        at = dice.randrange(len(text) + 1)
+        text = text[:at] + dice.choice(TOKENS) + text[at + dice.randrange(3) :]
+    text = text[: dice.randrange(len(text) + 1)]
+    cuts = sorted(dice.randrange(len(text) + 1) for _ in range(dice.randrange(4)))
+    return [text[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+@pytest.mark.timeout(60)
+def test_assistant_ui_shows_the_same_arguments() -> None:
+    from assistant_stream_ce import ToolCallBeginChunk, ToolCallDeltaChunk
+
+    require_clients()
+    calls = [pieces_of_arguments(seed) for seed in range(2_000)]
+    with node("arguments.mjs") as process:
+        output, errors = process.communicate(json.dumps(calls).encode(), 50)
+    assert process.returncode == 0, errors.decode()
+    for pieces, shown in zip(calls, json.loads(output), strict=True):
+        deltas = [ToolCallDeltaChunk("c", piece) for piece in pieces]
+        args = accumulate([ToolCallBeginChunk("c", "t"), *deltas]).tool_calls[0].args
+        assert not difference(args, shown), (pieces, args, shown)
+        assert parse_partial("".join(pieces)) in (None, args)
