@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce.chunks import AssistantStreamChunk
+import msgspec
+
+from assistant_stream_ce.chunks import AssistantStreamChunk, UpdateStateChunk
 from assistant_stream_ce.controller import RunLink
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.jsonvalue import clone
 from assistant_stream_ce.locks import guard
 
 if TYPE_CHECKING:
@@ -42,16 +43,16 @@ class Recording:
         link: of the run, before its start.
     """
 
-    __slots__ = ("_accumulator", "_batches", "_channel", "_folded", "_is_cancelled", "_lock", "_settle", "_state")
+    __slots__ = ("_accumulator", "_batches", "_channel", "_document", "_folded", "_is_cancelled", "_lock")
 
     def __init__(self, link: RunLink) -> None:
         # Of these only the last one may still grow.
         self._batches: list[list[AssistantStreamChunk]] = []
         self._channel = link.channel
         self._channel.keep = self._batches.append
-        self._settle = link.state.settle
-        # Until the accumulator has it, and how the run ended.
-        self._state = clone(link.state.root[0])
+        # It has the state as all edits have left it.
+        self._document = link.state
+        # How the run ended.
         self._is_cancelled: bool | None = None
         # Guards the accumulator, and how many chunks of the first batch it has.
         self._lock = guard()
@@ -76,22 +77,21 @@ class Recording:
             elif self._channel.has_ended:
                 # The reader has left, and the callback has not ended yet.
                 accumulator.finish(is_cancelled=True)
-            return accumulator.message
+            message = accumulator.message
+        return msgspec.structs.replace(message, state=self._document.copy())
 
     def _fold(self) -> MessageAccumulator:
         if self._accumulator is None:
             # Here, because most programs never ask, and the import takes time.
             from assistant_stream_ce.accumulator import MessageAccumulator
 
-            self._accumulator = MessageAccumulator(state=self._state)
+            self._accumulator = MessageAccumulator()
         batches = self._batches[:]
         if batches:
             chunks = list(chain.from_iterable(batches))
             complete = batches[:-1]
-            new = chunks[self._folded :]
+            new = [chunk for chunk in chunks[self._folded :] if type(chunk) is not UpdateStateChunk]
             self._folded = len(chunks) - sum(map(len, complete))
             del self._batches[: len(complete)]
-            # Edits of the state may still be filled in, but in these no more.
-            self._settle()
             self._accumulator.extend(new)
         return self._accumulator

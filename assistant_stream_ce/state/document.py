@@ -97,6 +97,11 @@ class StateDocument:
             path_of(place, self.root[0])
             return clone(place._node)
 
+    def copy(self) -> JSON:
+        """Return a plain copy of the state."""
+        with self._lock:
+            return clone(self.root[0])
+
     def item(self, place: Place, key: Any) -> JSON:
         """Return an item itself, after any edit that goes on; see `root`."""
         with self._lock:
