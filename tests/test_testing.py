@@ -113,10 +113,11 @@ def test_collect_tells_what_was_said_and_done(kind: str, reader: str) -> None:
     assert run.state == {"text": "ab", "n": 1}
     assert [type(chunk).__name__ for chunk in run.chunks[:2]] == ["ReasoningDeltaChunk"] * 2
     first, second, old = run.tool_calls
-    assert (first.tool_call_id, first.tool_name, first.args) == ("a", "get_weather", {"city": "Paris"})
-    assert (first.result, first.artifact, first.is_error, first.is_answered) == ({"celsius": 21}, "map", True, True)
-    assert (second.args, second.is_answered, second.result) == ({"q": 1}, False, None)
-    assert (old.tool_name, old.args, old.is_answered) == (None, {}, True)
+    assert (first.id, first.name, first.args) == ("a", "get_weather", {"city": "Paris"})
+    assert (first.result, first.artifact, first.is_error, first.state) == ({"celsius": 21}, "map", True, "answered")
+    assert (second.args, second.state, second.result) == ({"q": 1}, "complete", None)
+    assert (old.id, old.state) == ("old", "answered")
+    assert run.message.state == run.state
 
 
 @each_reader
@@ -179,7 +180,7 @@ def test_collect_refuses_what_it_cannot_read(reader: str) -> None:
 
 async def test_collect_must_be_awaited_in_a_coroutine() -> None:
     run = collect(lambda controller: controller.append_text("a"))
-    for name in ("chunks", "text", "tool_calls", "state", "error", "reason"):
+    for name in ("chunks", "message", "text", "reasoning", "tool_calls", "state", "error", "reason"):
         with pytest.raises(StreamUsageError, match=r"must be awaited: await collect"):
             getattr(run, name)
     assert (await run) is run
@@ -404,12 +405,13 @@ def response(wire: str, data: bytes, *, status: int = 200, **headers: str | None
     return SimpleNamespace(status_code=status, headers=pairs, content=data)
 
 
-CHECKED = [wire for wire in WIRES.values() if wire.decoder is not None or wire.name == "plain-text"]
+RUN = b'data: {"type":"RUN_STARTED","threadId":"t","runId":"r"}\n\n'
 
 
-@pytest.mark.parametrize("wire", CHECKED, ids=lambda wire: wire.name)
+@pytest.mark.parametrize("wire", WIRES.values(), ids=lambda wire: wire.name)
 def test_what_the_encoders_write_passes(wire: Any) -> None:
-    encoder = wire.encoder()
+    takes_state = wire.name in ("ag-ui", "ui-message-stream")
+    encoder = wire.encoder(**({"state": {"text": "a"}} if takes_state else {}))
     data = b"".join(map(encoder.encode, collect(say_all, state={"text": "a"}).chunks)) + encoder.finish()
     beat = encoder.keepalive or b""
     chunks = check_wire(response(wire.name, beat + data), wire.name, state={"text": "a"})
@@ -469,7 +471,10 @@ def test_what_the_encoders_write_passes(wire: Any) -> None:
         ("openai", b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n', 0, "role assistant"),
         ("openai", b'data: {"choices":[]}\n\ndata: [DONE]\n\n', 22, "no chunk before"),
         ("openai", b'data: {"error":"e"}\n\ndata: {"choices":[]}\n\n', 21, "nothing is read after an error"),
-        ("plain-text", b"abc\xffdef", 3, "not UTF-8"),
+        ("ag-ui", b"data: [DONE]\n\n", 0, r"no \[DONE\]"),
+        ("ag-ui", RUN + b'data: {"type":"STATE_DELTA","delta":[{"op":"what"}]}\n\n', len(RUN), "operation 'what'"),
+        ("ag-ui", RUN, len(RUN), "without RUN_FINISHED"),
+        ("plain-text", b"abc\xffdef", 0, "byte 3 is not UTF-8"),
     ],
 )
 def test_the_first_frame_that_breaks_a_rule_is_named(wire: str, data: bytes, offset: int | None, reason: str) -> None:

@@ -3,7 +3,7 @@
 Imported on demand; nothing else in the library imports it.
 """
 
-from assistant_stream_ce.testing.collecting import Collected, CollectedToolCall, collect
+from assistant_stream_ce.testing.collecting import Collected, collect
 from assistant_stream_ce.testing.readers import Departure, SlowReader, read_and_leave
 from assistant_stream_ce.testing.scripted_model import Gate, ModelCall, ScriptedModel
 from assistant_stream_ce.testing.transcripts import transcript
@@ -11,7 +11,6 @@ from assistant_stream_ce.testing.wire_checks import WireError, check_wire
 
 __all__ = (
     "Collected",
-    "CollectedToolCall",
     "Departure",
     "Gate",
     "ModelCall",

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any
 
-from assistant_stream_ce import chunks
+from assistant_stream_ce.accumulator import MessageAccumulator
 from assistant_stream_ce.channel import in_event_loop
-from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.chunks import AssistantStreamChunk, UpdateStateChunk
 from assistant_stream_ce.create_run import AssistantStream
 from assistant_stream_ce.errors import RunCancelled, StreamUsageError
 from assistant_stream_ce.hooks import RunReason
 from assistant_stream_ce.jsonvalue import JSON, clone, plain
+from assistant_stream_ce.message import AssistantMessage, ReasoningPart, ToolCallPart
 from assistant_stream_ce.state.operations import apply
 from assistant_stream_ce.testing.watching import Source, Watch, run_of, state_of, stream_of
 
-__all__ = ("Collected", "CollectedToolCall", "collect")
-
-
-@dataclass
-class CollectedToolCall:
-    """One tool call, put together from its chunks. `tool_name` is None where an earlier message began the call."""
-
-    tool_call_id: str
-    tool_name: str | None = None
-    args_text: str = ""
-    result: JSON = None
-    artifact: JSON = None
-    is_error: bool = False
-    #: Whether there was a result; one may be None.
-    is_answered: bool = False
-
-    @property
-    def args(self) -> JSON:
-        """The arguments; without any text `{}`.
-
-        Raises:
-            ValueError: their text is not JSON.
-        """
-        return json.loads(self.args_text or "{}")
+__all__ = ("Collected", "collect")
 
 
 class Collected:
@@ -82,32 +58,27 @@ class Collected:
         return self._stream.reason
 
     @property
+    def message(self) -> AssistantMessage:
+        """The message that the chunks add up to."""
+        accumulator = MessageAccumulator(state=self._initial_state)
+        accumulator.extend(self.chunks)
+        accumulator.finish(is_cancelled=self.reason in ("cancelled", "abandoned"))
+        return accumulator.message
+
+    @property
     def text(self) -> str:
-        """The whole text of the answer, under any parent."""
-        return "".join(chunk.text_delta for chunk in self.chunks if isinstance(chunk, chunks.TextDeltaChunk))
+        """The whole text of the answer."""
+        return self.message.text
 
     @property
     def reasoning(self) -> str:
-        """The whole reasoning, under any parent."""
-        deltas = (chunk for chunk in self.chunks if isinstance(chunk, chunks.ReasoningDeltaChunk))
-        return "".join(chunk.reasoning_delta for chunk in deltas)
+        """The whole reasoning."""
+        return "".join(part.text for part in self.message.parts if isinstance(part, ReasoningPart))
 
     @property
-    def tool_calls(self) -> list[CollectedToolCall]:
+    def tool_calls(self) -> list[ToolCallPart]:
         """The tool calls, in the order of their begins."""
-        calls: dict[str, CollectedToolCall] = {}
-        for chunk in self.chunks:
-            match chunk:
-                case chunks.ToolCallBeginChunk(call_id, name):
-                    calls[call_id] = CollectedToolCall(call_id, name)
-                case chunks.ToolCallChunk(call_id, name, args):
-                    calls[call_id] = CollectedToolCall(call_id, name, json.dumps(args))
-                case chunks.ToolCallDeltaChunk(call_id, text):
-                    calls.setdefault(call_id, CollectedToolCall(call_id)).args_text += text
-                case chunks.ToolResultChunk(call_id, result, artifact, is_error):
-                    call = calls.setdefault(call_id, CollectedToolCall(call_id))
-                    call.result, call.artifact, call.is_error, call.is_answered = result, artifact, is_error, True
-        return list(calls.values())
+        return self.message.tool_calls
 
     @property
     def state(self) -> JSON:
@@ -118,7 +89,7 @@ class Collected:
         """
         state = clone(self._initial_state)
         for chunk in self.chunks:
-            if isinstance(chunk, chunks.UpdateStateChunk):
+            if isinstance(chunk, UpdateStateChunk):
                 for operation in chunk.operations:
                     state = apply(state, operation)
         return state

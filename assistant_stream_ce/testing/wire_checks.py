@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NoReturn
 
-from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, TextDeltaChunk, UpdateStateChunk
+from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, UpdateStateChunk
 from assistant_stream_ce.errors import DecodeError, StateError
 from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.serialization.ag_ui_decoder import AGUIDecoder
 from assistant_stream_ce.serialization.decoding import Decoder
 from assistant_stream_ce.serialization.lines import Frame, LineReader
 from assistant_stream_ce.serialization.sse import MEDIA_TYPE, EventReader
 from assistant_stream_ce.serialization.wires import WIRES, Wire
 from assistant_stream_ce.state.operations import apply, lookup, set_value
-from assistant_stream_ce.testing.wire_rules import RULES, BrokenRuleError
+from assistant_stream_ce.testing.wire_rules import RULES, BrokenRuleError, Rules
 
 __all__ = ("WireError", "check_wire")
 
@@ -69,9 +70,11 @@ def check_wire(response: Any, wire: str, *, state: object = None) -> list[Assist
     else:
         _check_head(response, found)
         data = _body_of(response)
-    if found.decoder is None:
-        return _check_text(data)
-    return _Check(found, found.decoder(strict=True, max_frame_bytes=None), data, plain(state, "state")).run()
+    assert found.decoder is not None, "every wire has a decoder"
+    start = plain(state, "state")
+    # A patch of AG-UI is read on top of the state.
+    options = {"state": start} if found.decoder is AGUIDecoder else {}
+    return _Check(found, found.decoder(strict=True, max_frame_bytes=None, **options), data, start).run()
 
 
 # --- Status, headers, body ------------------------------------------------------------------------
@@ -110,14 +113,6 @@ def _body_of(response: Any) -> bytes:
     raise TypeError(f"response must have its body as bytes in content or data, not {type(response).__name__}")
 
 
-def _check_text(data: bytes) -> list[AssistantStreamChunk]:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise WireError("it is not UTF-8", error.start, _shown(data[error.start :])) from None
-    return [TextDeltaChunk(text)] if text else []
-
-
 def _shown(data: bytes) -> str:
     text = data[: 4 * _SHOWN].decode(errors="replace")
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
@@ -131,7 +126,7 @@ class _Check:
 
     def __init__(self, wire: Wire, decoder: Decoder, data: bytes, state: JSON) -> None:
         self._wire = wire
-        self._rules = RULES[wire.name]()
+        self._rules = RULES.get(wire.name, Rules)()
         self._decoder = decoder
         self._data = data
         self._state = state
@@ -153,14 +148,14 @@ class _Check:
         return self._chunks
 
     def _frames(self) -> Iterator[Frame]:
+        if self._wire.name not in RULES:
+            return
         reader = EventReader(0) if self._wire.encoder.media_type == MEDIA_TYPE else LineReader(0)
         for frame in reader.feed(self._data):
             if frame.data.strip():
                 yield frame
 
     def _check_frame(self, frame: Frame, data: bytes) -> None:
-        if not self._rules.takes_returns and b"\r" in data:
-            self._fail("a line ends in a carriage return: use LF alone", frame)
         self._read(frame, lambda: self._decoder.feed(data))
         try:
             self._rules.check(frame)

@@ -19,9 +19,6 @@ class BrokenRuleError(Exception):
 class Rules:
     """The rules of one wire, for one body. Each of the methods raises `BrokenRuleError`."""
 
-    #: Whether a carriage return may end a line.
-    takes_returns = True
-
     def check(self, frame: Frame) -> None:
         """Check a frame that the decoder has read."""
 
@@ -244,25 +241,23 @@ class UIMessageRules(Rules):
 # --- AG-UI ----------------------------------------------------------------------------------------
 
 
+# What RFC 6902 knows.
+_PATCHES = ("add", "remove", "replace", "move", "copy", "test")
+
+
 class AGUIRules(Rules):
-    """What AG-UI's clients refuse in the bytes, and a run that never ends."""
-
-    takes_returns = False
-
-    def __init__(self) -> None:
-        self._last: str | None = None
+    """What the newest client leaves out with a warning. For the rest the decoder does as the client."""
 
     def check(self, frame: Frame) -> None:
-        """Note the event."""
-        self._last = _object(frame.data).get("type")
+        """Check that each operation of a patch says what it does."""
+        event = _object(frame.data)
+        patch = event.get({"STATE_DELTA": "delta", "ACTIVITY_DELTA": "patch"}.get(str(event.get("type")), ""))
+        for operation in patch if isinstance(patch, list) else ():
+            if operation.get("op") not in _PATCHES:
+                raise BrokenRuleError(f"clients leave out an operation {operation.get('op')!r} of a patch")
 
-    def end(self) -> None:
-        """Check that the run has ended."""
-        if self._last not in ("RUN_FINISHED", "RUN_ERROR"):
-            raise BrokenRuleError("the run never finished: the last event must be RUN_FINISHED or RUN_ERROR")
 
-
-#: The rules of each wire that has a decoder.
+#: The rules of each wire that has frames.
 RULES: Mapping[str, type[Rules]] = {
     "data-stream": DataStreamRules,
     "assistant-transport": TransportRules,

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from assistant_stream_ce.serialization.wires import WIRES
 from assistant_stream_ce.testing import WireError, check_wire
 from tests.conformance.clients import FOLDER, Job, decode_all, require_clients
 
@@ -24,7 +23,6 @@ CLIENTS = {
     "ui-message-stream": ["ui-message-stream", "ai-sdk-ui", "ai-sdk-ui-v6", "ai-sdk-ui-v5"],
     "ag-ui": ["ag-ui", "ag-ui-v0"],
 }
-CHECKED = [wire for wire in CLIENTS if WIRES[wire].decoder is not None]
 
 #: What the check refuses and clients take, and why it does.
 STRICTER = {
@@ -34,6 +32,8 @@ STRICTER = {
     r"only text can be appended": "types",
     # The clients stop there, so what follows would be lost.
     r"nothing is read after \[DONE\]": "the end",
+    # Of a second run; that the first one has ended is enough to the client.
+    r"ended without RUN_FINISHED": "the end",
     # The transport shows two calls with one id; no result can be told from the other.
     r"the tool call has begun before": "calls",
     # AI SDK lets go of what came before a second start, which is nothing at best, and takes more input in some orders.
@@ -44,12 +44,12 @@ STRICTER = {
 #: Of the stored bad streams: a frame for another client, which assistant-ui leaves out.
 LEFT_OUT = {"data-stream--reasoning-signature.txt"}
 
-MUTATIONS = 300
+MUTATIONS = 200
 
 
 def inputs(kind: str) -> list[tuple[str, str, bytes]]:
     """Return the stored streams of a kind that are checked: file, wire, bytes."""
-    wires = {client: wire for wire in CHECKED for client in CLIENTS[wire]}
+    wires = {client: wire for wire in CLIENTS for client in CLIENTS[wire]}
     entries = json.loads((FOLDER / "inputs" / kind / "index.json").read_text())
     return [
         (entry["file"], wires[entry["protocol"]], (FOLDER / "inputs" / kind / entry["file"]).read_bytes())
@@ -78,7 +78,7 @@ def test_bad_streams_do_not(file: str, wire: str, data: bytes) -> None:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("wire", CHECKED)
+@pytest.mark.parametrize("wire", CLIENTS)
 def test_the_check_and_the_clients_agree_on_streams_that_were_broken(wire: str) -> None:
     require_clients()
     dice = random.Random(wire)
