@@ -104,6 +104,11 @@ def _check_head(response: Any, wire: Wire) -> None:
 
 
 def _body_of(response: Any) -> bytes:
+    if getattr(response, "is_async", False):
+        raise TypeError(
+            "the body of this response is read in a coroutine: pass its bytes, "
+            'b"".join([piece async for piece in response.streaming_content])'
+        )
     for name in ("content", "data", "getvalue"):
         body = getattr(response, name, None)
         if callable(body):

@@ -117,11 +117,12 @@ class OpenAIRules(Rules):
         """Check that the role comes first and the finish reason last, and the numbers of tool calls."""
         if self._is_done:
             raise BrokenRuleError("nothing is read after [DONE]")
-        if self._has_failed and frame.data.strip() != b"[DONE]":
-            raise BrokenRuleError("nothing is read after an error")
+        if self._has_failed:
+            # Clients read no further, and a run may go on after an error.
+            return
         if frame.data.strip() == b"[DONE]":
             self._is_done = True
-            if not self._has_finished and not self._has_failed:
+            if not self._has_finished:
                 raise BrokenRuleError("no chunk before [DONE] has a finish_reason")
             return
         value = _object(frame.data)
@@ -153,9 +154,10 @@ class OpenAIRules(Rules):
             raise BrokenRuleError(f"tool calls must be numbered without gaps: {self._calls} is next, not {index}")
         if index == self._calls:
             function = call.get("function") or {}
-            missing = [name for name in ("id", "type") if not call.get(name)]
-            if missing or not function.get("name"):
-                raise BrokenRuleError(f"the begin of a tool call must have {(missing or ['a function name'])[0]}")
+            named = {"id": call.get("id"), "type": call.get("type"), "function.name": function.get("name")}
+            for name, value in named.items():
+                if value is None:
+                    raise BrokenRuleError(f"the begin of a tool call must have a field {name}")
             self._calls += 1
 
     def end(self) -> None:

@@ -21,6 +21,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, connections
 from django.http import HttpRequest
+from django.test import AsyncClient as DjangoAsyncClient
+from django.test import Client as DjangoClient
 from django.test import override_settings
 from django.urls import path
 from django.utils import timezone, translation
@@ -36,6 +38,7 @@ from assistant_stream_ce.responses.django import (
     UIMessageStreamResponse,
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
+from assistant_stream_ce.testing import check_wire, collect
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
 from tests.responses.asgi import Client
 
@@ -104,6 +107,22 @@ def _fresh_steps() -> Iterator[None]:
     steps = Steps()
     yield
     steps.allowed.release(5)
+
+
+@pytest.mark.parametrize("address", ["/def", "/async"])
+def test_the_responses_of_django_s_test_client_can_be_checked(address: str) -> None:
+    steps.allowed.release(5)
+    chunks = check_wire(DjangoClient().get(address), "data-stream")
+    assert collect(chunks).text == "012"
+
+
+async def test_the_bytes_of_django_s_async_test_client_can_be_checked() -> None:
+    steps.allowed.release(5)
+    response = await DjangoAsyncClient().get("/async")
+    with pytest.raises(TypeError, match="read in a coroutine: pass its bytes"):
+        check_wire(response, "data-stream")
+    data = b"".join([piece async for piece in response.streaming_content])
+    assert (await collect(check_wire(data, "data-stream"))).text == "012"
 
 
 def wsgi_response(address: str, **environ: str) -> Any:
