@@ -20,7 +20,7 @@ from assistant_stream_ce import (
     UpdateStateChunk,
     create_run,
 )
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, read, read_into
+from tests.helpers import CALLBACK_KINDS, READER_KINDS, collect_with, read
 from tests.test_chunks import EXAMPLES
 
 CHUNKS: list[AssistantStreamChunk] = [
@@ -102,10 +102,9 @@ def test_a_failing_source_fails_the_run_and_is_told_once(source: Any, kind: str,
     async def run_async(controller: RunController) -> None:
         controller.add_stream(source())
 
-    chunks: list[Any] = []
-    with pytest.raises(ValueError, match="inner"):
-        read_into(reader, create_run(run if kind == "def" else run_async), chunks)
-    assert chunks == [TextDeltaChunk("a"), ErrorChunk("inner")]
+    got = collect_with(reader, run if kind == "def" else run_async)
+    assert str(got.error) == "inner"
+    assert got.chunks == [TextDeltaChunk("a"), ErrorChunk("inner")]
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from assistant_stream_ce import ErrorChunk, RunController, RunResult, TextDeltaChunk, create_run
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read, read_into
+from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with, read
 
 
 class Unspeakable(Exception):
@@ -24,12 +23,10 @@ def test_an_exception_that_cannot_be_worded_is_told_by_its_name(kind: str, reade
     def fail(controller: RunController) -> None:
         raise Unspeakable
 
-    chunks: list[Any] = []
-    results: list[RunResult] = []
-    with pytest.raises(Unspeakable):
-        read_into(reader, create_run(as_kind(kind, fail), on_finish=results.append), chunks)
-    assert chunks == [ErrorChunk("Unspeakable")]
-    assert [result.reason for result in results] == ["failed"]
+    run = collect_with(reader, as_kind(kind, fail))
+    assert type(run.error) is Unspeakable
+    assert run.chunks == [ErrorChunk("Unspeakable")]
+    assert run.reason == "failed"
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)

@@ -21,7 +21,7 @@ from assistant_stream_ce import (
     UpdateStateChunk,
     create_run,
 )
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read, read_into
+from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with, read
 
 pytestmark = [pytest.mark.parametrize("reader", READER_KINDS)]
 
@@ -108,13 +108,11 @@ def test_an_exception_is_told_to_the_user_and_raised_to_the_reader(kind: str, re
         controller.add_tool_call("search", "id").append_args_text("{")
         raise error
 
-    chunks: list[Any] = []
     results: list[RunResult] = []
-    with pytest.raises(ValueError, match="boom") as raised:
-        read_into(reader, create_run(as_kind(kind, fail), on_finish=results.append), chunks)
-    assert raised.value is error
-    assert chunks[0] == TextDeltaChunk("before")
-    assert chunks[-2:] == [ToolCallDeltaChunk("id", "", is_final=True), ErrorChunk("boom")]
+    run = collect_with(reader, as_kind(kind, fail), on_finish=results.append)
+    assert run.error is error
+    assert run.chunks[0] == TextDeltaChunk("before")
+    assert run.chunks[-2:] == [ToolCallDeltaChunk("id", "", is_final=True), ErrorChunk("boom")]
     assert results == [RunResult("failed", error)]
 
 
@@ -135,10 +133,9 @@ def test_on_error_words_the_error(kind: str, reader: str, on_error: Any, text: s
     def fail(controller: RunController) -> None:
         raise KeyError("secret")
 
-    chunks: list[Any] = []
-    with pytest.raises(KeyError):
-        read_into(reader, create_run(as_kind(kind, fail), on_error=on_error), chunks)
-    assert chunks == [ErrorChunk(text)]
+    run = collect_with(reader, as_kind(kind, fail), on_error=on_error)
+    assert type(run.error) is KeyError
+    assert run.chunks == [ErrorChunk(text)]
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
@@ -146,10 +143,7 @@ def test_an_exception_without_a_text_is_told_by_its_name(kind: str, reader: str)
     def fail(controller: RunController) -> None:
         raise TimeoutError
 
-    chunks: list[Any] = []
-    with pytest.raises(TimeoutError):
-        read_into(reader, create_run(as_kind(kind, fail)), chunks)
-    assert chunks == [ErrorChunk("TimeoutError")]
+    assert collect_with(reader, as_kind(kind, fail)).chunks == [ErrorChunk("TimeoutError")]
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
@@ -257,11 +251,10 @@ def test_a_hook_that_raises_is_logged_and_changes_nothing(
     def raise_again(_: object) -> None:
         raise RuntimeError("in the hook")
 
-    chunks: list[Any] = []
-    with pytest.raises(ValueError, match="boom"):
-        read_into(reader, create_run(as_kind(kind, fail), **{hook: raise_again}), chunks)  # type: ignore[arg-type]
+    run = collect_with(reader, as_kind(kind, fail), **{hook: raise_again})
+    assert str(run.error) == "boom"
     # What `on_error` was to hide stays hidden.
-    assert chunks == [ErrorChunk("Something went wrong." if hook == "on_error" else "boom")]
+    assert run.chunks == [ErrorChunk("Something went wrong." if hook == "on_error" else "boom")]
     assert f"{hook} raised" in caplog.text
 
 
@@ -275,10 +268,10 @@ def test_a_callback_that_returns_a_generator_is_told_what_to_do(kind: str, reade
     async def run_async(controller: RunController) -> Any:
         return result()
 
-    chunks: list[Any] = []
-    with pytest.raises(TypeError, match=r"which nobody reads: call controller\.append_text"):
-        read_into(reader, create_run(run_async if kind == "async def" else lambda controller: result()), chunks)
-    assert [chunk.type for chunk in chunks] == ["error"]
+    run = collect_with(reader, run_async if kind == "async def" else lambda controller: result())
+    assert type(run.error) is TypeError
+    assert "which nobody reads: call controller.append_text" in str(run.error)
+    assert [chunk.type for chunk in run.chunks] == ["error"]
 
 
 async def generate_async() -> Any:
