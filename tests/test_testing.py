@@ -391,6 +391,7 @@ def test_a_transcript_takes_what_no_client_could_apply() -> None:
             {"type": "set", "path": [], "value": None},
         ]
     )
+    assert transcript([UpdateStateChunk([{"type": "set", "path": ["a", 0], "value": 1}])]) == "set state.a.0 1\n"  # type: ignore[list-item]
     assert transcript([odd]) == 'set state null\nset state.a.b 2\nappend-text state.a "c"\n'
     late = ToolCallDeltaChunk("x", "{}")
     assert transcript([late]) == "tool-call x (not begun) {}\n"

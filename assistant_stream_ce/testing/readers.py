@@ -52,6 +52,7 @@ class SlowReader(Iterator[AssistantStreamChunk], AsyncIterator[AssistantStreamCh
     @property
     def waiting(self) -> int:
         """How many chunks wait for this reader."""
+        # Fewer only when this reader reads, so a look at each read and at each question misses no maximum.
         waiting = self._run.link.channel.waiting + len(self._taken)
         self.most_waiting = max(self.most_waiting, waiting)
         return waiting
@@ -102,11 +103,10 @@ class SlowReader(Iterator[AssistantStreamChunk], AsyncIterator[AssistantStreamCh
     def __next__(self) -> AssistantStreamChunk:
         if self._sync_reader is None:
             self._sync_reader = iter(self._stream)
-        if self.waiting and self._taken:
-            return self._taken.popleft()
-        with Watch(self._run, self._timeout):
-            batch = self._sync_reader.read()
-        return self._first(batch, StopIteration)
+        if not self.waiting or not self._taken:
+            with Watch(self._run, self._timeout):
+                self._take(self._sync_reader.read(), StopIteration)
+        return self._taken.popleft()
 
     def __aiter__(self) -> Self:
         return self
@@ -114,17 +114,15 @@ class SlowReader(Iterator[AssistantStreamChunk], AsyncIterator[AssistantStreamCh
     async def __anext__(self) -> AssistantStreamChunk:
         if self._async_reader is None:
             self._async_reader = aiter(self._stream)
-        if self.waiting and self._taken:
-            return self._taken.popleft()
-        with Watch(self._run, self._timeout):
-            batch = await self._async_reader.read()
-        return self._first(batch, StopAsyncIteration)
-
-    def _first(self, batch: list[AssistantStreamChunk] | None, stop: type[Exception]) -> AssistantStreamChunk:
-        if batch is None:
-            raise stop
-        self._taken.extend(batch)
+        if not self.waiting or not self._taken:
+            with Watch(self._run, self._timeout):
+                self._take(await self._async_reader.read(), StopAsyncIteration)
         return self._taken.popleft()
+
+    def _take(self, batch: list[AssistantStreamChunk] | None, end: type[Exception]) -> None:
+        if batch is None:
+            raise end
+        self._taken.extend(batch)
 
     def close(self) -> None:
         """Leave the run; see `AssistantStream.close`."""
@@ -210,7 +208,7 @@ class Departure:
     # --- in a thread ---
 
     def _read(self) -> None:
-        told, is_on_list = self._listen()
+        told = self._listen()
         with Watch(self._run, self._timeout):
             reader = iter(self._held[0])
             try:
@@ -224,15 +222,15 @@ class Departure:
             self._run.cancel()
         del reader
         self._held.clear()
-        if is_on_list and not self._run.ended.is_set():
-            told.wait_sync(self._timeout)
         self._run.ended.wait_sync(self._timeout)
         self._conclude()
+        if self._run.link.cancellation.signal.is_set():
+            told.wait_sync(self._timeout)
 
     # --- in a coroutine ---
 
     async def _read_async(self) -> None:
-        told, is_on_list = self._listen()
+        told = self._listen()
         with Watch(self._run, self._timeout):
             reader = aiter(self._held[0])
             try:
@@ -244,12 +242,15 @@ class Departure:
             await self._held[0].aclose()
         del reader
         self._held.clear()
+        await self._wait(self._run.ended)
+        self._conclude()
+        if self._run.link.cancellation.signal.is_set():
+            await self._wait(told)
+
+    async def _wait(self, signal: Signal) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeout):
-                if is_on_list and not self._run.ended.is_set():
-                    await told.wait()
-                await self._run.ended.wait()
-        self._conclude()
+                await signal.wait()
 
     async def _read_some(self, reader: AsyncIterator[Any]) -> None:
         try:
@@ -270,15 +271,16 @@ class Departure:
 
     # --- both ---
 
-    def _listen(self) -> tuple[Signal, bool]:
-        """Register for the news that a callback gets; return a signal of it, and whether it will come."""
+    def _listen(self) -> Signal:
+        """Register for what a callback is told when its reader leaves; return a signal of it."""
         told = Signal()
 
         def note() -> None:
             self._told_at = time.monotonic()
             told.set()
 
-        return told, self._run.link.cancellation.add(note) is not None
+        self._run.link.cancellation.add(note)
+        return told
 
     def _keep(self, error: BaseException) -> None:
         if isinstance(error, AssertionError):

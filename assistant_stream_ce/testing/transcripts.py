@@ -294,7 +294,8 @@ class _Edits:
 
     def add(self, operation: Operation) -> None:
         """Merge an operation into those before it."""
-        path = tuple(operation["path"])
+        path = tuple(map(str, operation["path"]))
+        operation = {**operation, "path": list(path)}
         try:
             if not self._merge(path, operation):
                 if operation["type"] == "set":

@@ -40,7 +40,7 @@ def stream_of(source: Source, state: object, options: dict[str, Any]) -> Assista
 
 
 def run_of(stream: AssistantStream) -> Run:
-    """Return the run behind a stream. Nobody outside the library has to know it; a watch does."""
+    """Return the run behind a stream, which only these helpers look at."""
     return stream._run
 
 
@@ -67,8 +67,9 @@ class Watch:
     def __init__(self, run: Run, timeout: float) -> None:
         self._run = run
         self._timeout = timeout
+        # Set by whoever comes first: the end of the block, or of the time.
         self._over = Signal()
-        self._report: str | None = None
+        self._report = ""
 
     def __enter__(self) -> Self:
         start_thread(self._wait, "assistant-stream-watch")
@@ -77,15 +78,15 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._over.set()
-        if self._report is not None:
+        if not self._over.set():
             raise TimeoutError(self._report) from None
 
     def _wait(self) -> None:
         if not self._over.wait_sync(self._timeout):
             # Before the run is told, while it still is where it hangs.
             self._report = f"nothing came to its end in {seconds_of(self._timeout)}: {doing(self._run)}"
-            self._run.leave()
+            if self._over.set():
+                self._run.leave()
 
 
 def doing(run: Run) -> str:
