@@ -344,3 +344,31 @@ def test_alarms_do_not_mind_who_rings_and_when() -> None:
 async def test_in_event_loop() -> None:
     assert in_event_loop()
     assert not await asyncio.to_thread(in_event_loop)
+
+
+def test_who_looks_on_sees_what_waits_and_when_a_producer_does() -> None:
+    channel = make(8)
+    alarm = ThreadAlarm()
+    channel.watch(alarm)
+    producer = threading.Thread(target=lambda: [channel.put(number) for number in range(12)])
+    producer.start()
+    assert alarm.wait(10)
+    assert (channel.waiting, channel.is_held) == (8, True)
+    late = ThreadAlarm()
+    channel.watch(late)
+    assert late.wait(0)
+    assert len(drain_some(channel, 12)) == 12
+    producer.join(10)
+    assert (channel.waiting, channel.is_held) == (0, False)
+    last = ThreadAlarm()
+    channel.watch(last)
+    assert not last.wait(0)
+    channel.finish()
+    assert last.wait(0)
+
+
+def drain_some(channel: Channel[object], count: int) -> list[object]:
+    items: list[object] = []
+    while len(items) < count:
+        items += channel.get_sync() or []
+    return items
