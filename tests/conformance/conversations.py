@@ -189,20 +189,25 @@ class _Author:
         start = copy.deepcopy(self.holder.state)
         turns: list[tuple[int, Callable[[], None]]] = [
             (24, self.say),
+            (2, self.refuse),
             (8, self.reason),
+            (3, self.sign_reasoning),
             (8, self.begin_call),
+            (3, self.call),
             (24, self.continue_call),
             (4, self.close_call),
             (8, self.answer_call),
             (3, self.add_source),
+            (2, self.add_source_document),
             (3, self.add_file),
             (3, self.add_data),
+            (5, self.add_data_part),
             (2, self.add_annotations),
             (2, self.start_step),
             (2, self.finish_step),
         ]
         if self.is_free:
-            turns += [(14, self.edit_state), (2, self.answer_earlier_call)]
+            turns += [(14, self.edit_state), (2, self.answer_earlier_call), (4, self.start_reasoning_part)]
         weights = [weight for weight, _ in turns]
         for _ in range(self.random.choice((0, 4, 15, 40, 80))):
             self.random.choices(turns, weights)[0][1]()
@@ -225,6 +230,25 @@ class _Author:
     def reason(self) -> None:
         for text in self.cut(self.text()):
             self.act("append_reasoning", self.parent(), text=text)
+
+    def refuse(self) -> None:
+        for text in self.cut(self.text()):
+            self.act("append_refusal", self.parent(), text=text)
+
+    def start_reasoning_part(self) -> None:
+        self.act("add_reasoning_part", self.parent(), summary=self.random.choice((None, "", self.text(4))))
+
+    def sign_reasoning(self) -> None:
+        self.act("add_reasoning_signature", self.parent(), signature=self.text(3))
+        if not self.is_free:
+            # The client shows it together with what follows.
+            self.act("append_text", text=".")
+
+    def call(self) -> None:
+        call_id = self.fresh_id()
+        args = {self.key(): self.value() for _ in range(self.random.randrange(4))}
+        self.act("add_tool_call", self.parent(), tool_name=self.text(3), tool_call_id=call_id, args=args)
+        self.unanswered.append(call_id)
 
     def begin_call(self) -> None:
         call_id = self.fresh_id()
@@ -257,11 +281,28 @@ class _Author:
         title = self.random.choice((None, "", self.text(4)))
         self.act("add_source", self.parent(), id=self.text(2), url=f"https://example.org/{self.text(4)}", title=title)
 
+    def add_source_document(self) -> None:
+        filename = self.random.choice((None, "", self.text(2)))
+        values = {"id": self.text(2), "media_type": self.text(2), "title": self.text(4), "filename": filename}
+        self.act("add_source_document", self.parent(), **values)
+
     def add_file(self) -> None:
-        self.act("add_file", self.parent(), data=self.random.choice(("aGk=" * 50, self.text())), mime_type=self.text(2))
+        data, filename = self.random.choice(("aGk=" * 50, self.text())), self.random.choice((None, "", self.text(2)))
+        self.act("add_file", self.parent(), data=data, mime_type=self.text(2), filename=filename)
 
     def add_data(self) -> None:
         self.act("add_data", data=self.value())
+
+    def add_data_part(self) -> None:
+        self.act(
+            "add_data_part",
+            self.parent(),
+            name=self.random.choice(("progress", "progress", self.text(2))),
+            data=self.value(),
+            id=self.random.choice((None, "", "a", "b")),
+            # The parts that are kept have a frame that AI SDK 4 does not know.
+            transient=self.random.random() < 0.3 or not self.is_free,
+        )
 
     def add_annotations(self) -> None:
         self.act("add_annotations", annotations=[self.value() for _ in range(self.random.randrange(3))])
@@ -285,7 +326,9 @@ class _Author:
         if not self.is_free:
             self.complete_all()
         if self.random.random() < 0.1:
-            self.act("add_error", message=self.text() + "!")
+            severity = self.random.choice((None, "critical", "warning", "info"))
+            code = self.random.choice((None, "", self.text(2)))
+            self.act("add_error", message=self.text() + "!", code=code, severity=severity)
             self.say()
         if self.random.random() < 0.5:
             self.complete_all()
@@ -312,6 +355,8 @@ class _Author:
             result["artifact"] = self.value()
         if self.random.random() < 0.3:
             result["is_error"] = self.random.random() < 0.7
+        if self.random.random() < 0.2:
+            result["model_content"] = [self.value() for _ in range(self.random.randrange(3))]
         return result
 
     def arguments(self) -> str:

@@ -43,6 +43,7 @@ def assistant_ui_message(conversation: Conversation, protocol: str) -> dict[str,
 class _AssistantUIMessage:
     def __init__(self, conversation: Conversation, protocol: str) -> None:
         # The two decoders finish a tool call's part at different times, which its status tells.
+        self.protocol = protocol
         self.answered_status = "stop" if protocol == "assistant-transport" else "unknown"
         self.parts: list[dict[str, Any]] = []
         self.calls: dict[str, dict[str, Any]] = {}
@@ -52,16 +53,22 @@ class _AssistantUIMessage:
         self.data: list[Any] = []
         self.annotations: list[Any] = []
         self.steps: list[dict[str, Any]] = []
-        self.error: str | None = None
+        self.error: dict[str, Any] | None = None
         self.finish_reason: str | None = None
 
     def take(self, act: Act) -> None:
         values = act.values
         match act.what:
-            case "append_text":
+            case "append_text" | "append_refusal":
                 self.grow("text", act.parent_id, values["text"])
             case "append_reasoning":
                 self.grow("reasoning", act.parent_id, values["text"])
+            case "add_reasoning_part":
+                self.start_reasoning(values["summary"], act.parent_id)
+            case "add_reasoning_signature":
+                pass
+            case "add_tool_call" if "args" in values:
+                self.call(values["tool_call_id"], values["tool_name"], made_safe(values["args"]), act.parent_id)
             case "add_tool_call":
                 self.begin(values["tool_call_id"], values["tool_name"], act.parent_id)
             case "tool.append_args_text":
@@ -77,6 +84,13 @@ class _AssistantUIMessage:
                 )
             case "add_file":
                 self.add({"type": "file", "data": values["data"], "mimeType": values["mime_type"]}, act)
+            case "add_source_document":
+                title = {"title": values["title"]} if values["title"] else {}
+                self.add({"type": "source", "sourceType": "document", "id": values["id"], **title}, act)
+            case "add_data_part" if values["transient"]:
+                self.data.append(_data_part(act))
+            case "add_data_part":
+                self.add({"type": "data", "name": values["name"], "data": made_safe(values["data"])}, act)
             case "add_data":
                 self.data.append(made_safe(values["data"]))
             case "add_annotations":
@@ -94,11 +108,25 @@ class _AssistantUIMessage:
             case "append_state_text":
                 edit(self.holder, "extend text", values["path"], values["text"])
             case "add_error":
-                self.error = values["message"]
+                self.error = self.shown_error(values["message"], values["code"], values["severity"])
             case "raise":
-                self.error = values["text"]
+                self.error = self.shown_error(values["text"], None, None)
             case _:
                 raise AssertionError(act)
+
+    def shown_error(self, message: str, code: str | None, severity: str | None) -> dict[str, Any]:
+        if self.protocol != "assistant-transport":
+            code = severity = None
+        error = {"code": "unknown" if code is None else code, "message": message}
+        return {**error, "severity": severity} if severity else error
+
+    def start_reasoning(self, summary: str | None, parent_id: str | None) -> None:
+        fields = {} if summary is None else {"unstable_summary": summary}
+        self.parts.append(
+            _under(parent_id, {"type": "reasoning", "text": "", "status": _complete("unknown"), **fields})
+        )
+        # An empty parent is one for the text, but none for the start of a part.
+        self.growing = ("reasoning", parent_id or None if self.protocol == "data-stream" else parent_id)
 
     def grow(self, kind: str, parent_id: str | None, text: str) -> None:
         if not text:
@@ -127,6 +155,10 @@ class _AssistantUIMessage:
         self.calls[call_id] = self.parts[-1]
         return self.parts[-1]
 
+    def call(self, call_id: str, name: str, args: dict[str, Any], parent_id: str | None) -> None:
+        self.begin(call_id, name, parent_id)
+        self.calls[call_id] |= {"state": "call", "argsText": AsJSON(args), "args": args}
+
     def extend_arguments(self, call: dict[str, Any], text: str) -> None:
         call["argsText"] += text
         arguments = parse_partial(call["argsText"])
@@ -144,9 +176,13 @@ class _AssistantUIMessage:
         for call in self.calls.values():
             self.complete(call)
 
-    def answer(self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False) -> None:
+    def answer(
+        self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False, model_content: Any = None
+    ) -> None:
         call = self.calls.get(tool_call_id) or self.begin(tool_call_id, "unknown", None)
         self.complete(call)
+        if model_content is not None and self.protocol == "assistant-transport":
+            call["modelContent"] = made_safe(model_content)
         call |= {
             "state": "result",
             "result": made_safe(result),
@@ -184,7 +220,7 @@ class _AssistantUIMessage:
 
     def status(self) -> dict[str, Any]:
         if self.error is not None:
-            return {"type": "incomplete", "reason": "error", "error": {"code": "unknown", "message": self.error}}
+            return {"type": "incomplete", "reason": "error", "error": self.error}
         reason = self.finish_reason
         if reason is None:
             reason = "tool-calls" if any(call["state"] == "call" for call in self.calls.values()) else "unknown"
@@ -194,6 +230,13 @@ class _AssistantUIMessage:
 
 def _complete(reason: str) -> dict[str, Any]:
     return {"type": "complete", "reason": reason}
+
+
+def _data_part(act: Act) -> dict[str, Any]:
+    """Return a data part as data beside the message."""
+    part = {"name": act.values["name"], "data": made_safe(act.values["data"])}
+    optional = {"id": act.values["id"], "parentId": act.parent_id}
+    return part | {key: value for key, value in optional.items() if value is not None}
 
 
 def _under(parent_id: str | None, part: dict[str, Any]) -> dict[str, Any]:
@@ -244,11 +287,26 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
             case "add_data":
                 self.data.append({"name": "data", "data": made_safe(act.values["data"])})
                 return
+            case "add_data_part":
+                if not act.values["transient"]:
+                    self.data.append({"name": act.values["name"], "data": made_safe(act.values["data"])})
+                return
+            case "add_source_document":
+                # Its reader leaves it out.
+                return
             case "add_error" | "raise":
                 self.complete_all()
             case "add_file":
                 act = Act(act.what, {**act.values, "data": file_url(**act.values)})
         super().take(act)
+
+    def start_reasoning(self, summary: str | None, parent_id: str | None) -> None:
+        self.grow("reasoning", None, summary_text(summary))
+
+    def call(self, call_id: str, name: str, args: dict[str, Any], parent_id: str | None) -> None:
+        call = self.begin(call_id, name, None)
+        call["state"] = "call"
+        self.tell(call, args)
 
     def begin(self, call_id: str, name: str, parent_id: str | None) -> dict[str, Any]:
         growing = self.growing
@@ -292,7 +350,9 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
         super().extend_arguments(call, text)
         super().answer(call["toolCallId"], error, is_error=True)
 
-    def answer(self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False) -> None:
+    def answer(
+        self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False, model_content: Any = None
+    ) -> None:
         call = self.calls.get(tool_call_id) or self.begin(tool_call_id, "unknown", None)
         self.complete(call)
         result = error_text(result) if is_error else result
@@ -322,8 +382,13 @@ def ui_finish_reason(reason: str | None, calls: dict[str, dict[str, Any]]) -> st
     return reason if reason in ("stop", "length", "content-filter", "tool-calls", "error", "other") else "other"
 
 
-def file_url(data: str, mime_type: str) -> str:
-    """Return the URL of a file: its own, or one that holds its base64 text."""
+def summary_text(summary: str | None) -> str:
+    """Return a summary of reasoning as text of it, where a format has no other word for it."""
+    return f"{summary}\n\n" if summary else ""
+
+
+def file_url(data: str, mime_type: str, filename: str | None) -> str:
+    """Return the URL of a file: its own, or one that holds its base64 text. No client shows its name."""
     return data if re.match(r"[a-zA-Z][a-zA-Z0-9.+-]*:", data) else f"data:{mime_type};base64,{data}"
 
 
@@ -378,10 +443,20 @@ class _AISDKMessage:
     def take(self, act: Act) -> None:
         values = act.values
         match act.what:
-            case "append_text":
+            case "append_text" | "append_refusal":
                 self.grow("text", act.parent_id, values["text"])
             case "append_reasoning":
                 self.grow("reasoning", act.parent_id, values["text"])
+            case "add_reasoning_part":
+                self.growing = None
+                self.grow("reasoning", act.parent_id, summary_text(values["summary"]))
+            case "add_reasoning_signature":
+                self.sign(values["signature"])
+            case "add_tool_call" if "args" in values:
+                name, state = f"tool-{values['tool_name']}", "input-available"
+                call_id, value = values["tool_call_id"], made_safe(values["args"])
+                self.calls[call_id] = {"type": name, "toolCallId": call_id, "state": state, "input": value}
+                self.add(self.calls[call_id])
             case "add_tool_call":
                 self.begin(values["tool_call_id"], values["tool_name"])
             case "tool.append_args_text":
@@ -396,6 +471,12 @@ class _AISDKMessage:
                 self.add({"type": "source-url", "sourceId": values["id"], "url": values["url"], **title})
             case "add_file":
                 self.add({"type": "file", "mediaType": values["mime_type"], "url": file_url(**values)})
+            case "add_source_document":
+                filename = {} if values["filename"] is None else {"filename": values["filename"]}
+                source = {"sourceId": values["id"], "mediaType": values["media_type"], "title": values["title"]}
+                self.add({"type": "source-document", **source, **filename})
+            case "add_data_part":
+                self.add_data_part(**values)
             case "add_data":
                 self.parts.append({"type": "data-data", "data": made_safe(values["data"])})
             case "add_annotations":
@@ -426,6 +507,26 @@ class _AISDKMessage:
             self.parts.append(self.texts)
             self.growing = (kind, parent_id)
         self.texts["text"] += text
+
+    def sign(self, signature: str) -> None:
+        """Sign the reasoning that is open, which ends it; a part without text where none is."""
+        if self.growing is None or self.growing[0] == "text":
+            self.texts = {"type": "reasoning", "text": "", "state": "done", "id": ANY_ID}
+            self.parts.append(self.texts)
+        self.texts["providerMetadata"] = {"assistant-stream": {"signature": signature}}
+        self.growing = None
+
+    def add_data_part(self, name: str, data: Any, id: str | None, transient: bool) -> None:
+        part = {"type": f"data-{name}", "data": made_safe(data)}
+        if transient:
+            return
+        if id is not None:
+            part["id"] = id
+            for other in self.parts:
+                if other["type"] == part["type"] and other.get("id") == id:
+                    other["data"] = part["data"]
+                    return
+        self.add(part)
 
     def add(self, part: dict[str, Any]) -> None:
         self.growing = None
@@ -471,7 +572,9 @@ class _AISDKMessage:
         for call_id in list(self.inputs):
             self.fail(call_id, "The arguments of this call are not valid JSON.")
 
-    def answer(self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False) -> None:
+    def answer(
+        self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False, model_content: Any = None
+    ) -> None:
         if tool_call_id not in self.calls:
             self.begin(tool_call_id, "unknown")
         self.complete(tool_call_id)
@@ -531,10 +634,16 @@ class _AISDKv4Message:
     def take(self, act: Act) -> None:
         values = act.values
         match act.what:
-            case "append_text":
+            case "append_text" | "append_refusal":
                 self.grow("text", values["text"])
             case "append_reasoning":
                 self.grow("reasoning", values["text"])
+            case "add_reasoning_signature":
+                if "reasoning" in self.growing:
+                    self.growing["reasoning"]["details"][0]["signature"] = values["signature"]
+            case "add_tool_call" if "args" in values:
+                self.begin(values["tool_call_id"], values["tool_name"])
+                self.calls[values["tool_call_id"]] |= {"state": "call", "args": made_safe(values["args"])}
             case "add_tool_call":
                 self.begin(values["tool_call_id"], values["tool_name"])
             case "tool.append_args_text":
@@ -549,6 +658,12 @@ class _AISDKv4Message:
                 self.parts.append({"type": "source", "source": source})
             case "add_file":
                 self.parts.append({"type": "file", "data": values["data"], "mimeType": values["mime_type"]})
+            case "add_source_document":
+                filename = {} if values["filename"] is None else {"filename": values["filename"]}
+                source = {"sourceType": "document", "id": values["id"], "mediaType": values["media_type"]}
+                self.parts.append({"type": "source", "source": {**source, "title": values["title"], **filename}})
+            case "add_data_part":
+                self.data.append(_data_part(act))
             case "add_data":
                 self.data.append(made_safe(values["data"]))
             case "add_annotations":
@@ -575,7 +690,8 @@ class _AISDKv4Message:
         self.growing[kind][kind] += text
         self.texts[kind] += text
         if kind == "reasoning":
-            self.growing[kind]["details"] = [{"type": "text", "text": self.growing[kind][kind]}]
+            details = self.growing[kind].setdefault("details", [{"type": "text"}])
+            details[0]["text"] = self.growing[kind][kind]
 
     def begin(self, call_id: str, name: str) -> None:
         call = {"state": "partial-call", "step": self.step, "toolCallId": call_id, "toolName": name}
@@ -598,8 +714,12 @@ class _AISDKv4Message:
         for call_id in self.calls:
             self.complete(call_id)
 
-    def answer(self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False) -> None:
+    def answer(
+        self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False, model_content: Any = None
+    ) -> None:
         call = self.calls[tool_call_id]
+        if model_content is not None:
+            call["modelContent"] = made_safe(model_content)
         call |= {"state": "result", "result": made_safe(result)}
         if made_safe(artifact) is not None:
             call["artifact"] = made_safe(artifact)
@@ -631,7 +751,7 @@ def openai_message(conversation: Conversation) -> dict[str, Any]:
 
     The reasoning is what the deltas say together: the JavaScript client keeps only the last one.
     """
-    said: dict[str, Any] = {"content": "", "reasoning": "", "tool_calls": [], "error": None}
+    said: dict[str, Any] = {"content": "", "refusal": "", "reasoning": "", "tool_calls": [], "error": None}
     calls: dict[str, dict[str, Any]] = {}
     complete: set[str] = set()
     answered: set[str] = set()
@@ -649,10 +769,17 @@ def openai_message(conversation: Conversation) -> dict[str, Any]:
         match act.what:
             case "append_text":
                 said["content"] += values["text"]
+            case "append_refusal":
+                said["refusal"] += values["text"]
             case "append_reasoning":
                 said["reasoning"] += values["text"]
+            case "add_reasoning_part":
+                said["reasoning"] += ("\n\n" if said["reasoning"] else "") + summary_text(values["summary"])
             case "add_tool_call":
                 function = {"name": values["tool_name"], "arguments": ""}
+                if "args" in values:
+                    function["arguments"] = AsJSON(made_safe(values["args"]))
+                    complete.add(call_id)
                 calls[call_id] = {"id": call_id, "type": "function", "function": function}
             case "tool.append_args_text":
                 calls[call_id]["function"]["arguments"] += values["text"]

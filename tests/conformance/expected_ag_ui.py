@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tests.conformance.conversations import Act, Conversation, Holder, edit, made_safe
-from tests.conformance.expected import ANY_ID
+from tests.conformance.expected import ANY_ID, AsJSON, summary_text
 
 
 def ag_ui_run(conversation: Conversation) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def shown_by_ag_ui(result: dict[str, Any]) -> dict[str, Any]:
         "messages": messages,
         "state": result["message"]["state"],
         "beside": beside,
-        "end": {key: last[key] for key in ("type", "message", "usage", "metadata") if key in last},
+        "end": {key: last[key] for key in ("type", "message", "code", "usage", "metadata") if key in last},
         "errors": result["streamErrors"],
     }
 
@@ -54,7 +54,8 @@ class _Run:
         self.holder = Holder(copy.deepcopy(conversation.state))
         self.beside: list[dict[str, Any]] = []
         self.step: str | None = None
-        self.error: str | None = None
+        # The message, code and severity of the last error.
+        self.error: tuple[str, str | None, str | None] | None = None
         self.reason: str | None = None
         self.step_usage = [0, 0]
         self.usage = [0, 0]
@@ -62,12 +63,24 @@ class _Run:
     def take(self, act: Act) -> None:
         values = act.values
         match act.what:
-            case "append_text":
+            case "append_text" | "append_refusal":
                 self.grow("assistant", act.parent_id, values["text"])
             case "append_reasoning":
                 self.grow("reasoning", act.parent_id, values["text"])
+            case "add_reasoning_part":
+                self.growing = self.current = None
+                self.grow("reasoning", act.parent_id, summary_text(values["summary"]))
+            case "add_reasoning_signature":
+                if self.growing is None or self.growing[0] != "reasoning":
+                    self.start("reasoning", None)
+                self.open["encryptedValue"] = values["signature"]
+                self.growing = self.current = None
             case "add_tool_call":
                 self.begin(values["tool_call_id"], values["tool_name"], act.parent_id)
+                if "args" in values:
+                    arguments = AsJSON(made_safe(values["args"]))
+                    self.calls[values["tool_call_id"]]["function"]["arguments"] = arguments
+                    self.complete(values["tool_call_id"])
             case "tool.append_args_text":
                 self.calls[values["tool_call_id"]]["function"]["arguments"] += values["text"]
             case "tool.close":
@@ -79,8 +92,15 @@ class _Run:
                 source = {"sourceType": "url", "id": values["id"], "url": values["url"], **title}
                 self.custom("source", _under(act.parent_id, source))
             case "add_file":
-                file = {"data": values["data"], "mimeType": values["mime_type"]}
-                self.custom("file", _under(act.parent_id, file))
+                file = {"data": values["data"], "mimeType": values["mime_type"], "filename": values["filename"]}
+                self.custom("file", _under(act.parent_id, _known(file)))
+            case "add_source_document":
+                document = {"sourceType": "document", "id": values["id"], "mediaType": values["media_type"]}
+                document = _known({**document, "title": values["title"], "filename": values["filename"]})
+                self.custom("source-document", _under(act.parent_id, document))
+            case "add_data_part":
+                notes = {"id": values["id"], "transient": values["transient"] or None, "parentId": act.parent_id}
+                self.custom(values["name"], values["data"], _known(notes))
             case "add_data":
                 self.custom("data", values["data"])
             case "add_annotations":
@@ -104,9 +124,9 @@ class _Run:
             case "append_state_text":
                 edit(self.holder, "extend text", values["path"], values["text"])
             case "add_error":
-                self.error = values["message"]
+                self.error = (values["message"], values["code"], values["severity"])
             case "raise":
-                self.error = values["text"]
+                self.error = (values["text"], None, None)
             case _:
                 raise AssertionError(act)
 
@@ -114,11 +134,14 @@ class _Run:
         if not text:
             return
         if self.growing != (role, parent_id):
-            self.messages.append(_noted(parent_id, {"id": ANY_ID, "role": role, "content": ""}))
-            self.growing = (role, parent_id)
-            self.current = (self.messages[-1], parent_id) if role == "assistant" else None
-            self.open = self.messages[-1]
+            self.start(role, parent_id)
         self.open["content"] += text
+
+    def start(self, role: str, parent_id: str | None) -> None:
+        self.messages.append(_noted(parent_id, {"id": ANY_ID, "role": role, "content": ""}))
+        self.growing = (role, parent_id)
+        self.current = (self.messages[-1], parent_id) if role == "assistant" else None
+        self.open = self.messages[-1]
 
     def begin(self, call_id: str, name: str, parent_id: str | None) -> None:
         self.growing = None
@@ -139,12 +162,16 @@ class _Run:
         for call_id in self.calls.keys() - self.complete_calls:
             self.complete(call_id)
 
-    def answer(self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False) -> None:
+    def answer(
+        self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False, model_content: Any = None
+    ) -> None:
         if self.growing is None:
             self.current = None
-        notes = {"isError": True} if is_error else {}
+        notes: dict[str, Any] = {"isError": True} if is_error else {}
         if made_safe(artifact) is not None:
             notes["artifact"] = made_safe(artifact)
+        if model_content is not None:
+            notes["modelContent"] = made_safe(model_content)
         message = {"id": ANY_ID, "role": "tool", "toolCallId": tool_call_id, "content": made_safe(result)}
         place = len(self.messages)
         if tool_call_id in self.calls:
@@ -159,8 +186,9 @@ class _Run:
                 place += 1
         self.messages.insert(place, {**message, "metadata": notes} if notes else message)
 
-    def custom(self, name: str, value: Any) -> None:
-        self.beside.append({"name": name, "value": made_safe(value)})
+    def custom(self, name: str, value: Any, notes: dict[str, Any] | None = None) -> None:
+        event = {"name": name, "value": made_safe(value)}
+        self.beside.append({**event, "metadata": notes} if notes else event)
 
     def finish_step(self, notes: dict[str, Any]) -> None:
         if self.step is not None:
@@ -171,20 +199,26 @@ class _Run:
         self.complete_all()
         self.finish_step({})
         end: dict[str, Any] = {"type": "RUN_FINISHED"}
+        severity = None
         if self.error is not None:
-            end = {"type": "RUN_ERROR", "message": self.error}
+            message, code, severity = self.error
+            end = _known({"type": "RUN_ERROR", "message": message, "code": code})
         usage = self.usage if any(self.usage) else self.step_usage
         if any(usage):
             end["usage"] = [{"inputTokens": usage[0], "outputTokens": usage[1]}]
-        if self.reason is not None:
-            end["metadata"] = {"finishReason": self.reason}
+        if notes := _known({"finishReason": self.reason, "severity": severity}):
+            end["metadata"] = notes
         return {
             "messages": self.messages,
             "state": self.holder.state,
             "beside": self.beside,
             "end": end,
-            "errors": [] if self.error is None else [self.error],
+            "errors": [] if self.error is None else [self.error[0]],
         }
+
+
+def _known(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _step(values: dict[str, Any]) -> dict[str, Any]:

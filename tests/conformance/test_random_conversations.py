@@ -164,6 +164,7 @@ def shown_by_openai(result: dict[str, Any]) -> dict[str, Any]:
     deltas = [choice["delta"] for chunk in result["chunks"] for choice in chunk["choices"]]
     return {
         "content": choice["message"].get("content") or "",
+        "refusal": choice["message"].get("refusal") or "",
         "reasoning": "".join(delta.get("reasoning_content", "") for delta in deltas),
         "tool_calls": choice["message"].get("tool_calls", []),
         "finish_reason": choice["finish_reason"],

@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable
+from typing import get_args
 
+import msgspec
 import pytest
 
 from assistant_stream_ce import (
     AssistantStreamChunk,
     ReasoningDeltaChunk,
     RunController,
+    SourceChunk,
     TextDeltaChunk,
     UpdateStateChunk,
     create_run,
@@ -50,6 +53,27 @@ def in_any_order() -> list[list[AssistantStreamChunk]]:
     """Return streams of chunks that no controller has put in order."""
     dice = random.Random(1)
     return [[random_chunk(dice) for _ in range(dice.choice((1, 5, 40)))] for _ in range(200)]
+
+
+@pytest.mark.parametrize("make_streams", [lambda: said("assistant-ui"), in_any_order], ids=["said", "in any order"])
+def test_streams_hold_every_chunk_with_every_field(
+    make_streams: Callable[[], list[list[AssistantStreamChunk]]],
+) -> None:
+    given = {
+        (type(chunk), field.name)
+        for chunks in make_streams()
+        for chunk in chunks
+        for field in msgspec.structs.fields(type(chunk))
+        if getattr(chunk, field.name) != field.default
+    }
+    wanted = {
+        (kind, field.name)
+        for kind in get_args(AssistantStreamChunk)
+        for field in msgspec.structs.fields(kind)
+        # No caller can set it.
+        if (kind, field.name) != (SourceChunk, "source_type")
+    }
+    assert wanted <= given, wanted - given
 
 
 @each_wire
