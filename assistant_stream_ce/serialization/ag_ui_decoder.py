@@ -7,7 +7,7 @@ unknown type, and a patch that does not fit. A lenient one takes from each event
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
@@ -273,7 +273,9 @@ class AGUIDecoder(AssistantUIDecoder):
                 metadata = _metadata(event)
                 tokens = _tokens([metadata.get("usage")])
                 is_continued = metadata.get("isContinued") is True
-                yield chunks.StepFinishChunk(_note(event, "finishReason") or "unknown", *tokens, is_continued)
+                if not self._open:
+                    # The chunk would end the arguments that are still to come.
+                    yield chunks.StepFinishChunk(_reason(event, "unknown"), *tokens, is_continued)
             case "RUN_STARTED":
                 self._has_ended = False
                 self._unanswered.clear()
@@ -297,18 +299,18 @@ class AGUIDecoder(AssistantUIDecoder):
                 reason = "tool-calls"
             case {"type": "cancelled"}:
                 reason = "interrupted"
-        yield chunks.MessageFinishChunk(_note(event, "finishReason") or reason, *_tokens(event.get("usage")))
+        yield chunks.MessageFinishChunk(_reason(event, reason), *_tokens(event.get("usage")))
 
     def _fail_run(self, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         message, severity = optional_text(event, "message"), _metadata(event).get("severity")
         yield chunks.ErrorChunk(
             UNKNOWN_ERROR if message is None else message,
             optional_text(event, "code"),
-            severity if severity in ("critical", "warning", "info") else None,
+            severity if severity in get_args(chunks.Severity) else None,
         )
-        reason, tokens = _note(event, "finishReason"), _tokens(event.get("usage"))
-        if reason is not None or any(tokens):
-            yield chunks.MessageFinishChunk("error" if reason is None else reason, *tokens)
+        tokens = _tokens(event.get("usage"))
+        if any(tokens) or _note(event, "finishReason") is not None:
+            yield chunks.MessageFinishChunk(_reason(event, "error"), *tokens)
 
 
 def _id(event: dict[str, JSON], name: str) -> str:
@@ -326,6 +328,12 @@ def _note(event: dict[str, JSON], name: str) -> str | None:
     """Return a text of the metadata."""
     text = _metadata(event).get(name)
     return text if isinstance(text, str) else None
+
+
+def _reason(event: dict[str, JSON], default: str) -> str:
+    """Return why a step or run ended, as an encoder noted it."""
+    reason = _note(event, "finishReason")
+    return default if reason is None else reason
 
 
 def _tokens(usage: JSON) -> tuple[int, int]:

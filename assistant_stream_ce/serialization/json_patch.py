@@ -110,7 +110,8 @@ class _Change:
                     self._remove(source)
                     self._add(path, value)
             case "copy":
-                self._add(path, self._copied(self._get(_parsed(operation.get("from")))))
+                # Cloned first, as it may hold the place where it is put.
+                self._add(path, clone(self._copied(self._get(_parsed(operation.get("from"))))))
             case "test":
                 if not _same(self._get(path), _value(operation)):
                     raise PatchError(f"the test of {_show(path)} fails")

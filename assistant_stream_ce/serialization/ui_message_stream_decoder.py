@@ -235,6 +235,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
             case "finish-step":
                 reason = _extra(value, "finishReason", "unknown")
                 usage = _tokens(value.get("usage"))
+                yield from self._close_arguments()
                 yield chunks.StepFinishChunk(reason, *usage, is_continued=value.get("isContinued") is True)
             case "reset-step":
                 # What was said of the step cannot be taken back, but nothing may be added to it.

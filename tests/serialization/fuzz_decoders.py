@@ -19,6 +19,7 @@ from assistant_stream_ce import (
     DecodeError,
     RunController,
     StateError,
+    UpdateStateChunk,
     create_run,
 )
 from assistant_stream_ce.serialization import Decoder
@@ -42,6 +43,21 @@ MATERIAL = (
     b'"usage":{"prompt_tokens":1e300}', b'data: {"type":"part-start","part":{"type":"x"}}\n\n',
     b'data: {"type":"result","path":[0]}\n\n',
     b'data: {"choices":[{"delta":{"tool_calls":[{"index":5,"id":"a"}]}}]}\n\n', b'data: {"error":"x"}\n\n',
+    b'data: {"type":"text-start","id":"1"}\n\n', b'data: {"type":"text-delta","id":"1","delta":"x"}\n\n',
+    b'data: {"type":"tool-input-delta","toolCallId":"a","inputTextDelta":"{"}\n\n', b'"delta":5,', b'"id":null,',
+    b'data: {"type":"tool-input-available","toolCallId":"a","toolName":"t","input":5}\n\n',
+    b'data: {"type":"tool-output-available","toolCallId":"z","output":1,"preliminary":true}\n\n',
+    b'data: {"type":"tool-approval-request","toolCallId":"a","approvalId":"p"}\n\n', b'"providerMetadata":{"p":1},',
+    b'data: {"type":"reset-step"}\n\n', b'data: {"type":"data-state","id":"state","data":[]}\n\n',
+    b'data: {"type":"file","url":"data:,x","mediaType":"m"}\n\n', b'data: {"type":"finish"}\n\n',
+    b'data: {"type":"RUN_STARTED","threadId":"t","runId":"r"}\n\n', b'"subagentRunId":"s",', b'"metadata":[],',
+    b'data: {"type":"RUN_FINISHED","threadId":"t","runId":"r","outcome":{"type":"interrupt"}}\n\n',
+    b'data: {"type":"TEXT_MESSAGE_CHUNK","messageId":"m","delta":"x"}\n\n', b'"role":"user",',
+    b'data: {"type":"TOOL_CALL_CHUNK","delta":"x"}\n\n', b'data: {"type":"THINKING_END"}\n\n',
+    b'data: {"type":"STATE_DELTA","delta":[{"op":"remove","path":"/a"},{"op":"add","path":"","value":[]}]}\n\n',
+    b'data: {"type":"STATE_DELTA","delta":[{"op":"copy","from":"","path":"/a"},{"op":"test","path":"/b"}]}\n\n',
+    b'data: {"type":"CUSTOM","name":"source","value":{"id":1}}\n\n', b'{"op":"move","from":"/a/0","path":"/a/-"},',
+    b'data: {"type":"ACTIVITY_DELTA","messageId":"m","activityType":"a","patch":[]}\n\n',
 )  # fmt: skip
 
 
@@ -63,7 +79,12 @@ def check(wire: str, data: bytes, is_strict: bool, seed: int) -> list[AssistantS
     chunks, error, _ = whole
     assert error is None or 0 <= error[1] <= len(data)
     for make_encoder, _ in WIRES.values():
-        encoded(make_encoder(), chunks)
+        encoder = make_encoder()
+        for chunk in chunks:
+            # AG-UI's encoder has to be told the state that edits refer to.
+            with contextlib.suppress(StateError):
+                encoder.encode(chunk)
+        encoder.finish()
     return chunks
 
 
@@ -109,7 +130,10 @@ def broken_stream(dice: random.Random, wire: str) -> bytes:
 def valid_stream(wire: str, seed: int) -> bytes:
     """Return a stream as an encoder writes it."""
     dice = random.Random(seed)
-    return encoded(WIRES[wire][0](), [random_chunk(dice) for _ in range(dice.choice((1, 3, 10, 30)))])
+    encoder = WIRES[wire][0]()
+    first = UpdateStateChunk([{"type": "set", "path": [], "value": {"a": {}}}])
+    chunks = [first, *(random_chunk(dice) for _ in range(dice.choice((1, 3, 10, 30))))]
+    return encoded(encoder, chunks)
 
 
 def main() -> None:

@@ -34,6 +34,8 @@ from assistant_stream_ce import (
 )
 from assistant_stream_ce.jsonvalue import dumps, loads
 from assistant_stream_ce.serialization import (
+    AGUIDecoder,
+    AGUIEncoder,
     AssistantTransportDecoder,
     AssistantTransportEncoder,
     DataStreamDecoder,
@@ -48,6 +50,7 @@ from assistant_stream_ce.serialization import (
 from assistant_stream_ce.serialization.ending import Ending
 from assistant_stream_ce.serialization.ui_message_stream import _applied
 from tests.conformance.conversations import joined, made_safe
+from tests.serialization.ag_ui_arrival import AGUIArrival
 
 
 def openai_encoder() -> Encoder:
@@ -55,11 +58,17 @@ def openai_encoder() -> Encoder:
     return OpenAIStreamEncoder(include_usage=True, completion_id="chatcmpl-1")
 
 
+def ag_ui_encoder(**options: Any) -> Encoder:
+    """Return an encoder of AG-UI's events with ids that are always the same."""
+    return AGUIEncoder("thread", "run", **options)
+
+
 WIRES: dict[str, tuple[Any, type[Decoder]]] = {
     "data-stream": (DataStreamEncoder, DataStreamDecoder),
     "assistant-transport": (AssistantTransportEncoder, AssistantTransportDecoder),
     "openai": (openai_encoder, OpenAIStreamDecoder),
     "ui-message-stream": (UIMessageStreamEncoder, UIMessageStreamDecoder),
+    "ag-ui": (ag_ui_encoder, AGUIDecoder),
 }
 
 
@@ -201,6 +210,8 @@ def arrived(wire: str, sent: Iterable[AssistantStreamChunk]) -> list[AssistantSt
             chunks = _openai(sent)
         case "ui-message-stream":
             chunks = _UIMessageStream().read(sent)
+        case "ag-ui":
+            chunks = AGUIArrival().read(sent)
         case _:
             chunks = _assistant_ui(_Arrival(wire), sent)
     return [same(type(chunk)(*map(made_safe, msgspec.structs.astuple(chunk)))) for chunk in chunks]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -37,8 +37,8 @@ def said(flavor: Flavor) -> list[list[AssistantStreamChunk]]:
     """Return the chunks of random conversations."""
     streams = []
     for seed in range(200):
-        chunks: list[AssistantStreamChunk] = []
         conversed = conversation(seed, flavor)
+        chunks: list[AssistantStreamChunk] = [whole_state(conversed.state)]
         try:
             for chunk in create_run(functools.partial(perform, conversed), state=conversed.state):
                 chunks.append(chunk)
@@ -52,7 +52,13 @@ def said(flavor: Flavor) -> list[list[AssistantStreamChunk]]:
 def in_any_order() -> list[list[AssistantStreamChunk]]:
     """Return streams of chunks that no controller has put in order."""
     dice = random.Random(1)
-    return [[random_chunk(dice) for _ in range(dice.choice((1, 5, 40)))] for _ in range(200)]
+    first = whole_state({"a": {}})
+    return [[first, *(random_chunk(dice) for _ in range(dice.choice((1, 5, 40))))] for _ in range(200)]
+
+
+def whole_state(state: Any) -> UpdateStateChunk:
+    """Return the chunk that tells the state with which a run starts."""
+    return UpdateStateChunk([{"type": "set", "path": [], "value": state}])
 
 
 @pytest.mark.parametrize("make_streams", [lambda: said("assistant-ui"), in_any_order], ids=["said", "in any order"])
@@ -106,19 +112,23 @@ def test_what_arrived_is_written_and_read_again_as_it_is(wire: str) -> None:
         once = decoded(make_decoder(), [encoded(make_encoder(), chunks)])
         data = encoded(make_encoder(), once)
         twice = decoded(make_decoder(), [data])
-        assert encoded(make_encoder(), twice) == data
+        again = encoded(make_encoder(), twice)
+        # Where a message ends, beside the end of arguments, no chunk tells.
+        assert again == data or (wire == "ag-ui" and decoded(make_decoder(), [again]) == twice)
 
 
 @each_wire
 def test_line_ends_of_every_kind_mean_the_same(wire: str) -> None:
     make_encoder, make_decoder = WIRES[wire]
+    # AG-UI's client knows LF only, and so does its strict decoder.
+    is_strict = wire != "ag-ui"
     for seed, chunks in enumerate(said("assistant-ui")[:40]):
         data = encoded(make_encoder(), chunks)
         wanted = decoded(make_decoder(), [data])
         for end in (b"\r\n", b"\r"):
             other = b"\xef\xbb\xbf" + data.replace(b"\n", end)
-            assert decoded(make_decoder(strict=True), cut(other, seed)) == wanted
-            assert decoded(make_decoder(strict=True), byte_by_byte(other)) == wanted
+            assert decoded(make_decoder(strict=is_strict), cut(other, seed)) == wanted
+            assert decoded(make_decoder(strict=is_strict), byte_by_byte(other)) == wanted
 
 
 @each_wire
@@ -128,7 +138,8 @@ def test_a_conversation_passes_through_a_controller(wire: str) -> None:
     for seed in range(60):
         conversed = conversation(seed)
         source = create_run(functools.partial(perform, conversed), state=conversed.state, on_error=lambda error: "e!")
-        pieces = collected(make_encoder().encode_stream(source))
+        options = {"state": conversed.state} if wire == "ag-ui" else {}
+        pieces = collected(make_encoder(**options).encode_stream(source))
 
         def run(controller: RunController, pieces: list[bytes] = pieces) -> None:
             controller.add_stream(decode(pieces, make_decoder()))

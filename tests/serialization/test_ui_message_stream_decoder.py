@@ -376,4 +376,4 @@ def test_many_open_parts_and_calls(is_strict: bool) -> None:
     frames += [{**INPUT_START, "toolCallId": str(number)} for number in range(count)]
     frames += [text_delta("a", str(number)) for number in range(count)]
     frames += [{"type": "finish-step"}, {"type": "start-step"}] * count
-    assert len(decoded(UIMessageStreamDecoder(strict=is_strict), [stream(*frames)])) == 4 * count
+    assert len(decoded(UIMessageStreamDecoder(strict=is_strict), [stream(*frames)])) == 5 * count

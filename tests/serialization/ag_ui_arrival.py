@@ -1,0 +1,182 @@
+"""What must arrive of chunks that are sent as AG-UI's events: the column of docs/decoding.rst, as a program."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from assistant_stream_ce import (
+    AssistantStreamChunk,
+    ErrorChunk,
+    MessageFinishChunk,
+    ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
+    StepFinishChunk,
+    StepStartChunk,
+    TextDeltaChunk,
+    ToolCallBeginChunk,
+    ToolCallChunk,
+    ToolCallDeltaChunk,
+    ToolResultChunk,
+    UpdateStateChunk,
+)
+from assistant_stream_ce.chunks import Operation
+from assistant_stream_ce.jsonvalue import dumps
+from assistant_stream_ce.serialization.ending import Ending
+from assistant_stream_ce.state.operations import apply, lookup
+
+__all__ = ("AGUIArrival",)
+
+
+@dataclass
+class _Call:
+    has_args: bool = False
+    is_open: bool = True
+    is_shown: bool = True
+
+
+class AGUIArrival:
+    """Follows the messages and calls of one run."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, _Call] = {}
+        self.answered: set[str] = set()
+        self.ending = Ending()
+        self.failure: ErrorChunk | None = None
+        self.state: Any = None
+        self.has_state = False
+        self.step: str | None = None
+        # The message that is open, and the parent of the last one if it was reasoning.
+        self.open_kind: tuple[str, str | None] | None = None
+        self.last_parent: tuple[str | None] | None = None
+
+    def read(self, sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChunk]:
+        for chunk in sent:
+            yield from self.one(chunk)
+        yield from self.end_all()
+        yield from self.end_step()
+        reason, usage = self.ending.reason, self.ending.usage
+        if self.failure is not None:
+            yield self.failure
+            if reason is not None or any(usage):
+                yield MessageFinishChunk("error" if reason is None else reason, *usage)
+            return
+        if reason is None:
+            reason = "tool-calls" if self.calls.keys() - self.answered else "stop"
+        yield MessageFinishChunk(reason, *usage)
+
+    def one(self, chunk: AssistantStreamChunk) -> Iterator[AssistantStreamChunk]:
+        match chunk:
+            case TextDeltaChunk(text, parent_id) | RefusalDeltaChunk(text, parent_id):
+                if text:
+                    self.open_kind, self.last_parent = ("text", parent_id), None
+                    yield TextDeltaChunk(text, parent_id)
+            case ReasoningDeltaChunk(text, parent_id):
+                yield from self.reason(text, parent_id)
+            case ReasoningPartChunk(summary, parent_id):
+                self.open_kind = None
+                yield from self.reason(f"{summary}\n\n" if summary else "", parent_id)
+            case ReasoningSignatureChunk():
+                if self.open_kind is None or self.open_kind[0] == "text":
+                    yield from self.start_reasoning(None)
+                self.open_kind = None
+                yield chunk
+            case ToolCallChunk(call_id, name, args, parent_id):
+                if call_id not in self.calls:
+                    yield from self.begin(ToolCallBeginChunk(call_id, name, parent_id))
+                    yield from self.arguments(ToolCallDeltaChunk(call_id, dumps(args).decode(), is_final=True))
+            case ToolCallBeginChunk():
+                yield from self.begin(chunk)
+            case ToolCallDeltaChunk(call_id):
+                yield from self.begin(ToolCallBeginChunk(call_id, "unknown"))
+                yield from self.arguments(chunk)
+            case ToolResultChunk(call_id):
+                if call_id not in self.answered:
+                    if call_id in self.calls:
+                        yield from self.close(call_id)
+                    self.answered.add(call_id)
+                    yield chunk
+            case UpdateStateChunk(operations):
+                yield from self.update(operations)
+            case StepStartChunk(step):
+                yield from self.end_step()
+                self.open_kind, self.last_parent, self.step = None, None, step
+                yield chunk
+            case StepFinishChunk():
+                self.ending.add_step(chunk)
+                yield from self.end_all()
+                if self.step is not None:
+                    self.step, self.last_parent = None, None
+                    yield chunk
+            case MessageFinishChunk():
+                self.ending.set_message(chunk)
+                yield from self.end_all()
+            case ErrorChunk():
+                self.failure = chunk
+            case _:
+                yield chunk
+
+    def reason(self, text: str, parent_id: str | None) -> Iterator[AssistantStreamChunk]:
+        if text:
+            if self.open_kind != ("reasoning", parent_id):
+                yield from self.start_reasoning(parent_id)
+            yield ReasoningDeltaChunk(text, parent_id)
+
+    def start_reasoning(self, parent_id: str | None) -> Iterator[AssistantStreamChunk]:
+        if self.last_parent == (parent_id,):
+            yield ReasoningPartChunk(None, parent_id)
+        self.open_kind, self.last_parent = ("reasoning", parent_id), (parent_id,)
+
+    def begin(self, chunk: ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
+        if chunk.tool_call_id not in self.calls:
+            self.open_kind = None
+            # A call that has its result already does not begin.
+            call = self.calls[chunk.tool_call_id] = _Call(is_shown=chunk.tool_call_id not in self.answered)
+            if call.is_shown:
+                self.last_parent = None
+                yield chunk
+
+    def arguments(self, chunk: ToolCallDeltaChunk) -> Iterator[AssistantStreamChunk]:
+        call = self.calls[chunk.tool_call_id]
+        if call.is_open:
+            if chunk.args_text_delta:
+                call.has_args = True
+                if call.is_shown:
+                    yield ToolCallDeltaChunk(chunk.tool_call_id, chunk.args_text_delta)
+            if chunk.is_final:
+                yield from self.close(chunk.tool_call_id)
+
+    def close(self, call_id: str) -> Iterator[AssistantStreamChunk]:
+        call = self.calls[call_id]
+        if call.is_open:
+            call.is_open = False
+            if call.is_shown:
+                yield from [] if call.has_args else [ToolCallDeltaChunk(call_id, "{}")]
+                yield ToolCallDeltaChunk(call_id, "", is_final=True)
+
+    def update(self, operations: list[Operation]) -> Iterator[AssistantStreamChunk]:
+        edits: list[Operation] = []
+        for operation in operations:
+            self.state = apply(self.state, operation)
+            value = copy.deepcopy(lookup(self.state, operation["path"]))
+            edits.append({"type": "set", "path": operation["path"], "value": value})
+        if edits and (not self.has_state or any(not edit["path"] for edit in edits)):
+            self.has_state = True
+            edits = [{"type": "set", "path": [], "value": copy.deepcopy(self.state)}]
+        if edits:
+            yield UpdateStateChunk(edits)
+
+    def end_step(self) -> Iterator[AssistantStreamChunk]:
+        if self.step is not None:
+            self.step = None
+            if not any(call.is_open and call.is_shown for call in self.calls.values()):
+                yield StepFinishChunk("unknown")
+
+    def end_all(self) -> Iterator[AssistantStreamChunk]:
+        self.open_kind = None
+        for call_id in self.calls:
+            yield from self.close(call_id)

@@ -1,0 +1,217 @@
+"""Patches do what RFC 6902 says, and their operations do the same to another copy of the document."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant_stream_ce.chunks import Operation
+from assistant_stream_ce.serialization.json_patch import Document, PatchError
+from assistant_stream_ce.state.operations import apply
+from tests.conformance.clients import Job, decode_all, require_clients
+
+STATE = {"a": {"b": 1, "c": [1, 2, 3]}, "l": [{"x": 1}, {"x": 2}], "t": "text", "constructor": {"y": [1, 2]}}
+
+
+def op(word: str, path: str, **fields: Any) -> dict[str, Any]:
+    return {"op": word, "path": path, **{name.rstrip("_"): value for name, value in fields.items()}}
+
+
+def edit(path: list[str], value: Any) -> Operation:
+    return {"type": "set", "path": path, "value": value}
+
+
+def patched(state: Any, patch: list[dict[str, Any]]) -> tuple[Any, list[Operation]]:
+    document = Document(copy.deepcopy(state), 0)
+    operations = document.patch(copy.deepcopy(patch))
+    return document.value(), operations
+
+
+def edited(state: Any, operations: list[Operation]) -> Any:
+    state = copy.deepcopy(state)
+    for operation in operations:
+        state = apply(state, operation)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("patch", "wanted"),
+    [
+        ([op("add", "/a/d", value=5)], [edit(["a", "d"], 5)]),
+        ([op("add", "/a/b", value=None)], [edit(["a", "b"], None)]),
+        ([op("replace", "/a/b", value=[])], [edit(["a", "b"], [])]),
+        ([op("replace", "/l/1/x", value=5)], [edit(["l", "1", "x"], 5)]),
+        ([op("add", "", value=5)], [edit([], 5)]),
+        ([op("replace", "", value=5)], [edit([], 5)]),
+        ([op("remove", "")], [edit([], None)]),
+        ([op("add", "/l/-", value=5), op("add", "/l/3", value=6)], [edit(["l", "2"], 5), edit(["l", "3"], 6)]),
+        ([op("add", "/l/0", value=5)], [edit(["l"], [5, {"x": 1}, {"x": 2}])]),
+        ([op("remove", "/l/0")], [edit(["l"], [{"x": 2}])]),
+        ([op("remove", "/l/0"), op("remove", "/l/0"), op("add", "/l/-", value=1)], [edit(["l"], [1])]),
+        ([op("remove", "/a/b")], [edit(["a"], {"c": [1, 2, 3]})]),
+        ([op("remove", "/a/c/1"), op("remove", "/a/b")], [edit(["a"], {"c": [1, 3]})]),
+        ([op("remove", "/a/c/1"), op("replace", "/a", value=5)], [edit(["a"], 5)]),
+        (
+            [op("remove", "/a/c/1"), op("replace", "/a", value={"c": [7]})],
+            [edit(["a"], {"c": [7]}), edit(["a", "c"], [7])],
+        ),
+        ([op("move", "/a/d", from_="/a/c/0")], [edit(["a", "d"], 1), edit(["a", "c"], [2, 3])]),
+        ([op("move", "/a/b", from_="/a/b")], []),
+        ([op("copy", "/a/d", from_="/a/c")], [edit(["a", "d"], [1, 2, 3])]),
+        ([op("test", "/a/c", value=[1.0, 2, 3])], []),
+        ([op("new", "/a")], []),
+        # Keys at which clients of state operations stop.
+        ([op("add", "/constructor/z", value=1)], [edit([], {**STATE, "constructor": {"y": [1, 2], "z": 1}})]),
+        ([op("remove", "/constructor/y/0")], [edit([], {**STATE, "constructor": {"y": [2]}})]),
+    ],
+)  # fmt: skip
+def test_patch(patch: list[dict[str, Any]], wanted: list[Operation]) -> None:
+    state, operations = patched(STATE, patch)
+    assert operations == wanted
+    assert edited(STATE, operations) == state
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        op("replace", "/x", value=1),
+        op("remove", "/x"),
+        op("remove", "/l/2"),
+        op("remove", "/l/-"),
+        op("replace", "/l/-", value=1),
+        op("replace", "/l/2", value=1),
+        op("add", "/l/3", value=1),
+        op("add", "/l/01", value=1),
+        op("add", "/l/x", value=1),
+        op("add", "/l/-1", value=1),
+        op("add", "/x/y", value=1),
+        op("add", "/t/y", value=1),
+        op("add", "/a/b/c", value=1),
+        op("add", "/a/d"),
+        op("add", "a", value=1),
+        op("add", "/__proto__", value=1),
+        op("move", "/a", from_="/x"),
+        op("move", "/a/c/d", from_="/a/c"),
+        op("copy", "/a"),
+        op("test", "/a/b", value=True),
+        op("test", "/a", value={"b": 1}),
+        op("test", "/x", value=None),
+        op("add", "/a" * 300, value=1),
+        {"op": "add", "path": 5, "value": 1},
+        {"op": "add", "value": 1},
+    ],
+)
+def test_patch_that_does_not_fit_changes_nothing(operation: dict[str, Any]) -> None:
+    document = Document(copy.deepcopy(STATE), 0)
+    before = [
+        op("add", "/n", value=1),
+        op("remove", "/l/0"),
+        op("remove", "/a/b"),
+        op("add", "/a/c/0", value=0),
+        op("replace", "/t", value="other"),
+        op("add", "/a/b", value=1),
+        op("add", "/l/0", value={"x": 1}),
+    ]
+    with pytest.raises(PatchError):
+        document.patch([*before, operation])
+    assert document.value() == STATE
+
+
+def test_values_are_not_shared() -> None:
+    document = Document({"a": {}}, 0)
+    (first,) = document.patch([op("add", "/a/b", value={"c": 1})])
+    (second,) = document.patch([op("add", "/a/b/c", value=2)])
+    (third,) = document.patch([op("remove", "/a/b/c")])
+    document.patch([op("add", "/a/b/d", value=3)])
+    assert (first["value"], second["value"], third["value"]) == ({"c": 1}, 2, {})
+
+
+def test_documents_do_not_grow_by_copies_without_end() -> None:
+    document = Document({"a": "x" * 100}, 10_000)
+    with pytest.raises(PatchError, match="more than 10,000 bytes"):
+        for number in range(100):
+            document.patch([op("copy", f"/{number}", from_="")])
+    assert len(json.dumps(document.value())) < 50_000
+
+
+def test_documents_do_not_become_deeper_than_json_that_is_read() -> None:
+    document = Document({}, 0)
+    path = ""
+    with pytest.raises(PatchError, match="nested more than 200 deep"):
+        for _ in range(300):
+            path += "/a"
+            document.patch([op("add", path, value={})])
+    document.value()
+    with pytest.raises(PatchError, match="nested more than 200 deep"):
+        for _ in range(10):
+            document.patch([op("copy", "/b", from_="")])
+
+
+# --- Any patch ------------------------------------------------------------------------------------
+
+KEYS = ["a", "b", "0", "/"]
+SEGMENTS = st.sampled_from(["a", "b", "0", "1", "2", "-", "", "~0", "~1", "constructor"])
+PATHS = st.lists(SEGMENTS, max_size=3).map(lambda parts: "".join(f"/{part}" for part in parts))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.just("x"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "0", "/"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+OPERATIONS = st.builds(
+    lambda word, path, source, value: {"op": word, "path": path, "from": source, "value": value},
+    st.sampled_from(["add", "add", "replace", "remove", "remove", "move", "copy", "test"]),
+    PATHS,
+    PATHS,
+    VALUES,
+)
+
+
+@given(state=VALUES, patch=st.lists(OPERATIONS, max_size=6))
+def test_operations_do_what_the_patch_does(state: Any, patch: list[dict[str, Any]]) -> None:
+    document = Document(copy.deepcopy(state), 0)
+    try:
+        operations = document.patch(copy.deepcopy(patch))
+    except PatchError:
+        assert document.value() == state
+        return
+    assert edited(state, operations) == document.value()
+
+
+def test_patches_do_what_they_do_in_the_client() -> None:
+    require_clients()
+    examples: list[tuple[Any, list[dict[str, Any]]]] = []
+
+    @given(state=VALUES, patch=st.lists(OPERATIONS, min_size=1, max_size=4))
+    def collect(state: Any, patch: list[dict[str, Any]]) -> None:
+        examples.append((state, patch))
+
+    collect()
+
+    def events(state: Any, patch: list[dict[str, Any]]) -> bytes:
+        values: list[dict[str, Any]] = [
+            {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
+            {"type": "STATE_SNAPSHOT", "snapshot": state},
+            {"type": "STATE_DELTA", "delta": patch},
+            {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"},
+        ]
+        return b"".join(b"data: " + json.dumps(value).encode() + b"\n\n" for value in values)
+
+    results = decode_all([Job("ag-ui", events(*example)) for example in examples])
+    fitting = 0
+    for (state, patch), result in zip(examples, results, strict=True):
+        document = Document(copy.deepcopy(state), 0)
+        # The client takes some patches that RFC 6902 forbids, such as an addition to a number, which it forgets.
+        with contextlib.suppress(PatchError):
+            document.patch(copy.deepcopy(patch))
+            fitting += 1
+            assert not result["warnings"], (state, patch)
+            assert result["message"]["state"] == document.value(), (state, patch)
+    assert fitting > len(examples) // 10
