@@ -8,9 +8,10 @@ from typing import Self
 
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.inspector.events import ChunkCame, Event, Start, Summary, WireFound
+from assistant_stream_ce.inspector.growing import GrowingLine, Lines
 from assistant_stream_ce.inspector.parts import text_of
-from assistant_stream_ce.inspector.views import KIND_COLUMNS, TIME_COLUMNS, growth
-from assistant_stream_ce.inspector.words import Line, VisibleText, line_of, opening, rows, visible
+from assistant_stream_ce.inspector.views import KIND_COLUMNS, TIME_COLUMNS, growth, heading
+from assistant_stream_ce.inspector.words import line_of, opening, rows, visible
 
 try:
     from rich.console import Console, Group, RenderableType
@@ -48,28 +49,30 @@ _STYLES = {
 
 
 class LiveView:
-    """Writes each row of text when it is full; only the row that grows, and the state below it, are drawn anew."""
+    """Writes each row of text when it is full; only the rows that grow, and the state below them, are drawn anew.
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, emoji=False, markup=False)
+    Args:
+        console: where to; the standard output without it.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, emoji=False, markup=False)
         self._name = ""
         # What the state tells.
         self._wire = "waiting for the answer"
         self._chunks = self._deltas = 0
         self._last_at = time.monotonic()
-        # The line that grows: its heading while it was not written, and the row that is not full.
         self._is_timed = False
-        self._line: Line | None = None
-        self._heading: Text | None = None
+        self._lines = Lines()
+        # The line that is written as it grows: what stands in front of its next row, and the row that is not full.
+        self._present: GrowingLine | None = None
+        self._front = Text()
         self._row = Text()
-        self._text = VisibleText()
-        self._began = self._grew = 0.0
-        self._growths = 0
-        # Full rows that were not written yet; and what rich's thread draws of the one that is not full, never changed.
+        # Full rows that were not written yet; and what rich's thread draws of those that are not full, never changed.
         self._rows: list[Text] = []
-        self._drawn: Text | None = None
+        self._drawn: list[Text] = []
         self._live = Live(
-            get_renderable=self._present,
+            get_renderable=self._draw,
             console=self._console,
             refresh_per_second=_REFRESHES_PER_SECOND,
             redirect_stdout=False,
@@ -99,7 +102,7 @@ class LiveView:
             case Start() | WireFound():
                 self._open(event)
             case Summary():
-                self._end_line()
+                self._finish(self._lines.end())
                 self.flush()
                 self._live.stop()
                 self._console.print(_summary(event))
@@ -109,11 +112,14 @@ class LiveView:
                     self._deltas += text_of(event.chunk) != ""
                 line = line_of(event)
                 if line is not None:
-                    self._take(line, event.seconds)
+                    self._finish(self._lines.take(line, event.seconds))
+                if self._lines.open:
+                    self._write(self._lines.open[0])
 
     def flush(self) -> None:
         """Write the rows that are full."""
-        self._drawn = None if self._line is None else self._placed(self._row)
+        first, waiting = self._lines.open[:1], self._lines.open[1:]
+        self._drawn = [*(self._placed(self._row) for _ in first), *map(self._waiting, waiting)]
         if self._rows:
             self._console.print(Text("\n").join(self._rows), soft_wrap=True)
             self._rows.clear()
@@ -129,65 +135,63 @@ class LiveView:
         if isinstance(event, WireFound):
             self._console.print()
 
-    # --- the line that grows ---
+    # --- the lines that grow ---
 
-    def _take(self, line: Line, seconds: float) -> None:
-        if self._line is None or line.key is None or line.key != self._line.key:
-            self._end_line()
-            self._begin_line(line, seconds)
-        self._grew = seconds
-        self._growths += line.text != ""
-        self._row.append(self._text.feed(line.text))
+    def _finish(self, ended: list[GrowingLine]) -> None:
+        for growing in ended:
+            self._write(growing)
+            self._row.append(growth(growing, self._is_timed), "not bold bright_black")
+            self._fill(self._wrapped(self._row))
+
+    def _write(self, growing: GrowingLine) -> None:
+        """Add the text of a line to the row that is not full."""
+        if growing is not self._present:
+            self._present = growing
+            self._front = self._heading(growing)
+            self._row = Text("", _style(growing)).append(growing.line.title, "bold")
+        self._row.append(growing.written())
         *full, self._row = self._wrapped(self._row)
-        for row in full:
-            self._write(row)
+        self._fill(full)
 
-    def _begin_line(self, line: Line, seconds: float) -> None:
-        style = _STYLES.get(line.kind, "default")
-        self._line = line
-        self._began, self._growths = seconds, 0
-        heading = f"{seconds:{TIME_COLUMNS - 2}.3f}  " if self._is_timed else ""
-        self._heading = Text.assemble((heading, "bright_black"), (f"{line.kind:<{KIND_COLUMNS}}", f"bold {style}"))
-        self._row = Text(f"{line.title}  " if line.title else "", "bold")
-        self._row = Text("", style).append(self._row)
+    def _fill(self, rows: list[Text]) -> None:
+        for row in rows:
+            self._rows.append(self._placed(row))
+            self._front = Text(" " * self._indent())
 
-    def _end_line(self) -> None:
-        if self._line is None:
-            return
-        self._row.append(self._text.rest())
-        self._row.append(growth(self._growths, self._grew - self._began, self._is_timed), "not bold bright_black")
-        for row in self._wrapped(self._row):
-            self._write(row)
-        self._line, self._text = None, VisibleText()
+    def _heading(self, growing: GrowingLine) -> Text:
+        words = heading(growing, self._is_timed)
+        kind = words[-KIND_COLUMNS:]
+        made = Text.assemble((words.removesuffix(kind), "bright_black"), (kind, f"bold {_style(growing)}"))
+        return made.append("\n" + " " * self._indent()) if self._console.width < _NARROW else made
+
+    def _waiting(self, growing: GrowingLine) -> Text:
+        """Return a line that waits, as one row: its heading, and the end of its text."""
+        text = growing.unwritten.replace("\n", " ")[-self._console.width :]
+        row = self._heading(growing).append(growing.line.title).append(text)
+        row.no_wrap, row.overflow = True, "ellipsis"
+        return row
 
     def _wrapped(self, row: Text) -> list[Text]:
         """Return the rows of a text at the width that there is now; at least one."""
-        width = self._console.width - self._indent()
-        return list(row.wrap(self._console, max(1, width), overflow="fold", tab_size=8)) or [row]
+        width = max(1, self._console.width - self._indent())
+        # Rich drops the blanks that a row has no room for; but the next delta may begin with another word.
+        length = len(row.plain.rstrip(" "))
+        *full, last = row[:length].wrap(self._console, width, overflow="fold", tab_size=8) or [Text("", row.style)]
+        return [*full, last.append(row[length:])]
 
     def _indent(self) -> int:
         if self._console.width < _NARROW:
             return 2
         return KIND_COLUMNS + TIME_COLUMNS * self._is_timed
 
-    def _write(self, row: Text) -> None:
-        self._rows.append(self._placed(row))
-        self._heading = None
-
     def _placed(self, row: Text) -> Text:
-        """Return a row behind its heading, or below what came before it."""
-        if self._heading is None:
-            return Text(" " * self._indent()).append(row)
-        if self._console.width < _NARROW:
-            return self._heading.copy().append("\n" + " " * self._indent()).append(row)
-        return self._heading.copy().append(row)
+        return self._front.copy().append(row)
 
     # --- the state ---
 
-    def _present(self) -> RenderableType:
+    def _draw(self) -> RenderableType:
         """Return what is drawn anew: called by the thread of rich too, so it only reads."""
-        drawn, state = self._drawn, self._state()
-        return state if drawn is None else Group(drawn, state)
+        return Group(*self._drawn, self._state())
 
     def _state(self) -> Text:
         silence = time.monotonic() - self._last_at
@@ -196,6 +200,10 @@ class LiveView:
             words += [f"{self._chunks:,} chunks", f"{self._deltas:,} deltas"]
         words.append(f"quiet for {silence:.1f} s")
         return Text("   ".join(words), "reverse", no_wrap=True, overflow="ellipsis")
+
+
+def _style(growing: GrowingLine) -> str:
+    return _STYLES.get(growing.line.kind, "default")
 
 
 def _summary(summary: Summary) -> Table:

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from assistant_stream_ce.inspector.events import Event, Start, Summary, WireFound, plain_event
-from assistant_stream_ce.inspector.words import Line, VisibleText, line_of, opening, rows, visible
+from assistant_stream_ce.inspector.growing import GrowingLine, Lines
+from assistant_stream_ce.inspector.words import line_of, opening, rows, visible
 
 __all__ = ("JSONView", "PlainView", "View")
 
@@ -73,14 +74,9 @@ class PlainView(_TextView):
         super().__init__(out)
         self._name = ""
         self._is_timed = False
-        # Of the line that grows: its key, when it began and when it grew, its deltas.
-        self._key: object = None
-        self._began = self._grew = 0.0
-        self._deltas = 0
-        self._text = VisibleText()
-        self._is_line_open = False
-        # What stands between its title and its text.
-        self._gap = ""
+        self._lines = Lines()
+        # The line that the output is in.
+        self._present: GrowingLine | None = None
 
     def ask(self, name: str) -> None:
         """Write the source's name."""
@@ -94,14 +90,16 @@ class PlainView(_TextView):
             case Start() | WireFound():
                 self._open(event)
             case Summary():
-                self._end_line()
+                self._finish(self._lines.end())
                 self._out.write("\n")
                 for name, value in rows(event):
                     self._out.write(f"{name:<15}{value}\n")
             case _:
                 line = line_of(event)
                 if line is not None:
-                    self._take(line, event.seconds)
+                    self._finish(self._lines.take(line, event.seconds))
+                if self._lines.open:
+                    self._write(self._lines.open[0])
 
     def _open(self, event: Start | WireFound) -> None:
         if isinstance(event, Start):
@@ -111,37 +109,27 @@ class PlainView(_TextView):
         if isinstance(event, WireFound):
             self._out.write("\n")
 
-    def _take(self, line: Line, seconds: float) -> None:
-        if not self._is_line_open or line.key is None or line.key != self._key:
-            self._end_line()
-            self._begin_line(line, seconds)
-        self._grew = seconds
-        self._deltas += line.text != ""
-        self._write(self._text.feed(line.text))
+    def _finish(self, ended: list[GrowingLine]) -> None:
+        for growing in ended:
+            self._write(growing)
+            self._out.write(f"{growth(growing, self._is_timed)}\n")
 
-    def _begin_line(self, line: Line, seconds: float) -> None:
-        time = f"{seconds:{TIME_COLUMNS - 2}.3f}  " if self._is_timed else ""
-        self._out.write(f"{time}{line.kind:<{KIND_COLUMNS}}{line.title}")
-        self._is_line_open, self._gap = True, "  " if line.title else ""
-        self._key, self._began, self._deltas = line.key, seconds, 0
-
-    def _end_line(self) -> None:
-        if not self._is_line_open:
-            return
-        self._is_line_open = False
-        self._write(self._text.rest())
-        self._out.write(f"{growth(self._deltas, self._grew - self._began, self._is_timed)}\n")
-        self._text = VisibleText()
-
-    def _write(self, text: str) -> None:
-        if text:
-            indent = " " * (KIND_COLUMNS + TIME_COLUMNS * self._is_timed)
-            self._out.write(self._gap + text.replace("\n", f"\n{indent}"))
-            self._gap = ""
+    def _write(self, growing: GrowingLine) -> None:
+        if growing is not self._present:
+            self._present = growing
+            self._out.write(heading(growing, self._is_timed) + growing.line.title)
+        indent = " " * (KIND_COLUMNS + TIME_COLUMNS * self._is_timed)
+        self._out.write(growing.written().replace("\n", f"\n{indent}"))
 
 
-def growth(deltas: int, seconds: float, is_timed: bool) -> str:
+def heading(growing: GrowingLine, is_timed: bool) -> str:
+    """Return what stands in front of a line: when it began, and its kind."""
+    time = f"{growing.began:{TIME_COLUMNS - 2}.3f}  " if is_timed else ""
+    return f"{time}{growing.line.kind:<{KIND_COLUMNS}}"
+
+
+def growth(growing: GrowingLine, is_timed: bool) -> str:
     """Return what is said at the end of a line that has grown; empty for one that has not."""
-    if deltas < 2:
+    if growing.deltas < 2:
         return ""
-    return f"  ({deltas:,} deltas, {seconds:.3f} s)" if is_timed else f"  ({deltas:,} deltas)"
+    return f"  ({growing.deltas:,} deltas, {growing.seconds:.3f} s)" if is_timed else f"  ({growing.deltas:,} deltas)"

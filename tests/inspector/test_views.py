@@ -57,11 +57,8 @@ def test_plain_view_lets_parts_grow() -> None:
         "    0.250  reasoning    hm\n"
         "    0.250  text         Hello there\n"
         "                        and here  (2 deltas, 0.250 s)\n"
-        "    0.500  tool call    f (1)\n"
-        "    0.500  tool call    g (2)\n"
-        "    0.750  tool call    f (1)  {\n"
-        "    0.750  tool call    g (2)  {}\n"
-        "    1.000  tool call    f (1)  }\n"
+        "    0.500  tool call    f (1)  {}  (2 deltas, 0.500 s)\n"
+        "    0.500  tool call    g (2)  {}\n"
         '    1.000  failure      f (1)  {"a":1}\n'
         '    1.250  state        set []: {"t":""}\n'
         '    1.500  state        append to ["t"]  xy  (2 deltas, 0.250 s)\n'
@@ -77,6 +74,38 @@ def test_plain_view_lets_parts_grow() -> None:
         "usage          1 tokens in, 1,200 out\n"
         "finish reason  stop\n"
     )
+
+
+def test_texts_that_come_in_turns_are_not_cut_into_words() -> None:
+    pieces = [(0.0, b'aui-state:[{"type":"set","path":[],"value":{"t":""}}]\n')]
+    for number, word in enumerate((b"It ", b"is ", b"sunny"), 1):
+        repeated = b'0:"%s"\naui-state:[{"type":"append-text","path":["t"],"value":"%s"}]\n' % (word, word)
+        pieces.append((float(number), repeated))
+    pieces.append((4.0, b'g:"hm"\n'))
+    assert plain(inspected(pieces)).split("\n\n")[1].splitlines() == [
+        '    0.000  state        set []: {"t":""}',
+        "    1.000  text         It is sunny  (3 deltas, 2.000 s)",
+        '    1.000  state        append to ["t"]  It is sunny  (3 deltas, 2.000 s)',
+        "    4.000  reasoning    hm",
+    ]
+
+
+def test_a_line_that_waits_does_not_grow_for_ever() -> None:
+    state = b'aui-state:[{"type":"append-text","path":["t"],"value":"%s"}]\n' % (b"x" * 1000)
+    out = io.StringIO()
+    view = PlainView(out)
+    for event in inspected([(0.0, b'0:"a"\n'), *((1.0, state) for _ in range(100))])[:-2]:
+        view.show(event)
+    assert out.getvalue().count("x") >= 80_000
+
+
+def test_what_comes_first_is_written_as_it_comes() -> None:
+    out = io.StringIO()
+    view = PlainView(out)
+    events = inspected([(0.0, b'0:"a"\n0:"b"\naui-state:[{"type":"append-text","path":["t"],"value":"x"}]\n0:"c"\n')])
+    for event in events[:-2]:
+        view.show(event)
+    assert out.getvalue().endswith("text         abc")
 
 
 def test_a_file_is_shown_without_times() -> None:
