@@ -12,8 +12,8 @@ from assistant_stream_ce.serialization.wires import WIRES
 __all__ = ("main", "parser")
 
 _EPILOG = """
-exit status: 0 the stream was good; 1 it broke the rules of its wire, or ended before its end; 2 there was no stream
-to read; 130 after Ctrl-C.
+exit status: 0 the stream was good; 1 something in it is broken, or refused by clients, or its end is missing; 2 there
+was no stream to read; 130 after Ctrl-C.
 """
 
 

@@ -18,6 +18,7 @@ __all__ = (
     "HowEnded",
     "Part",
     "PartCount",
+    "Refused",
     "Start",
     "Summary",
     "Usage",
@@ -73,6 +74,15 @@ class Broken(msgspec.Struct, frozen=True, tag="broken", tag_field="event"):
     reason: str
 
 
+class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="event"):
+    """The first frame that is readable, and that a client refuses or drops; at the end its data is empty."""
+
+    seconds: float
+    offset: int
+    frame: str
+    reason: str
+
+
 class End(msgspec.Struct, frozen=True, tag="end", tag_field="event"):
     """The stream has ended, and how."""
 
@@ -106,7 +116,7 @@ class Summary(msgspec.Struct, frozen=True, tag="summary", tag_field="event"):
     """All that was measured. Times and rates are null where the source has no times, as a file.
 
     Attributes:
-        is_good: whether the stream kept its wire's rules to its end.
+        is_good: whether the stream kept its wire's rules to its end, and no client refuses anything of it.
         skipped: frames that could not be read.
         deltas: pieces of text, reasoning, refusal and arguments that are not empty: about one for each token.
         deltas_per_second: between the first and the last of them.
@@ -119,6 +129,7 @@ class Summary(msgspec.Struct, frozen=True, tag="summary", tag_field="event"):
     end: HowEnded
     wire: str | None
     broken: Broken | None
+    refused: Refused | None
     first_byte: float | None
     first_token: float | None
     seconds: float | None
@@ -138,7 +149,7 @@ class Summary(msgspec.Struct, frozen=True, tag="summary", tag_field="event"):
     finish_reason: str | None
 
 
-Event: TypeAlias = Start | WireFound | ChunkCame | Broken | End | Summary
+Event: TypeAlias = Start | WireFound | ChunkCame | Broken | Refused | End | Summary
 
 
 def plain_event(event: Event) -> JSON:

@@ -7,7 +7,18 @@ from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import DecodeError
-from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Event, HowEnded, Start, Summary, WireFound
+from assistant_stream_ce.inspector.client_rules import ClientRules, Refusal
+from assistant_stream_ce.inspector.events import (
+    Broken,
+    ChunkCame,
+    End,
+    Event,
+    HowEnded,
+    Refused,
+    Start,
+    Summary,
+    WireFound,
+)
 from assistant_stream_ce.inspector.parts import Parts
 from assistant_stream_ce.inspector.sources import Origin, Piece
 from assistant_stream_ce.inspector.tally import Tally
@@ -22,7 +33,7 @@ class Inspection:
     """Takes the pieces of one stream.
 
     Two decoders read them side by side: a strict one finds the first frame that breaks the rules, and a lenient one
-    reads on behind it, so that all the rest is shown.
+    reads on behind it, so that all the rest is shown. Beside them stand the rules of clients that are stricter still.
 
     Args:
         origin: where the stream comes from.
@@ -34,7 +45,9 @@ class Inspection:
         self._named = wire
         self._detector = WireDetector()
         self._held: list[Piece] = []
+        # Until they have found a frame.
         self._strict: Decoder | None = None
+        self._rules: ClientRules | None = None
         self._lenient: Decoder | None = None
         # Whether a frame was too large, which neither decoder gets past.
         self._is_lost = False
@@ -65,7 +78,7 @@ class Inspection:
         if how != "interrupted":
             if self._lenient is None and self.tally.bytes:
                 yield from self._found(seconds, self._detector.close(), "bytes")
-            yield from self._decoded(Piece(seconds, b""), is_last=True)
+            yield from self._step(seconds, None)
         yield self._noted(End(seconds, how, message))
         yield self.summary()
 
@@ -77,49 +90,61 @@ class Inspection:
     def _found(self, seconds: float, wire: str, told_by: Any) -> Iterator[Event]:
         decoder = WIRES[wire].decoder
         assert decoder is not None
-        self._strict, self._lenient = decoder(strict=True), decoder()
+        self._strict, self._lenient, self._rules = decoder(strict=True), decoder(), ClientRules(wire)
         yield self._noted(WireFound(seconds, wire, told_by))
         held, self._held = self._held, []
         for piece in held:
             yield from self._decoded(piece)
 
-    def _decoded(self, piece: Piece, is_last: bool = False) -> Iterator[Event]:
-        """Yield the chunks of a piece, and at its place among them the first frame that is broken."""
-        error = self._first_error(piece, is_last)
-        found = self._read(piece, is_last)
-        place = len(found) if error is None else min(len(error.chunks), len(found))
-        yield from self._came(piece.seconds, found[:place])
-        if error is not None:
-            yield self._noted(Broken(piece.seconds, error.offset, error.frame, error.reason))
-        yield from self._came(piece.seconds, found[place:])
+    def _decoded(self, piece: Piece) -> Iterator[Event]:
+        # Line by line, so that what is wrong with one stands at its place. Plain text has no frames.
+        for line in [piece.data] if self.tally.wire == "plain-text" else piece.data.splitlines(keepends=True):
+            yield from self._step(piece.seconds, line)
 
-    def _first_error(self, piece: Piece, is_last: bool) -> DecodeError | None:
+    def _step(self, seconds: float, line: bytes | None) -> Iterator[Event]:
+        """Yield what is wrong with a line, and its chunks; None is the end."""
+        error = self._first_error(line)
+        found = self._read(line)
+        if error is not None:
+            yield self._noted(Broken(seconds, error.offset, error.frame, error.reason))
+        elif (refusal := self._first_refusal(line)) is not None:
+            yield self._noted(Refused(seconds, refusal.offset, refusal.frame, str(refusal)))
+        for chunk in found:
+            yield self._noted(ChunkCame(seconds, chunk, self._parts.of(chunk)))
+
+    def _first_error(self, line: bytes | None) -> DecodeError | None:
         if self._strict is None:
             return None
         try:
-            _fed(self._strict, piece, is_last)
+            _fed(self._strict, line)
         except DecodeError as error:
-            self._strict = None
+            self._strict = self._rules = None
             return error
         return None
 
-    def _read(self, piece: Piece, is_last: bool) -> list[AssistantStreamChunk]:
+    def _first_refusal(self, line: bytes | None) -> Refusal | None:
+        if self._rules is None:
+            return None
+        try:
+            self._rules.end() if line is None else self._rules.feed(line)
+        except Refusal as refusal:
+            self._rules = None
+            return refusal
+        return None
+
+    def _read(self, line: bytes | None) -> list[AssistantStreamChunk]:
         if self._lenient is None or self._is_lost:
             return []
         try:
-            return _fed(self._lenient, piece, is_last)
+            return _fed(self._lenient, line)
         except DecodeError as error:
             self._is_lost = True
             return error.chunks
-
-    def _came(self, seconds: float, found: list[AssistantStreamChunk]) -> Iterator[Event]:
-        for chunk in found:
-            yield self._noted(ChunkCame(seconds, chunk, self._parts.of(chunk)))
 
     def _noted(self, event: Event) -> Event:
         self.tally.take(event)
         return event
 
 
-def _fed(decoder: Decoder, piece: Piece, is_last: bool) -> list[AssistantStreamChunk]:
-    return decoder.close() if is_last else decoder.feed(piece.data)
+def _fed(decoder: Decoder, line: bytes | None) -> list[AssistantStreamChunk]:
+    return decoder.close() if line is None else decoder.feed(line)

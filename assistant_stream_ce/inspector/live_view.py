@@ -42,6 +42,7 @@ _STYLES = {
     "annotations": "magenta",
     "error": "bold red",
     "broken": "bold red",
+    "refused": "yellow",
     "cut": "bold red",
     "silent": "bold red",
     "finish": "bold",

@@ -11,6 +11,7 @@ from assistant_stream_ce.inspector.events import (
     Gap,
     Part,
     PartCount,
+    Refused,
     Summary,
     Usage,
     WireFound,
@@ -51,6 +52,7 @@ class Tally:
         self._step_usage: Usage | None = None
         self._finish_reason: str | None = None
         self._broken: Broken | None = None
+        self._refused: Refused | None = None
         self._end: End | None = None
 
     def take_piece(self, piece: Piece) -> None:
@@ -70,6 +72,8 @@ class Tally:
                 self._take_chunk(event)
             case Broken():
                 self._broken = event
+            case Refused():
+                self._refused = event
             case End():
                 self._end = event
                 self._pass_to(event.seconds)
@@ -85,10 +89,16 @@ class Tally:
         usage = self._message_usage or self._step_usage
         seconds = self._last_token - (self._first_token or 0.0)
         return Summary(
-            is_good=self.wire is not None and self._broken is None and end.how in ("complete", "interrupted"),
+            is_good=(
+                self.wire is not None
+                and self._broken is None
+                and self._refused is None
+                and end.how in ("complete", "interrupted")
+            ),
             end=end.how,
             wire=self.wire,
             broken=self._broken,
+            refused=self._refused,
             first_byte=self._timed(self._first_byte),
             first_token=self._timed(self._first_token),
             seconds=self._timed(self.seconds),

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Event, Gap, Start, Summary, WireFound
+from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Event, Gap, Refused, Start, Summary, WireFound
 from assistant_stream_ce.jsonvalue import JSON, dumps
 
 __all__ = ("Line", "VisibleText", "line_of", "opening", "rows", "visible")
@@ -85,8 +85,9 @@ def line_of(event: Event) -> Line | None:
     match event:
         case ChunkCame():
             return _line_of_chunk(event)
-        case Broken():
-            return Line("broken", visible(f"the frame at byte {event.offset:,}: {event.reason}"), event.frame)
+        case Broken() | Refused():
+            kind = "broken" if isinstance(event, Broken) else "refused"
+            return Line(kind, visible(f"the frame at byte {event.offset:,}: {event.reason}"), event.frame)
         case End(message=str(message)):
             return Line(event.how, visible(message))
     return None
@@ -198,6 +199,9 @@ def _verdict(summary: Summary) -> str:
         broken = summary.broken
         more = f" ({summary.skipped:,} frames could not be read)" if summary.skipped > 1 else ""
         problems.append(visible(f"broken at byte {broken.offset:,}: {broken.reason}") + more)
+    elif summary.refused is not None:
+        refused = summary.refused
+        problems.append(visible(f"refused by some clients at byte {refused.offset:,}: {refused.reason}"))
     if summary.end != "complete":
         problems.append(_ENDED[summary.end])
     return "; ".join(problems) or "good"

@@ -138,6 +138,7 @@ def test_that_all_came_at_once_is_told() -> None:
         ([(0.0, b'0:"a"\n')], (1.0, "silent", "gone"), "silent for too long"),
         ([(0.0, b'0:"a"\n')], (1.0, "interrupted"), "stopped before its end"),
         ([(0.0, b'0:"a"\n0')], (1.0, "cut", "gone"), "broken at byte 6: the stream ended in the middle of it; cut off"),
+        ([(0.0, b'2:[{"__proto__":1}]\n')], None, "refused by some clients at byte 0: it has a key __proto__"),
         ([(0.0, b'0:"a"\nz:1\nz:1\n')], None, "broken at byte 6: its code is unknown (2 frames could not be read)"),
     ],
 )

@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Part, Start, WireFound
+from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Part, Refused, Start, WireFound
 from assistant_stream_ce.inspector.words import VisibleText, line_of, opening, visible
 
 EVIL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\u202e\u2028\x00\x7f"
@@ -97,7 +97,7 @@ def test_no_field_of_a_chunk_gets_through() -> None:
     ]
     assert {type(chunk) for chunk in sample} == set(chunks.AssistantStreamChunk.__args__)
     events = [ChunkCame(0.0, chunk, Part(0, "text", evil)) for chunk in sample]
-    for event in (*events, Broken(0.0, 1, evil, evil), End(0.0, "cut", evil)):
+    for event in (*events, Broken(0.0, 1, evil, evil), Refused(0.0, 1, evil, evil), End(0.0, "cut", evil)):
         line = line_of(event)
         assert line is not None
         assert is_harmless(line.title), event
