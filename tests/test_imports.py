@@ -7,7 +7,19 @@ import sys
 
 import pytest
 
-FRAMEWORKS = {"starlette", "anyio", "fastapi", "flask", "werkzeug", "django", "asgiref", "a2wsgi", "pydantic", "openai"}
+FRAMEWORKS = {
+    "starlette",
+    "anyio",
+    "fastapi",
+    "flask",
+    "werkzeug",
+    "django",
+    "asgiref",
+    "a2wsgi",
+    "pydantic",
+    "openai",
+    "rich",
+}
 
 
 def loaded_by(line: str) -> set[str]:
@@ -22,6 +34,7 @@ def loaded_by(line: str) -> set[str]:
     [
         ("import assistant_stream_ce", set()),
         ("from assistant_stream_ce.serialization.data_stream import DataStreamEncoder", set()),
+        ("import assistant_stream_ce.inspector", set()),
         ("from assistant_stream_ce.responses.wsgi import DataStreamResponse", set()),
         ("from assistant_stream_ce.responses.flask import DataStreamResponse", {"flask", "werkzeug"}),
         ("from assistant_stream_ce.responses.django import DataStreamResponse", {"django", "asgiref"}),

@@ -181,13 +181,13 @@ def test_silence_has_an_end() -> None:
         connection.sendall(response("200 OK", b"hello"))
         has_ended.wait(SECONDS)
 
-    with answering(be_silent) as (url, _), open_url(Request(url, timeout=0.2)) as source:
+    with answering(be_silent) as (url, _), open_url(Request(url, timeout=1.0)) as source:
         assert next(source.pieces).data == b"hello"
-        with pytest.raises(CutError, match=r"nothing came for 0\.2 s") as caught:
+        with pytest.raises(CutError, match=r"nothing came for 1 s") as caught:
             next(source.pieces)
         has_ended.set()
     assert caught.value.how == "silent"
-    assert caught.value.seconds >= 0.2
+    assert caught.value.seconds >= 1
 
 
 def test_a_server_that_does_not_answer_has_an_end() -> None:
