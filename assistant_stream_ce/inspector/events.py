@@ -123,6 +123,7 @@ class Summary(msgspec.Struct, frozen=True, tag="summary", tag_field="event"):
         tokens_per_second: the output tokens of `usage` in the same time.
         longest_gap: without a byte.
         longest_pause: without a chunk, be there heartbeats or not.
+        missing_header: one by which clients know the wire, and which a response does not have.
     """
 
     is_good: bool
@@ -147,6 +148,7 @@ class Summary(msgspec.Struct, frozen=True, tag="summary", tag_field="event"):
     parts: dict[str, PartCount]
     errors: list[str]
     finish_reason: str | None
+    missing_header: str | None
 
 
 Event: TypeAlias = Start | WireFound | ChunkCame | Broken | Refused | End | Summary

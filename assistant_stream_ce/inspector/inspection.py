@@ -52,7 +52,7 @@ class Inspection:
         # Whether a frame was too large, which neither decoder gets past.
         self._is_lost = False
         self._parts = Parts()
-        self.tally = Tally(origin.is_timed)
+        self.tally = Tally(origin)
 
     def begin(self) -> Iterator[Event]:
         """Yield what is known before the first byte."""

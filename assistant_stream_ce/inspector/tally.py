@@ -17,7 +17,8 @@ from assistant_stream_ce.inspector.events import (
     WireFound,
 )
 from assistant_stream_ce.inspector.parts import text_of
-from assistant_stream_ce.inspector.sources import Piece
+from assistant_stream_ce.inspector.sources import Origin, Piece
+from assistant_stream_ce.serialization.wires import WIRES
 
 __all__ = ("Tally",)
 
@@ -28,11 +29,13 @@ class Tally:
     """The numbers of one stream.
 
     Args:
-        is_timed: whether the times mean anything.
+        origin: where it comes from.
     """
 
-    def __init__(self, is_timed: bool) -> None:
-        self.is_timed = is_timed
+    def __init__(self, origin: Origin) -> None:
+        self.is_timed = origin.is_timed
+        self._is_response = origin.status is not None
+        self._missing_header: str | None = None
         self.seconds = 0.0
         self.bytes = 0
         self.deltas = 0
@@ -68,6 +71,9 @@ class Tally:
         match event:
             case WireFound():
                 self.wire = event.wire
+                if self._is_response and event.told_by == "bytes":
+                    headers = WIRES[event.wire].encoder.headers
+                    self._missing_header = next((f"{name}: {value}" for name, value in headers.items()), None)
             case ChunkCame():
                 self._take_chunk(event)
             case Broken():
@@ -116,6 +122,7 @@ class Tally:
             parts=self._parts,
             errors=self._errors,
             finish_reason=self._finish_reason,
+            missing_header=self._missing_header,
         )
 
     def _pass_to(self, seconds: float) -> None:

@@ -219,6 +219,7 @@ def rows(summary: Summary) -> list[tuple[str, str]]:
         ("usage", _usage(summary)),
         ("finish reason", _reason(summary)),
         *(("error", _cut(visible(error))) for error in summary.errors),
+        ("note", _header_note(summary)),
         ("note", _note(summary)),
     ]
     return [(name, value) for name, value in found if value]
@@ -281,6 +282,12 @@ def _reason(summary: Summary) -> str:
     if summary.wire == "data-stream" and summary.end == "complete":
         return "none: this wire has no other end, so the stream may have been cut"
     return ""
+
+
+def _header_note(summary: Summary) -> str:
+    if summary.missing_header is None:
+        return ""
+    return f"the response has no header {summary.missing_header}, by which some clients know this wire from others"
 
 
 def _note(summary: Summary) -> str:

@@ -238,6 +238,19 @@ def test_the_wire_is_told_by_who_knows_it_best() -> None:
     assert only(late, WireFound) == WireFound(2.0, "openai", "bytes")
 
 
+@pytest.mark.parametrize("wire", READABLE)
+def test_a_header_by_which_clients_know_the_wire_is_missed(wire: str) -> None:
+    data = encoded(conversation(4), wire)
+    headers = dict(WIRES[wire].encoder.headers)
+    (missing,) = [f"{name}: {value}" for name, value in headers.items()] or [None]
+    assert only(inspected([(0.0, data)]), Summary).missing_header == missing
+    assert only(inspected([(0.0, data)], headers=headers), Summary).missing_header is None
+    # A file has no headers that could be missing.
+    inspection = Inspection(Origin("file", False))
+    list(inspection.feed(Piece(0.0, data)))
+    assert inspection.summary().missing_header is None
+
+
 def test_what_was_held_back_keeps_its_times() -> None:
     events = inspected([(1.0, b"ab"), (2.0, b"cd"), (3.0, b" e")])
     assert [event.seconds for event in events if isinstance(event, ChunkCame)] == [1.0, 2.0, 3.0]

@@ -120,6 +120,8 @@ def test_a_file_is_shown_without_times() -> None:
         "size           12 bytes, 2 frames, 2 chunks, 2 deltas",
         "message        1 text (2 characters)",
         "finish reason  none: this wire has no other end, so the stream may have been cut",
+        "note           the response has no header x-vercel-ai-data-stream: v1, by which some clients know this wire "
+        "from others",
     ]
 
 
