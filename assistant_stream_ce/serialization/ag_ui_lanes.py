@@ -38,8 +38,9 @@ _SHORT: Mapping[str, _Kind] = {
 
 # These belong to the run, and end what is open in every lane.
 _OF_THE_RUN = frozenset({"RUN_STARTED", "RUN_FINISHED", "RUN_ERROR", "MESSAGES_SNAPSHOT"})
-# These end nothing.
-_BESIDE = frozenset({"RAW", "ACTIVITY_SNAPSHOT", "ACTIVITY_DELTA", "REASONING_ENCRYPTED_VALUE", "SUBAGENT_STARTED"})
+# These end what is open in their own lane; others, and those of an unknown type, end nothing.
+_OF_A_LANE = ("TEXT_MESSAGE_", "TOOL_CALL_", "REASONING_", "STATE_", "STEP_", "CUSTOM", "SUBAGENT_")
+_BESIDE = frozenset({"REASONING_ENCRYPTED_VALUE", "SUBAGENT_STARTED"})
 
 
 class _Lane(NamedTuple):
@@ -71,7 +72,7 @@ class Lanes:
         if event_type in _OF_THE_RUN:
             for owner in list(self._lanes):
                 ends += self._close(owner)
-        elif event_type not in _BESIDE:
+        elif event_type.startswith(_OF_A_LANE) and event_type not in _BESIDE:
             ends = self._close(_owner(event))
         return [*ends, (event_type, event)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder, checked, optional_text, token_count
+from assistant_stream_ce.serialization.schema import convert
 from assistant_stream_ce.serialization.tool_calls import CallRecord
 from assistant_stream_ce.state.operations import is_safe
 
@@ -105,7 +106,7 @@ def chunk_of(kind: type[T], value: JSON) -> T:
     Raises:
         BadFrameError: a field is missing or has a wrong type.
     """
-    return kind(*msgspec.structs.astuple(_convert(value, _on_the_wire(kind))))
+    return kind(*msgspec.structs.astuple(convert(value, _on_the_wire(kind))))
 
 
 def source_of(value: JSON) -> chunks.SourceChunk | chunks.SourceDocumentChunk:
@@ -139,18 +140,11 @@ def _on_the_wire(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
     return msgspec.defstruct(kind.__name__, fields, rename="camel")
 
 
-def _convert(value: JSON, kind: Any) -> Any:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise BadFrameError(str(error)) from None
-
-
 def _operation(value: JSON) -> chunks.Operation:
     if isinstance(value, dict) and isinstance(value.get("path"), list):
         # The clients take numbers for positions in a list too.
         value = {**value, "path": [str(one) if type(one) is int else one for one in value["path"]]}
-    operation: chunks.Operation = _convert(value, chunks.Operation)
+    operation: chunks.Operation = convert(value, chunks.Operation)
     if not is_safe(tuple(operation["path"])):
         raise BadFrameError("its path has a key that the clients refuse")
     if operation["type"] == "append-text" and not isinstance(operation["value"], str):

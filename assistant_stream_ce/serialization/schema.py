@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.decoding import BadFrameError
 
-__all__ = ("INTEGER", "NATURAL", "Fields", "fields", "hold_against")
+__all__ = ("INTEGER", "NATURAL", "Fields", "convert", "fields", "hold_against")
 
 #: A type of JSON objects.
 Fields: TypeAlias = type[msgspec.Struct]
@@ -37,6 +37,26 @@ def fields(required: Mapping[str, Any], /, *, tag: tuple[str, str] | None = None
     return msgspec.defstruct("Fields", given, rename="camel", kw_only=True, tag_field=tag_field, tag=tag_value)
 
 
+def convert(value: JSON, kind: Any) -> Any:
+    """Return a value as an instance of a type.
+
+    Raises:
+        BadFrameError: it does not match; the message says where.
+    """
+    try:
+        try:
+            return msgspec.convert(value, kind)
+        except UnicodeEncodeError:
+            if not isinstance(value, dict):
+                raise
+            # msgspec looks keys up as UTF-8, which has no half of a surrogate pair. No field has such a name.
+            return msgspec.convert({key: item for key, item in value.items() if _is_utf8(key)}, kind)
+    except msgspec.ValidationError as error:
+        raise BadFrameError(str(error)) from None
+    except UnicodeEncodeError:
+        raise BadFrameError("a word in it has half of a surrogate pair") from None
+
+
 def hold_against(value: JSON, kind: Any) -> None:
     """Compare a value with a type.
 
@@ -47,3 +67,18 @@ def hold_against(value: JSON, kind: Any) -> None:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise BadFrameError(str(error)) from None
+    except UnicodeEncodeError:
+        hold_against(_in_utf8(value), kind)
+
+
+def _is_utf8(text: str) -> bool:
+    return text.isascii() or text.encode(errors="replace").decode() == text
+
+
+def _in_utf8(value: JSON) -> JSON:
+    """Return a value with question marks for halves of surrogate pairs, which no name of a field or kind has."""
+    if isinstance(value, dict):
+        return {_in_utf8(key): _in_utf8(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return list(map(_in_utf8, value))
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value

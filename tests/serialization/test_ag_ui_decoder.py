@@ -337,6 +337,11 @@ def test_event_that_only_a_strict_decoder_refuses(event: Any, wanted: AssistantS
         AGUIDecoder(strict=True).feed(stream(RUN, event))
 
 
+def test_an_event_of_an_unknown_type_ends_nothing() -> None:
+    pieces = short("TEXT_MESSAGE", messageId="m", delta="a"), {"type": "NEW"}, short("TEXT_MESSAGE", delta="b")
+    assert decoded(AGUIDecoder(), [run(*pieces)]) == [TextDeltaChunk("a"), TextDeltaChunk("b"), STOPPED]
+
+
 def test_state_starts_where_it_is_told() -> None:
     given = {"l": [1, 2]}
     data = run(delta({"op": "remove", "path": "/l/0"}))

@@ -805,6 +805,40 @@ def test_halves_of_surrogate_pairs_are_kept(make_decoder: type[Decoder]) -> None
     assert make_decoder(strict=True).feed(data) == told(make_decoder, "\ud83d")
 
 
+@pytest.mark.parametrize(
+    ("make_decoder", "data", "wanted"),
+    [
+        (DataStreamDecoder, b'f:{"messageId":"m","\\ud83d":1}\n', StepStartChunk("m")),
+        (AssistantTransportDecoder, b'data: {"type":"step-start","messageId":"","\\ud83d":1}\n\n', StepStartChunk("")),
+        (
+            UIMessageStreamDecoder,
+            b'data: {"type":"file","url":"u","mediaType":"m","providerMetadata":{"\\ud83d":{"\\ud83d":1}}}\n\n',
+            FileChunk("u", "m"),
+        ),
+        (
+            AGUIDecoder,
+            event(RUN_STARTED) + b'data: {"type":"CUSTOM","name":"\\ud83d","value":"\\ud83d","\\ud83d":1}\n\n',
+            DataPartChunk("\ud83d", "\ud83d"),
+        ),
+    ],
+)  # fmt: skip
+def test_keys_with_halves_of_surrogate_pairs(make_decoder: type[Decoder], data: bytes, wanted: Any) -> None:
+    assert make_decoder(strict=True).feed(data) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("make_decoder", "data"),
+    [
+        (DataStreamDecoder, b'aui-state:[{"type":"\\ud83d","path":[],"value":1}]\n'),
+        (UIMessageStreamDecoder, b'data: {"type":"finish","finishReason":"\\ud83d"}\n\n'),
+        (AGUIDecoder, event(RUN_STARTED) + b'data: {"type":"TEXT_MESSAGE_START","messageId":"m","role":"\\ud83d"}\n\n'),
+    ],
+)
+def test_words_with_halves_of_surrogate_pairs(make_decoder: type[Decoder], data: bytes) -> None:
+    with pytest.raises(DecodeError):
+        make_decoder(strict=True).feed(data)
+
+
 def test_values_are_made_safe() -> None:
     data = b'2:[1e400,{"__proto__":1,"constructor":{"prototype":1},"a":1}]\n'
     assert DataStreamDecoder(strict=True).feed(data) == [DataChunk(None), DataChunk({"a": 1})]
