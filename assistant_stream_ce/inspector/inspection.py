@@ -7,7 +7,6 @@ from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import DecodeError
-from assistant_stream_ce.inspector.client_rules import ClientRules, Refusal
 from assistant_stream_ce.inspector.events import (
     Broken,
     ChunkCame,
@@ -20,6 +19,7 @@ from assistant_stream_ce.inspector.events import (
     WireFound,
 )
 from assistant_stream_ce.inspector.parts import Parts
+from assistant_stream_ce.inspector.refusals import ClientRules, Refusal
 from assistant_stream_ce.inspector.sources import Origin, Piece
 from assistant_stream_ce.inspector.tally import Tally
 from assistant_stream_ce.serialization.decoding import Decoder
@@ -89,7 +89,6 @@ class Inspection:
 
     def _found(self, seconds: float, wire: str, told_by: Any) -> Iterator[Event]:
         decoder = WIRES[wire].decoder
-        assert decoder is not None
         self._strict, self._lenient, self._rules = decoder(strict=True), decoder(), ClientRules(wire)
         yield self._noted(WireFound(seconds, wire, told_by))
         held, self._held = self._held, []

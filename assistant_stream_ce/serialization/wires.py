@@ -28,7 +28,7 @@ class Wire(NamedTuple):
 
     name: str
     encoder: type[Encoder]
-    decoder: type[Decoder] | None
+    decoder: type[Decoder]
 
 
 #: Every wire, by its name.

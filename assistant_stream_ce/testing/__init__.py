@@ -1,6 +1,6 @@
 """Helpers for tests of code that uses this library: no server, no model, no network, and any test framework.
 
-Imported on demand; nothing else in the library imports it.
+Imported on demand.
 """
 
 from assistant_stream_ce.testing.collecting import Collected, collect

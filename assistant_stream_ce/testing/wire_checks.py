@@ -15,12 +15,12 @@ from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, UpdateSt
 from assistant_stream_ce.errors import DecodeError, StateError
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.serialization.ag_ui_decoder import AGUIDecoder
+from assistant_stream_ce.serialization.client_rules import RULES, BrokenRuleError, Rules
 from assistant_stream_ce.serialization.decoding import Decoder
 from assistant_stream_ce.serialization.lines import Frame, LineReader
 from assistant_stream_ce.serialization.sse import MEDIA_TYPE, EventReader
 from assistant_stream_ce.serialization.wires import WIRES, Wire
 from assistant_stream_ce.state.operations import apply, lookup, set_value
-from assistant_stream_ce.testing.wire_rules import RULES, BrokenRuleError, Rules
 
 __all__ = ("WireError", "check_wire")
 
@@ -70,7 +70,6 @@ def check_wire(response: Any, wire: str, *, state: object = None) -> list[Assist
     else:
         _check_head(response, found)
         data = _body_of(response)
-    assert found.decoder is not None, "every wire has a decoder"
     start = plain(state, "state")
     # A patch of AG-UI is read on top of the state.
     options = {"state": start} if found.decoder is AGUIDecoder else {}

@@ -18,11 +18,11 @@ import pytest
 
 from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.responses import wsgi
+from assistant_stream_ce.serialization.wires import WIRES
 from tests.conformance.conversations import conversation
 from tests.helpers import require
 from tests.inspector.samples import encoded
 from tests.inspector.servers import SECONDS, answering, response, serving
-from tests.inspector.test_inspection import READABLE
 
 COMMAND = [sys.executable, "-W", "error", "-m", "assistant_stream_ce", "inspect"]
 GOOD = b'g:"hm"\n0:"Hello "\n0:"there"\nd:{"finishReason":"stop"}\n'
@@ -58,7 +58,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-@pytest.mark.parametrize("wire", READABLE)
+@pytest.mark.parametrize("wire", WIRES)
 def test_files_of_every_wire(wire: str, tmp_path: Path) -> None:
     data = encoded(conversation(4), wire)
     (tmp_path / "stream").write_bytes(data)

@@ -15,9 +15,10 @@ from rich.console import Console
 from assistant_stream_ce.inspector.events import Event
 from assistant_stream_ce.inspector.live_view import LiveView
 from assistant_stream_ce.jsonvalue import dumps
+from assistant_stream_ce.serialization.wires import WIRES
 from tests.conformance.conversations import conversation
 from tests.inspector.samples import encoded
-from tests.inspector.test_inspection import READABLE, inspected
+from tests.inspector.test_inspection import inspected
 from tests.inspector.test_words import is_harmless
 
 SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -61,7 +62,7 @@ def test_no_word_and_no_blank_between_words_is_lost(columns: int) -> None:
 
 
 @pytest.mark.parametrize("columns", [20, 59, 120])
-@pytest.mark.parametrize("wire", READABLE)
+@pytest.mark.parametrize("wire", WIRES)
 def test_nothing_of_a_stream_commands_the_terminal(wire: str, columns: int) -> None:
     for seed in range(5):
         data = encoded(conversation(seed), wire)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from assistant_stream_ce.serialization.client_rules import RULES, BrokenRuleError, Rules
 from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
 from assistant_stream_ce.serialization.lines import Frame, LineReader
 from assistant_stream_ce.serialization.sse import MEDIA_TYPE, EventReader
 from assistant_stream_ce.serialization.wires import WIRES
-from assistant_stream_ce.testing.wire_rules import RULES, BrokenRuleError, Rules
 
 __all__ = ("ClientRules", "Refusal")
 
