@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
 # Debian leaves it out of its Python.
 HAS_ENSUREPIP = importlib.util.find_spec("ensurepip") is not None
-CONFORMANCE = ROOT / "tests" / "conformance"
+# Where the tests' JavaScript packages are: clients for Node.js, and front ends for a browser.
+NODE_FOLDERS = (ROOT / "tests" / "conformance", ROOT / "tests" / "frontends")
 
 
 def run(*command: str | Path, folder: Path = ROOT) -> None:
@@ -63,18 +64,16 @@ def set_up(extra: str, environment: Path = ENVIRONMENT, *requirements: Path) -> 
         done.write_text(wanted)
 
 
-def set_up_node() -> None:
-    """Install the real JavaScript clients, where there is a Node.js to run them; their tests skip elsewhere."""
+def set_up_node(folder: Path) -> None:
+    """Install the JavaScript packages of a folder, where there is a Node.js; their tests skip elsewhere."""
     npm = shutil.which("npm")
-    wanted = (CONFORMANCE / "package-lock.json").read_bytes()
-    done = CONFORMANCE / "node_modules" / ".installed"
+    wanted = (folder / "package-lock.json").read_bytes()
+    done = folder / "node_modules" / ".installed"
     if npm is None or (done.exists() and done.read_bytes() == wanted):
         return
-    print("Installing the JavaScript clients ...", flush=True)
-    status = subprocess.run(
-        [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=CONFORMANCE, check=False
-    ).returncode
-    if status == 0:
+    print(f"Installing the JavaScript packages of {folder.relative_to(ROOT)} ...", flush=True)
+    command = [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run(command, cwd=folder, check=False).returncode == 0:
         done.write_bytes(wanted)
     else:
         print("npm could not install them: the tests that need them will skip.", flush=True)
@@ -89,7 +88,8 @@ def demo(*arguments: str) -> None:
 def test(*arguments: str) -> None:
     """Run the tests."""
     set_up("test")
-    set_up_node()
+    for folder in NODE_FOLDERS:
+        set_up_node(folder)
     run(PYTHON, "-m", "pytest", *arguments)
 
 

@@ -13,6 +13,8 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+pytest_plugins = ["tests.browser"]
+
 # The shared background loop lives as long as the process.
 _LASTING_THREADS = {"assistant-stream-loop"}
 

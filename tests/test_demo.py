@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.helpers import require
+from tests.browser import open_page
 from tests.test_examples import require_packages, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Expect, Locator, Page
 
 TABS = ("blocking", "coroutine")
-PATIENCE = 15_000  # milliseconds
-BROWSER_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
@@ -37,40 +25,11 @@ def address() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start one Chromium for all the tests here."""
-    require(find_spec("playwright") is not None, "playwright is not installed")
-    chromium = shutil.which("chromium")
-    require(chromium is not None, "chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def expect(browser: Browser) -> Expect:
-    """Give Playwright's assertions, which wait for what they expect."""
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=PATIENCE)
-    return expect
-
-
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """Open the page; whatever the browser complains about fails the test."""
-    complaints: list[str] = []
-    with browser.new_page() as page:
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-        page.goto(address)
+    """Open the page."""
+    with open_page(browser, address) as page:
         yield page
-    assert complaints == []
 
 
 def open_tab(page: Page, kind: str) -> Locator:

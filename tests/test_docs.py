@@ -12,6 +12,7 @@ How a page is written, and what runs when:
 - A `console` block posts with `$ curl` to the page's newest app, and shows exactly what that answers; or it runs the
   library's own command, and shows what that prints, with `...` for lines that are left out.
 - The commands of a `bash` block are run: servers are started and posted to.
+- `tsx` is included from the pages that `tests/frontends` runs in a browser.
 - There are no other blocks, but for settings of proxies (`nginx`, `apache`) in reST, which nothing runs.
 """
 
@@ -99,6 +100,7 @@ class Block:
 MARKDOWN_BLOCK = re.compile(
     r"^(?:```(?P<language>.*)\n(?P<code>(?:.*\n)*?)```|<!-- (?P<hidden>check)\n(?P<hidden_code>(?:.*\n)*?)-->)$", re.M
 )
+INCLUDED_PAGE = re.compile(r"^\.\. literalinclude:: \.\./tests/frontends/pages/.*\n   :language: (tsx)$", re.M)
 REST_BLOCK = re.compile(
     r"^(?P<indent> *)\.\. (?:code-block:: (?P<language>.*)|(?P<hidden>check))\n"
     r"(?P<code>(?:[ ]*\n|(?P=indent) +\S.*\n)*)",
@@ -669,8 +671,10 @@ def require_packages_of_api() -> None:
 def test_the_built_page_shows_the_same_blocks(page: str, site: Path) -> None:
     built = (site / Path(page).with_suffix(".html").name).read_text(encoding="utf-8")
     shown = Counter(re.findall(r'<div class="highlight-(\w+) notranslate">', built))
-    assert shown == Counter(block.language for block in blocks_of(page) if block.language != "check")
-    assert set(shown) <= {"python", "text", "console", "bash", "nginx", "apache"}
+    written = Counter(block.language for block in blocks_of(page) if block.language != "check")
+    included = Counter(INCLUDED_PAGE.findall((ROOT / page).read_text(encoding="utf-8")))
+    assert shown == written + included
+    assert set(written) <= {"python", "text", "console", "bash", "nginx", "apache"}
 
 
 PUBLIC_MODULES = [

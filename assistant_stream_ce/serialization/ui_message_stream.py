@@ -3,6 +3,11 @@
 The AI SDK checks each frame against a closed set of schemas and stops at what it does not know, so only frames
 are written that version 5 knows, and the fields that only assistant-ui reads are extra ones. assistant-ui shows
 a tool call when its whole input is told, takes its first result only, and leaves out documents.
+
+A page may have `useChat` ask again by itself when every call in a message's last step has its result
+(`sendAutomaticallyWhen`), for calls that the page answers itself. It would never stop asking if what is said after the
+results, in the next answer or in this one, were in their step. So where the callback begins no step, one is begun
+before the first part and before the first one after results.
 """
 
 from __future__ import annotations
@@ -29,6 +34,8 @@ __all__ = ("BAD_ARGUMENTS", "PROVIDER", "UIMessageStreamEncoder", "UIMessageStre
 
 # All that version 6 and 7 know: "unknown", of version 5, would end their stream.
 _FINISH_REASONS = frozenset({"stop", "length", "content-filter", "tool-calls", "error", "other"})
+
+_START_STEP = sse.event(b'{"type":"start-step"}')
 
 #: What a client is told of a call whose arguments nobody could read.
 BAD_ARGUMENTS = "The arguments of this call are not valid JSON."
@@ -84,6 +91,9 @@ class UIMessageStreamEncoder(ToolCallEncoder):
         self._open_kind: tuple[str, str | None] | None = None
         self._delta_head = b""
         self._text_end = b""
+        # Whether the last step is of an earlier answer or has results, and whether the callback began it and goes on.
+        self._needs_step = True
+        self._is_in_step = False
         self._inputs: dict[str, _Input] = {}
         # The data parts that a later one may take the place of.
         self._data_ids: set[tuple[str, str]] = set()
@@ -151,7 +161,7 @@ class UIMessageStreamEncoder(ToolCallEncoder):
         return start + self._delta_head + dumps_text(text) + b"}\n\n"
 
     def _start_text(self, kind: str, parent_id: str | None) -> bytes:
-        end = self._end_text()
+        end = self._before_part()
         self._parts += 1
         self._open_kind = (kind, parent_id)
         frame = b'data: {"type":"%b-%%b","id":"%d"' % (kind.encode(), self._parts)
@@ -165,6 +175,14 @@ class UIMessageStreamEncoder(ToolCallEncoder):
         self._open_kind = None
         return self._text_end
 
+    def _before_part(self) -> bytes:
+        """End the open text, and begin the step that the callback did not begin."""
+        # The client would not find a call whose input is not told yet.
+        if self._is_in_step or self._inputs or not self._needs_step:
+            return self._end_text()
+        self._needs_step = False
+        return self._end_text() + _START_STEP
+
     def _end_parts(self) -> bytes:
         """End the open text, and tell the input of every call."""
         return self._end_text() + self._close_all() + b"".join(map(self._give_up, list(self._inputs)))
@@ -172,13 +190,13 @@ class UIMessageStreamEncoder(ToolCallEncoder):
     # --- Tool calls ---
 
     def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+        before = self._before_part()
         self._inputs[record.call_id] = _Input(name)
-        start = _event({"type": "tool-input-start", "toolCallId": record.call_id, "toolName": name})
-        return self._end_text() + start
+        return before + _event({"type": "tool-input-start", "toolCallId": record.call_id, "toolName": name})
 
     def _write_call(self, record: CallRecord, chunk: chunks.ToolCallChunk) -> bytes:
         call = {"toolCallId": record.call_id, "toolName": chunk.tool_name, "input": chunk.args}
-        return self._end_text() + _event({"type": "tool-input-available", **call})
+        return self._before_part() + _event({"type": "tool-input-available", **call})
 
     def _write_args(self, record: CallRecord, text: str) -> bytes:
         self._inputs[record.call_id].pieces.append(text)
@@ -194,7 +212,10 @@ class UIMessageStreamEncoder(ToolCallEncoder):
 
     def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
-        record.has_result = True
+        if not self._is_in_step:
+            # What follows is of another step.
+            frames += self._end_text()
+        record.has_result = self._needs_step = True
         frames += self._close(record)
         address = {"toolCallId": chunk.tool_call_id}
         if not chunk.is_error:
@@ -208,7 +229,7 @@ class UIMessageStreamEncoder(ToolCallEncoder):
 
     def _give_up(self, call_id: str) -> bytes:
         """Tell that a call's input is not JSON: there was no result in time."""
-        self._calls[call_id].has_result = True
+        self._calls[call_id].has_result = self._needs_step = True
         return self._tell_text("tool-input-error", call_id, errorText=BAD_ARGUMENTS)
 
     def _tell_text(self, kind: str, call_id: str, **fields: JSON) -> bytes:
@@ -228,7 +249,7 @@ class UIMessageStreamEncoder(ToolCallEncoder):
 
     def _source(self, chunk: chunks.SourceChunk) -> bytes:
         source = {"type": "source-url", "sourceId": chunk.id, "url": chunk.url, "title": chunk.title}
-        return self._end_text() + _event(assistant_ui.known(source))
+        return self._before_part() + _event(assistant_ui.known(source))
 
     def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
         source = {
@@ -238,7 +259,7 @@ class UIMessageStreamEncoder(ToolCallEncoder):
             "title": chunk.title,
             "filename": chunk.filename,
         }
-        return self._end_text() + _event(assistant_ui.known(source))
+        return self._before_part() + _event(assistant_ui.known(source))
 
     def _file(self, chunk: chunks.FileChunk) -> bytes:
         # No client keeps the name yet, but their types of a file part have it.
@@ -248,12 +269,12 @@ class UIMessageStreamEncoder(ToolCallEncoder):
             "mediaType": chunk.mime_type,
             "filename": chunk.filename,
         }
-        return self._end_text() + _event(assistant_ui.known(file))
+        return self._before_part() + _event(assistant_ui.known(file))
 
     def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
         known = assistant_ui.known({"id": chunk.id, "transient": chunk.transient or None})
         part = _event({"type": f"data-{chunk.name}", **known, "data": chunk.data})
-        return part if chunk.transient or self._is_update(chunk) else self._end_text() + part
+        return part if chunk.transient or self._is_update(chunk) else self._before_part() + part
 
     def _is_update(self, chunk: chunks.DataPartChunk) -> bool:
         """Return whether a part takes the place of an earlier one; then it breaks no text."""
@@ -280,6 +301,7 @@ class UIMessageStreamEncoder(ToolCallEncoder):
     def _step_start(self, chunk: chunks.StepStartChunk) -> bytes:
         # Only assistant-ui reads the id.
         start = _event({"type": "start-step", "messageId": chunk.message_id})
+        self._needs_step, self._is_in_step = False, True
         if self._inputs:
             self._waiting_steps += start
             return b""
@@ -287,6 +309,7 @@ class UIMessageStreamEncoder(ToolCallEncoder):
 
     def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
         self._ending.add_step(chunk)
+        self._is_in_step = False
         # Only assistant-ui reads the fields.
         return self._end_parts() + _event({"type": "finish-step", **assistant_ui.step_finish(chunk)})
 

@@ -271,15 +271,54 @@ def assistant_ui_message_of_ui_stream(conversation: Conversation) -> dict[str, A
     return message.finish()
 
 
+class _OwnSteps:
+    """Where a UI message stream begins a step by itself: at the first part, and at the first after results."""
+
+    def __init__(self) -> None:
+        self.is_due = True
+        self.is_in_step = False
+
+    def take(self, act: Act) -> None:
+        match act.what:
+            case "add_step_start":
+                self.is_due, self.is_in_step = False, True
+            case "add_step_finish":
+                self.is_in_step = False
+
+    def begins(self, inputs: dict[str, str]) -> bool:
+        """Return whether one begins here; not while a call's input has to be told."""
+        begins = self.is_due and not self.is_in_step and not inputs
+        self.is_due = self.is_due and not begins
+        return begins
+
+
 class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
     def __init__(self, conversation: Conversation) -> None:
         super().__init__(conversation, "ui-message-stream")
         # The start of the message is a step too.
         self.steps.append({"state": "started", "messageId": ANY_ID})
+        self.own_steps = _OwnSteps()
+        self.open_text: tuple[str, str | None] | None = None
+        self.data_ids: set[tuple[str, str | None]] = set()
         # The calls whose input was not told yet, and their text.
         self.inputs: dict[str, str] = {}
 
+    def begin_step(self, open_text: tuple[str, str | None] | None = None) -> None:
+        self.open_text = open_text
+        if self.own_steps.begins(self.inputs):
+            self.steps.append({"state": "started", "messageId": ANY_ID})
+
+    def grow(self, kind: str, parent_id: str | None, text: str) -> None:
+        if text and self.open_text != (kind, parent_id):
+            self.begin_step((kind, parent_id))
+        super().grow(kind, parent_id, text)
+
+    def add(self, part: dict[str, Any], act: Act) -> None:
+        self.begin_step()
+        super().add(part, act)
+
     def take(self, act: Act) -> None:
+        self.own_steps.take(act)
         match act.what:
             case "add_annotations":
                 self.data.append({"name": "annotations", "data": made_safe(act.values["annotations"])})
@@ -289,18 +328,30 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
                 return
             case "add_data_part":
                 if not act.values["transient"]:
-                    self.data.append({"name": act.values["name"], "data": made_safe(act.values["data"])})
+                    self.add_data_part(act.values["name"], act.values["data"], act.values["id"])
                 return
             case "add_source_document":
                 # Its reader leaves it out.
+                self.begin_step()
                 return
+            case "add_reasoning_signature":
+                if self.open_text is None or self.open_text[0] == "text":
+                    self.begin_step()
+                self.open_text = None
             case "add_error" | "raise":
                 self.complete_all()
             case "add_file":
                 act = Act(act.what, {**act.values, "data": file_url(**act.values)})
         super().take(act)
 
+    def add_data_part(self, name: str, data: Any, part_id: str | None) -> None:
+        if part_id is None or (name, part_id) not in self.data_ids:
+            self.begin_step()
+        self.data_ids.add((name, part_id))
+        self.data.append({"name": name, "data": made_safe(data)})
+
     def start_reasoning(self, summary: str | None, parent_id: str | None) -> None:
+        self.open_text = None
         self.grow("reasoning", None, summary_text(summary))
 
     def call(self, call_id: str, name: str, args: dict[str, Any], parent_id: str | None) -> None:
@@ -311,6 +362,7 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
     def begin(self, call_id: str, name: str, parent_id: str | None) -> dict[str, Any]:
         growing = self.growing
         call = super().begin(call_id, name, None)
+        self.begin_step()
         # Not shown, so that it breaks no text yet.
         self.growing = growing
         self.parts.pop()
@@ -331,8 +383,10 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
             return
 
     def complete_all(self) -> None:
+        self.open_text = None
         super().complete_all()
         for call_id in list(self.inputs):
+            self.own_steps.is_due = True
             self.tell_text(self.calls[call_id], "The arguments of this call are not valid JSON.")
 
     def tell(self, call: dict[str, Any], value: Any) -> None:
@@ -354,6 +408,9 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
         self, tool_call_id: str, result: Any, artifact: Any = None, is_error: bool = False, model_content: Any = None
     ) -> None:
         call = self.calls.get(tool_call_id) or self.begin(tool_call_id, "unknown", None)
+        self.own_steps.is_due = True
+        if not self.own_steps.is_in_step:
+            self.open_text = None
         self.complete(call)
         result = error_text(result) if is_error else result
         if tool_call_id in self.inputs:
@@ -437,10 +494,12 @@ class _AISDKMessage:
         # The calls whose input was not told yet, and their text; the steps that wait for them.
         self.inputs: dict[str, str] = {}
         self.waiting_steps = 0
+        self.own_steps = _OwnSteps()
         self.steps_usage = [0, 0]
         self.usage = [0, 0]
 
     def take(self, act: Act) -> None:
+        self.own_steps.take(act)
         values = act.values
         match act.what:
             case "append_text" | "append_refusal":
@@ -504,7 +563,7 @@ class _AISDKMessage:
         if self.growing != (kind, parent_id):
             part = {"type": kind, "text": "", "state": "done"}
             self.texts = part if kind == "text" else {**part, "id": ANY_ID}
-            self.parts.append(self.texts)
+            self.add(self.texts)
             self.growing = (kind, parent_id)
         self.texts["text"] += text
 
@@ -512,7 +571,7 @@ class _AISDKMessage:
         """Sign the reasoning that is open, which ends it; a part without text where none is."""
         if self.growing is None or self.growing[0] == "text":
             self.texts = {"type": "reasoning", "text": "", "state": "done", "id": ANY_ID}
-            self.parts.append(self.texts)
+            self.add(self.texts)
         self.texts["providerMetadata"] = {"assistant-stream": {"signature": signature}}
         self.growing = None
 
@@ -530,6 +589,8 @@ class _AISDKMessage:
 
     def add(self, part: dict[str, Any]) -> None:
         self.growing = None
+        if self.own_steps.begins(self.inputs):
+            self.parts.append({"type": "step-start"})
         self.parts.append(part)
 
     def start_steps(self) -> None:
@@ -570,6 +631,7 @@ class _AISDKMessage:
         for call_id in list(self.inputs):
             self.complete(call_id)
         for call_id in list(self.inputs):
+            self.own_steps.is_due = True
             self.fail(call_id, "The arguments of this call are not valid JSON.")
 
     def answer(
@@ -577,6 +639,9 @@ class _AISDKMessage:
     ) -> None:
         if tool_call_id not in self.calls:
             self.begin(tool_call_id, "unknown")
+        self.own_steps.is_due = True
+        if not self.own_steps.is_in_step:
+            self.growing = None
         self.complete(tool_call_id)
         call = self.calls[tool_call_id]
         if is_error:

@@ -183,7 +183,7 @@ def test_halves_of_a_character_join_in_ai_sdk_s_texts(protocol: str, fragment: i
     require_clients()
     result = decode(protocol, encode(UIMessageStreamEncoder(), HALVES), fragment=fragment)
     assert result["status"] == 0
-    text, reasoning, call = result["message"]["parts"]
+    _, text, reasoning, call = result["message"]["parts"]
     assert text["text"] == "a\U0001f600b"
     assert reasoning["text"] == "\U0001f600"
     assert call["input"] == {"a": "\U0001f600"}
@@ -208,6 +208,7 @@ def test_every_field_of_the_ui_message_stream_passes_the_client_s_check(protocol
         usage = {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7}
         assert message["metadata"] == {"model": "small", "usage": usage}
         assert message["parts"] == [
+            {"type": "step-start"},
             {"type": "data-progress", "id": "p", "data": 2},
             {"type": "data-state", "id": "state", "data": {"count": 2}},
         ]

@@ -329,6 +329,9 @@ class _UIMessageStream:
         self.is_after_reasoning = False
         self.waiting_steps: list[StepStartChunk] = []
         self.data_ids: set[tuple[str, str]] = set()
+        # Whether the next part begins a step, and whether the callback's own goes on.
+        self.needs_step = True
+        self.is_in_step = False
 
     def read(self, sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChunk]:
         for chunk in sent:
@@ -360,7 +363,7 @@ class _UIMessageStream:
                 self.open_kind = None
                 yield chunk
             case ToolCallChunk(tool_call_id=call_id) if call_id not in self.calls:
-                self.end_text()
+                yield from self.before_part()
                 self.calls[call_id] = _UICall(is_open=False, is_told=True)
                 yield ToolCallChunk(call_id, chunk.tool_name, chunk.args)
             case ToolCallChunk():
@@ -377,29 +380,32 @@ class _UIMessageStream:
                 yield from self.begin(chunk.tool_call_id, "unknown")
                 yield from self.result(chunk)
             case SourceChunk(id=source_id, url=url, title=title):
-                self.end_text()
+                yield from self.before_part()
                 yield SourceChunk(source_id, url, title=title)
             case SourceDocumentChunk(source_id, media_type, title, filename):
-                self.end_text()
+                yield from self.before_part()
                 yield SourceDocumentChunk(source_id, media_type, title, filename)
             case FileChunk(data=data, mime_type=mime_type, filename=filename):
-                self.end_text()
+                yield from self.before_part()
                 yield FileChunk(data, mime_type, filename=filename)
             case DataPartChunk(name, data, part_id, is_transient):
                 if not is_transient and (name, part_id) not in self.data_ids:
                     self.open_kind = None
                     if part_id is not None:
                         self.data_ids.add((name, part_id))
+                    yield from self.begin_step()
                 yield DataPartChunk(name, data, part_id, is_transient)
             case UpdateStateChunk(operations=operations):
                 for operation in operations:
                     self.state = _applied(self.state, operation)
                 yield UpdateStateChunk([{"type": "set", "path": [], "value": copy.deepcopy(self.state)}])
             case StepStartChunk():
+                self.needs_step, self.is_in_step = False, True
                 self.waiting_steps.append(chunk)
                 yield from self.steps()
             case StepFinishChunk():
                 self.ending.add_step(chunk)
+                self.is_in_step = False
                 yield from self.end_parts()
                 self.end_text()
                 yield chunk
@@ -416,6 +422,8 @@ class _UIMessageStream:
 
     def start(self, kind: str, parent_id: str | None) -> Iterator[AssistantStreamChunk]:
         is_new = self.open_kind != (kind, parent_id)
+        if is_new:
+            yield from self.begin_step()
         if is_new and kind == "reasoning" and self.is_after_reasoning:
             yield ReasoningPartChunk()
         self.open_kind, self.is_after_reasoning = (kind, parent_id), kind == "reasoning"
@@ -423,9 +431,19 @@ class _UIMessageStream:
     def end_text(self) -> None:
         self.open_kind, self.is_after_reasoning = None, False
 
+    def before_part(self) -> Iterator[AssistantStreamChunk]:
+        self.end_text()
+        yield from self.begin_step()
+
+    def begin_step(self) -> Iterator[AssistantStreamChunk]:
+        if self.needs_step and not self.is_in_step and all(call.is_told for call in self.calls.values()):
+            self.needs_step = False
+            self.is_after_reasoning = False
+            yield StepStartChunk("")
+
     def begin(self, call_id: str, name: str) -> Iterator[AssistantStreamChunk]:
         if call_id not in self.calls:
-            self.end_text()
+            yield from self.before_part()
             self.calls[call_id] = _UICall()
             yield ToolCallBeginChunk(call_id, name)
 
@@ -453,6 +471,9 @@ class _UIMessageStream:
     def result(self, chunk: ToolResultChunk) -> Iterator[AssistantStreamChunk]:
         call_id, result = chunk.tool_call_id, chunk.result
         call = self.calls[call_id]
+        if not self.is_in_step:
+            self.open_kind = None
+        self.needs_step = True
         yield from self.close(call_id)
         if chunk.is_error and not isinstance(result, str):
             result = dumps(result).decode()

@@ -50,6 +50,8 @@ def frame(kind: str, **fields: Any) -> bytes:
 
 
 START = frame("start")
+#: What begins a step where the callback begins none.
+OWN_STEP = frame("start-step")
 TOOL_START = frame("tool-input-start", toolCallId="t1", toolName="search")
 
 
@@ -80,8 +82,8 @@ def text(number: int, *deltas: str, kind: str = "text") -> bytes:
 
 
 def encode(*chunks: AssistantStreamChunk, **options: Any) -> bytes:
-    """Return what comes between the start and the end."""
-    data = whole(*chunks, **options)
+    """Return what comes between the start and the end, without the steps that the callback did not begin."""
+    data = whole(*chunks, **options).replace(OWN_STEP, b"")
     end = data.index(b'data: {"type":"finish"')
     return data[:end].removeprefix(START)
 
@@ -132,7 +134,7 @@ def test_finish_reason_is_one_that_every_version_knows(given: str, said: str) ->
 
 def test_finish_stands_last_whatever_follows() -> None:
     said = whole(MessageFinishChunk("stop"), TextDeltaChunk("a"), MessageFinishChunk("length"))
-    assert said == START + text(1, "a") + frame("finish", finishReason="length") + DONE
+    assert said == START + OWN_STEP + text(1, "a") + frame("finish", finishReason="length") + DONE
 
 
 def test_unanswered_call_is_the_finish_reason() -> None:
@@ -414,8 +416,60 @@ def test_step_waits_until_the_input_of_every_call_is_told() -> None:
     assert said == begins + told({}) + first + step + text(2, "b")
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        TextDeltaChunk("a"),
+        ReasoningDeltaChunk("a"),
+        BEGIN,
+        ToolCallChunk("t1", "search", {}),
+        SourceChunk("s", "u"),
+        SourceDocumentChunk("s", "m", "T"),
+        FileChunk("m:", "m"),
+        DataPartChunk("x", 1),
+    ],
+)
+def test_first_part_begins_a_step_and_what_stands_beside_it_does_not(part: AssistantStreamChunk) -> None:
+    beside = [DataChunk(1), UpdateStateChunk([{"type": "set", "path": [], "value": 1}])]
+    assert OWN_STEP not in whole(*beside)
+    encoder = UIMessageStreamEncoder()
+    for chunk in beside:
+        encoder.encode(chunk)
+    assert encoder.encode(part).startswith(OWN_STEP)
+    assert OWN_STEP not in encoder.encode(FileChunk("m:", "m")) + encoder.finish()
+
+
+def test_what_follows_results_is_another_step() -> None:
+    other = [ToolCallBeginChunk("t2", "search"), ToolCallDeltaChunk("t2", "", is_final=True)]
+    said = whole(TextDeltaChunk("a"), BEGIN, CLOSE, *other, ToolResultChunk("t1", 1), TextDeltaChunk("b"))
+    _, first, second = said.split(OWN_STEP)
+    assert first.startswith(text(1, "a") + TOOL_START)
+    assert second.startswith(text(2, "b"))
+
+
+def test_result_ends_the_text_before_it_as_that_is_of_another_step() -> None:
+    said = whole(BEGIN, CLOSE, TextDeltaChunk("a"), ToolResultChunk("t1", 1), TextDeltaChunk("b"))
+    result = frame("tool-output-available", toolCallId="t1", output=1)
+    assert text(1, "a") + result + OWN_STEP + text(2, "b") in said
+
+
+def test_call_whose_input_is_not_told_holds_the_step_back() -> None:
+    other = [ToolCallBeginChunk("t2", "search"), ToolCallDeltaChunk("t2", "", is_final=True)]
+    said = whole(BEGIN, CLOSE, other[0], ToolResultChunk("t1", 1), TextDeltaChunk("a"), other[1], FileChunk("n:", "n"))
+    _, first, second = said.split(OWN_STEP)
+    assert text(1, "a") not in first  # ended where the file begins
+    assert second.startswith(frame("file", url="n:", mediaType="n"))
+
+
+def test_step_of_the_callback_is_left_as_it_is() -> None:
+    call = [BEGIN, CLOSE, ToolResultChunk("t1", 1)]
+    assert OWN_STEP not in whole(StepStartChunk("m"), *call, TextDeltaChunk("a"), StepFinishChunk("stop"))
+    assert OWN_STEP not in whole(StepStartChunk("m"), StepFinishChunk("stop"), TextDeltaChunk("a"))
+    assert whole(StepStartChunk("m"), *call, StepFinishChunk("stop"), TextDeltaChunk("a")).count(OWN_STEP) == 1
+
+
 def test_error_ends_the_parts_first() -> None:
     said = whole(BEGIN, args('{"a'), TextDeltaChunk("a"), ErrorChunk("boom"))
     assert whole(ErrorChunk("boom", "quota", "info")) == whole(ErrorChunk("boom"))
     error = frame("error", errorText="boom") + frame("finish", finishReason="error") + DONE
-    assert said == START + TOOL_START + arguments('{"a') + text(1, "a") + refused('{"a') + error
+    assert said == START + OWN_STEP + TOOL_START + arguments('{"a') + text(1, "a") + refused('{"a') + error
