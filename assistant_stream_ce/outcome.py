@@ -70,9 +70,10 @@ class Outcome:
     def finish(self, reason: RunReason, error: BaseException | None = None) -> Coroutine[Any, Any, None] | None:
         """Call `on_finish`; return what is left to await of it."""
         self._link.state.end()
-        self.reason = reason
         if self._recording is not None:
             self._recording.end(is_cancelled=reason in ("cancelled", "abandoned"))
+        # After that: whoever waits for a reason finds a message that has ended.
+        self.reason = reason
         try:
             return self._hooks.finish(RunResult.of(reason, error, self._recording))
         except BaseException as raised:

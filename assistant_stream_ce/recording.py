@@ -71,12 +71,12 @@ class Recording:
     def message(self) -> AssistantMessage:
         """Return the message so far."""
         with self._lock:
+            # Before what was said is folded: a run that ends meanwhile would else be told as whole without its last
+            # words. And in this order: a channel ends before its callback only where the reader has left.
+            has_ended, is_cancelled = self._channel.has_ended, self._is_cancelled
             accumulator = self._fold()
-            if self._is_cancelled is not None:
-                accumulator.finish(is_cancelled=self._is_cancelled)
-            elif self._channel.has_ended:
-                # The reader has left, and the callback has not ended yet.
-                accumulator.finish(is_cancelled=True)
+            if is_cancelled is not None or has_ended:
+                accumulator.finish(is_cancelled=is_cancelled is not False)
             message = accumulator.message
         return msgspec.structs.replace(message, state=self._document.copy())
 

@@ -1,0 +1,50 @@
+"""The message of a run in the very moment in which the run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from assistant_stream_ce import AssistantMessage, RunController, create_run
+from assistant_stream_ce.accumulator import MessageAccumulator
+from assistant_stream_ce.message import MessageStatus, TextPart
+from assistant_stream_ce.recording import Recording
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_run_that_ends_while_it_is_told_is_not_told_as_whole(
+    monkeypatch: pytest.MonkeyPatch, *, is_before: bool
+) -> None:
+    fold: Callable[[Recording], MessageAccumulator] = Recording._fold
+
+    def say(controller: RunController) -> None:
+        controller.append_text("a")
+
+    stream = create_run(say)
+
+    def fold_at_the_end(recording: Recording) -> MessageAccumulator:
+        """Fold, and let the run go from its start to its end before or after that."""
+        monkeypatch.setattr(Recording, "_fold", fold)
+        accumulator = None if is_before else recording._fold()
+        list(stream)
+        return accumulator or recording._fold()
+
+    monkeypatch.setattr(Recording, "_fold", fold_at_the_end)
+    running = MessageStatus("running")
+    seen = AssistantMessage([TextPart("a", status="running")] if is_before else [], running)
+    assert stream.message == seen
+    assert stream.message == AssistantMessage([TextPart("a")])
+
+
+def test_a_run_with_a_reason_has_a_message_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    end, reasons = Recording.end, []
+    stream = create_run(lambda controller: None)
+
+    def note_reason(recording: Recording, *, is_cancelled: bool) -> None:
+        reasons.append(stream.reason)
+        end(recording, is_cancelled=is_cancelled)
+
+    monkeypatch.setattr(Recording, "end", note_reason)
+    assert list(stream) == []
+    assert (reasons, stream.reason) == ([None], "completed")
