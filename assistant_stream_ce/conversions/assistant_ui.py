@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from assistant_stream_ce.conversions.reading import Fields, fields, items, read, step_starts, total_tokens
+from assistant_stream_ce.chunks import Severity
+from assistant_stream_ce.conversions.reading import (
+    Fields,
+    fields,
+    items,
+    read,
+    result_text,
+    step_starts,
+    tokens_from,
+    total_tokens,
+)
 from assistant_stream_ce.jsonvalue import JSON, dumps
 from assistant_stream_ce.message import (
     AssistantMessage,
@@ -213,13 +223,16 @@ def _part_from(part: Fields) -> Fields | None:
 
 def _tool_call_from(part: Fields) -> Fields:
     args = {} if part.get("args") is None else part["args"]
-    text = part.get("argsText")
+    text = part.get("argsText") or ""
+    if not text and (args or part.get("state") != "partial-call"):
+        # Whole arguments that are an empty text would be no JSON to the next model.
+        text = dumps(args).decode()
     return {
         "id": part.get("toolCallId"),
         "name": part.get("toolName"),
-        "args_text": dumps(args).decode() if text is None else text,
+        "args_text": text,
         "args": args,
-        "state": _STATES_BACK.get(part.get("state", ""), "answered" if "result" in part else "complete"),
+        "state": _STATES_BACK.get(str(part.get("state")), "answered" if "result" in part else "complete"),
         "result": part.get("result"),
         "artifact": part.get("artifact"),
         "is_error": part.get("isError"),
@@ -228,29 +241,29 @@ def _tool_call_from(part: Fields) -> Fields:
 
 
 def _error_from(error: JSON) -> Fields | None:
-    if error is None or isinstance(error, str):
-        return None if error is None else {"message": error}
-    values = fields(error, "status.error")
-    code = values.get("code")
+    if error is None:
+        return None
+    values = error if isinstance(error, dict) else {"message": error}
+    message, code, severity = values.get("message"), values.get("code"), values.get("severity")
     return known(
         {
-            "message": values.get("message"),
-            "code": None if code == "unknown" else code,
-            "severity": values.get("severity"),
+            # Applications put there whatever they caught.
+            "message": result_text(error if message is None else message),
+            "code": code if isinstance(code, str) and code != "unknown" else None,
+            "severity": severity if severity in get_args(Severity) else None,
         }
     )
 
 
 def _step_from(step: Fields) -> Fields:
-    usage = fields(step.get("usage") or {}, "usage")
     return {
         "message_id": step.get("messageId"),
         "finish_reason": step.get("finishReason"),
-        "usage": {"input_tokens": usage.get("inputTokens", 0), "output_tokens": usage.get("outputTokens", 0)},
+        "usage": tokens_from(step.get("usage")),
         "is_continued": step.get("isContinued") is True,
     }
 
 
 def _sum_of(usages: list[Any]) -> Fields:
     names = ("input_tokens", "output_tokens")
-    return {name: sum(usage[name] for usage in usages if isinstance(usage[name], int)) for name in names}
+    return {name: sum(usage[name] for usage in usages) for name in names}

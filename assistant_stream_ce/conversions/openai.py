@@ -83,7 +83,7 @@ def _text_of(item: JSON) -> str | None:
 def from_openai_messages(messages: object) -> AssistantMessage:
     """Return the message that a list of OpenAI's tells: those of the assistant and of tools, in order.
 
-    Several of the assistant become steps. Reasoning in `reasoning_content` is kept.
+    Several of the assistant become steps. Reasoning in `reasoning_content`, or in `reasoning`, is kept.
 
     Raises:
         TypeError: they are not JSON.
@@ -92,13 +92,17 @@ def from_openai_messages(messages: object) -> AssistantMessage:
     given = items(plain(messages, "messages"), "messages")
     parts: list[Fields] = []
     steps: list[Fields] = []
+    # The newest call of each id.
+    calls: dict[JSON, Fields] = {}
     for message in given:
         match message.get("role"):
             case "assistant":
                 steps.append({"message_id": "", "first_part": len(parts)})
-                parts += _parts_from(message)
+                said = _parts_from(message)
+                parts += said
+                calls |= {part["id"]: part for part in said if isinstance(part.get("id"), str)}
             case "tool":
-                _answer(parts, message)
+                _answer(calls, message)
             case role:
                 raise ValueError(f"messages of the assistant and of tools are wanted, not one with the role {role!r}")
     waits = any(part["type"] == "tool-call" and part["state"] == "complete" for part in parts)
@@ -110,7 +114,7 @@ def _parts_from(message: Fields) -> list[Fields]:
     content = message.get("content")
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
-    texts = [{"type": "reasoning", "text": message.get("reasoning_content")}]
+    texts = [{"type": "reasoning", "text": message.get("reasoning_content") or message.get("reasoning")}]
     for item in items(content, "content"):
         kind = item.get("type")
         if kind in ("text", "refusal"):
@@ -128,11 +132,10 @@ def _call_from(call: Fields) -> Fields:
     return {"type": "tool-call", "state": "complete", **known(values)}
 
 
-def _answer(parts: list[Fields], message: Fields) -> None:
-    """Give the newest call of an id its result."""
-    call_id = message.get("tool_call_id")
-    for part in reversed(parts):
-        if part["type"] == "tool-call" and part.get("id") == call_id:
-            part |= {"state": "answered", "result": message.get("content")}
-            return
-    raise ValueError(f"a message of role tool answers the call {call_id!r}, which no message before it has made")
+def _answer(calls: dict[JSON, Fields], message: Fields) -> None:
+    """Give a call its result: the text of its parts where it has parts."""
+    call_id, content = message.get("tool_call_id"), message.get("content")
+    if not isinstance(call_id, str) or call_id not in calls:
+        raise ValueError(f"a message of role tool answers the call {call_id!r}, which no message before it has made")
+    texts = [_text_of(item) for item in content] if isinstance(content, list) else [None]
+    calls[call_id] |= {"state": "answered", "result": content if None in texts else "".join(filter(None, texts))}

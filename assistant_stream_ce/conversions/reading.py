@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TypeAlias
 
 from assistant_stream_ce.jsonvalue import JSON, dumps, plain
 from assistant_stream_ce.message import AssistantMessage, Usage
+from assistant_stream_ce.serialization.decoding import token_count
 
-__all__ = ("Fields", "fields", "items", "read", "result_text", "step_starts", "total_tokens")
+__all__ = ("Fields", "fields", "items", "read", "result_text", "step_starts", "tokens_from", "total_tokens")
 
 Fields: TypeAlias = dict[str, JSON]
 
@@ -34,9 +36,9 @@ def items(value: object, name: str) -> list[Fields]:
     return [fields(item, f"an item of {name}") for item in value or ()]
 
 
-def step_starts(message: AssistantMessage) -> list[int]:
-    """Return the numbers of the parts with which steps begin: of the steps whose beginning was told."""
-    return [step.first_part for step in message.steps if step.message_id is not None]
+def step_starts(message: AssistantMessage) -> Counter[int]:
+    """Return how many steps begin with which parts, by their numbers: of the steps whose beginning was told."""
+    return Counter(step.first_part for step in message.steps if step.message_id is not None)
 
 
 def result_text(result: JSON) -> str:
@@ -47,6 +49,11 @@ def result_text(result: JSON) -> str:
 def total_tokens(usage: Usage) -> Fields:
     """Return a usage in the words of assistant-ui and AI SDK."""
     return {"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens}
+
+
+def tokens_from(usage: JSON) -> Fields:
+    """Return the fields of a `Usage` from one in these words. What is no count is 0: applications write here, too."""
+    return {"input_tokens": token_count(usage, "inputTokens"), "output_tokens": token_count(usage, "outputTokens")}
 
 
 def read(value: object) -> Fields:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from assistant_stream_ce.conversions.reading import Fields, fields, items, read, result_text, step_starts, total_tokens
+from assistant_stream_ce.conversions.reading import (
+    Fields,
+    fields,
+    items,
+    read,
+    result_text,
+    step_starts,
+    tokens_from,
+    total_tokens,
+)
 from assistant_stream_ce.jsonvalue import JSON, dumps, loads
 from assistant_stream_ce.message import (
     AssistantMessage,
@@ -37,7 +46,7 @@ def to_ui_message(message: AssistantMessage) -> Fields:
     parts: list[Fields] = []
     starts = step_starts(message)
     for number, part in enumerate(message.parts):
-        parts += [{"type": "step-start"}] * starts.count(number)
+        parts += [{"type": "step-start"}] * starts[number]
         parts.append(_part(part))
     parts += [{"type": "data-data", "data": data} for data in message.data]
     if message.annotations:
@@ -47,7 +56,12 @@ def to_ui_message(message: AssistantMessage) -> Fields:
     metadata = dict(message.metadata)
     if message.usage != Usage():
         total = message.usage.input_tokens + message.usage.output_tokens
-        metadata["usage"] = {**total_tokens(message.usage), "totalTokens": total}
+        further = metadata.get("usage")
+        metadata["usage"] = {
+            **total_tokens(message.usage),
+            "totalTokens": total,
+            **(further if isinstance(further, dict) else {}),
+        }
     return {
         "id": message.id or "",
         "role": "assistant",
@@ -128,10 +142,9 @@ class _Reader:
         for part in items(value.get("parts"), "parts"):
             self._take(str(part.get("type")), part)
         metadata = fields(value.get("metadata") or {}, "metadata")
-        usage = metadata.pop("usage", None)
-        if isinstance(usage, dict):
-            names = {"input_tokens": "inputTokens", "output_tokens": "outputTokens"}
-            usage = {name: usage.get(theirs, 0) for name, theirs in names.items()}
+        usage = tokens_from(metadata.get("usage"))
+        if isinstance(metadata.get("usage"), dict):
+            _drop_told(metadata, Usage(**usage))
         return message_from(
             known(
                 {
@@ -172,6 +185,14 @@ class _Reader:
         return {"type": "complete", "reason": "unknown"}
 
 
+def _drop_told(metadata: Fields, usage: Usage) -> None:
+    """Drop from the usage in the metadata what `to_ui_message` tells of itself; applications may have more in it."""
+    told = {**total_tokens(usage), "totalTokens": usage.input_tokens + usage.output_tokens}
+    further = {name: value for name, value in metadata.pop("usage").items() if told.get(name, _NO_JSON) != value}
+    if further:
+        metadata["usage"] = further
+
+
 def _part_from(kind: str, part: Fields) -> Fields | None:
     if kind == "dynamic-tool" or kind.startswith("tool-"):
         return _tool_call_from(part.get("toolName") if kind == "dynamic-tool" else kind.removeprefix("tool-"), part)
@@ -188,7 +209,8 @@ def _part_from(kind: str, part: Fields) -> Fields | None:
             values = {"id": part.get("sourceId"), "media_type": part.get("mediaType")}
             values |= {"title": part.get("title"), "filename": part.get("filename")}
         case "file":
-            data = file_data(str(part.get("url", "")), str(part.get("mediaType")))
+            url = part.get("url")
+            data = file_data(url, str(part.get("mediaType"))) if isinstance(url, str) else url
             values = {"data": data, "mime_type": part.get("mediaType"), "filename": part.get("filename")}
         case _:
             return None
@@ -197,7 +219,7 @@ def _part_from(kind: str, part: Fields) -> Fields | None:
 
 def _tool_call_from(name: JSON, part: Fields) -> Fields:
     # Versions before 7 have input that is no JSON in a field of its own.
-    value = part["input"] if "input" in part else part.get("rawInput")
+    value = part.get("rawInput") if part.get("input") is None else part["input"]
     is_json = value is not None and not (part.get("state") == "output-error" and isinstance(value, str))
     text = dumps(value).decode() if is_json else value
     call = {
@@ -210,7 +232,7 @@ def _tool_call_from(name: JSON, part: Fields) -> Fields:
     match part.get("state"):
         case "input-streaming":
             return {**call, "args_text": text or "", "state": "partial"}
-        case "output-available":
+        case "output-available" if part.get("preliminary") is not True:
             return {**call, "state": "answered", "result": part.get("output")}
         case "output-error":
             return {**call, "state": "answered", "result": part.get("errorText"), "is_error": True}

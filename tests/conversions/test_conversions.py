@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from assistant_stream_ce.message import (
     Step,
     TextPart,
     ToolCallPart,
+    Usage,
 )
 
 ANSWERED = ToolCallPart("c1", "look", "{}", {}, "answered", {"n": 1})
@@ -175,3 +177,90 @@ def test_content_in_parts_and_reasoning_are_read() -> None:
     content = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "b"}, {"type": "audio"}]
     message = from_openai_messages([{"role": "assistant", "content": content, "reasoning_content": "r"}])
     assert message.parts == [ReasoningPart("r"), TextPart("a"), RefusalPart("b")]
+
+
+@pytest.mark.parametrize(
+    ("usage", "read", "kept"),
+    [
+        ({"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}, Usage(1, 2), None),
+        ({"inputTokens": 1, "outputTokens": 2, "cachedInputTokens": 1}, Usage(1, 2), {"cachedInputTokens": 1}),
+        # What JavaScript makes of NaN.
+        ({"inputTokens": None, "outputTokens": 2.0}, Usage(0, 2), {"inputTokens": None}),
+        ({"inputTokens": {"total": 1}}, Usage(), {"inputTokens": {"total": 1}}),
+        ("much", Usage(), "much"),
+    ],
+)
+def test_a_usage_of_the_application_is_kept(usage: Any, read: Usage, kept: Any) -> None:
+    message = from_ui_message(ui(metadata={"usage": usage}))
+    assert (message.usage, message.metadata.get("usage")) == (read, kept)
+    back = to_ui_message(message)["metadata"]["usage"]
+    assert back == usage or {**back, **usage} == back
+
+
+def test_a_step_without_a_count_of_tokens_is_read() -> None:
+    steps = [{"state": "finished", "usage": {"inputTokens": None, "outputTokens": 2}}, {"usage": "much"}]
+    assert from_assistant_ui({"role": "assistant", "content": [], "metadata": {"steps": steps}}).usage == Usage(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "read"),
+    [
+        (5, MessageError("5")),
+        ({"name": "Error"}, MessageError('{"name":"Error"}')),
+        ({"message": "a", "code": 5, "severity": "huge"}, MessageError("a")),
+        ({"message": "a", "code": "b", "severity": "info"}, MessageError("a", "b", "info")),
+    ],
+)
+def test_an_error_of_any_shape_is_read(error: Any, read: MessageError) -> None:
+    status = {"type": "incomplete", "reason": "error", "error": error}
+    assert from_assistant_ui({"role": "assistant", "content": [], "status": status}).error == read
+
+
+@pytest.mark.parametrize(
+    ("part", "call"),
+    [
+        ({"args": {}, "argsText": ""}, ToolCallPart("c1", "look")),
+        ({"args": {"a": 1}, "argsText": ""}, ToolCallPart("c1", "look", '{"a":1}', {"a": 1})),
+        ({"args": {}, "argsText": "", "state": "partial-call"}, ToolCallPart("c1", "look", "", state="partial")),
+        ({"state": ["unheard of"]}, ToolCallPart("c1", "look")),
+    ],
+)
+def test_tool_calls_of_assistant_ui_are_read(part: dict[str, Any], call: ToolCallPart) -> None:
+    shown = {"type": "tool-call", "toolCallId": "c1", "toolName": "look", **part}
+    assert from_assistant_ui({"role": "assistant", "content": [shown]}).parts == [call]
+
+
+def test_a_result_that_may_change_is_none() -> None:
+    part = {"type": "tool-look", "toolCallId": "c1", "state": "output-available", "input": {}, "output": 5}
+    assert from_ui_message(ui({**part, "preliminary": True})).parts == [ToolCallPart("c1", "look")]
+
+
+def test_a_file_without_its_url_is_a_clear_error() -> None:
+    with pytest.raises(ValueError, match="not a message"):
+        from_ui_message(ui({"type": "file", "mediaType": "text/plain", "url": None}))
+
+
+@pytest.mark.parametrize(
+    ("content", "result"),
+    [
+        ([{"type": "text", "text": "2"}, {"type": "text", "text": "1"}], "21"),
+        ([{"type": "image_url"}], [{"type": "image_url"}]),
+        (None, None),
+    ],
+)
+def test_the_parts_of_a_result_are_one_text(content: Any, result: Any) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    told = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c1", "content": content}]
+    assert from_openai_messages(told).parts == [ToolCallPart("c1", "look", state="answered", result=result)]
+
+
+def test_many_steps_and_answers_take_time_in_proportion() -> None:
+    count = 20_000
+    steps = [Step("", number) for number in range(count)]
+    message = AssistantMessage([ToolCallPart(f"c{number}", "look", state="answered") for number in range(count)])
+    start = time.process_time()
+    told = to_openai_messages(message)
+    # A search for each among all takes 20 s for the answers, and 3 s for the steps.
+    assert len(from_openai_messages(told).parts) == count
+    assert len(to_ui_message(AssistantMessage(message.parts, steps=steps))["parts"]) == 2 * count
+    assert time.process_time() - start < 2
