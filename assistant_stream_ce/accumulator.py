@@ -498,7 +498,8 @@ def accumulate(chunks: Any, *, state: object = None) -> Any:
     """Return the message that chunks add up to.
 
     In an event loop an async iterable, and so a stream, is read with `async for`: `await` what is returned. What the
-    iterable raises passes through; a stream has its message then too, as `stream.message`.
+    iterable raises passes through; a stream has its message then too, as `stream.message`. One that was left
+    before its end has the status incomplete here, too, with the reason "cancelled".
 
     Args:
         chunks: all chunks of a message.
@@ -513,8 +514,7 @@ def accumulate(chunks: Any, *, state: object = None) -> Any:
     if not isinstance(chunks, Iterable):
         raise TypeError(f"chunks must be an iterable of chunks, not {type(chunks).__name__}")
     accumulator.extend(chunks)
-    accumulator.finish()
-    return accumulator.message
+    return _finished(accumulator, chunks)
 
 
 async def _accumulate_async(
@@ -522,5 +522,10 @@ async def _accumulate_async(
 ) -> AssistantMessage:
     async for chunk in chunks:
         accumulator.add(chunk)
-    accumulator.finish()
+    return _finished(accumulator, chunks)
+
+
+def _finished(accumulator: MessageAccumulator, chunks: object) -> AssistantMessage:
+    # To its reader a stream that was left has an end like any other.
+    accumulator.finish(is_cancelled=getattr(chunks, "is_cancelled", False) is True)
     return accumulator.message

@@ -298,6 +298,21 @@ def test_an_async_iterable_is_awaited() -> None:
     assert accumulate(create_run(say)) == accumulate(texts("ab"))
 
 
+def test_a_stream_that_is_left_while_it_is_read_is_not_whole() -> None:
+    async def say_and_leave(controller: RunController) -> None:
+        controller.append_text("ab")
+        await asyncio.sleep(0)
+        stream.cancel()
+
+    async def main() -> None:
+        assert (await accumulate(stream)).status == MessageStatus("incomplete", "cancelled")
+
+    stream = create_run(say_and_leave)
+    asyncio.run(main())
+    stream = create_run(say_and_leave)
+    assert accumulate(stream).status == MessageStatus("incomplete", "cancelled")
+
+
 @pytest.mark.parametrize(
     "make",
     [
