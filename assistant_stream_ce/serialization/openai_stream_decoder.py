@@ -1,8 +1,8 @@
 """Reads OpenAI's `chat.completion.chunk` events, as OpenAI-compatible servers of all kinds send them.
 
 They differ in the details: fields are null or missing, the number of a tool call too, its id may come again with
-each piece, reasoning has two names, the usage comes with the last chunk, after it or with each, and errors have
-several shapes.
+each piece, reasoning has two names or is a part of the content (Mistral), the usage comes with the last chunk, after
+it or with each, and errors have several shapes.
 """
 
 from __future__ import annotations
@@ -81,8 +81,7 @@ class OpenAIStreamDecoder(Decoder):
         delta: dict[str, JSON] = checked(choice.get("delta") or {}, dict, "delta")
         if text := _text(delta, "reasoning_content") or _text(delta, "reasoning"):
             yield chunks.ReasoningDeltaChunk(text)
-        if text := _text(delta, "content"):
-            yield chunks.TextDeltaChunk(text)
+        yield from _content(delta.get("content"))
         if text := _text(delta, "refusal"):
             yield chunks.RefusalDeltaChunk(text)
         for position, call in enumerate(checked(delta.get("tool_calls") or [], list, "tool_calls")):
@@ -131,6 +130,19 @@ class OpenAIStreamDecoder(Decoder):
                 token_count(self._usage, "prompt_tokens"),
                 token_count(self._usage, "completion_tokens"),
             )
+
+
+def _content(
+    content: JSON, kind: type[chunks.TextDeltaChunk | chunks.ReasoningDeltaChunk] = chunks.TextDeltaChunk
+) -> Iterator[AssistantStreamChunk]:
+    """Yield what a content says: a text, or a list of parts, in which there may be reasoning."""
+    if isinstance(content, list):
+        for item in content:
+            part: dict[str, JSON] = checked(item, dict, "a part of the content")
+            yield from _content(part.get("thinking"), chunks.ReasoningDeltaChunk)
+            yield from _content(part.get("text"), kind)
+    elif content is not None and (text := checked(content, str, "content")):
+        yield kind(text)
 
 
 def _text(fields: dict[str, JSON], name: str) -> str:

@@ -475,6 +475,15 @@ STOPPED = MessageFinishChunk("stop")
         (delta({"content": None, "refusal": None, "tool_calls": None, "function_call": None, "reasoning": None}), []),
         # No error in each chunk.
         (event({"error": "", "choices": [{"delta": {"content": "a"}}]}), [TextDeltaChunk("a")]),
+        # Mistral: a content in parts, with the reasoning in it.
+        (
+            delta({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}]}),
+            [ReasoningDeltaChunk("a")],
+        ),
+        (
+            delta({"content": [{"type": "thinking", "thinking": "a"}, {"type": "text", "text": "a"}, {"type": "new"}]}),
+            [ReasoningDeltaChunk("a"), TextDeltaChunk("a")],
+        ),
         # A finish reason that is no text yet.
         (delta({"content": "a"}, ""), [TextDeltaChunk("a")]),
         # Azure: what its filters say of the prompt comes first, and what they say of the answer between.
