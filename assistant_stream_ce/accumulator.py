@@ -1,17 +1,17 @@
 """Chunks folded into a message, as assistant-ui's accumulator folds them.
 
-What a chunk costs does not grow with the message: texts are joined, and arguments read, when the message is
-asked for.
+What a chunk costs does not grow with the message; see `growing_parts`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, Protocol, TypeAlias, overload
+from typing import Any, Protocol, overload
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import AssistantStreamChunk, TextDeltaChunk
+from assistant_stream_ce.growing_parts import GrowingCall, GrowingText, TextKind
 from assistant_stream_ce.jsonvalue import JSON, clone, dumps, plain
 from assistant_stream_ce.message import (
     AssistantMessage,
@@ -20,18 +20,14 @@ from assistant_stream_ce.message import (
     MessageError,
     MessagePart,
     MessageStatus,
-    PartStatus,
     ReasoningPart,
     RefusalPart,
     SourceDocumentPart,
     SourcePart,
     Step,
     TextPart,
-    ToolCallPart,
-    ToolCallState,
     Usage,
 )
-from assistant_stream_ce.partial_json import parse_partial
 from assistant_stream_ce.state.operations import apply_leniently
 
 __all__ = ("MessageAccumulator", "accumulate")
@@ -41,149 +37,6 @@ _UNKNOWN_TOOL = "unknown"
 
 # Why a message ended, where that is not `incomplete`.
 _STATUS_TYPES: Mapping[str, Any] = {"stop": "complete", "unknown": "complete", "tool-calls": "requires-action"}
-
-_TextKind: TypeAlias = type[TextPart] | type[RefusalPart] | type[ReasoningPart]
-
-
-class _Text:
-    """A text, refusal or reasoning that grows."""
-
-    __slots__ = ("_joined", "_kind", "_made", "_parent_id", "_signature", "_summary", "pieces")
-
-    def __init__(self, kind: _TextKind, parent_id: str | None, summary: str | None = None) -> None:
-        self._kind = kind
-        self._parent_id = parent_id
-        self._summary = summary
-        self._signature: str | None = None
-        # What has come since the text was joined last, and the part that was made of it.
-        self.pieces: list[str] = []
-        self._joined = ""
-        self._made: Any = None
-
-    def takes(self, kind: _TextKind, parent_id: str | None) -> bool:
-        """Return whether a delta extends this part."""
-        return self._kind is kind and self._parent_id == parent_id
-
-    @property
-    def is_reasoning(self) -> bool:
-        """Whether it is reasoning."""
-        return self._kind is ReasoningPart
-
-    def sign(self, signature: str) -> None:
-        """Add the signature of a reasoning."""
-        self._signature = signature
-        self._made = None
-
-    def part(self, status: PartStatus) -> MessagePart:
-        """Return the part as it is now."""
-        if self.pieces:
-            self._joined = _whole("".join((self._joined, *self.pieces)))
-            self.pieces.clear()
-            self._made = None
-        if self._made is None or self._made.status != status:
-            self._made = self._make(status)
-        part: MessagePart = self._made
-        return part
-
-    def _make(self, status: PartStatus) -> MessagePart:
-        if self._kind is ReasoningPart:
-            return ReasoningPart(self._joined, self._parent_id, self._summary, self._signature, status)
-        return self._kind(self._joined, self._parent_id, status=status)
-
-
-class _Call:
-    """A tool call: the pieces of its argument text, and its result once it has one."""
-
-    __slots__ = ("_args", "_args_of", "_id", "_made", "_name", "_parent_id", "_pieces", "_result", "is_open")
-
-    def __init__(self, call_id: str, name: str, parent_id: str | None) -> None:
-        self._id = call_id
-        self._name = name
-        self._parent_id = parent_id
-        self._pieces: list[str] = []
-        # What the first so many pieces say.
-        self._args: JSON = {}
-        self._args_of = 0
-        self._result: chunks.ToolResultChunk | None = None
-        self._made: ToolCallPart | None = None
-        #: Whether more argument text may come.
-        self.is_open = True
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether there is a result."""
-        return self._result is not None
-
-    def extend(self, text: str) -> None:
-        """Take more argument text."""
-        self._pieces.append(text)
-        self._made = None
-
-    def close(self) -> None:
-        """Take no more of it."""
-        self.is_open = False
-        self._made = None
-
-    def answer(self, result: chunks.ToolResultChunk) -> None:
-        """Take a result; a later one takes its place."""
-        self._result = result
-        self.close()
-
-    def part(self, *, is_over: bool) -> MessagePart:
-        """Return the part as it is now."""
-        state: ToolCallState = "partial" if self.is_open and not is_over else "complete"
-        if self._result is not None:
-            state = "answered"
-        if self._made is None or self._made.state != state:
-            self._made = self._make(state)
-        return self._made
-
-    def _make(self, state: ToolCallState) -> ToolCallPart:
-        text = _whole("".join(self._pieces))
-        if self._args_of < len(self._pieces):
-            args = parse_partial(text)
-            self._args = self._args_before() if args is None else args
-            self._args_of = len(self._pieces)
-        result = self._result
-        return ToolCallPart(
-            self._id,
-            self._name,
-            text if text or state == "partial" else "{}",
-            self._args,
-            state,
-            result=None if result is None else result.result,
-            artifact=None if result is None else result.artifact,
-            is_error=result is not None and result.is_error,
-            model_content=None if result is None else result.model_content,
-            parent_id=self._parent_id,
-        )
-
-    def _args_before(self) -> JSON:
-        """Return what the text said before it became unreadable: front ends keep showing that.
-
-        They read it after each piece. Text that has become unreadable stays so, which makes a search possible.
-        """
-        first, last, args = self._args_of, len(self._pieces), self._args
-        while last - first > 1:
-            middle = (first + last) // 2
-            text = "".join(self._pieces[:middle])
-            found = parse_partial(text) if text.strip() else {}
-            if found is None:
-                last = middle
-            else:
-                first, args = middle, found
-        return args
-
-
-def _whole(text: str) -> str:
-    """Return a text in which the halves of characters that came in two pieces are joined."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return text
 
 
 class MessageAccumulator:
@@ -201,11 +54,11 @@ class MessageAccumulator:
     """
 
     def __init__(self, *, state: object = None) -> None:
-        self._parts: list[_Text | _Call | MessagePart] = []
+        self._parts: list[GrowingText | GrowingCall | MessagePart] = []
         # The text that the next delta may extend.
-        self._growing: _Text | None = None
-        self._calls: dict[str, _Call] = {}
-        self._open_calls: dict[str, _Call] = {}
+        self._growing: GrowingText | None = None
+        self._calls: dict[str, GrowingCall] = {}
+        self._open_calls: dict[str, GrowingCall] = {}
         # Where the data parts are that a later one may take the place of.
         self._data_parts: dict[tuple[str, str], int] = {}
         self._data: list[JSON] = []
@@ -281,10 +134,10 @@ class MessageAccumulator:
             )
         return self._made
 
-    def _part(self, part: _Text | _Call | MessagePart) -> MessagePart:
-        if isinstance(part, _Text):
+    def _part(self, part: GrowingText | GrowingCall | MessagePart) -> MessagePart:
+        if isinstance(part, GrowingText):
             return part.part("running" if part is self._growing and not self._is_over else "complete")
-        if isinstance(part, _Call):
+        if isinstance(part, GrowingCall):
             return part.part(is_over=self._is_over and not self._is_cancelled)
         return part
 
@@ -323,24 +176,24 @@ class MessageAccumulator:
     def _refusal_delta(self, chunk: chunks.RefusalDeltaChunk) -> None:
         self._grow(RefusalPart, chunk.parent_id, chunk.refusal_delta)
 
-    def _grow(self, kind: _TextKind, parent_id: str | None, text: str) -> None:
+    def _grow(self, kind: TextKind, parent_id: str | None, text: str) -> None:
         growing = self._growing
         if growing is None or not growing.takes(kind, parent_id):
-            growing = self._begin_text(_Text(kind, parent_id))
+            growing = self._begin_text(GrowingText(kind, parent_id))
         growing.pieces.append(text)
 
     def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> None:
-        self._begin_text(_Text(ReasoningPart, chunk.parent_id, chunk.summary))
+        self._begin_text(GrowingText(ReasoningPart, chunk.parent_id, chunk.summary))
 
     def _reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> None:
         """Sign the reasoning that grows, and end it: what follows is signed apart."""
         growing = self._growing
         if growing is None or not growing.is_reasoning:
-            growing = self._begin_text(_Text(ReasoningPart, None))
+            growing = self._begin_text(GrowingText(ReasoningPart, None))
         growing.sign(chunk.signature)
         self._growing = None
 
-    def _begin_text(self, text: _Text) -> _Text:
+    def _begin_text(self, text: GrowingText) -> GrowingText:
         self._parts.append(text)
         self._growing = text
         return text
@@ -368,11 +221,11 @@ class MessageAccumulator:
         self._begin_call(chunk.tool_call_id).answer(chunk)
         self._open_calls.pop(chunk.tool_call_id, None)
 
-    def _begin_call(self, call_id: str, name: str = _UNKNOWN_TOOL, parent_id: str | None = None) -> _Call:
+    def _begin_call(self, call_id: str, name: str = _UNKNOWN_TOOL, parent_id: str | None = None) -> GrowingCall:
         """Return a tool call; it begins if it has not."""
         call = self._calls.get(call_id)
         if call is None:
-            call = self._calls[call_id] = self._open_calls[call_id] = _Call(call_id, name, parent_id)
+            call = self._calls[call_id] = self._open_calls[call_id] = GrowingCall(call_id, name, parent_id)
             self._append(call)
         return call
 
@@ -407,7 +260,7 @@ class MessageAccumulator:
         else:
             self._parts[place] = part
 
-    def _append(self, part: _Call | MessagePart) -> None:
+    def _append(self, part: GrowingCall | MessagePart) -> None:
         self._parts.append(part)
         self._growing = None
 

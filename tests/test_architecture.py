@@ -24,6 +24,7 @@ ROOMS = [
     ["cancellation"],
     ["tool_calls", "replay", "controller"],
     ["message"],
+    ["growing_parts"],
     ["accumulator"],
     ["recording"],
     ["background", "bridges", "callables", "forwarding", "hooks", "loop_task", "outcome", "run", "create_run"],
