@@ -48,14 +48,22 @@ def parser() -> argparse.ArgumentParser:
         "inspect", help="show a stream as it comes, check it and measure it", epilog=_EPILOG, allow_abbrev=False
     )
     command.set_defaults(command=command)
-    command.add_argument("source", nargs="?", metavar="FILE|URL|-", help="- is the standard input")
+    command.add_argument("source", nargs="?", metavar="FILE|URL|-", help="what to show; - is the standard input")
     command.add_argument("--wire", choices=WIRES, help="found out without this")
     request = command.add_argument_group("for a URL")
     request.add_argument("-X", "--request", metavar="METHOD", help="default: POST with --data, else GET")
     request.add_argument(
         "-d", "--data", metavar="DATA", help="the body, as JSON where no header says else; @FILE reads it"
     )
-    request.add_argument("-H", "--header", metavar="'NAME: VALUE'", type=_header, action="append", default=[])
+    request.add_argument(
+        "-H",
+        "--header",
+        metavar="'NAME: VALUE'",
+        type=_header,
+        action="append",
+        default=[],
+        help="of the request; may be given again",
+    )
     command.add_argument(
         "--timeout",
         metavar="SECONDS",

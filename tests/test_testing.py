@@ -509,7 +509,7 @@ def broken_rule(data: bytes, wire: str) -> WireError | None:
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"status": 500}, "the status is 500"),
+        ({"status": 500}, 'the status is 500, not 200: 0:"a"'),
         ({"content_type": "text/html"}, "the content type is text/html, not text/plain"),
         ({"content_type": None}, "the content type is missing"),
         ({"content_type": "text/plain; charset=latin-1"}, "charset=latin-1"),

@@ -124,6 +124,7 @@ class Summary(msgspec.Struct, frozen=True, tag="summary", tag_field="event"):
         longest_gap: without a byte.
         longest_pause: without a chunk, be there heartbeats or not.
         missing_header: one by which clients know the wire, and which a response does not have.
+        other_content_type: the response's, where it is not that of the wire.
     """
 
     is_good: bool
@@ -149,6 +150,7 @@ class Summary(msgspec.Struct, frozen=True, tag="summary", tag_field="event"):
     errors: list[str]
     finish_reason: str | None
     missing_header: str | None
+    other_content_type: str | None
 
 
 Event: TypeAlias = Start | WireFound | ChunkCame | Broken | Refused | End | Summary

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,12 @@ from assistant_stream_ce.inspector.events import HowEnded
 from assistant_stream_ce.inspector.sources import CutError, Origin, Piece, Source, SourceError, Stopwatch, open_file
 from assistant_stream_ce.jsonvalue import dumps, loads
 
-__all__ = ("Recorder", "open_recording", "recorder")
+__all__ = ("Recorder", "is_recording", "open_recording", "recorder")
 
 VERSION = 1
+
+# A first line that is longer is none of a recording.
+_MOST_HEAD_BYTES = 1 << 20
 
 _LEFT_OUT = frozenset({"set-cookie", "set-cookie2"})
 
@@ -87,6 +91,18 @@ def recorder(path: str) -> Iterator[Recorder]:
     """
     with open_file(path, "wb", f"cannot write {path}") as file:
         yield Recorder(file)
+
+
+def is_recording(path: str) -> bool:
+    """Return whether a path is that of a recording. Of what is no regular file nothing is read."""
+    if not os.path.isfile(path):
+        return False
+    with open_file(path, "rb", f"cannot read {path}") as file:
+        try:
+            _value(file.readline(_MOST_HEAD_BYTES), _Head, "")
+        except SourceError:
+            return False
+    return True
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Literal
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.inspector.events import Event, HowEnded, Summary
 from assistant_stream_ce.inspector.inspection import Inspection
-from assistant_stream_ce.inspector.recording import Recorder, open_recording, recorder
+from assistant_stream_ce.inspector.recording import Recorder, is_recording, open_recording, recorder
 from assistant_stream_ce.inspector.request import Request, open_url
 from assistant_stream_ce.inspector.sources import CutError, Source, SourceError, open_descriptor
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
@@ -99,6 +99,10 @@ def _source(options: Options) -> tuple[AbstractContextManager[Source], str]:
         return open_url(request), request.name
     if source == "-":
         return open_descriptor(sys.stdin.fileno(), "standard input", options.timeout), "standard input"
+    if not os.path.exists(source):
+        raise SourceError(f"there is no file {source}; an address begins with http:// or https://")
+    if is_recording(source):
+        raise SourceError(f"{source} is a recording: show it with --replay {source}")
     return open_descriptor(source, source), source
 
 

@@ -35,7 +35,9 @@ class Tally:
     def __init__(self, origin: Origin) -> None:
         self.is_timed = origin.is_timed
         self._is_response = origin.status is not None
+        self._content_type = origin.headers.get("content-type", "").partition(";")[0].strip().lower()
         self._missing_header: str | None = None
+        self._other_content_type: str | None = None
         self.seconds = 0.0
         self.bytes = 0
         self.deltas = 0
@@ -71,9 +73,11 @@ class Tally:
         match event:
             case WireFound():
                 self.wire = event.wire
+                encoder = WIRES[event.wire].encoder
                 if self._is_response and event.told_by == "bytes":
-                    headers = WIRES[event.wire].encoder.headers
-                    self._missing_header = next((f"{name}: {value}" for name, value in headers.items()), None)
+                    self._missing_header = next((f"{name}: {value}" for name, value in encoder.headers.items()), None)
+                if self._content_type not in ("", encoder.media_type):
+                    self._other_content_type = self._content_type
             case ChunkCame():
                 self._take_chunk(event)
             case Broken():
@@ -123,6 +127,7 @@ class Tally:
             errors=self._errors,
             finish_reason=self._finish_reason,
             missing_header=self._missing_header,
+            other_content_type=self._other_content_type,
         )
 
     def _pass_to(self, seconds: float) -> None:

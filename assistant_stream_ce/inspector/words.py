@@ -13,6 +13,7 @@ from typing import NamedTuple
 from assistant_stream_ce import chunks
 from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Event, Gap, Refused, Start, Summary, WireFound
 from assistant_stream_ce.jsonvalue import JSON, dumps
+from assistant_stream_ce.serialization.wires import WIRES
 
 __all__ = ("Line", "VisibleText", "line_of", "opening", "rows", "visible")
 
@@ -204,7 +205,7 @@ def _verdict(summary: Summary) -> str:
         problems.append(visible(f"refused by some clients at byte {refused.offset:,}: {refused.reason}"))
     if summary.end != "complete":
         problems.append(_ENDED[summary.end])
-    return "; ".join(problems) or "good"
+    return "; ".join(problems) or ("good, but it carries an error" if summary.errors else "good")
 
 
 def rows(summary: Summary) -> list[tuple[str, str]]:
@@ -220,7 +221,8 @@ def rows(summary: Summary) -> list[tuple[str, str]]:
         ("finish reason", _reason(summary)),
         *(("error", _cut(visible(error))) for error in summary.errors),
         ("note", _header_note(summary)),
-        ("note", _note(summary)),
+        ("note", _type_note(summary)),
+        ("note", _at_once_note(summary)),
     ]
     return [(name, value) for name, value in found if value]
 
@@ -290,7 +292,13 @@ def _header_note(summary: Summary) -> str:
     return f"the response has no header {summary.missing_header}, by which some clients know this wire from others"
 
 
-def _note(summary: Summary) -> str:
+def _type_note(summary: Summary) -> str:
+    if summary.other_content_type is None or summary.wire is None:
+        return ""
+    return visible(f"the content type is {summary.other_content_type}, not {WIRES[summary.wire].encoder.media_type}")
+
+
+def _at_once_note(summary: Summary) -> str:
     if summary.seconds is not None and summary.deltas >= _MANY and summary.deltas_per_second is None:
         return 'all deltas came at once: see "Everything arrives at once" on the documentation\'s page on diagnosis'
     return ""

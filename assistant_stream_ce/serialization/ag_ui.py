@@ -215,7 +215,9 @@ class AGUIEncoder(ToolCallEncoder):
         try:
             container, key, value = operations.resolve(self._state, operation)
         except StateError as error:
-            raise StateError(f"{error} (an AGUIEncoder needs the state that create_run was given)") from error
+            raise StateError(
+                f"{error} (AGUIEncoder and AGUIResponse need the state that create_run was given)"
+            ) from error
         # `add` would insert into a list; in a dict it sets.
         word = "replace" if type(container) is list and key != len(container) else "add"
         operations.assign(container, key, clone(value))

@@ -85,7 +85,7 @@ def _check_head(response: Any, wire: Wire) -> None:
     if status is None or headers is None:
         raise TypeError(f"response must be bytes, or have status_code and headers, not {type(response).__name__}")
     if status != 200:
-        raise WireError(f"the status is {status}, not 200")
+        raise WireError(f"the status is {status}, not 200: {_shown(_body_of(response))}")
     found = {name.lower(): value.strip() for name, value in headers.items()}
     media_type, *parameters = (part.strip().lower() for part in found.get("content-type", "").split(";"))
     if media_type != wire.encoder.media_type:

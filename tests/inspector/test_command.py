@@ -117,7 +117,8 @@ def test_exit_status_says_whether_it_was_good(data: bytes, status: int) -> None:
         (("-", "--replay", "x"), "name one source"),
         (("--replay", "x", "--record", "y"), "exclude each other"),
         (("--replay", "none"), "cannot read none"),
-        (("none",), "cannot read none"),
+        (("none",), "there is no file none"),
+        (("localhost:8000/chat",), "an address begins with http:// or https://"),
         (("-", "--wire", "x"), "invalid choice"),
         (("-", "--speed", "-1"), "no number from 0 on"),
         (("-", "--timeout", "nan"), "no number from 0 on"),
@@ -206,6 +207,8 @@ def test_ctrl_c_sums_up(tmp_path: Path) -> None:
         assert process.stderr.read() == b""
     end, summary = events_of(rest)
     assert (end["how"], summary["end"], summary["deltas"]) == ("interrupted", "interrupted", 1)
+    mistaken = inspect(str(record))
+    assert (mistaken.returncode, b"is a recording: show it with --replay" in mistaken.stderr) == (2, True)
     replayed = inspect("--json", "--replay", str(record), "--speed", "0")
     assert (replayed.returncode, replayed.stdout) == (130, b"".join(shown) + rest)
 

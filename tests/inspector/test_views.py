@@ -126,6 +126,17 @@ def test_a_file_is_shown_without_times() -> None:
     ]
 
 
+def test_an_error_that_the_stream_carries_is_told_beside_the_result() -> None:
+    assert "result         good, but it carries an error\n" in plain(inspected([(0.0, b'0:"a"\n3:"overloaded"\n')]))
+
+
+def test_the_content_type_of_another_wire_is_told() -> None:
+    note = "note           the content type is text/html, not text/plain\n"
+    page = [(0.0, b"<html>")]
+    assert note in plain(inspected(page, headers={"content-type": "text/HTML; charset=utf-8"}))
+    assert note not in plain(inspected(page, headers={"content-type": "text/plain; charset=utf-8"}))
+
+
 def test_that_all_came_at_once_is_told() -> None:
     words = b"".join(b'0:"%d "\n' % number for number in range(10))
     assert "came at once" in plain(inspected([(1.0, words)]))

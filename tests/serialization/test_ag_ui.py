@@ -499,7 +499,7 @@ def test_no_operations_are_no_event() -> None:
 
 def test_state_of_the_run_has_to_be_given() -> None:
     encoder = AGUIEncoder("th", "r")
-    with pytest.raises(StateError, match=r"an AGUIEncoder needs the state that create_run was given"):
+    with pytest.raises(StateError, match=r"AGUIEncoder and AGUIResponse need the state that create_run was given"):
         encoder.encode(UpdateStateChunk([put(1, "a")]))
 
 
