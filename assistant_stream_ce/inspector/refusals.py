@@ -6,13 +6,10 @@ from collections.abc import Callable
 
 from assistant_stream_ce.serialization.client_rules import RULES, BrokenRuleError, Rules
 from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
-from assistant_stream_ce.serialization.lines import Frame, LineReader
-from assistant_stream_ce.serialization.sse import MEDIA_TYPE, EventReader
+from assistant_stream_ce.serialization.lines import Frame, beginning
 from assistant_stream_ce.serialization.wires import WIRES
 
 __all__ = ("ClientRules", "Refusal")
-
-_SHOWN_CHARACTERS = 100
 
 
 class Refusal(Exception):
@@ -21,8 +18,7 @@ class Refusal(Exception):
     def __init__(self, reason: str, offset: int, data: bytes) -> None:
         super().__init__(reason)
         self.offset = offset
-        text = data[: 4 * _SHOWN_CHARACTERS].decode(errors="replace")
-        self.frame = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+        self.frame = beginning(data)
 
 
 class ClientRules:
@@ -30,8 +26,7 @@ class ClientRules:
 
     def __init__(self, wire: str) -> None:
         self._rules = RULES.get(wire, Rules)()
-        is_events = WIRES[wire].encoder.media_type == MEDIA_TYPE
-        self._reader = EventReader(MAX_FRAME_BYTES) if is_events else LineReader(MAX_FRAME_BYTES)
+        self._reader = WIRES[wire].reader(MAX_FRAME_BYTES)
         self._bytes = 0
 
     def feed(self, data: bytes) -> None:

@@ -9,14 +9,12 @@ from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, overload
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import DecodeError, StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON, loads
-from assistant_stream_ce.serialization.lines import Frame, FrameTooLargeError
+from assistant_stream_ce.serialization.lines import Frame, FrameTooLargeError, beginning
 
 __all__ = ("MAX_FRAME_BYTES", "BadFrameError", "Decoder", "checked", "decode", "optional_text", "token_count")
 
 #: How large a line or an event may be where nothing else is said: a file of 12 MB as base64 text.
 MAX_FRAME_BYTES = 16 * 1024 * 1024
-
-_SHOWN_CHARACTERS = 100
 
 _WORDS: dict[type, str] = {
     dict: "an object",
@@ -173,9 +171,7 @@ class Decoder(ABC):
             self.skipped += 1
 
     def _fail(self, reason: str, frame: Frame, found: list[AssistantStreamChunk]) -> NoReturn:
-        shown = frame.data[: 4 * _SHOWN_CHARACTERS].decode(errors="replace")
-        if len(shown) > _SHOWN_CHARACTERS:
-            shown = f"{shown[:_SHOWN_CHARACTERS]}..."
+        shown = beginning(frame.data)
         self._error = DecodeError(reason, frame.offset, shown, [])
         raise DecodeError(reason, frame.offset, shown, found) from None
 

@@ -9,15 +9,23 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ("Frame", "FrameTooLargeError", "LineReader")
+__all__ = ("Frame", "FrameTooLargeError", "LineReader", "beginning")
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # A line that only LF ends, or what there is of it.
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
-# So much of a frame that is too large is kept, to show how it begins.
+# So much is shown of data, and kept of a frame that is too large.
+_SHOWN_CHARACTERS = 100
 _SHOWN_BYTES = 200
+
+
+def beginning(data: bytes) -> str:
+    """Return how data begins, to be shown in a message."""
+    # A character has four bytes at most.
+    text = data[: 4 * _SHOWN_CHARACTERS].decode(errors="replace")
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 class Frame(NamedTuple):

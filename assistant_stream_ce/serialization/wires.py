@@ -13,10 +13,12 @@ from assistant_stream_ce.serialization.base import Encoder
 from assistant_stream_ce.serialization.data_stream import DataStreamEncoder
 from assistant_stream_ce.serialization.data_stream_decoder import DataStreamDecoder
 from assistant_stream_ce.serialization.decoding import Decoder
+from assistant_stream_ce.serialization.lines import LineReader
 from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
 from assistant_stream_ce.serialization.openai_stream_decoder import OpenAIStreamDecoder
 from assistant_stream_ce.serialization.plain_text import PlainTextEncoder
 from assistant_stream_ce.serialization.plain_text_decoder import PlainTextDecoder
+from assistant_stream_ce.serialization.sse import MEDIA_TYPE, EventReader
 from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamEncoder
 from assistant_stream_ce.serialization.ui_message_stream_decoder import UIMessageStreamDecoder
 
@@ -29,6 +31,10 @@ class Wire(NamedTuple):
     name: str
     encoder: type[Encoder]
     decoder: type[Decoder]
+
+    def reader(self, max_bytes: int) -> EventReader | LineReader:
+        """Return what cuts a body into frames, events or lines, which may be so long; 0 for any length."""
+        return EventReader(max_bytes) if self.encoder.media_type == MEDIA_TYPE else LineReader(max_bytes)
 
 
 #: Every wire, by its name.

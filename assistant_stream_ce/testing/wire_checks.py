@@ -17,14 +17,11 @@ from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.serialization.ag_ui_decoder import AGUIDecoder
 from assistant_stream_ce.serialization.client_rules import RULES, BrokenRuleError, Rules
 from assistant_stream_ce.serialization.decoding import Decoder
-from assistant_stream_ce.serialization.lines import Frame, LineReader
-from assistant_stream_ce.serialization.sse import MEDIA_TYPE, EventReader
+from assistant_stream_ce.serialization.lines import Frame, beginning
 from assistant_stream_ce.serialization.wires import WIRES, Wire
 from assistant_stream_ce.state.operations import apply, lookup, set_value
 
 __all__ = ("WireError", "check_wire")
-
-_SHOWN = 100
 
 
 class WireError(AssertionError):
@@ -85,7 +82,7 @@ def _check_head(response: Any, wire: Wire) -> None:
     if status is None or headers is None:
         raise TypeError(f"response must be bytes, or have status_code and headers, not {type(response).__name__}")
     if status != 200:
-        raise WireError(f"the status is {status}, not 200: {_shown(_body_of(response))}")
+        raise WireError(f"the status is {status}, not 200: {beginning(_body_of(response))}")
     found = {name.lower(): value.strip() for name, value in headers.items()}
     media_type, *parameters = (part.strip().lower() for part in found.get("content-type", "").split(";"))
     if media_type != wire.encoder.media_type:
@@ -115,11 +112,6 @@ def _body_of(response: Any) -> bytes:
         if isinstance(body, bytes):
             return body
     raise TypeError(f"response must have its body as bytes in content or data, not {type(response).__name__}")
-
-
-def _shown(data: bytes) -> str:
-    text = data[: 4 * _SHOWN].decode(errors="replace")
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 # --- The body -------------------------------------------------------------------------------------
@@ -154,8 +146,7 @@ class _Check:
     def _frames(self) -> Iterator[Frame]:
         if self._wire.name not in RULES:
             return
-        reader = EventReader(0) if self._wire.encoder.media_type == MEDIA_TYPE else LineReader(0)
-        for frame in reader.feed(self._data):
+        for frame in self._wire.reader(0).feed(self._data):
             if frame.data.strip():
                 yield frame
 
@@ -184,7 +175,7 @@ class _Check:
             self._fail(f"the state does not allow it: {error}", frame)
 
     def _fail(self, reason: str, frame: Frame) -> NoReturn:
-        raise WireError(reason, frame.offset, _shown(frame.data)) from None
+        raise WireError(reason, frame.offset, beginning(frame.data)) from None
 
 
 def _applied(state: JSON, operation: Operation) -> JSON:
