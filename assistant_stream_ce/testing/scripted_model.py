@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Generator, Iterable, Iterator
+from collections.abc import Awaitable, Generator, Iterable
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self, TypeAlias
 
 from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import ReasoningDeltaChunk, ToolCallChunk
-from assistant_stream_ce.jsonvalue import dumps
 from assistant_stream_ce.locks import guard
+from assistant_stream_ce.testing.openai_client import OpenAIClient, openai_events
 from assistant_stream_ce.testing.watching import DONE, seconds_of, wait_for
 
 __all__ = ("Gate", "ModelCall", "ScriptedModel")
-
-# A model sends the arguments of a tool call in pieces; these are so long.
-_PIECE = 8
 
 
 class Gate:
@@ -226,7 +223,7 @@ class ScriptedModel:
         #: The calls so far, in order.
         self.calls: list[ModelCall] = []
         #: As a client of the `openai` package: `model.openai.chat.completions.create(stream=True, ...)`.
-        self.openai = _OpenAIClient(self)
+        self.openai = OpenAIClient(self._create)
 
     def __call__(self, *args: Any, **options: Any) -> ModelCall:
         """Ask the model; the arguments are only noted.
@@ -255,72 +252,4 @@ class ScriptedModel:
         if options.get("stream") is not True:
             raise AssertionError("a scripted model answers with streams only: pass stream=True")
         events = self._next_answer((), options)
-        return self._start((), options, _openai_events(events, options, len(self.calls) + 1, self._usage))
-
-
-class _OpenAIClient:
-    """As much of `openai.OpenAI` and `openai.AsyncOpenAI` as a callback uses."""
-
-    def __init__(self, model: ScriptedModel) -> None:
-        self.chat = SimpleNamespace(completions=SimpleNamespace(create=model._create))
-
-    def close(self) -> Awaitable[None]:
-        return DONE
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close nothing."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        """Close nothing."""
-
-
-def _openai_events(
-    events: list[Event], options: dict[str, Any], number: int, usage: tuple[int, int]
-) -> Iterator[Event]:
-    """Yield what the `openai` package gives for an answer: chunks with choices; gates and exceptions as they are."""
-
-    def chunk(choices: list[Any], **fields: Any) -> SimpleNamespace:
-        head = {"id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 0, "service_tier": None}
-        model = options.get("model", "scripted")
-        return SimpleNamespace(
-            **{**head, "model": model, "system_fingerprint": None, "choices": choices, "usage": None, **fields}
-        )
-
-    def delta(finish_reason: str | None = None, **fields: Any) -> SimpleNamespace:
-        nothing = {"role": None, "content": None, "refusal": None, "function_call": None, "tool_calls": None}
-        made = SimpleNamespace(**{**nothing, **fields})
-        return chunk([SimpleNamespace(index=0, delta=made, finish_reason=finish_reason, logprobs=None)])
-
-    yield delta(role="assistant", content="")
-    calls = 0
-    for event in events:
-        match event:
-            case str():
-                yield delta(content=event)
-            case ReasoningDeltaChunk(text):
-                yield delta(reasoning_content=text)
-            case ToolCallChunk(call_id, name, args):
-                yield delta(tool_calls=[_openai_call(calls, call_id, name, "")])
-                text = dumps(args).decode()
-                for start in range(0, len(text), _PIECE):
-                    yield delta(tool_calls=[_openai_call(calls, None, None, text[start : start + _PIECE])])
-                calls += 1
-            case _:
-                yield event
-    yield delta("tool_calls" if calls else "stop")
-    if (options.get("stream_options") or {}).get("include_usage"):
-        read, written = usage
-        yield chunk(
-            [], usage=SimpleNamespace(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
-        )
-
-
-def _openai_call(index: int, call_id: str | None, name: str | None, text: str) -> SimpleNamespace:
-    function = SimpleNamespace(name=name, arguments=text)
-    return SimpleNamespace(index=index, id=call_id, type=call_id and "function", function=function)
+        return self._start((), options, openai_events(events, options, len(self.calls) + 1, self._usage))
