@@ -25,6 +25,7 @@ from assistant_stream_ce.controller import ChunkSource, RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.forwarding import send_all, send_all_async
 from assistant_stream_ce.hooks import RunReason, RunResult
+from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.locks import guard
 from assistant_stream_ce.recording import FOLD_AFTER, message_of
 from assistant_stream_ce.run import Run
@@ -173,6 +174,11 @@ class AssistantStream:
             StreamUsageError: the stream was made with `keep_message=False`.
         """
         return message_of(self._run.recording)
+
+    @property
+    def state(self) -> JSON:
+        """The state as it is now: a plain copy. From any thread, before, during and after the run."""
+        return self._run.link.state.copy()
 
     @property
     def reason(self) -> RunReason | None:

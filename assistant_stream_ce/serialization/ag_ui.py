@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text, plain
+from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text
 from assistant_stream_ce.serialization import assistant_ui, doorway, sse
 from assistant_stream_ce.serialization.base import summary_text
-from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
+from assistant_stream_ce.serialization.state_encoder import StateEncoder
+from assistant_stream_ce.serialization.tool_calls import CallRecord
 from assistant_stream_ce.state import operations
 
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 __all__ = ("AGUIEncoder", "AGUIResponse")
 
 
-class AGUIEncoder(ToolCallEncoder):
+class AGUIEncoder(StateEncoder):
     """Writes AG-UI events.
 
     Args:
         thread_id: the conversation, `threadId` of the request; a fresh one when left out.
         run_id: this run, `runId` of the request; a fresh one when left out. Ids of messages begin with it, so
             it has to be another one for each run of a conversation.
-        state: where the state starts: the same that `create_run` was given. It is copied.
+        state: where the state starts, if the chunks are not those of a stream by `create_run`, which tells it. Copied.
 
     Raises:
         TypeError: `state` is not JSON.
@@ -46,7 +47,7 @@ class AGUIEncoder(ToolCallEncoder):
     keepalive = sse.KEEPALIVE
 
     def __init__(self, thread_id: str | None = None, run_id: str | None = None, *, state: object = None) -> None:
-        super().__init__()
+        super().__init__(state)
         self._thread_id = thread_id or str(uuid.uuid4())
         self._run_id = run_id or str(uuid.uuid4())
         self._is_started = False
@@ -61,8 +62,6 @@ class AGUIEncoder(ToolCallEncoder):
         self._message: tuple[str, str | None] | None = None
         self._answered: set[str] = set()
         self._step: str | None = None
-        # The state as the only item of a list, as `operations.resolve` takes it.
-        self._state = [plain(state, "state")]
         self._has_state = False
         self._failure: chunks.ErrorChunk | None = None
         self._finish_reason: str | None = None
@@ -74,7 +73,7 @@ class AGUIEncoder(ToolCallEncoder):
 
         Raises:
             TypeError: it is no chunk, or holds what is not JSON.
-            StateError: the state is another one than the encoder was given.
+            StateError: an edit does not fit the state that the encoder knows.
         """
         events = super().encode(chunk)
         return events if self._is_started else self._start() + events
@@ -216,7 +215,7 @@ class AGUIEncoder(ToolCallEncoder):
             container, key, value = operations.resolve(self._state, operation)
         except StateError as error:
             raise StateError(
-                f"{error} (AGUIEncoder and AGUIResponse need the state that create_run was given)"
+                f"{error} (pass AGUIEncoder or AGUIResponse the state that the chunks start with)"
             ) from error
         # `add` would insert into a list; in a dict it sets.
         word = "replace" if type(container) is list and key != len(container) else "add"

@@ -15,6 +15,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
+from assistant_stream_ce.jsonvalue import JSON
 
 __all__ = ("EncodedStream", "Encoder", "summary_text")
 
@@ -36,6 +37,9 @@ class Encoder(ABC):
     headers: ClassVar[Mapping[str, str]] = {}
     #: Bytes that every client skips, to keep a quiet connection awake; None where there are none.
     keepalive: ClassVar[bytes | None] = None
+
+    #: Whether the encoder has to know the state that edits change; then a stream tells it with `start_state`.
+    needs_state: ClassVar[bool] = False
 
     # The method that writes each type of chunk, found once for each encoder class.
     _writers: ClassVar[Mapping[type, Callable[[Any, Any], bytes]]]
@@ -62,6 +66,9 @@ class Encoder(ABC):
     @abstractmethod
     def finish(self) -> bytes:
         """Return what ends the wire properly: what is open is closed, then the terminator. To be called once."""
+
+    def start_state(self, state: JSON) -> None:  # noqa: B027
+        """Take the state that the stream starts with. For most formats it is of no concern."""
 
     def encode_stream(self, stream: ChunkSource) -> EncodedStream:
         """Return the bytes of a whole stream, for one `for` or one `async for`.
@@ -127,6 +134,8 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         self._encoder = encoder
         self._encode_chunk = encoder.encode
         self._stream = as_stream(source)
+        if encoder.needs_state:
+            encoder.start_state(self._stream.state)
         self._heartbeat = heartbeat
         self._echo = None if heartbeat is None else min(heartbeat, _ECHO_SECONDS)
         self._sync_reader: SyncReader | None = None

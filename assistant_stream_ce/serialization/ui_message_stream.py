@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, ClassVar
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads, plain
+from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads
 from assistant_stream_ce.serialization import assistant_ui, doorway, sse
 from assistant_stream_ce.serialization.base import summary_text
 from assistant_stream_ce.serialization.ending import Ending
-from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
+from assistant_stream_ce.serialization.state_encoder import StateEncoder
+from assistant_stream_ce.serialization.tool_calls import CallRecord
 from assistant_stream_ce.state.operations import apply, lookup, set_value
 
 if TYPE_CHECKING:
@@ -61,14 +62,15 @@ class _Input:
         return "".join(self.pieces)
 
 
-class UIMessageStreamEncoder(ToolCallEncoder):
+class UIMessageStreamEncoder(StateEncoder):
     """Writes the UI message stream.
 
     Args:
         message_id: the message's id; the client chooses one when left out.
         metadata: the message's metadata at its start. The usage is added to it at the end, if there is any.
-        state: the state that the run starts with, as passed to `create_run`. The format has no word for an edit, so
-            each one sends the whole state, as a `data-state` part that takes the place of the one before.
+        state: where the state starts, if the chunks are not those of a stream by `create_run`, which tells it. The
+            format has no word for an edit, so each one sends the whole state, as a `data-state` part that takes the
+            place of the one before.
     """
 
     media_type = sse.MEDIA_TYPE
@@ -78,12 +80,11 @@ class UIMessageStreamEncoder(ToolCallEncoder):
     def __init__(
         self, *, message_id: str | None = None, metadata: Mapping[str, JSON] | None = None, state: JSON = None
     ) -> None:
-        super().__init__()
+        super().__init__(state)
         fields = {"messageId": message_id, "messageMetadata": metadata}
         start = {"type": "start", **{name: value for name, value in fields.items() if value is not None}}
         # What comes before the first frame.
         self._head = _event(start)
-        self._state = plain(state, "state")
         self._ending = Ending()
         self._parts = 0
         # The text or reasoning part that the next delta may extend: its type and parent, the frame of a delta up to
@@ -293,8 +294,8 @@ class UIMessageStreamEncoder(ToolCallEncoder):
 
     def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
         for operation in chunk.operations:
-            self._state = _applied(self._state, operation)
-        return _event({"type": "data-state", "id": "state", "data": self._state})
+            self._state[0] = _applied(self._state[0], operation)
+        return _event({"type": "data-state", "id": "state", "data": self._state[0]})
 
     # --- Steps and ends ---
 

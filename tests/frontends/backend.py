@@ -37,11 +37,9 @@ def answer(responses: ModuleType, talk: Talk, wire: str, body: dict[str, Any], *
         case "assistant-transport":
             return responses.AssistantTransportResponse(stream, **options)
         case "ui-message-stream":
-            return responses.UIMessageStreamResponse(stream, state=state, **options)
+            return responses.UIMessageStreamResponse(stream, **options)
         case "ag-ui":
-            return responses.AGUIResponse(
-                stream, thread_id=body["threadId"], run_id=body["runId"], state=state, **options
-            )
+            return responses.AGUIResponse(stream, thread_id=body["threadId"], run_id=body["runId"], **options)
     raise ValueError(wire)
 
 

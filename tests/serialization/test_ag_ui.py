@@ -497,9 +497,9 @@ def test_no_operations_are_no_event() -> None:
     assert encode(UpdateStateChunk([])) == b""
 
 
-def test_state_of_the_run_has_to_be_given() -> None:
+def test_state_of_other_chunks_has_to_be_passed() -> None:
     encoder = AGUIEncoder("th", "r")
-    with pytest.raises(StateError, match=r"AGUIEncoder and AGUIResponse need the state that create_run was given"):
+    with pytest.raises(StateError, match=r"pass AGUIEncoder or AGUIResponse the state that the chunks start with"):
         encoder.encode(UpdateStateChunk([put(1, "a")]))
 
 
