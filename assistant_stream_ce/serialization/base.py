@@ -7,7 +7,7 @@ plain data: chunks in, bytes out, one encoder for one response.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from assistant_stream_ce import chunks
@@ -43,10 +43,13 @@ class Encoder(ABC):
 
     # The method that writes each type of chunk, found once for each encoder class.
     _writers: ClassVar[Mapping[type, Callable[[Any, Any], bytes]]]
+    # Whether a subclass has an `encode` of its own.
+    _has_own_encode: ClassVar[bool]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._writers = {kind: getattr(cls, name, _write_nothing) for kind, name in _METHODS.items()}
+        cls._has_own_encode = cls.encode is not Encoder.encode
 
     def encode(self, chunk: AssistantStreamChunk) -> bytes:
         """Return the frames of a chunk; empty where the format has no word for it.
@@ -62,6 +65,21 @@ class Encoder(ABC):
                 "or call controller.append_text(...) in a callback of create_run"
             ) from None
         return write(self, chunk)
+
+    def encode_all(self, batch: Sequence[AssistantStreamChunk], frames: list[bytes]) -> None:
+        """Append the frames of several chunks to `frames`, one by one: those before an exception are kept.
+
+        Raises:
+            TypeError: as for `encode`.
+        """
+        if self._has_own_encode:
+            frames.extend(map(self.encode, batch))
+            return
+        writers = self._writers
+        for chunk in batch:
+            # As in `encode`, without the call: 0.05 us of 0.46 for a chunk of a burst.
+            write = writers.get(type(chunk))
+            frames.append(self.encode(chunk) if write is None else write(self, chunk))
 
     @abstractmethod
     def finish(self) -> bytes:
@@ -200,7 +218,7 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
             if len(batch) == 1:
                 # As it mostly is while a model talks.
                 return self._encode_chunk(batch[0])
-            frames.extend(map(self._encode_chunk, batch))
+            self._encoder.encode_all(batch, frames)
         except Exception as error:
             # A chunk that was built elsewhere. The run goes on, but nobody reads it any more.
             self._stream.cancel()

@@ -55,6 +55,9 @@ AI_SDK_VERSIONS = {"ai-sdk-ui": 7, "ai-sdk-ui-v6": 6, "ai-sdk-ui-v5": 5}
 def test_clients_show_what_was_written(protocol: str, fragment: int | None) -> None:
     require_clients()
     written = conversations(protocol)
+    if fragment and protocol in ("ai-sdk-ui-v6", "ai-sdk-ui-v5"):
+        # Their parser of events is that of version 7: half of them show it, and take half the time.
+        written = written[::2]
     jobs = [Job(protocol, data, fragment, said.state if has_state(protocol) else None) for said, data in written]
     failures = []
     for (said, data), result in zip(written, decode_all(jobs), strict=True):
