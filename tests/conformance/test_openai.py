@@ -20,7 +20,9 @@ from assistant_stream_ce import AssistantStream, RunController, RunFailedError, 
 from assistant_stream_ce.serialization import completion
 from tests.conformance.clients import FOLDER, ONE_SECONDS, require_clients
 from tests.conformance.conversations import joined
+from tests.conformance.expected import difference, openai_message
 from tests.conformance.servers import serving_asgi, serving_wsgi
+from tests.conformance.test_random_conversations import conversations, report
 from tests.helpers import CALLBACK_KINDS, as_kind, require
 
 if TYPE_CHECKING:
@@ -290,3 +292,49 @@ def test_openai_for_python_raises_the_same_of_both(client: openai.OpenAI, name: 
     assert whole.value.body == streamed.value.body == {**ERRORS[name], "param": None}
     assert (whole.value.code, whole.value.type) == (streamed.value.code, streamed.value.type)
     assert streamed.value.message == ERRORS[name]["message"]
+
+
+def test_openai_for_python_shows_what_was_written() -> None:
+    require(find_spec("openai"), "openai is not installed")
+    for said, data in conversations("openai-chat"):
+        found = difference(openai_message(said), shown_to_python(data))
+        assert found is None, report(said, data, found)
+
+
+def shown_to_python(data: bytes) -> dict[str, Any]:
+    """Return what an application has at the end that reads the chunks of openai for Python."""
+    import httpx2
+    import openai
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=data)
+
+    texts: dict[str, list[str]] = {"content": [], "refusal": [], "reasoning_content": []}
+    calls: dict[int, dict[str, Any]] = {}
+    shown: dict[str, Any] = {"finish_reason": None, "usage": None, "error": None}
+    with openai.DefaultHttpxClient(transport=httpx2.MockTransport(answer)) as http_client:
+        client = openai.OpenAI(base_url="http://openai.test", api_key="none", http_client=http_client)
+        try:
+            for chunk in client.chat.completions.create(**QUESTION, stream=True):
+                if chunk.usage is not None:
+                    shown["usage"] = chunk.usage.model_dump(exclude_unset=True)
+                for choice in chunk.choices:
+                    shown["finish_reason"] = choice.finish_reason or shown["finish_reason"]
+                    for name, pieces in texts.items():
+                        pieces.append(getattr(choice.delta, name, None) or "")
+                    for call in choice.delta.tool_calls or []:
+                        take_call(calls, call.model_dump(exclude_none=True))
+        except openai.APIError as error:
+            shown["error"] = error.message
+    content, refusal, reasoning = (joined("".join(pieces)) for pieces in texts.values())
+    return {**shown, "content": content, "refusal": refusal, "reasoning": reasoning, "tool_calls": list(calls.values())}
+
+
+def take_call(calls: dict[int, dict[str, Any]], delta: dict[str, Any]) -> None:
+    """Add a delta to the call with its number."""
+    number, function = delta.pop("index"), delta.pop("function")
+    if number not in calls:
+        assert number == len(calls)
+        calls[number] = {**delta, "function": function}
+    else:
+        calls[number]["function"]["arguments"] += function["arguments"]
