@@ -111,18 +111,23 @@ class UIMessageStreamEncoder(StateEncoder):
         return self._take_head() + frames if self._head else frames
 
     def finish(self) -> bytes:
-        """End the open parts, then write `finish` and `[DONE]`."""
+        """End the open parts, then write `finish`, or `abort` for a message that was interrupted, and `[DONE]`."""
         frames = self._take_head() + self._end_parts()
-        end: dict[str, JSON] = {"type": "finish"}
-        if reason := self._finish_reason():
-            end["finishReason"] = reason
+        usage = self._usage()
+        if self._ending.reason == "interrupted":
+            metadata = _event({"type": "message-metadata", **usage}) if usage else b""
+            return frames + metadata + _event({"type": "abort"}) + sse.DONE
+        reason = assistant_ui.known({"finishReason": self._finish_reason()})
+        return frames + _event({"type": "finish", **reason, **usage}) + sse.DONE
+
+    def _usage(self) -> dict[str, JSON]:
+        """Return the fields that tell the usage, if there is any."""
         read, written = self._ending.usage
-        if read or written:
-            usage = {"inputTokens": read, "outputTokens": written}
-            # The first is what assistant-ui reads, the second what AI SDK shows.
-            end["usage"] = usage
-            end["messageMetadata"] = {"usage": {**usage, "totalTokens": read + written}}
-        return frames + _event(end) + sse.DONE
+        if not (read or written):
+            return {}
+        usage = {"inputTokens": read, "outputTokens": written}
+        # The first is what assistant-ui reads, the second what AI SDK shows.
+        return {"usage": usage, "messageMetadata": {"usage": {**usage, "totalTokens": read + written}}}
 
     def _take_head(self) -> bytes:
         head, self._head = self._head, b""

@@ -249,3 +249,17 @@ def test_state_that_is_a_text_takes_more_text(protocol: str, start: str) -> None
     result = decode(protocol, encode(ENCODERS[protocol](), chunks), *options)
     assert result["status"] == 0
     assert result["message"]["metadata"]["unstable_state"] == "text more"
+
+
+@pytest.mark.parametrize("protocol", ["ui-message-stream", *AI_SDK])
+def test_clients_take_the_end_of_a_message_that_was_interrupted(protocol: str) -> None:
+    require_clients()
+    encoder = UIMessageStreamEncoder()
+    data = encoder.encode(TextDeltaChunk("half an")) + encoder.encode(MessageFinishChunk("interrupted", 1, 2))
+    result = decode(protocol, data + encoder.finish())
+    assert "half an" in str(result["message"])
+    assert not result["streamErrors"]
+    # assistant-ui's reader leaves out both frames, and says nothing.
+    ignored = {f"harness: client ignores frame type {name}" for name in ("abort", "message-metadata")}
+    assert set(result["warnings"]) == (set() if protocol in AI_SDK else ignored)
+    assert result["error"] is None

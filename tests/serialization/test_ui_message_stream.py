@@ -142,6 +142,13 @@ def test_unanswered_call_is_the_finish_reason() -> None:
     assert whole(BEGIN, ToolResultChunk("t1", 1)).endswith(frame("finish") + DONE)
 
 
+def test_a_message_that_was_interrupted_ends_with_an_abort() -> None:
+    assert whole(MessageFinishChunk("interrupted")) == START + frame("abort") + DONE
+    usage = {"inputTokens": 1, "outputTokens": 2}
+    told = frame("message-metadata", usage=usage, messageMetadata={"usage": {**usage, "totalTokens": 3}})
+    assert whole(MessageFinishChunk("interrupted", 1, 2)) == START + told + frame("abort") + DONE
+
+
 @pytest.mark.parametrize(
     ("chunks", "counts"),
     [
