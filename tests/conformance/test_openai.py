@@ -221,7 +221,8 @@ def address(server: Served) -> Iterator[str]:
     url, asked = server
     asked.clear()
     yield url
-    assert len(asked) == 2
+    # None where the client is missing, and the test was skipped.
+    assert len(asked) in (0, 2)
 
 
 # --- The clients ----------------------------------------------------------------------------------
