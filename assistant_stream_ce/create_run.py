@@ -27,7 +27,7 @@ from assistant_stream_ce.forwarding import send_all, send_all_async
 from assistant_stream_ce.hooks import RunReason, RunResult
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.locks import guard
-from assistant_stream_ce.recording import FOLD_AFTER, message_of
+from assistant_stream_ce.recording import message_of
 from assistant_stream_ce.run import Run
 
 if TYPE_CHECKING:
@@ -275,7 +275,6 @@ class SyncReader(Iterator[AssistantStreamChunk]):
         self._batch: Iterator[AssistantStreamChunk] = iter(())
         self._get = run.link.channel.get_sync
         self._has_started = False
-        self._unfolded = 0
 
     def __next__(self) -> AssistantStreamChunk:
         for chunk in self._batch:
@@ -303,9 +302,7 @@ class SyncReader(Iterator[AssistantStreamChunk]):
         if batch is None:
             self._run.raise_error()
         else:
-            self._unfolded += len(batch)
-            if self._unfolded > FOLD_AFTER:
-                self._unfolded = self._run.fold()
+            self._run.note_read(len(batch))
         return batch
 
 
@@ -318,7 +315,6 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         self._batch: Iterator[AssistantStreamChunk] = iter(())
         self._get = run.link.channel.get
         self._has_started = False
-        self._unfolded = 0
         self._is_reading = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_read = 0.0
@@ -364,9 +360,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
             self.stop_timer()
             self._run.raise_error()
         else:
-            self._unfolded += len(batch)
-            if self._unfolded > FOLD_AFTER:
-                self._unfolded = self._run.fold()
+            self._run.note_read(len(batch))
         return batch
 
     def _start(self, timeout: float | None) -> None:

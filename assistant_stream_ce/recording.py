@@ -43,7 +43,7 @@ class Recording:
         link: of the run, before its start.
     """
 
-    __slots__ = ("_accumulator", "_batches", "_channel", "_document", "_folded", "_is_cancelled", "_lock")
+    __slots__ = ("_accumulator", "_batches", "_channel", "_document", "_folded", "_is_cancelled", "_lock", "_unfolded")
 
     def __init__(self, link: RunLink) -> None:
         # Of these only the last one may still grow.
@@ -58,15 +58,20 @@ class Recording:
         self._lock = guard()
         self._accumulator: MessageAccumulator | None = None
         self._folded = 0
+        # How many chunks were read since they were folded for that. The reader's own.
+        self._unfolded = 0
 
     def end(self, *, is_cancelled: bool) -> None:
         """Take note that the callback has ended, and whether its reader had left."""
         self._is_cancelled = is_cancelled
 
-    def fold(self) -> None:
-        """Fold what was kept, to let go of it."""
-        with self._lock:
-            self._fold()
+    def note_read(self, count: int) -> None:
+        """Take note that the reader has read so many chunks more, and let go of them when they have become many."""
+        self._unfolded += count
+        if self._unfolded > FOLD_AFTER:
+            self._unfolded = 0
+            with self._lock:
+                self._fold()
 
     def message(self) -> AssistantMessage:
         """Return the message so far."""

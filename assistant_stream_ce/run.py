@@ -278,11 +278,10 @@ class Run:
         discard_live_run(self)
         self.ended.set()
 
-    def fold(self) -> int:
-        """Let go of the chunks that were read, where they are kept; return how many are left."""
+    def note_read(self, count: int) -> None:
+        """Take note that so many chunks more were read."""
         if self.recording is not None:
-            self.recording.fold()
-        return 0
+            self.recording.note_read(count)
 
     def raise_error(self) -> None:
         """Raise, once, what the callback raised."""

@@ -149,10 +149,7 @@ class StateDocument:
         Raises:
             IndexError: there is no such item in the list.
         """
-        try:
-            new = copy_plain(value)
-        except NotPlainError:
-            new = plain(value, place.name(key))
+        new = _plain(value, place, key)
         self._admit()
         with self._lock:
             if self._group_thread:
@@ -189,10 +186,7 @@ class StateDocument:
 
     def append(self, place: Place, value: object) -> None:
         """Append a value to a list: one `set` behind the end."""
-        try:
-            new = copy_plain(value)
-        except NotPlainError:
-            new = plain(value, place.name(len(place._node)))
+        new = _plain(value, place, len(place._node))
         self._admit()
         with self._lock:
             if self._group_thread:
@@ -388,7 +382,7 @@ class StateDocument:
             self._open(container, key, path)
         container[key] = new
         if type(new) is not str:
-            self._outbox.note_set(8 if type(new) is int else weight(new))
+            self._outbox.note_set(weight(new))
         elif type(current) is str and len(new) > len(current) > 0 and new.startswith(current):
             # To an empty text, to say it in this way would save nothing.
             self._outbox.note_text(new[len(current) :])
@@ -407,7 +401,7 @@ class StateDocument:
         if not self._outbox.reopen(items, None):
             self._outbox.open(path, items)
         items.append(new)
-        self._outbox.note_item(len(items) - 1, 8 if type(new) is int else weight(new))
+        self._outbox.note_item(len(items) - 1, weight(new))
 
     def _rewrite(self, path: Path, change: Callable[[], T], characters: int = 0) -> T:
         self._outbox.open(path)

@@ -14,7 +14,7 @@ from assistant_stream_ce.hooks import RunReason
 from assistant_stream_ce.jsonvalue import JSON, clone, plain
 from assistant_stream_ce.message import AssistantMessage, ReasoningPart, ToolCallPart
 from assistant_stream_ce.state.operations import apply
-from assistant_stream_ce.testing.watching import Source, Watch, run_of, state_of, stream_of
+from assistant_stream_ce.testing.watching import Source, Watch, kept, run_of, stream_of
 
 __all__ = ("Collected", "collect")
 
@@ -103,7 +103,7 @@ class Collected:
             try:
                 self._chunks.extend(reader)
             except (Exception, RunCancelled) as error:
-                self._keep(error)
+                self._error = kept(error)
         self._has_ended = True
 
     async def _read_async(self) -> None:
@@ -114,13 +114,8 @@ class Collected:
                     async for chunk in reader:
                         self._chunks.append(chunk)
                 except (Exception, RunCancelled) as error:
-                    self._keep(error)
+                    self._error = kept(error)
         self._has_ended = True
-
-    def _keep(self, error: BaseException) -> None:
-        if isinstance(error, AssertionError):
-            raise error
-        self._error = error
 
     def _check_ended(self) -> None:
         if not self._has_ended:
@@ -148,4 +143,4 @@ def collect(source: Source, *, state: object = None, timeout: float = 10.0, **op
         raise TypeError("state is for a callback or an iterable of chunks: a stream knows its own")
     stream = stream_of(source, state, options)
     is_own = callable(source) or isinstance(source, AssistantStream)
-    return Collected(stream, state_of(stream) if is_own else plain(state, "state"), timeout)
+    return Collected(stream, stream.state if is_own else plain(state, "state"), timeout)

@@ -19,7 +19,7 @@ from assistant_stream_ce.errors import RunCancelled, StreamUsageError
 from assistant_stream_ce.hooks import RunReason
 from assistant_stream_ce.run import Run
 from assistant_stream_ce.serialization import EncodedStream
-from assistant_stream_ce.testing.watching import Source, Watch, doing, run_of, seconds_of, stream_of, wait_for
+from assistant_stream_ce.testing.watching import Source, Watch, doing, kept, run_of, seconds_of, stream_of, wait_for
 
 __all__ = ("Departure", "SlowReader", "read_and_leave")
 
@@ -214,7 +214,7 @@ class Departure:
             try:
                 self.items.extend(islice(reader, self._after))
             except (Exception, RunCancelled) as error:
-                self._keep(error)
+                self.error = kept(error)
         self._left_at = time.monotonic()
         if self._way == "close":
             self._held[0].close()
@@ -236,7 +236,7 @@ class Departure:
             try:
                 await self._read_some(reader)
             except (Exception, RunCancelled) as error:
-                self._keep(error)
+                self.error = kept(error)
         if self._way == "close":
             self._left_at = time.monotonic()
             await self._held[0].aclose()
@@ -281,11 +281,6 @@ class Departure:
 
         self._run.link.cancellation.add(note)
         return told
-
-    def _keep(self, error: BaseException) -> None:
-        if isinstance(error, AssertionError):
-            raise error
-        self.error = error
 
     def _conclude(self) -> None:
         if self._run.ended.is_set():

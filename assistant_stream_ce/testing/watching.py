@@ -15,12 +15,11 @@ from assistant_stream_ce.background import start_thread
 from assistant_stream_ce.callables import RunCallback
 from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.channel import in_event_loop
-from assistant_stream_ce.controller import ChunkSource, RunController
+from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream, create_run
-from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.run import Run
 
-__all__ = ("DONE", "Done", "Source", "Watch", "doing", "run_of", "seconds_of", "state_of", "stream_of", "wait_for")
+__all__ = ("DONE", "Done", "Source", "Watch", "doing", "kept", "run_of", "seconds_of", "stream_of", "wait_for")
 
 #: What a test has: a callback, a stream, or any iterable of chunks.
 Source: TypeAlias = RunCallback | ChunkSource
@@ -44,9 +43,11 @@ def run_of(stream: AssistantStream) -> Run:
     return stream._run
 
 
-def state_of(stream: AssistantStream) -> JSON:
-    """Return a copy of the state of a run, as it is now."""
-    return plain(RunController(run_of(stream).link).state)
+def kept(error: BaseException) -> BaseException:
+    """Return what a callback has raised, to be kept; raise an `AssertionError`, which is the test's own."""
+    if isinstance(error, AssertionError):
+        raise error
+    return error
 
 
 def seconds_of(timeout: float) -> str:

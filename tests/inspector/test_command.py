@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -247,8 +248,8 @@ SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 def in_terminal(columns: int, data: bytes, *arguments: str, **variables: str) -> tuple[int, bytes]:
     """Run the command in a terminal of some width; return its exit status and what it wrote."""
-    pty = pytest.importorskip("pty")
-    fcntl, termios, struct = (__import__(name) for name in ("fcntl", "termios", "struct"))
+    require(find_spec("pty") and find_spec("fcntl"), "this system has no pseudo-terminals")
+    pty, fcntl, termios, struct = (__import__(name) for name in ("pty", "fcntl", "termios", "struct"))
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     variables = {"TERM": "xterm-256color", "COLUMNS": str(columns), **variables}
@@ -279,7 +280,7 @@ def in_terminal(columns: int, data: bytes, *arguments: str, **variables: str) ->
 
 @pytest.mark.parametrize("columns", [30, 40, 80, 120])
 def test_a_terminal_has_colours_and_a_state(columns: int) -> None:
-    pytest.importorskip("rich")
+    require(find_spec("rich"), "rich is not installed")
     status, output = in_terminal(columns, EVIL, "-")
     assert status == 1
     assert b"\x1b[" in output
@@ -304,8 +305,9 @@ def test_a_terminal_has_colours_and_a_state(columns: int) -> None:
 
 
 def _width(line: str) -> int:
-    cells = pytest.importorskip("rich.cells")
-    return int(cells.cell_len(line))
+    from rich.cells import cell_len
+
+    return cell_len(line)
 
 
 def test_a_terminal_is_plain_where_that_is_asked_or_all_it_can() -> None:

@@ -5,31 +5,41 @@ from __future__ import annotations
 import io
 import random
 import re
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("rich")
-
-from rich.console import Console
-
 from assistant_stream_ce.inspector.events import Event
-from assistant_stream_ce.inspector.live_view import LiveView
 from assistant_stream_ce.jsonvalue import dumps
 from assistant_stream_ce.serialization.wires import WIRES
 from tests.conformance.conversations import conversation
+from tests.helpers import require
 from tests.inspector.samples import encoded
 from tests.inspector.test_inspection import inspected
 from tests.inspector.test_words import is_harmless
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.inspector.live_view import LiveView
 
 SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 WORDS = ("a", "is", "forecast", "\u6f22\u5b57", "\U0001f600", "x" * 40, "[bold]", ":smile:", "e\u0301", "http://x/y?z")
 
 
+def live_view(out: io.StringIO, columns: int, **options: bool) -> LiveView:
+    """Return the view of a terminal of some width."""
+    require(find_spec("rich"), "rich is not installed")
+    from rich.console import Console
+
+    from assistant_stream_ce.inspector.live_view import LiveView
+
+    return LiveView(Console(file=out, force_terminal=True, width=columns, **options))  # type: ignore[arg-type]
+
+
 def shown(events: list[Event], columns: int, flushes: bool = True) -> str:
     """Return all that is written to the terminal, without the state, which a flush after each event draws."""
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=columns, highlight=False, emoji=False, markup=False)
-    view = LiveView(console)
+    view = live_view(out, columns, highlight=False, emoji=False, markup=False)
     # The state is another test's.
     view._state = lambda: ""  # type: ignore[method-assign, assignment, return-value]
     with view:
@@ -80,7 +90,7 @@ def test_all_lines_that_grow_are_drawn() -> None:
         ]
     )
     out = io.StringIO()
-    with LiveView(Console(file=out, force_terminal=True, width=80)) as view:
+    with live_view(out, 80) as view:
         for event in events[:-2]:
             view.show(event)
         view.flush()
