@@ -21,7 +21,7 @@ from assistant_stream_ce import arguments, chunks
 from assistant_stream_ce.arguments import places
 from assistant_stream_ce.cancellation import Cancellation, CancelledEvent
 from assistant_stream_ce.channel import Channel
-from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, ReasoningDeltaChunk, TextDeltaChunk
+from assistant_stream_ce.chunks import AssistantStreamChunk, ReasoningDeltaChunk, TextDeltaChunk
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.jsonvalue import plain, weight
 from assistant_stream_ce.replay import replay
@@ -74,7 +74,7 @@ class RunLink:
         )
         self.cancellation = Cancellation()
         self.cancelled_event = CancelledEvent(self.cancellation.signal)
-        self.state: StateDocument = StateDocument(state, _StateUpdates(self.channel))
+        self.state: StateDocument = StateDocument(state, self.channel)
         self.calls = ToolCalls(self.channel)
 
     @property
@@ -98,26 +98,6 @@ def _settle_state(find_link: Callable[[], RunLink | None]) -> None:
     link = find_link()
     if link is not None:
         link.state.settle()
-
-
-class _StateUpdates:
-    """The way of state operations to the channel."""
-
-    __slots__ = ("_channel", "admit", "charge", "is_newest", "refuse_after_end")
-
-    def __init__(self, channel: Channel[AssistantStreamChunk]) -> None:
-        self._channel = channel
-        self.admit = channel.admit
-        self.refuse_after_end = channel.refuse_after_end
-        self.is_newest: Callable[[Any], bool] = channel.is_newest
-        self.charge = channel.charge
-
-    def put(self, operations: list[Operation], places: int) -> chunks.UpdateStateChunk:
-        # Before the chunk is there to be taken.
-        self._channel.is_unsettled = True
-        chunk = chunks.UpdateStateChunk(operations)
-        self._channel.put(chunk, places, may_block=False)
-        return chunk
 
 
 class RunController:
@@ -361,7 +341,8 @@ class RunController:
     @property
     def state(self) -> Any:
         """The state, as a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
-        return read_root(self.link.state)
+        proxy = self.link.state.root_proxy
+        return read_root(self.link.state) if proxy is None else proxy
 
     @state.setter
     def state(self, value: Any) -> None:
@@ -375,7 +356,7 @@ class RunController:
         """
         if type(path) is not list and (isinstance(path, str) or not isinstance(path, Sequence)):
             raise TypeError(f"path must be a list of keys and indexes, not {type(path).__name__}")
-        self.link.state.append_text(tuple(map(str, path)), text)
+        self.link.state.append_text(path, text)
 
     @contextmanager
     def edit_state(self) -> Generator[Any]:

@@ -27,6 +27,7 @@ FAMILIES = {
     "stalled": "A client that stops reading a fast stream",
     "lifecycle": "Start and end",
     "state": "Edits of the state, from the edit to encoded bytes: µs of processor time for each",
+    "state-yielding": "The same from a coroutine that yields after each edit: µs of processor time for each",
 }
 PACKAGES = (
     "assistant-stream-ce",

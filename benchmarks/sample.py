@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _IMPORT_STARTS = 5
@@ -19,13 +19,30 @@ def cpu(module: str, function: str, counts: Mapping[str, int], **arguments: Any)
     """Return processor microseconds for each item, for each named number of items; warm it up before."""
     work = getattr(importlib.import_module(f"benchmarks.subjects.{module}"), function)
     work(max(1, min(counts.values()) // 10), **arguments)
+    return {figure: _cpu_microseconds(work, count, **arguments) / count for figure, count in counts.items()}
+
+
+def cpu_of_runs(
+    module: str, function: str, counts: Mapping[str, int], items: int, **arguments: Any
+) -> dict[str, float]:
+    """Return the same for runs of so many items each, as many as there are for `items` together.
+
+    Few items alone take no longer than the start of an event loop, which is not theirs.
+    """
+    work = getattr(importlib.import_module(f"benchmarks.subjects.{module}"), function)
+    work(min(counts.values()), 1, **arguments)
     figures = {}
     for figure, count in counts.items():
-        gc.collect()
-        start = time.process_time()
-        work(count, **arguments)
-        figures[figure] = (time.process_time() - start) / count * 1e6
+        runs = max(1, items // count)
+        figures[figure] = _cpu_microseconds(work, count, runs, **arguments) / (count * runs)
     return figures
+
+
+def _cpu_microseconds(work: Callable[..., object], *numbers: int, **arguments: Any) -> float:
+    gc.collect()
+    start = time.process_time()
+    work(*numbers, **arguments)
+    return (time.process_time() - start) * 1e6
 
 
 def imports(modules: str) -> dict[str, float]:

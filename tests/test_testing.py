@@ -339,7 +339,12 @@ def test_a_transcript_does_not_depend_on_which_edits_of_the_state_travelled_toge
 
         def run(controller: RunController) -> None:
             dice = random.Random(seed)
-            twins = Twins(lambda: controller.state, lambda new: setattr(controller, "state", new), copy.deepcopy(start))
+            twins = Twins(
+                lambda: controller.state,
+                lambda new: setattr(controller, "state", new),
+                controller.append_state_text,
+                copy.deepcopy(start),
+            )
             for _ in range(12):
                 twins.edit(dice)
                 if flushes:

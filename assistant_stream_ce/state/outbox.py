@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
-from assistant_stream_ce.chunks import Operation
+from assistant_stream_ce.chunks import UpdateStateChunk
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.state.operations import Path
-from assistant_stream_ce.state.update import PLACE, Spot, Update
+from assistant_stream_ce.state.update import PLACE, Update
 
-__all__ = ("Outbox", "Outlet")
+__all__ = ("ITEM", "SET", "TEXT", "Outbox", "Outlet")
+
+T = TypeVar("T")
+
+#: What an edit does: it puts a value somewhere, extends a text, or appends to a list.
+SET, TEXT, ITEM = "set", "text", "item"
 
 # How far an update may grow before it is charged for it: 16 places.
 _CREDIT = 16 * PLACE
 
 
 class Outlet(Protocol):
-    """Where operations go. Called with the state's lock held, but for `admit`; only that one blocks."""
+    """Where updates go: what the state needs of the channel. Called with the state's lock held, but for `admit`.
+
+    Only `admit` blocks.
+    """
+
+    #: Set before an update is put: before the reader reads one, it calls `StateDocument.settle`.
+    is_unsettled: bool
+
+    @property
+    def open_batch(self) -> Sequence[object] | None:
+        """The newest chunks that wait, if others may still follow in their batch."""
+
+    @property
+    def space(self) -> int:
+        """How many places are left in it."""
 
     def admit(self) -> None:
         """Return when more may be sent, which may block a thread; raise when nothing can be sent any more."""
@@ -24,27 +44,28 @@ class Outlet(Protocol):
     def refuse_after_end(self) -> None:
         """Raise when nothing can be sent any more."""
 
-    def put(self, operations: list[Operation], places: int) -> object:
-        """Send operations as a chunk, and return it. Before the reader reads it, it calls `StateDocument.settle`."""
+    def put(self, item: UpdateStateChunk, weight: int, *, may_block: bool) -> None:
+        """Send an update that takes so many places."""
 
-    def is_newest(self, chunk: object) -> bool:
+    def is_newest(self, item: UpdateStateChunk) -> bool:
         """Return whether a chunk waits, with none behind it, and may take more."""
 
-    def charge(self, places: int) -> None:
+    def charge(self, weight: int) -> None:
         """Count so many places more for what waits."""
 
 
 class Outbox:
     """Merges edits and sends them. Every method with the state's lock held; none blocks.
 
-    An edit is announced with `open` before it happens, and noted after. In between nothing of it is visible.
+    Each edit is noted before it happens: if that raises, it must not happen. Whoever reads what is sent takes the lock
+    too, so by then it has happened.
 
     Args:
         outlet: takes the operations.
         root: the state as the only item of a list.
     """
 
-    __slots__ = ("_container", "_holds", "_key", "_outlet", "_root", "_spot", "_update")
+    __slots__ = ("_container", "_holds", "_key", "_kind", "_outlet", "_root", "_step", "_texts", "_update")
 
     def __init__(self, outlet: Outlet, root: list[JSON]) -> None:
         self._outlet = outlet
@@ -52,74 +73,97 @@ class Outbox:
         self._update: Update | None = None
         # How many hold what is noted: it stays in one chunk, and is sent at the end.
         self._holds = 0
-        # Of the newest edit: what it changes, and where to note it; None where it need not be noted, because all
-        # around it is sent anyway.
+        # Of the newest edit: the dict or list, the key, and what was done. Then how much one more takes, beside its
+        # characters.
         self._container: JSON = None
         self._key: object = None
-        self._spot: Spot | None = None
+        self._kind = SET
+        self._step = 0
+        # Where more of the text that was extended is noted; None where it need not be.
+        self._texts: list[str] | None = None
 
-    def reopen(self, container: JSON, key: object) -> bool:
-        """Make ready for an edit of the same place as the newest one; return false if it is another one.
+    def join(self, container: JSON, key: object, kind: str, characters: int, text: str | None = None) -> bool:
+        """Note an edit that repeats the newest one, which still waits; return false if it must be noted by itself.
 
-        Whatever else is edited makes this false, so what is known of the place is still true.
-        """
-        if container is not self._container or key != self._key:
-            return False
-        update = self._update
-        if update is None:
-            return False
-        return update.chunk is None or self._holds > 0 or self._outlet.is_newest(update.chunk)
-
-    def open(self, path: Path, container: JSON = None, key: object = None) -> None:
-        """Make ready for an edit.
+        The same is done to the same place once more. Any other edit ends this, so whatever was found out for the newest
+        one is still true: that the place is part of the state, that front ends take it, and that no other thread
+        holds edits together.
 
         Args:
-            path: where the edit is.
-            container: the dict or list that it changes, by which `reopen` knows the place again; None for never.
-            key: of the item in it that is changed, or None if that is the container itself.
+            container: the dict or list that is edited.
+            key: of the item in it, or None for a new one.
+            kind: what is done.
+            characters: how large the new value is.
+            text: by what a text is extended.
+        """
+        update = self._update
+        if (
+            container is not self._container
+            or key != self._key
+            or kind is not self._kind
+            or update is None
+            # As in `Channel.is_newest`, without the call: 0.05 us of 0.7 for a text in the state.
+            or (batch := self._outlet.open_batch) is None
+            or batch[-1] is not update.chunk
+            or self._outlet.space <= 0
+        ):
+            return False
+        if text is not None and self._texts is not None:
+            self._texts.append(text)
+        update.size = size = update.size + self._step + characters
+        if size > update.limit:
+            self._send(update)
+        return True
+
+    def set(self, path: Path, characters: int, container: JSON = None, key: object = None) -> None:
+        """Note that a value is put somewhere.
+
+        Args:
+            path: of the value.
+            characters: how large the new value is.
+            container: where it is put, if that may be joined, and the key there.
+            key: see `container`.
 
         Raises:
             BaseException: nothing can be sent any more.
         """
-        update = self._update
-        if update is None or (update.chunk is not None and not self._holds and not self._is_open(update)):
-            update = self._renew()
-        self._spot = update.find(path)
-        self._container, self._key = container, key
-
-    def note_set(self, characters: int = 0) -> None:
-        """Note that a value was put somewhere, or changed in a way that the wire has no word for."""
-        update, spot = self._update, self._spot
-        assert update is not None
+        update = self._open()
+        spot = update.find(path)
         if spot is not None:
             update.set(spot)
-            self._spot = None
-        update.size += characters
-        if update.size > update.limit:
-            self._send(update)
+        self._close(update, characters, container, key, SET)
 
-    def note_text(self, text: str) -> None:
-        """Note that a text was extended."""
-        update, spot = self._update, self._spot
-        assert update is not None
-        if spot is not None:
-            texts = spot.texts
-            if texts is None:
-                texts = update.start_text(spot)
-            texts.append(text)
-        update.size += len(text)
-        if update.size > update.limit:
-            self._send(update)
+    def extend(self, path: Path, text: str, container: JSON = None, key: object = None) -> None:
+        """Note that a text is extended; see `set`."""
+        update = self._open()
+        spot = update.find(path)
+        if spot is None:
+            self._texts = None
+        else:
+            self._texts = update.start_text(spot) if spot.texts is None else spot.texts
+            self._texts.append(text)
+        self._close(update, len(text), container, key, TEXT)
 
-    def note_item(self, index: int, characters: int) -> None:
-        """Note that a list has a new item at its end."""
-        update, spot = self._update, self._spot
-        assert update is not None
+    def append(self, path: Path, items: list[JSON], characters: int) -> None:
+        """Note that a list gets a new item at its end; see `set`."""
+        update = self._open()
+        spot = update.find(path)
         if spot is not None:
-            update.append_item(spot, index)
-        update.size += characters
-        if update.size > update.limit:
-            self._send(update)
+            update.append_item(spot, len(items))
+        self._close(update, characters, items, None, ITEM, 0 if spot is None else PLACE)
+
+    def rewrite(self, path: Path, change: Callable[[], T], characters: int) -> T:
+        """Note that a dict or list is changed in a way that the wire has no word for; see `set`.
+
+        `change` does it, or raises before it has changed anything.
+        """
+        update = self._open()
+        spot = update.find(path)
+        result = change()
+        if spot is not None:
+            update.set(spot)
+        self._close(update, characters, None, None, SET)
+        return result
 
     def hold(self, *, in_new_chunk: bool) -> None:
         """Keep what is noted from now on in one chunk, and send it at the end: at `release`.
@@ -153,11 +197,26 @@ class Outbox:
         if update is not None:
             self._outlet.charge(update.uncounted() >> 10)
 
+    def _open(self) -> Update:
+        """Return the update that takes the next edit."""
+        update = self._update
+        if update is None or (update.chunk is not None and not self._holds and not self._is_open(update)):
+            update = self._renew()
+        return update
+
+    def _close(self, update: Update, characters: int, container: JSON, key: object, kind: str, step: int = 0) -> None:
+        """Remember the edit that was noted, and send it."""
+        self._container, self._key, self._kind, self._step = container, key, kind, step
+        update.size += characters
+        if update.size > update.limit:
+            self._send(update)
+
     def _is_open(self, update: Update) -> bool:
         return update.chunk is None or self._outlet.is_newest(update.chunk)
 
     def _renew(self) -> Update:
-        self.close()
+        if self._update is not None:
+            self.close()
         self._outlet.refuse_after_end()
         self._update = update = Update()
         return update
@@ -169,7 +228,10 @@ class Outbox:
         if update.chunk is None:
             # Forgotten if it is refused.
             self._update = None
-            update.chunk = self._outlet.put(update.operations, places)
+            self._outlet.is_unsettled = True
+            chunk = UpdateStateChunk(update.operations)
+            self._outlet.put(chunk, places, may_block=False)
+            update.chunk = chunk
             self._update = update
         else:
             self._outlet.charge(places)

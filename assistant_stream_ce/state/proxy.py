@@ -14,7 +14,7 @@ from assistant_stream_ce.jsonvalue import JSON, Copyable, clone, key_text
 from assistant_stream_ce.state.document import StateDocument
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
 from assistant_stream_ce.state.places import Key, Place, item_index
-from assistant_stream_ce.state.texts import text_read
+from assistant_stream_ce.state.texts import StateText, text_read
 
 __all__ = ("StateDict", "StateList", "StateProxy", "assign_root", "read_root")
 
@@ -140,22 +140,28 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
             document.refresh(self)
         if type(key) is not str:
             key = _known_key(key)
-        # As in `_item` and `_read`, of which this is a copy that saves two calls for what is mostly read.
+        # As in `_item`, `_read` and `text_read`, of which this is a copy that saves the calls for what is mostly read.
         version = self._version
         value = self._node[key]
         if type(value) is str:
-            return text_read(self._node, key, value, document.sums)
+            read = StateText(value)
+            read.place = (self._node, key, value)
+            read.sums = document.sums
+            return read
         proxy = document.proxies.get(id(value))
         return self._read(value, key, key, version) if proxy is None else proxy
 
     def __setitem__(self, key: str, value: object) -> None:
         if type(key) is not str:
             key = key_text(key, "state")
+        document = self._document
+        if document.sums and document.assign_sum(self._node, self, key, value):
+            return
         if isinstance(value, StateProxy):
             self._check()
             if value._is_assigned_to(self._node, key):
                 return
-        self._document.set_item(self, key, value)
+        document.set_item(self, key, value)
 
     def __delitem__(self, key: str) -> None:
         self.pop(key)
@@ -233,11 +239,14 @@ class StateList(StateProxy, MutableSequence[Any]):
             self._document.assign_slice(self, _numbers(index), _value(value))
             return
         number = as_index(index)
+        document = self._document
+        if document.sums and document.assign_sum(self._node, self, number, value):
+            return
         if isinstance(value, StateProxy):
             self._check()
             if value._is_assigned_to(self._node, number):
                 return
-        self._document.set_item(self, number, value)
+        document.set_item(self, number, value)
 
     def __delitem__(self, index: int | slice) -> None:
         if isinstance(index, slice):
@@ -360,21 +369,20 @@ def read_root(document: StateDocument) -> Any:
     # Before the state itself: if that is replaced in between, the proxy finds out.
     version = document.version
     root = document.root[0]
-    proxy = document.proxies.get(id(root))
-    if proxy is not None:
-        return proxy
     if type(root) is str:
         return text_read(document.root, 0, root, document.sums)
     kind = _PROXIES.get(type(root))
     if kind is None:
         return root
     proxy = kind(document, root, version=version)
-    document.keep(proxy)
+    document.keep_root(proxy)
     return proxy
 
 
 def assign_root(document: StateDocument, value: Any) -> None:
     """Replace the whole state, unless it is assigned to itself."""
+    if document.sums and document.assign_sum(document.root, None, 0, value):
+        return
     if not (isinstance(value, StateProxy) and value._is_assigned_to(document.root, 0)):
         document.set_root(value)
 

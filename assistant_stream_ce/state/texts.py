@@ -10,7 +10,16 @@ from assistant_stream_ce.jsonvalue import JSON
 __all__ = ("StateText", "Sums", "text_read")
 
 
-class StateText(str):
+class _Text(str):
+    """A text that is an object of its own, however short it is."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
+class StateText(_Text):
     """A text as it was when it was read.
 
     `state["text"] += more` reads the text, adds, and assigns the sum. What others append in between would be lost, did
@@ -25,16 +34,17 @@ class StateText(str):
     sums: Sums
 
     def __iadd__(self, more: str) -> Any:
-        if not isinstance(more, str):
-            return NotImplemented
-        # To an empty text Python would add by returning the other one; the sum has to be an object of its own.
-        total = str.__add__(self, more) if self else StateText(more)
+        if type(more) is not str:
+            if not isinstance(more, str):
+                return NotImplemented
+            more = str.__str__(more)
+        place = self.place
+        text = place[2]
+        # To an empty text Python would add by returning the other one, which may be assigned for its own sake.
+        total = text + more if text else _Text(more)
         if more:
-            self.sums[get_ident()] = (total, more, self.place)
+            self.sums[get_ident()] = (total, more, place)
         return total
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return str, (str(self),)
 
 
 #: What each thread has made last with `+=`, and will most likely assign: the sum, what was added, and to which place.

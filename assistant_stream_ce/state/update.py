@@ -7,7 +7,7 @@ they can be sent in the order in which they were first touched. Texts that only 
 
 from __future__ import annotations
 
-from assistant_stream_ce.chunks import Operation
+from assistant_stream_ce.chunks import Operation, UpdateStateChunk
 from assistant_stream_ce.jsonvalue import JSON, clone, weight
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path
@@ -50,7 +50,7 @@ class Update:
         #: Empty until `render` fills it.
         self.operations: list[Operation] = []
         #: What it was sent as, once it is on its way, where a reader may take it.
-        self.chunk: object = None
+        self.chunk: UpdateStateChunk | None = None
         #: How large it is: the characters of all edits, also of those that are not sent by themselves, and as many as
         #: a place has for each operation.
         self.size = 0
@@ -130,8 +130,11 @@ class Update:
             if spot.first_new is None:
                 self.operations.append(ops.set_value(path, clone(value)))
                 continue
-            for index in range(spot.first_new, len(value)):
-                self.operations.append(ops.set_value((*path, str(index)), clone(value[index])))
+            # As `set_value`, without its call: 0.05 us of 1.3 for each item that is appended.
+            self.operations += [
+                {"type": "set", "path": [*path, str(index)], "value": clone(item)}
+                for index, item in enumerate(value[spot.first_new :], spot.first_new)
+            ]
 
     def uncounted(self) -> int:
         """Return about how many characters were rendered beyond those that were counted."""

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,13 +94,18 @@ EDITS: dict[str, Callable[[Any, int], None]] = {
 }
 
 
-async def edit(name: str, count: int, controller: Any) -> None:
-    """Edit a state; the reader runs after every ten edits."""
+async def edit(name: str, producer: str, count: int, controller: Any) -> None:
+    """Edit a state. A producer that is `yielding` lets the reader run after each edit, a `burst` only at the end."""
     change = EDITS[name]
     for number in range(count):
         change(controller, number)
-        if number % 10 == 9:
+        if producer == "yielding":
             await asyncio.sleep(0)
+
+
+async def repeat(run: Callable[[], Awaitable[int]], times: int) -> int:
+    """Call a coroutine function so many times; return the sum."""
+    return sum([await run() for _ in range(times)])
 
 
 # --- Through a server: a model that speaks --------------------------------------------------------

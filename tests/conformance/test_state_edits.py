@@ -63,7 +63,7 @@ def edited(make_encoder: Callable[[Any], Encoder], seed: int) -> tuple[Any, Any,
         def put(new: Any) -> None:
             controller.state = new
 
-        twins = Twins(lambda: controller.state, put, copy.deepcopy(initial))
+        twins = Twins(lambda: controller.state, put, controller.append_state_text, copy.deepcopy(initial))
         for _ in range(30):
             chance = source.random()
             if chance < 0.1:
@@ -110,7 +110,12 @@ def in_threads(protocol: str, edit: Callable[[RunController, str, int], None], s
 
 def edit_own_part(controller: RunController, name: str, seed: int) -> None:
     source = random.Random(f"{name}{seed}")
-    twins = Twins(lambda: controller.state[name], functools.partial(controller.state.__setitem__, name), {})
+
+    def append_text(path: list[str], text: str) -> None:
+        controller.append_state_text([name, *path], text)
+
+    put = functools.partial(controller.state.__setitem__, name)
+    twins = Twins(lambda: controller.state[name], put, append_text, {})
     for _ in range(100):
         twins.edit(source)
     twins.check()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import pytest
+
 from assistant_stream_ce import StateError
 from assistant_stream_ce.state import StateProxy
 
@@ -126,14 +128,25 @@ class Twins:
     Args:
         get: returns the state, from its root.
         put: replaces it.
+        append_text: extends a text in it, by its path.
         plain: what it is now.
     """
 
-    def __init__(self, get: Callable[[], Any], put: Callable[[Any], None], plain: Any) -> None:
+    def __init__(
+        self,
+        get: Callable[[], Any],
+        put: Callable[[Any], None],
+        append_text: Callable[[list[str], str], None],
+        plain: Any,
+    ) -> None:
         self._get = get
         self._put = put
+        self._append_text = append_text
         self.plain = plain
         self._pairs: list[Pair] = []
+        # The newest edits of both kinds, which are often made again: a model writes one word after the other.
+        self._newest: tuple[Pair, Edit] | None = None
+        self._newest_path: list[str] | None = None
 
     def edit(self, random: Random) -> None:
         """Make one random edit, of the root or through an old reference, and compare what it does."""
@@ -142,8 +155,15 @@ class Twins:
             self._put(copy.deepcopy(self.plain))
         elif random.random() < 0.3:
             self._take_reference(random)
+        elif random.random() < 0.2:
+            self._lengthen(random)
+        elif random.random() < 0.3 and self._newest is not None and self._is_living(self._newest[0]):
+            self._edit_pair(*self._newest)
         else:
-            self._edit_pair(random, self._choose(random))
+            pair = self._choose(random)
+            edit = random.choice(DICT_EDITS if isinstance(pair.plain, dict) else LIST_EDITS)(random)
+            self._edit_pair(pair, edit)
+            self._newest = pair, edit
 
     def check(self) -> None:
         """Compare the whole, and every reference."""
@@ -161,9 +181,11 @@ class Twins:
                     continue
                 raise AssertionError(f"{pair.plain} is no longer part of the state, but its reference shows {found}")
 
+    def _is_living(self, pair: Pair) -> bool:
+        return any(container is pair.plain for container in _containers(self.plain))
+
     def _choose(self, random: Random) -> Pair:
-        living = {id(container) for container in _containers(self.plain)}
-        pairs = [pair for pair in self._pairs if id(pair.plain) in living]
+        pairs = [pair for pair in self._pairs if self._is_living(pair)]
         return random.choice([Pair(self._get(), self.plain), *pairs])
 
     def _take_reference(self, random: Random) -> None:
@@ -174,8 +196,26 @@ class Twins:
             key = random.choice(inner)
             self._pairs.append(Pair(pair.proxy[key], pair.plain[key]))  # type: ignore[index]
 
-    def _edit_pair(self, random: Random, pair: Pair) -> None:
-        change, arguments = random.choice(DICT_EDITS if isinstance(pair.plain, dict) else LIST_EDITS)(random)
+    def _lengthen(self, random: Random) -> None:
+        """Append to a text by its path, which may not lead there any more."""
+        paths = _text_paths(self.plain)
+        if paths and (self._newest_path is None or random.random() < 0.5):
+            self._newest_path = random.choice(paths)
+        path, more = self._newest_path, text(random)
+        if path is None:
+            return
+        if path in paths:
+            self._append_text(path, more)
+            container, key = self.plain, path[-1]
+            for segment in path[:-1]:
+                container = container[segment if isinstance(container, dict) else int(segment)]
+            container[key if isinstance(container, dict) else int(key)] += more
+        else:
+            with pytest.raises(StateError):
+                self._append_text(path, more)
+
+    def _edit_pair(self, pair: Pair, edit: Edit) -> None:
+        change, arguments = edit
         results = []
         for holder in (pair.proxy, pair.plain):
             try:
@@ -184,6 +224,15 @@ class Twins:
             except (LookupError, TypeError, ValueError) as error:
                 results.append(type(error))
         assert results[0] == results[1], (results, change, arguments, pair.plain)
+
+
+def _text_paths(plain: Any) -> list[list[str]]:
+    if isinstance(plain, str):
+        return [[]]
+    if not isinstance(plain, (dict, list)):
+        return []
+    items = plain.items() if isinstance(plain, dict) else enumerate(plain)
+    return [[str(key), *path] for key, item in items for path in _text_paths(item)]
 
 
 def _containers(plain: Any) -> list[Any]:

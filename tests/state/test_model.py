@@ -32,7 +32,8 @@ def replayed(initial: Any, operations: list[Any]) -> Any:
 def test_edits_do_what_they_do_to_plain_values(merges: bool, source: Random, edits: int) -> None:
     initial = value(source)
     recorded = Recorded(initial, merges=merges)
-    twins = Twins(lambda: recorded.state, recorded.document.set_root, copy.deepcopy(initial))
+    document = recorded.document
+    twins = Twins(lambda: recorded.state, document.set_root, document.append_text, copy.deepcopy(initial))
     for _ in range(edits):
         chance = source.random()
         if chance < 0.05:
@@ -52,7 +53,8 @@ def test_many_edits_of_a_large_state(seed: int) -> None:
     source = random.Random(seed)
     initial = {"a": [value(source) for _ in range(20)], "b": {str(i): value(source) for i in range(20)}}
     recorded = Recorded(initial, merges=seed % 2 == 0)
-    twins = Twins(lambda: recorded.state, recorded.document.set_root, copy.deepcopy(initial))
+    document = recorded.document
+    twins = Twins(lambda: recorded.state, document.set_root, document.append_text, copy.deepcopy(initial))
     for number in range(400):
         twins.edit(source)
         if number % 40 == 0:
@@ -73,7 +75,10 @@ def test_four_threads_each_edit_a_part_of_their_own(max_pending: int) -> None:
             def put(new: Any) -> None:
                 controller.state[name] = new
 
-            twins = Twins(lambda: controller.state[name], put, {})
+            def append_text(path: list[str], text: str) -> None:
+                controller.append_state_text([name, *path], text)
+
+            twins = Twins(lambda: controller.state[name], put, append_text, {})
             for _ in range(300):
                 twins.edit(source)
             twins.check()

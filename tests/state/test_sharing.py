@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import pickle
 import threading
 import time
 from typing import Any
@@ -44,14 +45,27 @@ def test_what_others_append_during_an_addition_is_kept(start: str) -> None:
     assert recorded.operations[-1] == {"type": "append-text", "path": ["text"], "value": "N"}
 
 
-def test_an_addition_to_a_text_that_was_not_assigned_changes_nothing() -> None:
-    recorded = Recorded({"text": "a"})
+@pytest.mark.parametrize("start", ["", "a"])
+def test_an_addition_to_a_text_that_was_not_assigned_changes_nothing(start: str) -> None:
+    recorded = Recorded({"text": start})
+    text = recorded.state["text"]
+    for more in "bcd":
+        text += more
+    assert text == start + "bcd"
+    assert type(text) is str
+    assert recorded.state == {"text": start}
+    assert recorded.operations == []
+
+
+def test_a_text_that_was_added_to_nothing_is_a_plain_text_for_others() -> None:
+    recorded = Recorded({"text": ""})
     text = recorded.state["text"]
     text += "b"
-    assert text == "ab"
-    assert type(text) is str
-    assert recorded.state == {"text": "a"}
-    assert recorded.operations == []
+    recorded.state["text"] = "a"
+    recorded.state["text"] = "b"
+    assert recorded.state == {"text": "b"}
+    copied = pickle.loads(pickle.dumps(text))
+    assert (copied, type(copied)) == ("b", str)
 
 
 async def test_coroutines_add_to_one_text_while_they_wait() -> None:

@@ -28,7 +28,9 @@ class Recorded:
 
     def __init__(self, value: Any, *, merges: bool = False) -> None:
         self._merges = merges
-        self._sent: list[list[Any]] = []
+        self._sent: list[UpdateStateChunk] = []
+        self.is_unsettled = False
+        self.space = 1
         self.document = StateDocument(value, self)
 
     @property
@@ -38,25 +40,31 @@ class Recorded:
     @property
     def updates(self) -> list[list[Any]]:
         self.document.settle()
-        return self._sent
+        return [list(chunk.operations) for chunk in self._sent]
 
     @property
     def operations(self) -> list[Any]:
         return [operation for update in self.updates for operation in update]
 
+    @property
+    def open_batch(self) -> list[UpdateStateChunk] | None:
+        return self._sent if self._merges and self._sent else None
+
     def admit(self) -> None: ...
 
     def refuse_after_end(self) -> None: ...
 
-    def put(self, operations: list[Any], places: int) -> object:
-        assert places > 0
-        self._sent.append(operations)
-        return operations
+    def put(self, item: UpdateStateChunk, weight: int, *, may_block: bool) -> None:
+        assert weight > 0
+        assert not may_block
+        assert self.is_unsettled
+        self._sent.append(item)
 
-    def is_newest(self, chunk: object) -> bool:
-        return self._merges and chunk is self._sent[-1]
+    def is_newest(self, item: object) -> bool:
+        batch = self.open_batch
+        return batch is not None and batch[-1] is item
 
-    def charge(self, places: int) -> None: ...
+    def charge(self, weight: int) -> None: ...
 
 
 def set_(path: list[str], value: Any) -> dict[str, Any]:

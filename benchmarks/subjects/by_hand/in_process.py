@@ -39,17 +39,21 @@ def encode(count: int, wire: str, producer: str, reader: str) -> int:
     return asyncio.run(read())
 
 
-def edit_state(count: int, edit: str) -> int:
-    """Edit a plain dict so many times, of which nothing is sent; return 0 bytes."""
+def edit_state(count: int, runs: int, edit: str, producer: str) -> int:
+    """Edit a plain dict so many times, in so many runs, of which nothing is sent; return 0 bytes."""
 
     class Controller:
-        state = copy.deepcopy(work.STATE)
+        def __init__(self) -> None:
+            self.state = copy.deepcopy(work.STATE)
 
         def append_state_text(self, path: list[str], text: str) -> None:
             self.state[path[0]] += text
 
-    asyncio.run(work.edit(edit, count, Controller()))
-    return 0
+    async def run() -> int:
+        await work.edit(edit, producer, count, Controller())
+        return 0
+
+    return asyncio.run(work.repeat(run, runs))
 
 
 def start_and_end(count: int, producer: str) -> int:

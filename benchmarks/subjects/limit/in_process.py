@@ -45,14 +45,21 @@ def encode(count: int, wire: str, producer: str) -> int:
     return asyncio.run(run())
 
 
-def edit_state(count: int, edit: str) -> int:
-    """Encode the operations of so many edits, and make none; return the bytes."""
+def edit_state(count: int, runs: int, edit: str, producer: str) -> int:
+    """Encode the operations of so many edits, in so many runs, and make none; return the bytes."""
     paths = {"append": "items", "text": "text", "append-state-text": "text", "nested-set": "user/settings/theme"}
     value: Any = work.TEXT if "text" in edit else 1
     path = paths.get(edit, "items").split("/")
     if edit in ("insert", "delete"):
         value = list(range(work.SHORT // 2))
     operation = {"type": "append-text" if "text" in edit else "set", "path": path, "value": value}
-    return sum(
-        len(b"data: %b\n\n" % _JSON.encode({"type": "update-state", "operations": [operation]})) for _ in range(count)
-    )
+
+    async def run() -> int:
+        size = 0
+        for _ in range(count):
+            size += len(b"data: %b\n\n" % _JSON.encode({"type": "update-state", "operations": [operation]}))
+            if producer == "yielding":
+                await asyncio.sleep(0)
+        return size
+
+    return asyncio.run(work.repeat(run, runs))

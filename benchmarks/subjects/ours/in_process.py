@@ -27,10 +27,14 @@ def encode(count: int, wire: str, producer: str, reader: str) -> int:
     return sum(map(len, stream)) if reader == "for" else asyncio.run(_read(stream))
 
 
-def edit_state(count: int, edit: str) -> int:
-    """Edit a state so many times; return the bytes."""
-    stream = create_run(functools.partial(work.edit, edit, count), state=work.STATE)
-    return asyncio.run(_read(AssistantTransportEncoder().encode_stream(stream)))
+def edit_state(count: int, runs: int, edit: str, producer: str) -> int:
+    """Edit a state so many times, in so many runs; return the bytes."""
+
+    async def run() -> int:
+        stream = create_run(functools.partial(work.edit, edit, producer, count), state=work.STATE)
+        return await _read(AssistantTransportEncoder().encode_stream(stream))
+
+    return asyncio.run(work.repeat(run, runs))
 
 
 def start_and_end(count: int, producer: str) -> int:

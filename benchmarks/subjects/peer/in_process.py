@@ -25,15 +25,15 @@ def encode(count: int, wire: str, producer: str) -> int:
     return asyncio.run(_read(ENCODERS[wire]().encode_stream(create_run(_callback(producer, count)))))
 
 
-def edit_state(count: int, edit: str) -> int:
-    """Edit a state so many times; return the bytes."""
+def edit_state(count: int, runs: int, edit: str, producer: str) -> int:
+    """Edit a state so many times, in so many runs; return the bytes."""
 
     async def run() -> int:
         # It changes what it is given.
-        stream = create_run(functools.partial(work.edit, edit, count), state=copy.deepcopy(work.STATE))
+        stream = create_run(functools.partial(work.edit, edit, producer, count), state=copy.deepcopy(work.STATE))
         return await _read(AssistantTransportEncoder().encode_stream(stream))
 
-    return asyncio.run(run())
+    return asyncio.run(work.repeat(run, runs))
 
 
 def start_and_end(count: int, producer: str) -> int:
