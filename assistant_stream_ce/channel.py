@@ -60,22 +60,23 @@ class Alarm(Protocol):
 
 
 class ThreadAlarm:
-    """Wakes one sleeping thread. Made anew for each sleep, so a late ring disturbs nobody."""
+    """Wakes one sleeping thread. To be used again only after it has rung, so that a late ring disturbs nobody."""
 
-    __slots__ = ("_lock",)
+    __slots__ = ("lock",)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
+        #: Held until the ring.
+        self.lock = threading.Lock()
+        self.lock.acquire()
 
     def ring(self) -> bool:
         """Wake the thread."""
-        self._lock.release()
+        self.lock.release()
         return True
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep until the ring, at most `timeout` seconds; return whether it rang."""
-        return self._lock.acquire(timeout=-1 if timeout is None else timeout)
+        return self.lock.acquire(True, -1 if timeout is None else timeout)
 
 
 class TaskAlarm:
@@ -121,7 +122,7 @@ class Channel(Generic[T]):
             returns to have the item discarded.
         lose_reader: called, outside the lock, when the reader's loop turns out to be closed.
         settle: called, outside the lock, once the reader has taken items that may have been extended after
-            they were put, and before it reads them; see `is_unsettled`.
+            they were put, and before it reads them, see `is_unsettled`; also when much is kept, see `start_keeping`.
     """
 
     def __init__(
@@ -136,8 +137,6 @@ class Channel(Generic[T]):
         self._refuse = refuse
         self._lose_reader = lose_reader
         self._settle_items = settle
-        #: Takes every new batch, which may still grow. Called under the lock: no more than the `append` of a list.
-        self.keep: Callable[[list[T]], object] | None = None
         #: Set by a producer before it puts an item that it may extend later.
         self.is_unsettled = False
         # Guards every field below, and the order of what enters the queue.
@@ -149,6 +148,10 @@ class Channel(Generic[T]):
         self._queue: janus.SyncQueue[list[T]] | None = None
         self._queued = 0
         self._queued_items = 0
+        # What has left the open batch, if that is to be kept. The items alone: to keep the lists would cost 2 us
+        # for each chunk on a server with a hundred threads, most of them the garbage collector's.
+        self._kept: list[T] | None = None
+        self._most_kept = 0
         #: The newest batch while it waits, and the places left in it: below 0 after a heavy item, 0 without a batch.
         #: To read one of them takes no lock; see `is_newest`.
         self.open_batch: list[T] | None = None
@@ -166,6 +169,8 @@ class Channel(Generic[T]):
         # Of the reader alone; `_owes_turn` after a `get` that did not have to wait, and so let nobody else run.
         self._reader_thread = 0
         self._owes_turn = False
+        # To make a new alarm for each sleep would cost 0.2 us, several times that on a busy server.
+        self._idle_alarm: ThreadAlarm | None = None
 
     # --- the producers' end ---
 
@@ -186,7 +191,8 @@ class Channel(Generic[T]):
                 batch.append(item)
                 self.space -= weight
                 return
-            if may_block and self._is_full():
+            # Where nothing waits there is room.
+            if batch is not None and may_block and self._is_full():
                 self._wait_while_full()
             accepted = not self._ended
             alarm = self._append(item, weight) if accepted else None
@@ -261,7 +267,9 @@ class Channel(Generic[T]):
         """End the channel for a reader who has left: what waits is dropped, and all who sleep wake."""
         with self._lock:
             self._queued = self._queued_items = 0
-            self.open_batch = None
+            if self.open_batch is not None:
+                self._keep(self.open_batch)
+                self.open_batch = None
             reader = self._end(immediate=True)
         self._wake(reader)
 
@@ -273,25 +281,26 @@ class Channel(Generic[T]):
             # A fast thread could keep this loop busy for ever: let its other tasks run in between.
             self._owes_turn = False
             await asyncio.sleep(0)
+        self._owes_turn = True
         self._reader_thread = threading.get_ident()
-        found = self._take_or_wait()
-        self._owes_turn = not isinstance(found, asyncio.Future)
-        while isinstance(found, asyncio.Future):
-            await found
-            found = self._take_or_wait()
+        lock = self._lock
+        while True:
+            # As in `put`.
+            lock.acquire()
+            try:
+                # As `_take` would find out, without the call: mostly a model's reader is the faster one.
+                if self.open_batch is not None or self._queued or self._ended or self._nudged:
+                    self._nudged = False
+                    batch = self._take()
+                    break
+                self._alarm = alarm = asyncio.get_running_loop().create_future()
+            finally:
+                lock.release()
+            self._owes_turn = False
+            await alarm
         if self.is_unsettled:
             self._settle()
-        return found
-
-    def _take_or_wait(self) -> list[T] | asyncio.Future[None] | None:
-        """Return the next batch, or a future that is done when it is worth to look again."""
-        with self._lock:
-            batch = self._take()
-            if not batch and batch is not None and not self._nudged:
-                self._alarm = future = asyncio.get_running_loop().create_future()
-                return future
-            self._nudged = False
-            return batch
+        return batch
 
     def get_sync(self, timeout: float | None = None) -> list[T] | None:
         """Wait in a thread for the next batch; `[]` after `timeout` seconds, `None` at the end."""
@@ -301,15 +310,18 @@ class Channel(Generic[T]):
             # As in `put`.
             lock.acquire()
             try:
-                batch = self._take()
-                if batch or batch is None:
+                # As in `get`.
+                if self.open_batch is not None or self._queued or self._ended:
+                    batch = self._take()
                     break
-                self._alarm = alarm = ThreadAlarm()
+                self._alarm = alarm = self._idle_alarm or ThreadAlarm()
+                self._idle_alarm = None
             finally:
                 lock.release()
-            if not alarm.wait(timeout):
+            if not alarm.lock.acquire(True, -1 if timeout is None else timeout):
                 # The alarm stays: a late ring wakes nobody, and the next sleep replaces it.
                 return []
+            self._idle_alarm = alarm
         if self.is_unsettled:
             self._settle()
         return batch
@@ -322,6 +334,26 @@ class Channel(Generic[T]):
         self._wake(alarm)
 
     # --- for who looks on ---
+
+    def start_keeping(self, most: int) -> None:
+        """Keep all items for `take_kept`, which is to be called, and so is `settle`, when they are more than `most`."""
+        self._kept = []
+        self._most_kept = most
+
+    @property
+    def keeps_too_much(self) -> bool:
+        """Whether more is kept than is wanted. For `settle`."""
+        return self._kept is not None and len(self._kept) > self._most_kept
+
+    def take_kept(self) -> tuple[list[T], list[T]]:
+        """Return the items that have come since the last call, also those that nobody has read.
+
+        Returns:
+            Those that are kept no longer, and those that the next call returns again, before any other.
+        """
+        with self._lock:
+            kept, self._kept = self._kept or [], []
+            return kept, list(self.open_batch or ())
 
     @property
     def waiting(self) -> int:
@@ -375,8 +407,6 @@ class Channel(Generic[T]):
                 return None
             self._queue_open()
         self.open_batch = [item]
-        if self.keep is not None:
-            self.keep(self.open_batch)
         self.space = self._batch_size - weight
         self._lent = 0
         alarm, self._alarm = self._alarm, None
@@ -387,6 +417,7 @@ class Channel(Generic[T]):
         if self._queue is None:
             self._queue = janus.Queue[list[T]](self._most_batches).sync_q
         self._queue.put_nowait(self.open_batch)
+        self._keep(self.open_batch)
         self._queued += 1
         self._queued_items += len(self.open_batch)
         self.open_batch = None
@@ -402,6 +433,7 @@ class Channel(Generic[T]):
             batch = self.open_batch
             self.open_batch = None
             self.space = 0
+            self._keep(batch)
         else:
             return None if self._ended else []
         if self._blocked:
@@ -422,6 +454,12 @@ class Channel(Generic[T]):
         self._wake_watchers()
         alarm, self._alarm = self._alarm, None
         return alarm
+
+    def _keep(self, batch: list[T]) -> None:
+        if self._kept is not None:
+            self._kept += batch
+            if len(self._kept) > self._most_kept:
+                self.is_unsettled = True
 
     def _wake_blocked(self) -> None:
         if self._room is not None:
@@ -451,7 +489,8 @@ class Channel(Generic[T]):
     def _ring(self, alarm: asyncio.Future[None] | ThreadAlarm) -> bool:
         """Wake the reader: directly in its own thread. Return false when it never wakes: its loop is closed."""
         if isinstance(alarm, ThreadAlarm):
-            return alarm.ring()
+            alarm.lock.release()
+            return True
         try:
             if threading.get_ident() != self._reader_thread:
                 alarm.get_loop().call_soon_threadsafe(_resolve, alarm)

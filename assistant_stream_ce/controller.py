@@ -70,12 +70,14 @@ class RunLink:
             max_pending,
             refuse=lambda: _run_of(find_run).refuse(),
             lose_reader=lambda: _run_of(find_run).leave(),
-            settle=lambda: _settle_state(find_link),
+            settle=lambda: _settle(find_link),
         )
         self.cancellation = Cancellation()
         self.cancelled_event = CancelledEvent(self.cancellation.signal)
         self.state: StateDocument = StateDocument(state, self.channel)
         self.calls = ToolCalls(self.channel)
+        #: Takes what the channel keeps, where it keeps something.
+        self.fold: Callable[[], None] | None = None
 
     @property
     def run(self) -> RunPort:
@@ -94,10 +96,12 @@ def _run_of(find_run: Callable[[], RunPort | None]) -> RunPort:
     return run
 
 
-def _settle_state(find_link: Callable[[], RunLink | None]) -> None:
+def _settle(find_link: Callable[[], RunLink | None]) -> None:
     link = find_link()
     if link is not None:
         link.state.settle()
+        if link.fold is not None and link.channel.keeps_too_much:
+            link.fold()
 
 
 class RunController:

@@ -301,8 +301,6 @@ class SyncReader(Iterator[AssistantStreamChunk]):
             raise
         if batch is None:
             self._run.raise_error()
-        else:
-            self._run.note_read(len(batch))
         return batch
 
 
@@ -359,8 +357,6 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         if batch is None:
             self.stop_timer()
             self._run.raise_error()
-        else:
-            self._run.note_read(len(batch))
         return batch
 
     def _start(self, timeout: float | None) -> None:

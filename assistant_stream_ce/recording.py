@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from assistant_stream_ce.chunks import AssistantStreamChunk, UpdateStateChunk
+from assistant_stream_ce.chunks import UpdateStateChunk
 from assistant_stream_ce.controller import RunLink
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.locks import guard
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ("FOLD_AFTER", "Recording", "message_of")
 
-#: How many chunks are kept at most as they are, that were read.
+#: About how many chunks are kept as they are.
 FOLD_AFTER = 4096
 
 
@@ -36,42 +35,35 @@ def message_of(recording: Recording | None) -> AssistantMessage:
 class Recording:
     """Keeps what was said, and folds it into a message when somebody asks, or when it has become much.
 
-    What is said costs nothing but that its batch is kept. Everything counts that came into the channel, also what the
-    reader has not read, and never will. From any thread.
+    Everything counts that came into the channel, also what the reader has not read, and never will. From any thread.
 
     Args:
         link: of the run, before its start.
     """
 
-    __slots__ = ("_accumulator", "_batches", "_channel", "_document", "_folded", "_is_cancelled", "_lock", "_unfolded")
+    __slots__ = ("_accumulator", "_channel", "_document", "_folded", "_is_cancelled", "_lock")
 
     def __init__(self, link: RunLink) -> None:
-        # Of these only the last one may still grow.
-        self._batches: list[list[AssistantStreamChunk]] = []
         self._channel = link.channel
-        self._channel.keep = self._batches.append
+        self._channel.start_keeping(FOLD_AFTER)
+        link.fold = self.fold
         # It has the state as all edits have left it.
         self._document = link.state
         # How the run ended.
         self._is_cancelled: bool | None = None
-        # Guards the accumulator, and how many chunks of the first batch it has.
+        # Guards the accumulator, and how many of the chunks that the channel keeps are folded into it already.
         self._lock = guard()
         self._accumulator: MessageAccumulator | None = None
         self._folded = 0
-        # How many chunks were read since they were folded for that. The reader's own.
-        self._unfolded = 0
 
     def end(self, *, is_cancelled: bool) -> None:
         """Take note that the callback has ended, and whether its reader had left."""
         self._is_cancelled = is_cancelled
 
-    def note_read(self, count: int) -> None:
-        """Take note that the reader has read so many chunks more, and let go of them when they have become many."""
-        self._unfolded += count
-        if self._unfolded > FOLD_AFTER:
-            self._unfolded = 0
-            with self._lock:
-                self._fold()
+    def fold(self) -> None:
+        """Fold what was said, and let go of it."""
+        with self._lock:
+            self._fold()
 
     def message(self) -> AssistantMessage:
         """Return the message so far."""
@@ -91,12 +83,8 @@ class Recording:
             from assistant_stream_ce.accumulator import MessageAccumulator
 
             self._accumulator = MessageAccumulator()
-        batches = self._batches[:]
-        if batches:
-            chunks = list(chain.from_iterable(batches))
-            complete = batches[:-1]
-            new = [chunk for chunk in chunks[self._folded :] if type(chunk) is not UpdateStateChunk]
-            self._folded = len(chunks) - sum(map(len, complete))
-            del self._batches[: len(complete)]
-            self._accumulator.extend(new)
+        kept, waiting = self._channel.take_kept()
+        chunks = (kept + waiting)[self._folded :]
+        self._folded = len(waiting)
+        self._accumulator.extend([chunk for chunk in chunks if type(chunk) is not UpdateStateChunk])
         return self._accumulator

@@ -278,11 +278,6 @@ class Run:
         discard_live_run(self)
         self.ended.set()
 
-    def note_read(self, count: int) -> None:
-        """Take note that so many chunks more were read."""
-        if self.recording is not None:
-            self.recording.note_read(count)
-
     def raise_error(self) -> None:
         """Raise, once, what the callback raised."""
         self._outcome.raise_error()
@@ -366,6 +361,8 @@ class Run:
 
     async def wait_for_end(self) -> None:
         """Wait, after leaving, as long as `aclose` does."""
+        if self.ended.is_set() and not self._has_left:
+            return
         try:
             async with asyncio.timeout(self._close_seconds()):
                 await self.ended.wait()

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from assistant_stream_ce.callables import Surrounding
-from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.responses.headers import Heartbeat, heartbeat_seconds
 from assistant_stream_ce.serialization import EncodedStream, Encoder, OpenAIStreamEncoder
@@ -43,11 +42,8 @@ class ResponseBody(EncodedStream):
             self._async_reader.stop_timer()
         await self._stream.wait_for_end()
 
-    def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
-        data = super()._encode(batch)
-        if self._error is not None:
-            logger.error("a chunk of a streamed response cannot be encoded", exc_info=self._error)
-        return data
+    def _report(self, error: Exception) -> None:
+        logger.error("a chunk of a streamed response cannot be encoded", exc_info=error)
 
     def _raise_error(self) -> None:
         """Raise nothing: the wire has ended properly, and the run has logged what the callback raised."""

@@ -222,8 +222,12 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         except Exception as error:
             # A chunk that was built elsewhere. The run goes on, but nobody reads it any more.
             self._stream.cancel()
+            self._report(error)
             frames += (self._encoder.encode(chunks.ErrorChunk(UNKNOWN_ERROR)), self._fail(error))
         return b"".join(frames)
+
+    def _report(self, error: Exception) -> None:
+        """Report a chunk that could not be encoded, where no reader of this will."""
 
     def _fail(self, error: BaseException) -> bytes:
         self._is_finished = True
