@@ -13,7 +13,7 @@ field is `metadata`.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
@@ -112,12 +112,15 @@ class AGUIEncoder(StateEncoder):
         }
         return start + self._end_message() + _event(value)
 
+    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
+        return self._delta_head, sse.OBJECT_END
+
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         if text == "":
             # Older clients end the run at an empty delta.
             return b""
         start = b"" if self._open_kind == (kind, parent_id) else self._open(kind, parent_id)
-        return start + self._delta_head + dumps_text(text) + b"}\n\n"
+        return start + self._delta_head + dumps_text(text) + sse.OBJECT_END
 
     def _open(self, kind: str, parent_id: str | None) -> bytes:
         """Start a message for text or reasoning; it ends the one that is open."""

@@ -7,7 +7,7 @@ runtime renders the *state*; it decodes and checks the parts, but shows what a c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
@@ -48,11 +48,14 @@ class AssistantTransportEncoder(ToolCallEncoder):
     def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         return self._start_text("reasoning", chunk.parent_id, assistant_ui.reasoning_part(chunk))
 
+    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
+        return self._delta_head, sse.OBJECT_END
+
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         start = b""
         if self._open_kind != (kind, parent_id):
             start = self._start_text(kind, parent_id, assistant_ui.known({"parentId": parent_id}))
-        return start + self._delta_head + dumps_text(text) + b"}\n\n"
+        return start + self._delta_head + dumps_text(text) + sse.OBJECT_END
 
     def _start_text(self, kind: str, parent_id: str | None, fields: dict[str, JSON]) -> bytes:
         """Start a text or reasoning part, which deltas of its kind and parent extend."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 from assistant_stream_ce import chunks
@@ -15,7 +16,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.jsonvalue import JSON, dumps_texts
 
 __all__ = ("EncodedStream", "Encoder", "summary_text")
 
@@ -43,13 +44,16 @@ class Encoder(ABC):
 
     # The method that writes each type of chunk, found once for each encoder class.
     _writers: ClassVar[Mapping[type, Callable[[Any, Any], bytes]]]
-    # Whether a subclass has an `encode` of its own.
+    # Whether a subclass has an `encode` of its own, and whether `_around_delta` knows what that makes of a delta.
     _has_own_encode: ClassVar[bool]
+    _knows_deltas: ClassVar[bool]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._writers = {kind: getattr(cls, name, _write_nothing) for kind, name in _METHODS.items()}
         cls._has_own_encode = cls.encode is not Encoder.encode
+        definers = [next(kind for kind in cls.__mro__ if name in vars(kind)) for name in ("_around_delta", "encode")]
+        cls._knows_deltas = issubclass(*definers)
 
     def encode(self, chunk: AssistantStreamChunk) -> bytes:
         """Return the frames of a chunk; empty where the format has no word for it.
@@ -72,6 +76,8 @@ class Encoder(ABC):
         Raises:
             TypeError: as for `encode`.
         """
+        if self._knows_deltas and len(batch) > 2:
+            batch = self._encode_alike(batch, frames)
         if self._has_own_encode:
             frames.extend(map(self.encode, batch))
             return
@@ -80,6 +86,39 @@ class Encoder(ABC):
             # As in `encode`, without the call: 0.05 us of 0.46 for a chunk of a burst.
             write = writers.get(type(chunk))
             frames.append(self.encode(chunk) if write is None else write(self, chunk))
+
+    def _encode_alike(
+        self, batch: Sequence[AssistantStreamChunk], frames: list[bytes]
+    ) -> Sequence[AssistantStreamChunk]:
+        """Append the frames of a batch that is nothing but more of one text, as bursts mostly are.
+
+        One by one they would cost three times as much: 0.2 us of 0.5 for a chunk of a burst.
+
+        Returns:
+            What is still to be written.
+        """
+        first = batch[0]
+        text_of = _TEXTS.get(type(first))
+        if text_of is None or len(set(map(type, batch))) > 1 or len(set(map(_parent_of, batch))) > 1:
+            return batch
+        texts = list(map(text_of, batch))
+        if set(map(type, texts)) != {str} or not all(texts):
+            return batch
+        frames.append(self.encode(first))
+        around = self._around_delta(first)
+        if around is None:
+            return batch[1:]
+        head, tail = around
+        frames += (head, dumps_texts(texts[1:], tail + head), tail)
+        return ()
+
+    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes] | None:
+        """Return what stands around the text of each further delta like the one just written; None where that varies.
+
+        Args:
+            chunk: a `TextDeltaChunk` or `ReasoningDeltaChunk`.
+        """
+        return None
 
     @abstractmethod
     def finish(self) -> bytes:
@@ -110,6 +149,13 @@ def _write_nothing(encoder: Encoder, chunk: AssistantStreamChunk) -> bytes:
     """Write a chunk for which a format has no word."""
     return b""
 
+
+# The chunks that come in bursts, and their texts.
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    chunks.TextDeltaChunk: attrgetter("text_delta"),
+    chunks.ReasoningDeltaChunk: attrgetter("reasoning_delta"),
+}
+_parent_of = attrgetter("parent_id")
 
 _METHODS: dict[type, str] = {
     chunks.TextDeltaChunk: "_text",

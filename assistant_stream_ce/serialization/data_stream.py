@@ -11,7 +11,7 @@ the message, `3` error; `aui-...` are assistant-ui's own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
@@ -45,6 +45,11 @@ class DataStreamEncoder(ToolCallEncoder):
         if chunk.parent_id is None:
             return b"g:" + dumps_text(chunk.reasoning_delta) + b"\n"
         return _frame(b"aui-reasoning-delta", {"reasoningDelta": chunk.reasoning_delta, "parentId": chunk.parent_id})
+
+    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes] | None:
+        if chunk.parent_id is not None:
+            return None
+        return (b"0:" if type(chunk) is chunks.TextDeltaChunk else b"g:"), b"\n"
 
     def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         # Clients of assistant-stream up to 0.3.30 end the stream here, and no older frame says it.

@@ -7,7 +7,7 @@ word for tool results, sources, files, data, annotations and state: those are le
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
@@ -67,6 +67,10 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         self._has_reasoned = True
         frame = self._reasoning_head + dumps_text(chunk.reasoning_delta) + _CONTENT_TAIL
         return frame if self._has_role else self._role() + frame
+
+    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
+        is_text = type(chunk) is chunks.TextDeltaChunk
+        return (self._content_head if is_text else self._reasoning_head), _CONTENT_TAIL
 
     def _refusal(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
         return self._role() + self._delta({"refusal": chunk.refusal_delta})

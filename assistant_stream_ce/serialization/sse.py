@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from assistant_stream_ce.serialization.lines import Frame, FrameTooLargeError, LineReader
 
-__all__ = ("DONE", "KEEPALIVE", "MEDIA_TYPE", "EventReader", "event")
+__all__ = ("DONE", "KEEPALIVE", "MEDIA_TYPE", "OBJECT_END", "EventReader", "event")
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -19,6 +19,9 @@ KEEPALIVE = b": keepalive\n\n"
 
 #: The terminator of the assistant transport and of OpenAI's format.
 DONE = b"data: [DONE]\n\n"
+
+#: What ends an event whose data is an object.
+OBJECT_END = b"}\n\n"
 
 
 def event(data: bytes) -> bytes:

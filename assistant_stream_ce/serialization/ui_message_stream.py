@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
@@ -161,10 +161,13 @@ class UIMessageStreamEncoder(StateEncoder):
         metadata = {PROVIDER: {"signature": chunk.signature}}
         return start + _event({"type": "reasoning-end", "id": str(self._parts), "providerMetadata": metadata})
 
+    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
+        return self._delta_head, sse.OBJECT_END
+
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         # The format has no word for the parent, but texts of two parents are two texts.
         start = b"" if self._open_kind == (kind, parent_id) else self._start_text(kind, parent_id)
-        return start + self._delta_head + dumps_text(text) + b"}\n\n"
+        return start + self._delta_head + dumps_text(text) + sse.OBJECT_END
 
     def _start_text(self, kind: str, parent_id: str | None) -> bytes:
         end = self._before_part()
