@@ -56,7 +56,7 @@ def refuse_iterator(result: object) -> None:
     Raises:
         TypeError: the result is an iterator, or an asynchronous one.
     """
-    if isinstance(result, (Iterator, AsyncIterator)):
+    if result is not None and isinstance(result, (Iterator, AsyncIterator)):
         raise TypeError(
             f"the callback returned a {type(result).__name__}, which nobody reads: call controller.append_text(...) "
             "where it yields, or controller.add_stream(...) if it yields chunks"

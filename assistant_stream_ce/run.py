@@ -94,8 +94,9 @@ class Run:
         self._executor = executor
         self._controller = RunController(self.link)
         self._name = f"assistant-stream-{next(_run_numbers)}"
-        self._hooks = Hooks(str(self), on_error, on_finish)
-        self._outcome = Outcome(str(self), self.link, self._hooks, self.recording)
+        name = str(self)
+        self._hooks = Hooks(name, on_error, on_finish)
+        self._outcome = Outcome(name, self.link, self._hooks, self.recording)
         # Guards the three flags: each of these happens once, whoever comes first.
         self._lock = guard()
         self._has_started = False
