@@ -28,7 +28,7 @@ from typing import Generic, Protocol, TypeVar
 
 import janus
 
-from assistant_stream_ce.locks import guard
+from assistant_stream_ce.locks import guard, is_gevent
 
 __all__ = ("Alarm", "Channel", "TaskAlarm", "ThreadAlarm", "in_event_loop", "running_loop")
 
@@ -169,8 +169,10 @@ class Channel(Generic[T]):
         # Of the reader alone; `_owes_turn` after a `get` that did not have to wait, and so let nobody else run.
         self._reader_thread = 0
         self._owes_turn = False
-        # To make a new alarm for each sleep would cost 0.2 us, several times that on a busy server.
+        # To make a new alarm for each sleep would cost 0.2 us, several times that on a busy server. But a lock of
+        # gevent's may still be about to wake somebody, long after another thread has released it.
         self._idle_alarm: ThreadAlarm | None = None
+        self._is_gevent = is_gevent()
 
     # --- the producers' end ---
 
@@ -321,7 +323,8 @@ class Channel(Generic[T]):
             if not alarm.lock.acquire(True, -1 if timeout is None else timeout):
                 # The alarm stays: a late ring wakes nobody, and the next sleep replaces it.
                 return []
-            self._idle_alarm = alarm
+            if not self._is_gevent:
+                self._idle_alarm = alarm
         if self.is_unsettled:
             self._settle()
         return batch

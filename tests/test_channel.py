@@ -209,6 +209,47 @@ def test_get_sync_gives_an_empty_batch_when_its_time_is_over() -> None:
     assert channel.get_sync(timeout=0.01) == [1]
 
 
+@pytest.mark.usefixtures("_eager_switching")
+def test_a_ring_that_comes_late_loses_nothing() -> None:
+    """A reader gives up as quickly as it can, while three threads put: many a ring meets nobody, or the next sleep."""
+    channel = make()
+    failures: list[BaseException] = []
+    has_read = threading.Event()
+
+    def produce(name: str) -> None:
+        try:
+            for number in range(2000):
+                channel.put((name, number))
+                has_read.wait(0.0005)
+                has_read.clear()
+        except BaseException as error:
+            failures.append(error)
+
+    producers = [threading.Thread(target=produce, args=(name,)) for name in "abc"]
+    for producer in producers:
+        producer.start()
+    items: list[object] = []
+    while len(items) < 6000 and not failures:
+        items += channel.get_sync(0.00001) or []
+        has_read.set()
+    for producer in producers:
+        producer.join()
+    assert failures == []
+    for name in "abc":
+        assert [item for item in items if item[0] == name] == [(name, number) for number in range(2000)]  # type: ignore[index]
+
+
+def test_an_alarm_that_may_still_ring_is_not_used_again() -> None:
+    channel = make()
+    assert channel.get_sync(0) == []
+    late = channel._alarm
+    for number in range(2):
+        channel.put(number)
+        assert channel.get_sync(0) == [number]
+        assert channel.get_sync(0) == []
+        assert channel._alarm is not late
+
+
 async def test_a_nudge_gives_an_empty_batch_now_or_at_the_next_get() -> None:
     channel = make()
     waiting = asyncio.ensure_future(channel.get())

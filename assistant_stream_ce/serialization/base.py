@@ -97,9 +97,11 @@ class Encoder(ABC):
         Returns:
             What is still to be written.
         """
-        first = batch[0]
+        first: Any = batch[0]
         text_of = _TEXTS.get(type(first))
-        if text_of is None or len(set(map(type, batch))) > 1 or len(set(map(_parent_of, batch))) > 1:
+        if text_of is None or len(set(map(type, batch))) > 1:
+            return batch
+        if list(map(_parent_of, batch)).count(first.parent_id) < len(batch):
             return batch
         texts = list(map(text_of, batch))
         if set(map(type, texts)) != {str} or not all(texts):
