@@ -80,7 +80,7 @@ class StateDocument(HeldState):
         added = self.sums.pop(get_ident(), None)
         if added is None or added[0] is not value:
             return False
-        total, more, (read_in, read_at, read) = added
+        total, more, read_in, read_at, read = added
         if read_in is not container or read_at != key:
             return False
         lock = self._lock

@@ -145,8 +145,7 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
         value = self._node[key]
         if type(value) is str:
             read = StateText(value)
-            read.place = (self._node, key, value)
-            read.sums = document.sums
+            read.origin = (self._node, key, value, document.sums)
             return read
         proxy = document.proxies.get(id(value))
         return self._read(value, key, key, version) if proxy is None else proxy

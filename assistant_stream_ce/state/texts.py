@@ -26,34 +26,31 @@ class StateText(_Text):
     the state not know what was added to what. In all else it is a `str`.
     """
 
-    __slots__ = ("place", "sums")
+    __slots__ = ("origin",)
 
-    #: Where it was read: the container and the key, and the very text there.
-    place: tuple[JSON, object, str]
-    #: Of the state; see `Sums`.
-    sums: Sums
+    #: Where it was read: the container and the key, the very text there, and the sums of that state.
+    origin: tuple[JSON, object, str, Sums]
 
     def __iadd__(self, more: str) -> Any:
         if type(more) is not str:
             if not isinstance(more, str):
                 return NotImplemented
             more = str.__str__(more)
-        place = self.place
-        text = place[2]
+        container, key, text, sums = self.origin
         # To an empty text Python would add by returning the other one, which may be assigned for its own sake.
         total = text + more if text else _Text(more)
         if more:
-            self.sums[get_ident()] = (total, more, place)
+            sums[get_ident()] = (total, more, container, key, text)
         return total
 
 
-#: What each thread has made last with `+=`, and will most likely assign: the sum, what was added, and to which place.
-Sums: TypeAlias = dict[int, tuple[str, str, tuple[JSON, object, str]]]
+#: What each thread has made last with `+=`, and will most likely assign: the sum, what was added, the container and the
+#: key that it was read at, and the text that was there.
+Sums: TypeAlias = dict[int, tuple[str, str, JSON, object, str]]
 
 
 def text_read(container: JSON, key: object, text: str, sums: Sums) -> StateText:
     """Return a text as it is read from a container."""
     read = StateText(text)
-    read.place = (container, key, text)
-    read.sums = sums
+    read.origin = (container, key, text, sums)
     return read

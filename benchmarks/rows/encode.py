@@ -7,7 +7,15 @@ from typing import Any
 from benchmarks.measure import BY_HAND, LIMIT, OTHER, OURS, PEER, Preparation, Row, Scale, Target
 from benchmarks.processes import sampled
 
-WIRES = {"data-stream": "data stream", "assistant-transport": "assistant transport", "openai": "OpenAI"}
+WIRES = {
+    "data-stream": "data stream",
+    "assistant-transport": "assistant transport",
+    "openai": "OpenAI",
+    "ui-message-stream": "UI message stream",
+    "ag-ui": "AG-UI",
+}
+#: Those that assistant-stream has.
+PEER_WIRES = ("data-stream", "assistant-transport", "openai")
 
 PRODUCERS = {
     # name: (producer, reader, title, target against the peer)
@@ -29,10 +37,11 @@ def _encoding(module: str, producer: str, **arguments: str) -> Preparation:
 def _row(name: str, wire: str) -> Row:
     producer, reader, title, target = PRODUCERS[name]
     subjects = {OURS: _encoding("ours.in_process", producer, wire=wire, reader=reader)}
-    if reader == "async for":
+    has_peer = wire in PEER_WIRES and reader == "async for"
+    if has_peer:
         subjects[PEER] = _encoding("peer.in_process", producer, wire=wire)
-    # It is made for coroutines, and its wire is another one, of the same kind.
-    has_other = wire == "assistant-transport" and producer != "thread"
+    # It is made for coroutines.
+    has_other = wire == "ui-message-stream" and producer != "thread"
     if has_other:
         subjects[OTHER] = _encoding("others.pydantic_ai_in_process", producer)
     subjects[BY_HAND] = _encoding("by_hand.in_process", producer, wire=wire, reader=reader)
@@ -43,7 +52,7 @@ def _row(name: str, wire: str) -> Row:
         title=f"{title}: {WIRES[wire]}",
         unit="µs",
         subjects=subjects,
-        targets=(Target(target, PEER),) if target else (),
+        targets=(Target(target, PEER),) if target and has_peer else (),
         another="pydantic-ai" if has_other else "",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from benchmarks.measure import BY_HAND, LIMIT, OTHER, OURS, PEER, Preparation, Row, Sample, Scale, Target
 from benchmarks.processes import Server, crowd, gunicorn, served, uvicorn
-from benchmarks.rows.encode import WIRES
+from benchmarks.rows.encode import PEER_WIRES, WIRES
 
 _MILLISECONDS = 10
 _GROWTH_MILLISECONDS = 100
@@ -44,7 +44,7 @@ STARLETTE = {
     BY_HAND: uvicorn("by_hand.starlette_app:app"),
     LIMIT: uvicorn("limit.starlette_app:app"),
 }
-_OTHERS = {"assistant-transport": "sse-starlette", "openai": "pydantic-ai"}
+_OTHERS = {"assistant-transport": "sse-starlette", "ui-message-stream": "pydantic-ai"}
 _OTHER_APPS = {
     "sse-starlette": uvicorn("others.sse_starlette_app:app"),
     "pydantic-ai": uvicorn("others.pydantic_ai_app:app"),
@@ -54,12 +54,14 @@ _OTHER_APPS = {
 def _starlette(wire: str, way: str) -> Row:
     another = _OTHERS.get(wire, "") if way == "coroutine" else ""
     is_coroutine = way == "coroutine"
+    has_peer = wire in PEER_WIRES
+    apps = {subject: app for subject, app in STARLETTE.items() if subject != PEER or has_peer}
     return _row(
         f"starlette-{way}-{wire}",
         f"uvicorn, Starlette, {'coroutine' if is_coroutine else 'blocking'}: {WIRES[wire]}",
-        STARLETTE | ({OTHER: _OTHER_APPS[another]} if another else {}),
+        apps | ({OTHER: _OTHER_APPS[another]} if another else {}),
         f"{wire}/{way}",
-        Target(1.25, LIMIT) if is_coroutine else Target(1.0, PEER),
+        Target(1.25, LIMIT) if is_coroutine else Target(1.0, PEER) if has_peer else None,
         another,
     )
 

@@ -27,5 +27,21 @@ def openai(text: str) -> bytes:
     return f"data: {json.dumps(event)}\n\n".encode()
 
 
-FRAMES = {"data-stream": data_stream, "assistant-transport": assistant_transport, "openai": openai}
-MEDIA_TYPES = {"data-stream": "text/plain", "assistant-transport": "text/event-stream", "openai": "text/event-stream"}
+def ui_message_stream(text: str) -> bytes:
+    """Return a text part of AI SDK's stream."""
+    return f"data: {json.dumps({'type': 'text-delta', 'id': '1', 'delta': text})}\n\n".encode()
+
+
+def ag_ui(text: str) -> bytes:
+    """Return a text event of AG-UI."""
+    return f"data: {json.dumps({'type': 'TEXT_MESSAGE_CONTENT', 'messageId': 'm1', 'delta': text})}\n\n".encode()
+
+
+FRAMES = {
+    "data-stream": data_stream,
+    "assistant-transport": assistant_transport,
+    "openai": openai,
+    "ui-message-stream": ui_message_stream,
+    "ag-ui": ag_ui,
+}
+MEDIA_TYPES = {wire: "text/plain" if wire == "data-stream" else "text/event-stream" for wire in FRAMES}

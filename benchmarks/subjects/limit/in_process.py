@@ -27,7 +27,21 @@ def _openai(text: str) -> bytes:
     return b"data: %b\n\n" % _JSON.encode(_EVENT | {"choices": [_CHOICE | {"delta": {"content": text}}]})
 
 
-_FRAMES = {"data-stream": _data_stream, "assistant-transport": _assistant_transport, "openai": _openai}
+def _ui_message_stream(text: str) -> bytes:
+    return b"data: %b\n\n" % _JSON.encode({"type": "text-delta", "id": "1", "delta": text})
+
+
+def _ag_ui(text: str) -> bytes:
+    return b"data: %b\n\n" % _JSON.encode({"type": "TEXT_MESSAGE_CONTENT", "messageId": "m1", "delta": text})
+
+
+_FRAMES = {
+    "data-stream": _data_stream,
+    "assistant-transport": _assistant_transport,
+    "openai": _openai,
+    "ui-message-stream": _ui_message_stream,
+    "ag-ui": _ag_ui,
+}
 
 
 def encode(count: int, wire: str, producer: str) -> int:

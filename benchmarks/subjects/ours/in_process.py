@@ -7,10 +7,12 @@ import functools
 
 from assistant_stream_ce import create_run
 from assistant_stream_ce.serialization import (
+    AGUIEncoder,
     AssistantTransportEncoder,
     DataStreamEncoder,
     EncodedStream,
     OpenAIStreamEncoder,
+    UIMessageStreamEncoder,
 )
 from benchmarks.subjects import work
 
@@ -18,6 +20,8 @@ ENCODERS = {
     "data-stream": DataStreamEncoder,
     "assistant-transport": AssistantTransportEncoder,
     "openai": OpenAIStreamEncoder,
+    "ui-message-stream": UIMessageStreamEncoder,
+    "ag-ui": AGUIEncoder,
 }
 
 

@@ -8,9 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from assistant_stream_ce.responses.starlette import (
+    AGUIResponse,
     AssistantTransportResponse,
     DataStreamResponse,
     OpenAIStreamResponse,
+    UIMessageStreamResponse,
 )
 from benchmarks.subjects.ours.callbacks import stream
 from benchmarks.subjects.work import parse
@@ -19,6 +21,8 @@ RESPONSES = {
     "data-stream": DataStreamResponse,
     "assistant-transport": AssistantTransportResponse,
     "openai": OpenAIStreamResponse,
+    "ui-message-stream": UIMessageStreamResponse,
+    "ag-ui": AGUIResponse,
 }
 
 
