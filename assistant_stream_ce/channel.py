@@ -62,21 +62,21 @@ class Alarm(Protocol):
 class ThreadAlarm:
     """Wakes one sleeping thread. To be used again only after it has rung, so that a late ring disturbs nobody."""
 
-    __slots__ = ("lock",)
+    __slots__ = ("_lock",)
 
     def __init__(self) -> None:
-        #: Held until the ring.
-        self.lock = threading.Lock()
-        self.lock.acquire()
+        # Held until the ring.
+        self._lock = threading.Lock()
+        self._lock.acquire()
 
     def ring(self) -> bool:
         """Wake the thread."""
-        self.lock.release()
+        self._lock.release()
         return True
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep until the ring, at most `timeout` seconds; return whether it rang."""
-        return self.lock.acquire(True, -1 if timeout is None else timeout)
+        return self._lock.acquire(True, -1 if timeout is None else timeout)
 
 
 class TaskAlarm:
@@ -320,7 +320,7 @@ class Channel(Generic[T]):
                 self._idle_alarm = None
             finally:
                 lock.release()
-            if not alarm.lock.acquire(True, -1 if timeout is None else timeout):
+            if not alarm.wait(timeout):
                 # The alarm stays: a late ring wakes nobody, and the next sleep replaces it.
                 return []
             if not self._is_gevent:
@@ -492,8 +492,7 @@ class Channel(Generic[T]):
     def _ring(self, alarm: asyncio.Future[None] | ThreadAlarm) -> bool:
         """Wake the reader: directly in its own thread. Return false when it never wakes: its loop is closed."""
         if isinstance(alarm, ThreadAlarm):
-            alarm.lock.release()
-            return True
+            return alarm.ring()
         try:
             if threading.get_ident() != self._reader_thread:
                 alarm.get_loop().call_soon_threadsafe(_resolve, alarm)

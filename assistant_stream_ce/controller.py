@@ -345,6 +345,7 @@ class RunController:
     @property
     def state(self) -> Any:
         """The state, as a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
+        # As in `read_root`, without the call: 0.05 us of 1 for an edit.
         proxy = self.link.state.root_proxy
         return read_root(self.link.state) if proxy is None else proxy
 

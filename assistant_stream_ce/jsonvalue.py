@@ -104,7 +104,7 @@ def dumps_text(text: str) -> bytes:
 
 
 def dumps_texts(texts: Sequence[str], between: bytes) -> bytes:
-    """Write several texts as JSON strings, with bytes between them, at a fourth of the cost of one by one.
+    """Write several texts as JSON strings, with bytes between them: for little more than half of what one by one costs.
 
     Args:
         texts: each exactly a `str`.

@@ -362,6 +362,7 @@ class Run:
 
     async def wait_for_end(self) -> None:
         """Wait, after leaving, as long as `aclose` does."""
+        # As mostly after a web response that was read to its end: the timer below would cost 3 us of each.
         if self.ended.is_set() and not self._has_left:
             return
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import get_ident
 from typing import Any, TypeVar
 
+from assistant_stream_ce import arguments
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, NotPlainError, clone, copy_plain, plain, weight
@@ -40,7 +41,7 @@ class StateDocument(HeldState):
         self._admit()
         with self._lock:
             self._await_turn()
-            self._write(self.root, 0, None, new)
+            self._write(self.root, 0, None, new, weight(new))
 
     def set_item(self, place: Place, key: Key, value: object) -> None:
         """Put a value into a dict, or in place of an item of a list; a longer text travels as `append-text`.
@@ -66,7 +67,7 @@ class StateDocument(HeldState):
         with self._lock:
             self._await_turn()
             path = self._path(place)
-            self._write(container, item_index(place, key) if type(container) is list else key, path, new)
+            self._write(container, item_index(place, key) if type(container) is list else key, path, new, size)
 
     def assign_sum(self, container: JSON, place: Place | None, key: Key, value: object) -> bool:
         """Append to a text whose sum with more is assigned; return false where that is not what is assigned.
@@ -113,13 +114,13 @@ class StateDocument(HeldState):
         new = _plain(value, place, key)
         with self._edits_of(place) as path:
             if key not in place._node:
-                self._write(place._node, key, path, new)
+                self._write(place._node, key, path, new, weight(new))
             return place._node[key]
 
     def append_text(self, path: Sequence[str | int], text: str) -> None:
         """Extend the text at a path."""
         if type(text) is not str:
-            text = _text(text)
+            text = arguments.text(text, "text")
         newest = known, container, key = self._newest_text
         # Outside the lock, because what is in a path may be anybody's.
         is_known = path == known
@@ -163,7 +164,7 @@ class StateDocument(HeldState):
         self._admit()
         with self._lock:
             self._await_turn()
-            self._append(items, self._path(place), new)
+            self._append(items, self._path(place), new, size)
 
     def extend(self, place: Place, values: Iterable[object]) -> None:
         """Append values to a list, one `set` behind the end for each."""
@@ -171,7 +172,7 @@ class StateDocument(HeldState):
         new = [_plain(value, place, end + offset) for offset, value in enumerate(values)]
         with self._edits_of(place, len(new)) as path:
             for value in new:
-                self._append(place._node, path, value)
+                self._append(place._node, path, value, weight(value))
 
     def insert(self, place: Place, index: int, value: object) -> None:
         """Insert into a list; only at its end the wire has a word for that."""
@@ -179,7 +180,7 @@ class StateDocument(HeldState):
         with self._edits_of(place) as path:
             items = place._node
             if index >= len(items):
-                self._append(items, path, new)
+                self._append(items, path, new, weight(new))
             else:
                 self._rewrite(path, lambda: items.insert(index, new), weight(new))
 
@@ -193,9 +194,9 @@ class StateDocument(HeldState):
             is_end = span.step == 1 and max(span.start, span.stop) == len(items)
             if not is_whole and (len(span) == len(new) or (is_end and len(span) < len(new))):
                 for i, value in zip(span, new, strict=False):
-                    self._write(items, i, path, value)
+                    self._write(items, i, path, value, weight(value))
                 for value in new[len(span) :]:
-                    self._append(items, path, value)
+                    self._append(items, path, value, weight(value))
             else:
                 self._rewrite(path, lambda: items.__setitem__(index, new), weight(new))
 
@@ -212,7 +213,7 @@ class StateDocument(HeldState):
         with self._edits_of(place, len(new)) as path:
             ops.refuse_unsafe(tuple(new))
             for key, value in new.items():
-                self._write(place._node, key, path, value)
+                self._write(place._node, key, path, value, weight(value))
 
     def rewrite(self, place: Place, change: Callable[[Any], T]) -> T:
         """Change a dict or list in a way that the wire has no word for: it is sent again whole.
@@ -261,7 +262,7 @@ class StateDocument(HeldState):
 
     # --- with the lock held ---
 
-    def _write(self, container: JSON, key: Key, path: Path | None, new: JSON) -> None:
+    def _write(self, container: JSON, key: Key, path: Path | None, new: JSON, size: int) -> None:
         """Put a value in place of an item, or into a dict.
 
         Args:
@@ -269,6 +270,7 @@ class StateDocument(HeldState):
             key: of the item.
             path: of the container; None if that is what holds the root.
             new: the value.
+            size: its weight.
         """
         current = container.get(key) if type(container) is dict else container[key]
         # To an empty text, to say it as `append-text` would save nothing.
@@ -277,7 +279,7 @@ class StateDocument(HeldState):
             if not self._outbox.join(container, key, TEXT, len(more), more):
                 self._outbox.extend(_item_path(path, key), more, container, key)
         else:
-            self._outbox.set(_item_path(path, key), weight(new), container, key)
+            self._outbox.set(_item_path(path, key), size, container, key)
         self._put(container, key, current, new)
 
     def _put(self, container: JSON, key: Key, current: JSON, new: JSON) -> None:
@@ -285,8 +287,7 @@ class StateDocument(HeldState):
         if type(current) is dict or type(current) is list:
             self._move()
 
-    def _append(self, items: list[JSON], path: Path, new: JSON) -> None:
-        size = weight(new)
+    def _append(self, items: list[JSON], path: Path, new: JSON, size: int) -> None:
         if not self._outbox.join(items, None, ITEM, size):
             self._outbox.append(path, items, size)
         items.append(new)
@@ -314,12 +315,6 @@ class StateDocument(HeldState):
                 self._outbox.set(path, weight(value))
             elif value:
                 self._outbox.extend(path, value)
-
-
-def _text(text: object) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"text must be a str, not {type(text).__name__}")
-    return str.__str__(text)
 
 
 def _plain(value: object, place: Place, key: Key | None = None) -> JSON:

@@ -131,7 +131,7 @@ class Outbox:
         spot = update.find(path)
         if spot is not None:
             update.set(spot)
-        self._close(update, characters, container, key, SET)
+        self._note(update, characters, container, key, SET)
 
     def extend(self, path: Path, text: str, container: JSON = None, key: object = None) -> None:
         """Note that a text is extended; see `set`."""
@@ -142,7 +142,7 @@ class Outbox:
         else:
             self._texts = update.start_text(spot) if spot.texts is None else spot.texts
             self._texts.append(text)
-        self._close(update, len(text), container, key, TEXT)
+        self._note(update, len(text), container, key, TEXT)
 
     def append(self, path: Path, items: list[JSON], characters: int) -> None:
         """Note that a list gets a new item at its end; see `set`."""
@@ -150,7 +150,7 @@ class Outbox:
         spot = update.find(path)
         if spot is not None:
             update.append_item(spot, len(items))
-        self._close(update, characters, items, None, ITEM, 0 if spot is None else PLACE)
+        self._note(update, characters, items, None, ITEM, 0 if spot is None else PLACE)
 
     def rewrite(self, path: Path, change: Callable[[], T], characters: int) -> T:
         """Note that a dict or list is changed in a way that the wire has no word for; see `set`.
@@ -162,7 +162,7 @@ class Outbox:
         result = change()
         if spot is not None:
             update.set(spot)
-        self._close(update, characters, None, None, SET)
+        self._note(update, characters, None, None, SET)
         return result
 
     def hold(self, *, in_new_chunk: bool) -> None:
@@ -200,11 +200,11 @@ class Outbox:
     def _open(self) -> Update:
         """Return the update that takes the next edit."""
         update = self._update
-        if update is None or (update.chunk is not None and not self._holds and not self._is_open(update)):
+        if update is None or not (self._holds or self._is_open(update)):
             update = self._renew()
         return update
 
-    def _close(self, update: Update, characters: int, container: JSON, key: object, kind: str, step: int = 0) -> None:
+    def _note(self, update: Update, characters: int, container: JSON, key: object, kind: str, step: int = 0) -> None:
         """Remember the edit that was noted, and send it."""
         self._container, self._key, self._kind, self._step = container, key, kind, step
         update.size += characters

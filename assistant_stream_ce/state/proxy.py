@@ -365,6 +365,9 @@ _PROXIES: dict[type, type[StateProxy]] = {dict: StateDict, list: StateList}
 
 def read_root(document: StateDocument) -> Any:
     """Return the whole state as it is read: a proxy for a dict or list, or the value."""
+    proxy = document.root_proxy
+    if proxy is not None:
+        return proxy
     # Before the state itself: if that is replaced in between, the proxy finds out.
     version = document.version
     root = document.root[0]
