@@ -8,9 +8,6 @@ imports a web framework, starts a thread or makes an event loop.
 import importlib
 from typing import TYPE_CHECKING
 
-# `create_run` is also the name of its module, so it must be imported eagerly: a lazy attribute would give
-# the module to whoever imported that first.
-from assistant_stream_ce.background import shutdown
 from assistant_stream_ce.chunks import (
     AnnotationsChunk,
     AssistantStreamChunk,
@@ -34,7 +31,8 @@ from assistant_stream_ce.chunks import (
     ToolResultChunk,
     UpdateStateChunk,
 )
-from assistant_stream_ce.controller import RunController
+from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.controller.tool_calls import ToolCallController
 from assistant_stream_ce.create_run import AssistantStream, RunResult, create_run
 from assistant_stream_ce.errors import (
     AssistantStreamError,
@@ -47,11 +45,14 @@ from assistant_stream_ce.errors import (
     StreamUsageError,
     ToolCallError,
 )
-from assistant_stream_ce.tool_calls import ToolCallController
+
+# `create_run` is also the name of its module, so it must be imported eagerly: a lazy attribute would give
+# the module to whoever imported that first.
+from assistant_stream_ce.run.loops import shutdown
 
 if TYPE_CHECKING:
-    from assistant_stream_ce.accumulator import MessageAccumulator, accumulate
     from assistant_stream_ce.message import AssistantMessage
+    from assistant_stream_ce.message.accumulator import MessageAccumulator, accumulate
 
 __all__ = (
     # runs
@@ -102,8 +103,8 @@ __all__ = (
 # Imported when they are first asked for: most programs only stream.
 _LAZY = {
     "AssistantMessage": "assistant_stream_ce.message",
-    "MessageAccumulator": "assistant_stream_ce.accumulator",
-    "accumulate": "assistant_stream_ce.accumulator",
+    "MessageAccumulator": "assistant_stream_ce.message.accumulator",
+    "accumulate": "assistant_stream_ce.message.accumulator",
 }
 
 

@@ -10,8 +10,8 @@ import contextvars
 from collections.abc import Callable
 from typing import TypeAlias
 
-from assistant_stream_ce.channel import Alarm, TaskAlarm, ThreadAlarm
-from assistant_stream_ce.locks import guard
+from assistant_stream_ce.concurrency.channel import Alarm, TaskAlarm, ThreadAlarm
+from assistant_stream_ce.concurrency.gevent import guard
 
 __all__ = ("Callback", "Cancellation", "CancelledEvent", "Signal")
 

@@ -18,17 +18,17 @@ from concurrent.futures import Executor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from assistant_stream_ce.callables import RunCallback, Surrounding, is_callable_as
-from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.controller import ChunkSource, RunController
+from assistant_stream_ce.concurrency.channel import in_event_loop
+from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.controller.run_controller import ChunkSource, RunController
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.forwarding import send_all, send_all_async
-from assistant_stream_ce.hooks import RunReason, RunResult
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.locks import guard
-from assistant_stream_ce.recording import message_of
-from assistant_stream_ce.run import Run
+from assistant_stream_ce.run.callbacks import RunCallback, Surrounding, is_callable_as
+from assistant_stream_ce.run.forwarding import send_all, send_all_async
+from assistant_stream_ce.run.hooks import RunReason, RunResult
+from assistant_stream_ce.run.recorder import message_of
+from assistant_stream_ce.run.run import Run
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage

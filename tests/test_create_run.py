@@ -339,7 +339,7 @@ def test_a_thread_that_is_cancelled_without_a_wait_gets_time_until_its_next_call
     assert ending.wait() == ["cancelled"]
     assert not caplog.records
 
-    monkeypatch.setattr("assistant_stream_ce.run._PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("assistant_stream_ce.run.run._PATIENCE_SECONDS", 0.01)
     ending, proceed = Ending(), threading.Event()
     stream = create_run(run, on_finish=ending)
     next(iter(stream))

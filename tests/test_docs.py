@@ -307,7 +307,7 @@ def run_page(page: str) -> None:
     """Run the blocks of a page; print a line of JSON for each: where it is, and what went wrong."""
     sys.addaudithook(_refuse_network)
     # A busy machine may take longer than the usual 50 ms to let a thread see that it is cancelled.
-    importlib.import_module("assistant_stream_ce.run")._GRACE_SECONDS = 0.5
+    importlib.import_module("assistant_stream_ce.run.run")._GRACE_SECONDS = 0.5
     warnings.simplefilter("error")
     stray: list[str] = []
     sys.unraisablehook = lambda args: stray.append(f"unraisable: {args.exc_value!r} in {args.object!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from assistant_stream_ce.conversions.reading import Fields, fields, items, result_text, step_starts
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import AssistantMessage, RefusalPart, TextPart, ToolCallPart, message_from
-from assistant_stream_ce.partial_json import parse_partial
+from assistant_stream_ce.message.partial_json import parse_partial
 from assistant_stream_ce.serialization.assistant_ui import known
 
 __all__ = ("from_openai_messages", "to_openai_messages")

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from assistant_stream_ce.callables import Surrounding
-from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.responses.headers import Heartbeat, heartbeat_seconds
+from assistant_stream_ce.run.callbacks import Surrounding
 from assistant_stream_ce.serialization import EncodedStream, Encoder, OpenAIStreamEncoder
 
 __all__ = ("ResponseBody", "choose_encoder", "openai_encoder")

@@ -11,15 +11,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
 
-from assistant_stream_ce.background import NativeExecutor
-from assistant_stream_ce.bridges import iterate_in_thread, iterate_on_shared_loop
-from assistant_stream_ce.callables import Surrounding
-from assistant_stream_ce.channel import in_event_loop
-from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.concurrency.channel import in_event_loop
+from assistant_stream_ce.concurrency.gevent import is_gevent
+from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
-from assistant_stream_ce.locks import is_gevent
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
+from assistant_stream_ce.run.callbacks import Surrounding
+from assistant_stream_ce.run.loops import NativeExecutor
 from assistant_stream_ce.serialization import (
     AGUIEncoder,
     AssistantTransportEncoder,

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from assistant_stream_ce.bridges import race
-from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses.bridges import race
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
 from assistant_stream_ce.serialization import (
     AGUIEncoder,

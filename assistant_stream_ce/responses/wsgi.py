@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
 from assistant_stream_ce.serialization import (

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 from assistant_stream_ce.jsonvalue import JSON, dumps_texts

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import get_ident
 from typing import Any, TypeVar
 
-from assistant_stream_ce import arguments
 from assistant_stream_ce.chunks import Operation
+from assistant_stream_ce.controller import validation as arguments
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, NotPlainError, clone, copy_plain, plain, weight
 from assistant_stream_ce.state import operations as ops

@@ -8,9 +8,9 @@ from contextlib import contextmanager, nullcontext
 from threading import get_ident
 from typing import Any
 
+from assistant_stream_ce.concurrency.gevent import guard
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, plain
-from assistant_stream_ce.locks import guard
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path
 from assistant_stream_ce.state.outbox import Outbox, Outlet

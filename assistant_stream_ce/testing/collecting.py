@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from assistant_stream_ce.accumulator import MessageAccumulator
-from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import AssistantStreamChunk, UpdateStateChunk
+from assistant_stream_ce.concurrency.channel import in_event_loop
 from assistant_stream_ce.create_run import AssistantStream
 from assistant_stream_ce.errors import RunCancelled, StreamUsageError
-from assistant_stream_ce.hooks import RunReason
 from assistant_stream_ce.jsonvalue import JSON, clone, plain
 from assistant_stream_ce.message import AssistantMessage, ReasoningPart, ToolCallPart
+from assistant_stream_ce.message.accumulator import MessageAccumulator
+from assistant_stream_ce.run.hooks import RunReason
 from assistant_stream_ce.state.operations import apply
 from assistant_stream_ce.testing.watching import Source, Watch, kept, run_of, stream_of
 

@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 from assistant_stream_ce.cancellation import Signal
-from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.concurrency.channel import in_event_loop
 from assistant_stream_ce.create_run import AssistantStream, AsyncReader, SyncReader
 from assistant_stream_ce.errors import RunCancelled, StreamUsageError
-from assistant_stream_ce.hooks import RunReason
-from assistant_stream_ce.run import Run
+from assistant_stream_ce.run.hooks import RunReason
+from assistant_stream_ce.run.run import Run
 from assistant_stream_ce.serialization import EncodedStream
 from assistant_stream_ce.testing.watching import Source, Watch, doing, kept, run_of, seconds_of, stream_of, wait_for
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, Self, TypeAlias
 
 from assistant_stream_ce.cancellation import Signal
-from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import ReasoningDeltaChunk, ToolCallChunk
-from assistant_stream_ce.locks import guard
+from assistant_stream_ce.concurrency.channel import in_event_loop
+from assistant_stream_ce.concurrency.gevent import guard
 from assistant_stream_ce.testing.openai_client import OpenAIClient, openai_events
 from assistant_stream_ce.testing.watching import DONE, seconds_of, wait_for
 

@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeAlias
 
-from assistant_stream_ce import run as run_module
-from assistant_stream_ce.background import start_thread
-from assistant_stream_ce.callables import RunCallback
 from assistant_stream_ce.cancellation import Signal
-from assistant_stream_ce.channel import in_event_loop
-from assistant_stream_ce.controller import ChunkSource
+from assistant_stream_ce.concurrency.channel import in_event_loop
+from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream, create_run
-from assistant_stream_ce.run import Run
+from assistant_stream_ce.run import run as run_module
+from assistant_stream_ce.run.callbacks import RunCallback
+from assistant_stream_ce.run.loops import start_thread
+from assistant_stream_ce.run.run import Run
 
 __all__ = ("DONE", "Done", "Source", "Watch", "doing", "kept", "run_of", "seconds_of", "stream_of", "wait_for")
 

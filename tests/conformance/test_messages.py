@@ -13,7 +13,7 @@ import pytest
 
 from assistant_stream_ce import AssistantMessage, AssistantStreamChunk, accumulate, create_run
 from assistant_stream_ce.conversions import to_assistant_ui, to_ui_message
-from assistant_stream_ce.partial_json import parse_partial
+from assistant_stream_ce.message.partial_json import parse_partial
 from assistant_stream_ce.serialization import AssistantTransportDecoder, DataStreamDecoder, Decoder
 from tests.conformance import test_random_conversations
 from tests.conformance.clients import Job, decode_all, node, require_clients

@@ -22,7 +22,7 @@ from assistant_stream_ce import (
     shutdown,
 )
 from assistant_stream_ce.message import MessageError, MessageStatus, TextPart, ToolCallPart
-from assistant_stream_ce.recording import FOLD_AFTER
+from assistant_stream_ce.run.recorder import FOLD_AFTER
 from assistant_stream_ce.serialization import DataStreamEncoder
 from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read, read_into
 

@@ -25,8 +25,8 @@ holds that each is there:
 | 19 gunicorn's timeout | `servers/test_processes.py::test_a_sync_worker_that_is_timed_out_cancels_its_run` |
 | 20 SIGTERM | `servers/test_stopping.py::test_sigterm_with_live_streams` |
 | 20 `shutdown` | `servers/test_processes.py::test_shutdown_ends_live_streams_at_sigterm` |
-| 21 Ctrl-C | `test_background.py::test_ctrl_c_while_reading_ends_the_script_at_once` |
-| 22 a script's exit | `test_background.py::test_a_script_that_breaks_out_and_ends_is_not_held` |
+| 21 Ctrl-C | `run/test_loops.py::test_ctrl_c_while_reading_ends_the_script_at_once` |
+| 22 a script's exit | `run/test_loops.py::test_a_script_that_breaks_out_and_ends_is_not_held` |
 | 23 variables | `servers/test_contexts.py::test_tracing_and_logging_variables_are_seen` |
 | 24 many threads | `matrix/test_matrix.py::test_eight_threads_keep_their_order` |
 | 24 and the state | `state/test_state.py::test_threads_edit_one_list_and_their_own_keys_without_a_loss` |

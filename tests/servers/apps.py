@@ -32,12 +32,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from assistant_stream_ce import background, create_run
+from assistant_stream_ce import create_run
 from assistant_stream_ce.responses import django as django_responses
 from assistant_stream_ce.responses import flask as flask_responses
 from assistant_stream_ce.responses import starlette as starlette_responses
 from assistant_stream_ce.responses import wsgi as wsgi_responses
-from assistant_stream_ce.run import Run
+from assistant_stream_ce.run import loops
+from assistant_stream_ce.run.run import Run
 from tests.servers.callbacks import FOLDER, make_stream, note, released, tracer
 from tests.servers.shutting_down import lifespan
 
@@ -78,13 +79,13 @@ def view_of(options: Mapping[str, str]) -> Iterator[None]:
 def stats(loop: asyncio.AbstractEventLoop | None) -> dict[str, Any]:
     """Return what a leak would make grow."""
     process = psutil.Process()
-    loops = [one for one in (loop, background._this_process().loop) if one is not None]
+    running = [one for one in (loop, loops._this_process().loop) if one is not None]
     return {
         "pid": process.pid,
         "threads": process.num_threads(),
         "fds": process.num_fds(),
         "memory": process.memory_info().rss,
-        "tasks": sum(len(asyncio.all_tasks(one)) for one in loops),
+        "tasks": sum(len(asyncio.all_tasks(one)) for one in running),
         "runs": sum(type(one) is Run for one in gc.get_objects()),
         "collects": gc.isenabled(),
         "collections": sum(generation["collections"] for generation in gc.get_stats()),

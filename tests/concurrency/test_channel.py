@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant_stream_ce.channel import Channel, TaskAlarm, ThreadAlarm, in_event_loop
+from assistant_stream_ce.concurrency.channel import Channel, TaskAlarm, ThreadAlarm, in_event_loop
 
 
 class Refused(Exception):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from assistant_stream_ce.chunks import UpdateStateChunk
-from assistant_stream_ce.controller import RunLink
+from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.controller.run_controller import RunLink
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.locks import guard
 
 if TYPE_CHECKING:
-    from assistant_stream_ce.accumulator import MessageAccumulator
     from assistant_stream_ce.message import AssistantMessage
+    from assistant_stream_ce.message.accumulator import MessageAccumulator
 
 __all__ = ("FOLD_AFTER", "Recording", "message_of")
 
@@ -80,7 +80,7 @@ class Recording:
     def _fold(self) -> MessageAccumulator:
         if self._accumulator is None:
             # Here, because most programs never ask, and the import takes time.
-            from assistant_stream_ce.accumulator import MessageAccumulator
+            from assistant_stream_ce.message.accumulator import MessageAccumulator
 
             self._accumulator = MessageAccumulator()
         kept, waiting = self._channel.take_kept()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from assistant_stream_ce.bridges import iterate_in_thread, iterate_on_shared_loop, race
+from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop, race
 
 
 async def test_race_cancels_what_comes_second() -> None:

@@ -18,7 +18,7 @@ from assistant_stream_ce.message import (
     ToolCallPart,
     ToolCallState,
 )
-from assistant_stream_ce.partial_json import parse_partial
+from assistant_stream_ce.message.partial_json import parse_partial
 
 __all__ = ("GrowingCall", "GrowingText", "TextKind")
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from assistant_stream_ce.locks import guard, is_gevent
+from assistant_stream_ce.concurrency.gevent import guard, is_gevent
 from tests.helpers import require
 
 # A thread of gevent's pool puts, as the loop of the coroutine callbacks does, and a greenlet reads beside others.
@@ -18,7 +18,7 @@ from gevent import monkey
 monkey.patch_all()
 import gevent
 from gevent.threadpool import ThreadPool
-from assistant_stream_ce.channel import Channel
+from assistant_stream_ce.concurrency.channel import Channel
 
 channel = Channel(64, lambda: None, lambda: None)
 

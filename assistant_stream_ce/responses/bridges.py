@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from assistant_stream_ce.background import shared_loop, start_thread
-from assistant_stream_ce.channel import Channel
+from assistant_stream_ce.concurrency.channel import Channel
 from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.run.loops import shared_loop, start_thread
 
 __all__ = ("iterate_in_thread", "iterate_on_shared_loop", "race")
 

@@ -17,17 +17,18 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Itera
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
-from assistant_stream_ce import arguments, chunks
-from assistant_stream_ce.arguments import places
+from assistant_stream_ce import chunks
 from assistant_stream_ce.cancellation import Cancellation, CancelledEvent
-from assistant_stream_ce.channel import Channel
 from assistant_stream_ce.chunks import AssistantStreamChunk, ReasoningDeltaChunk, TextDeltaChunk
+from assistant_stream_ce.concurrency.channel import Channel
+from assistant_stream_ce.controller import validation as arguments
+from assistant_stream_ce.controller.resend import replay
+from assistant_stream_ce.controller.tool_calls import ToolCallController, ToolCalls
+from assistant_stream_ce.controller.validation import places
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.jsonvalue import plain, weight
-from assistant_stream_ce.replay import replay
 from assistant_stream_ce.state import StateDocument
 from assistant_stream_ce.state.proxy import assign_root, read_root
-from assistant_stream_ce.tool_calls import ToolCallController, ToolCalls
 
 __all__ = ("ChunkSource", "RunController", "ToolCallController")
 

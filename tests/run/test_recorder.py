@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from assistant_stream_ce import AssistantMessage, RunController, create_run
-from assistant_stream_ce.accumulator import MessageAccumulator
 from assistant_stream_ce.message import MessageStatus, TextPart
-from assistant_stream_ce.recording import Recording
+from assistant_stream_ce.message.accumulator import MessageAccumulator
+from assistant_stream_ce.run.recorder import Recording
 
 
 @pytest.mark.parametrize("is_before", [True, False])

@@ -7,13 +7,14 @@ from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
-from assistant_stream_ce import arguments, chunks
-from assistant_stream_ce.arguments import flag, items, places
-from assistant_stream_ce.channel import Channel
+from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.concurrency.channel import Channel
+from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.controller import validation as arguments
+from assistant_stream_ce.controller.validation import flag, items, places
 from assistant_stream_ce.errors import RunCancelled, ToolCallError
 from assistant_stream_ce.jsonvalue import plain, weight
-from assistant_stream_ce.locks import guard
 
 __all__ = ("ToolCallController", "ToolCalls")
 

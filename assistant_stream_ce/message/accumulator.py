@@ -9,9 +9,8 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mappin
 from typing import Any, Protocol, overload
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import AssistantStreamChunk, TextDeltaChunk
-from assistant_stream_ce.growing_parts import GrowingCall, GrowingText, TextKind
+from assistant_stream_ce.concurrency.channel import in_event_loop
 from assistant_stream_ce.jsonvalue import JSON, clone, dumps, plain
 from assistant_stream_ce.message import (
     AssistantMessage,
@@ -28,6 +27,7 @@ from assistant_stream_ce.message import (
     TextPart,
     Usage,
 )
+from assistant_stream_ce.message.builders import GrowingCall, GrowingText, TextKind
 from assistant_stream_ce.state.operations import apply_leniently
 
 __all__ = ("MessageAccumulator", "accumulate")

@@ -21,8 +21,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from assistant_stream_ce.cancellation import Signal
-from assistant_stream_ce.channel import in_event_loop
-from assistant_stream_ce.locks import guard, is_gevent
+from assistant_stream_ce.concurrency.channel import in_event_loop
+from assistant_stream_ce.concurrency.gevent import guard, is_gevent
 
 __all__ = (
     "LiveRun",

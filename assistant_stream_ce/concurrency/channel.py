@@ -28,7 +28,7 @@ from typing import Generic, Protocol, TypeVar
 
 import janus
 
-from assistant_stream_ce.locks import guard, is_gevent
+from assistant_stream_ce.concurrency.gevent import guard, is_gevent
 
 __all__ = ("Alarm", "Channel", "TaskAlarm", "ThreadAlarm", "in_event_loop", "running_loop")
 

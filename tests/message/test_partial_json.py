@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assistant_stream_ce.partial_json import parse_partial
+from assistant_stream_ce.message.partial_json import parse_partial
 
 
 @pytest.mark.parametrize(

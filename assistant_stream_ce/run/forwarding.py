@@ -7,11 +7,11 @@ import concurrent.futures
 from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable
 from typing import Any
 
-from assistant_stream_ce.background import shared_loop
-from assistant_stream_ce.channel import in_event_loop
 from assistant_stream_ce.chunks import AssistantStreamChunk, ErrorChunk
-from assistant_stream_ce.controller import ChunkSource, RunController
+from assistant_stream_ce.concurrency.channel import in_event_loop
+from assistant_stream_ce.controller.run_controller import ChunkSource, RunController
 from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.run.loops import shared_loop
 
 __all__ = ("Forwarding", "forward", "send_all", "send_all_async")
 

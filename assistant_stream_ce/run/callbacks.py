@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from types import FunctionType
 from typing import Any, TypeAlias
 
-from assistant_stream_ce.controller import RunController
+from assistant_stream_ce.controller.run_controller import RunController
 
 __all__ = (
     "RunCallback",

@@ -9,10 +9,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from assistant_stream_ce.chunks import ErrorChunk
-from assistant_stream_ce.controller import RunLink
+from assistant_stream_ce.controller.run_controller import RunLink
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
-from assistant_stream_ce.hooks import Hooks, RunReason, RunResult, raisable
-from assistant_stream_ce.recording import Recording
+from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult, raisable
+from assistant_stream_ce.run.recorder import Recording
 
 __all__ = ("Outcome",)
 

@@ -28,8 +28,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from assistant_stream_ce.background import add_live_run, discard_live_run, shared_loop, start_thread
-from assistant_stream_ce.callables import (
+from assistant_stream_ce.cancellation import Callback, Signal
+from assistant_stream_ce.chunks import ErrorChunk
+from assistant_stream_ce.concurrency.channel import in_event_loop, running_loop
+from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.controller.run_controller import ChunkSource, RunController, RunLink
+from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
+from assistant_stream_ce.run.callbacks import (
     RunCallback,
     Surrounding,
     is_callable_as,
@@ -38,17 +43,12 @@ from assistant_stream_ce.callables import (
     open_surroundings_async,
     refuse_iterator,
 )
-from assistant_stream_ce.cancellation import Callback, Signal
-from assistant_stream_ce.channel import in_event_loop, running_loop
-from assistant_stream_ce.chunks import ErrorChunk
-from assistant_stream_ce.controller import ChunkSource, RunController, RunLink
-from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
-from assistant_stream_ce.forwarding import Forwarding, forward
-from assistant_stream_ce.hooks import Hooks, RunReason, RunResult, run_coroutine, wait_for_coroutine
-from assistant_stream_ce.locks import guard
-from assistant_stream_ce.loop_task import LoopTask
-from assistant_stream_ce.outcome import Outcome
-from assistant_stream_ce.recording import Recording
+from assistant_stream_ce.run.drivers import LoopTask
+from assistant_stream_ce.run.forwarding import Forwarding, forward
+from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult, run_coroutine, wait_for_coroutine
+from assistant_stream_ce.run.loops import add_live_run, discard_live_run, shared_loop, start_thread
+from assistant_stream_ce.run.outcome import Outcome
+from assistant_stream_ce.run.recorder import Recording
 
 __all__ = ("Run",)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from assistant_stream_ce import arguments, chunks
+from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.tool_calls import ToolCallController
+from assistant_stream_ce.controller import validation as arguments
+from assistant_stream_ce.controller.tool_calls import ToolCallController
 
 if TYPE_CHECKING:
-    from assistant_stream_ce.controller import RunController
+    from assistant_stream_ce.controller.run_controller import RunController
 
 __all__ = ("replay",)
 

@@ -1,0 +1,3 @@
+"""Queues, waiters and locks between threads and event loops."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""What a callback calls: the run controller and the tool call controller."""
+
+__all__ = ()
