@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from assistant_stream_ce.inspector import Options, inspect
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 
 __all__ = ("main", "parser")
 

@@ -38,7 +38,7 @@ from assistant_stream_ce.integrations.httpx import abort
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.headers import header_list
 from assistant_stream_ce.serialization import DataStreamEncoder
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 from assistant_stream_ce.testing import (
     Departure,
     Gate,

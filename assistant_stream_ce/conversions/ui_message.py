@@ -28,8 +28,8 @@ from assistant_stream_ce.message import (
     message_from,
 )
 from assistant_stream_ce.serialization.assistant_ui import known
-from assistant_stream_ce.serialization.ui_message_stream import BAD_ARGUMENTS, PROVIDER, file_url
-from assistant_stream_ce.serialization.ui_message_stream_decoder import DENIED, file_data, signature_of
+from assistant_stream_ce.serialization.ui_message_stream.decoder import DENIED, file_data, signature_of
+from assistant_stream_ce.serialization.ui_message_stream.encoder import BAD_ARGUMENTS, PROVIDER, file_url
 
 __all__ = ("from_ui_message", "to_ui_message")
 

@@ -22,9 +22,9 @@ from assistant_stream_ce.inspector.parts import Parts
 from assistant_stream_ce.inspector.refusals import ClientRules, Refusal
 from assistant_stream_ce.inspector.sources import Origin, Piece
 from assistant_stream_ce.inspector.tally import Tally
-from assistant_stream_ce.serialization.decoding import Decoder
+from assistant_stream_ce.serialization.decoder import Decoder
 from assistant_stream_ce.serialization.detection import WireDetector, wire_of_headers
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 
 __all__ = ("Inspection",)
 

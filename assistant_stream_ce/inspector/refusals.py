@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assistant_stream_ce.serialization.client_rules import RULES, BrokenRuleError, Rules
-from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
-from assistant_stream_ce.serialization.lines import Frame, beginning
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
+from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.framing import Frame, beginning
+from assistant_stream_ce.serialization.validation import RULES, BrokenRuleError, Rules
 
 __all__ = ("ClientRules", "Refusal")
 

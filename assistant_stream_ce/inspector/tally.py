@@ -18,7 +18,7 @@ from assistant_stream_ce.inspector.events import (
 )
 from assistant_stream_ce.inspector.parts import text_of
 from assistant_stream_ce.inspector.sources import Origin, Piece
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 
 __all__ = ("Tally",)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from assistant_stream_ce import chunks
 from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Event, Gap, Refused, Start, Summary, WireFound
 from assistant_stream_ce.jsonvalue import JSON, dumps
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 
 __all__ = ("Line", "VisibleText", "line_of", "opening", "rows", "visible")
 

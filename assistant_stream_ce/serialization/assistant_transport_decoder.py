@@ -16,8 +16,8 @@ from assistant_stream_ce.serialization.assistant_ui_decoder import (
     reasoning_part_of,
     source_of,
 )
-from assistant_stream_ce.serialization.decoding import BadFrameError, checked, optional_text
-from assistant_stream_ce.serialization.lines import Frame
+from assistant_stream_ce.serialization.decoder import BadFrameError, checked, optional_text
+from assistant_stream_ce.serialization.framing import Frame
 from assistant_stream_ce.serialization.sse import EventReader
 
 __all__ = ("AssistantTransportDecoder",)

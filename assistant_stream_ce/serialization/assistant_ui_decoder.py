@@ -11,7 +11,7 @@ import msgspec
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder, checked, optional_text, token_count
+from assistant_stream_ce.serialization.decoder import BadFrameError, Decoder, checked, optional_text, token_count
 from assistant_stream_ce.serialization.schema import convert
 from assistant_stream_ce.serialization.tool_calls import CallRecord
 from assistant_stream_ce.state.operations import is_safe

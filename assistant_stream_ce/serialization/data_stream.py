@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from assistant_stream_ce import chunks
+from assistant_stream_ce import _lazy, chunks
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
-from assistant_stream_ce.serialization import assistant_ui, doorway
+from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
 
 if TYPE_CHECKING:
@@ -124,4 +124,4 @@ def _frame(code: bytes, value: JSON) -> bytes:
 
 
 # The response is imported when it is first asked for.
-__getattr__ = doorway.to_starlette("DataStreamResponse")
+__getattr__ = _lazy.to_starlette("DataStreamResponse")

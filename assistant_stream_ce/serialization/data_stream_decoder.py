@@ -14,8 +14,8 @@ from assistant_stream_ce.serialization.assistant_ui_decoder import (
     reasoning_part_of,
     source_of,
 )
-from assistant_stream_ce.serialization.decoding import BadFrameError, checked
-from assistant_stream_ce.serialization.lines import Frame, LineReader
+from assistant_stream_ce.serialization.decoder import BadFrameError, checked
+from assistant_stream_ce.serialization.framing import Frame, LineReader
 
 __all__ = ("DataStreamDecoder",)
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 
 from assistant_stream_ce.jsonvalue import JSON, loads
-from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
-from assistant_stream_ce.serialization.lines import Frame, FrameTooLargeError
+from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
+from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.framing import Frame, FrameTooLargeError
 from assistant_stream_ce.serialization.sse import EventReader
-from assistant_stream_ce.serialization.wires import WIRES
 
 __all__ = ("WireDetector", "wire_of_headers")
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce import chunks
+from assistant_stream_ce import _lazy, chunks
 from assistant_stream_ce.jsonvalue import whole_text
-from assistant_stream_ce.serialization import doorway
-from assistant_stream_ce.serialization.base import Encoder
+from assistant_stream_ce.serialization.encoder import Encoder
 
 if TYPE_CHECKING:
     from assistant_stream_ce.responses.starlette import PlainTextResponse
@@ -41,4 +40,4 @@ class PlainTextEncoder(Encoder):
 
 
 # The response is imported when it is first asked for.
-__getattr__ = doorway.to_starlette("PlainTextResponse")
+__getattr__ = _lazy.to_starlette("PlainTextResponse")

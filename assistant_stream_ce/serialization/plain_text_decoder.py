@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder
-from assistant_stream_ce.serialization.lines import Frame
+from assistant_stream_ce.serialization.decoder import BadFrameError, Decoder
+from assistant_stream_ce.serialization.framing import Frame
 
 __all__ = ("PlainTextDecoder",)
 

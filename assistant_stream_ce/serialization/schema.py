@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError
+from assistant_stream_ce.serialization.decoder import BadFrameError
 
 __all__ = ("INTEGER", "NATURAL", "Fields", "convert", "fields", "hold_against")
 

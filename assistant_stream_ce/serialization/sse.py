@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from assistant_stream_ce.serialization.lines import Frame, FrameTooLargeError, LineReader
+from assistant_stream_ce.serialization.framing import Frame, FrameTooLargeError, LineReader
 
 __all__ = ("DONE", "KEEPALIVE", "MEDIA_TYPE", "OBJECT_END", "EventReader", "event")
 

@@ -10,7 +10,7 @@ from abc import abstractmethod
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import dumps
-from assistant_stream_ce.serialization.base import Encoder
+from assistant_stream_ce.serialization.encoder import Encoder
 
 __all__ = ("CallRecord", "ToolCallEncoder")
 

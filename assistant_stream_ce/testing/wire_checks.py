@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, UpdateStateChunk
 from assistant_stream_ce.errors import DecodeError, StateError
 from assistant_stream_ce.jsonvalue import JSON, plain
-from assistant_stream_ce.serialization.ag_ui_decoder import AGUIDecoder
-from assistant_stream_ce.serialization.client_rules import RULES, BrokenRuleError, Rules
-from assistant_stream_ce.serialization.decoding import Decoder
-from assistant_stream_ce.serialization.lines import Frame, beginning
-from assistant_stream_ce.serialization.wires import WIRES, Wire
+from assistant_stream_ce.serialization.ag_ui.decoder import AGUIDecoder
+from assistant_stream_ce.serialization.decoder import Decoder
+from assistant_stream_ce.serialization.formats import WIRES, Wire
+from assistant_stream_ce.serialization.framing import Frame, beginning
+from assistant_stream_ce.serialization.validation import RULES, BrokenRuleError, Rules
 from assistant_stream_ce.state.operations import apply, lookup, set_value
 
 __all__ = ("WireError", "check_wire")

@@ -8,7 +8,7 @@ from typing import Any
 
 from assistant_stream_ce import create_run
 from assistant_stream_ce.serialization import AGUIEncoder, Encoder, OpenAIStreamEncoder, UIMessageStreamEncoder
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 from tests.conformance.conversations import Conversation, ModelError, perform
 
 

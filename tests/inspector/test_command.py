@@ -19,7 +19,7 @@ import pytest
 
 from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.responses import wsgi
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 from tests.conformance.conversations import conversation
 from tests.helpers import require
 from tests.inspector.samples import encoded

@@ -26,8 +26,8 @@ from assistant_stream_ce.inspector.events import (
 )
 from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.sources import Origin, Piece
-from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
+from assistant_stream_ce.serialization.formats import WIRES
 from tests.conformance.conversations import conversation
 from tests.inspector.samples import encoded
 

@@ -12,7 +12,7 @@ import pytest
 
 from assistant_stream_ce.inspector.events import Event
 from assistant_stream_ce.jsonvalue import dumps
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 from tests.conformance.conversations import conversation
 from tests.helpers import require
 from tests.inspector.samples import encoded

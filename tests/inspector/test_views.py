@@ -9,7 +9,7 @@ import pytest
 
 from assistant_stream_ce.inspector.events import Event, plain_event
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 from tests.conformance.conversations import conversation
 from tests.inspector.samples import encoded
 from tests.inspector.test_inspection import inspected

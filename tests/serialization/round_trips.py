@@ -48,7 +48,7 @@ from assistant_stream_ce.serialization import (
     UIMessageStreamEncoder,
 )
 from assistant_stream_ce.serialization.ending import Ending
-from assistant_stream_ce.serialization.ui_message_stream import _applied
+from assistant_stream_ce.serialization.ui_message_stream.encoder import _applied
 from tests.conformance.conversations import joined, made_safe
 from tests.serialization.ag_ui_arrival import AGUIArrival
 

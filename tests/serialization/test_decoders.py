@@ -48,7 +48,7 @@ from assistant_stream_ce.serialization import (
     UIMessageStreamDecoder,
     decode,
 )
-from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
+from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
 from tests import conformance
 from tests.serialization.round_trips import WIRES, byte_by_byte, decoded
 

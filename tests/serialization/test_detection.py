@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from assistant_stream_ce.serialization.decoding import MAX_FRAME_BYTES
+from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
 from assistant_stream_ce.serialization.detection import WireDetector, wire_of_headers
-from assistant_stream_ce.serialization.wires import WIRES
+from assistant_stream_ce.serialization.formats import WIRES
 from tests.conformance.conversations import conversation
 from tests.inspector.samples import encoded
 

@@ -13,19 +13,19 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, loads, plain
-from assistant_stream_ce.serialization.ag_ui_lanes import Event, Lanes
-from assistant_stream_ce.serialization.ag_ui_rules import RunRules
-from assistant_stream_ce.serialization.ag_ui_schema import check_event
+from assistant_stream_ce.serialization.ag_ui.chunk_events import Event, Lanes
+from assistant_stream_ce.serialization.ag_ui.json_patch import Document, PatchError
+from assistant_stream_ce.serialization.ag_ui.schema import check_event
+from assistant_stream_ce.serialization.ag_ui.validator import RunRules
 from assistant_stream_ce.serialization.assistant_ui_decoder import AssistantUIDecoder, chunk_of
-from assistant_stream_ce.serialization.decoding import (
+from assistant_stream_ce.serialization.decoder import (
     MAX_FRAME_BYTES,
     BadFrameError,
     checked,
     optional_text,
     token_count,
 )
-from assistant_stream_ce.serialization.json_patch import Document, PatchError
-from assistant_stream_ce.serialization.lines import Frame
+from assistant_stream_ce.serialization.framing import Frame
 from assistant_stream_ce.serialization.sse import EventReader
 from assistant_stream_ce.state.operations import set_value
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError
+from assistant_stream_ce.serialization.decoder import BadFrameError
 
 __all__ = ("RunRules",)
 

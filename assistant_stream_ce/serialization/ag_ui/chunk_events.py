@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError
+from assistant_stream_ce.serialization.decoder import BadFrameError
 
 __all__ = ("Event", "Lanes")
 

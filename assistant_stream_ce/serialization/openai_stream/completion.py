@@ -13,7 +13,7 @@ from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream
 from assistant_stream_ce.errors import RunFailedError
 from assistant_stream_ce.jsonvalue import JSON, dumps, whole_text
-from assistant_stream_ce.serialization.openai_chat import OpenAIEncoder
+from assistant_stream_ce.serialization.openai_stream.chat import OpenAIEncoder
 from assistant_stream_ce.serialization.tool_calls import CallRecord
 
 __all__ = ("completion",)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from assistant_stream_ce.jsonvalue import has_refused_key
-from assistant_stream_ce.serialization.lines import Frame
+from assistant_stream_ce.serialization.framing import Frame
 
 __all__ = ("BrokenRuleError", "RULES", "Rules")
 

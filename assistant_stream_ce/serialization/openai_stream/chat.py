@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.base import summary_text
+from assistant_stream_ce.serialization.encoder import summary_text
 from assistant_stream_ce.serialization.ending import Ending
 from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant_stream_ce.chunks import Operation
-from assistant_stream_ce.serialization.json_patch import Document, PatchError
+from assistant_stream_ce.serialization.ag_ui.json_patch import Document, PatchError
 from assistant_stream_ce.state.operations import apply
 from tests.conformance.clients import Job, decode_all, require_clients
 

@@ -15,23 +15,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads
-from assistant_stream_ce.serialization import assistant_ui, doorway, sse
-from assistant_stream_ce.serialization.base import summary_text
+from assistant_stream_ce.serialization import assistant_ui, sse
+from assistant_stream_ce.serialization.encoder import summary_text
 from assistant_stream_ce.serialization.ending import Ending
 from assistant_stream_ce.serialization.state_encoder import StateEncoder
 from assistant_stream_ce.serialization.tool_calls import CallRecord
 from assistant_stream_ce.state.operations import apply, lookup, set_value
 
-if TYPE_CHECKING:
-    from assistant_stream_ce.responses.starlette import UIMessageStreamResponse
-
-__all__ = ("BAD_ARGUMENTS", "PROVIDER", "UIMessageStreamEncoder", "UIMessageStreamResponse", "file_url")
+__all__ = ("BAD_ARGUMENTS", "PROVIDER", "UIMessageStreamEncoder", "file_url")
 
 # All that version 6 and 7 know: "unknown", of version 5, would end their stream.
 _FINISH_REASONS = frozenset({"stop", "length", "content-filter", "tool-calls", "error", "other"})
@@ -366,4 +363,3 @@ def _found(state: JSON, path: tuple[str, ...]) -> JSON:
 
 
 # The response is imported when it is first asked for.
-__getattr__ = doorway.to_starlette("UIMessageStreamResponse")

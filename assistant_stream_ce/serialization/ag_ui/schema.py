@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError
+from assistant_stream_ce.serialization.decoder import BadFrameError
 from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, Fields, fields, hold_against
 
 __all__ = ("check_event",)

@@ -7,19 +7,15 @@ word for tool results, sources, files, data, annotations and state: those are le
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
-from assistant_stream_ce.serialization import doorway, sse
-from assistant_stream_ce.serialization.openai_chat import OpenAIEncoder
-from assistant_stream_ce.serialization.openai_completion import completion
+from assistant_stream_ce.serialization import sse
+from assistant_stream_ce.serialization.openai_stream.chat import OpenAIEncoder
 from assistant_stream_ce.serialization.tool_calls import CallRecord
 
-if TYPE_CHECKING:
-    from assistant_stream_ce.responses.starlette import OpenAIStreamResponse
-
-__all__ = ("OpenAIStreamEncoder", "OpenAIStreamResponse", "completion")
+__all__ = ("OpenAIStreamEncoder",)
 
 
 class OpenAIStreamEncoder(OpenAIEncoder):
@@ -115,4 +111,3 @@ _CONTENT_TAIL = b"}" + _DELTA_TAIL
 
 
 # The response is imported when it is first asked for.
-__getattr__ = doorway.to_starlette("OpenAIStreamResponse")

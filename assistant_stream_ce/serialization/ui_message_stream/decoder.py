@@ -15,10 +15,10 @@ from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key
 from assistant_stream_ce.serialization.assistant_ui_decoder import AssistantUIDecoder
-from assistant_stream_ce.serialization.decoding import BadFrameError, checked, optional_text, token_count
-from assistant_stream_ce.serialization.lines import Frame
+from assistant_stream_ce.serialization.decoder import BadFrameError, checked, optional_text, token_count
+from assistant_stream_ce.serialization.framing import Frame
 from assistant_stream_ce.serialization.sse import EventReader
-from assistant_stream_ce.serialization.ui_message_schema import check_frame
+from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
 
 __all__ = ("DENIED", "UIMessageStreamDecoder", "file_data", "signature_of")
 

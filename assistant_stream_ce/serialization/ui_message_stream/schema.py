@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError
+from assistant_stream_ce.serialization.decoder import BadFrameError
 from assistant_stream_ce.serialization.schema import NATURAL, Fields, fields, hold_against
 
 __all__ = ("check_frame",)

@@ -13,8 +13,8 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoding import BadFrameError, Decoder, checked, optional_text, token_count
-from assistant_stream_ce.serialization.lines import Frame
+from assistant_stream_ce.serialization.decoder import BadFrameError, Decoder, checked, optional_text, token_count
+from assistant_stream_ce.serialization.framing import Frame
 from assistant_stream_ce.serialization.sse import EventReader
 
 __all__ = ("OpenAIStreamDecoder",)

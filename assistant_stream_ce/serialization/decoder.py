@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, overload
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import DecodeError, StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON, loads
-from assistant_stream_ce.serialization.lines import Frame, FrameTooLargeError, beginning
+from assistant_stream_ce.serialization.framing import Frame, FrameTooLargeError, beginning
 
 __all__ = ("MAX_FRAME_BYTES", "BadFrameError", "Decoder", "checked", "decode", "optional_text", "token_count")
 

@@ -13,21 +13,18 @@ field is `metadata`.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text
-from assistant_stream_ce.serialization import assistant_ui, doorway, sse
-from assistant_stream_ce.serialization.base import summary_text
+from assistant_stream_ce.serialization import assistant_ui, sse
+from assistant_stream_ce.serialization.encoder import summary_text
 from assistant_stream_ce.serialization.state_encoder import StateEncoder
 from assistant_stream_ce.serialization.tool_calls import CallRecord
 from assistant_stream_ce.state import operations
 
-if TYPE_CHECKING:
-    from assistant_stream_ce.responses.starlette import AGUIResponse
-
-__all__ = ("AGUIEncoder", "AGUIResponse")
+__all__ = ("AGUIEncoder",)
 
 
 class AGUIEncoder(StateEncoder):
@@ -289,4 +286,3 @@ def _segment(segment: str) -> str:
 
 
 # The response is imported when it is first asked for.
-__getattr__ = doorway.to_starlette("AGUIResponse")

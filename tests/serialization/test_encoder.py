@@ -25,8 +25,8 @@ from assistant_stream_ce import (
     ToolResultChunk,
     UpdateStateChunk,
     create_run,
-    run,
 )
+from assistant_stream_ce.run import run
 from assistant_stream_ce.serialization import (
     AGUIEncoder,
     AssistantTransportEncoder,

@@ -1,0 +1,14 @@
+"""The ui_message_stream format."""
+
+from typing import TYPE_CHECKING
+
+from assistant_stream_ce._lazy import to_starlette
+from assistant_stream_ce.serialization.ui_message_stream.decoder import UIMessageStreamDecoder
+from assistant_stream_ce.serialization.ui_message_stream.encoder import UIMessageStreamEncoder
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.responses.starlette import UIMessageStreamResponse
+
+__all__ = ("UIMessageStreamDecoder", "UIMessageStreamEncoder", "UIMessageStreamResponse")
+
+__getattr__ = to_starlette("UIMessageStreamResponse")
