@@ -29,7 +29,7 @@ from benchmarks.measure import (
 )
 from benchmarks.rows import ROWS
 from benchmarks.run import ROOT, chosen, parser
-from tests.helpers import require
+from tests.support.require import require
 
 BY_NAME = {row.name: row for row in ROWS}
 

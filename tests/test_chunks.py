@@ -9,29 +9,7 @@ import pytest
 
 import assistant_stream_ce
 from assistant_stream_ce import chunks
-
-EXAMPLES = {
-    "text-delta": chunks.TextDeltaChunk("a"),
-    "reasoning-delta": chunks.ReasoningDeltaChunk("a"),
-    "refusal-delta": chunks.RefusalDeltaChunk("a"),
-    "reasoning-part": chunks.ReasoningPartChunk("In short"),
-    "reasoning-signature": chunks.ReasoningSignatureChunk("c2lnbmVk"),
-    "tool-call": chunks.ToolCallChunk("whole", "name", {"a": 1}),
-    "tool-call-begin": chunks.ToolCallBeginChunk("id", "name"),
-    "tool-call-delta": chunks.ToolCallDeltaChunk("id", "{"),
-    "tool-result": chunks.ToolResultChunk("id", {"r": 1}),
-    "source": chunks.SourceChunk("id", "https://example.org"),
-    "file": chunks.FileChunk("eA==", "text/plain"),
-    "source-document": chunks.SourceDocumentChunk("id", "text/plain", "title"),
-    "data-part": chunks.DataPartChunk("weather", [1]),
-    "data": chunks.DataChunk([1]),
-    "annotations": chunks.AnnotationsChunk([1]),
-    "step-start": chunks.StepStartChunk("m"),
-    "step-finish": chunks.StepFinishChunk("stop"),
-    "error": chunks.ErrorChunk("boom"),
-    "message-finish": chunks.MessageFinishChunk("stop"),
-    "update-state": chunks.UpdateStateChunk([{"type": "set", "path": ["a"], "value": 1}]),
-}
+from tests.support.example_chunks import EXAMPLES
 
 
 def test_the_union_and_the_front_door_name_every_chunk() -> None:

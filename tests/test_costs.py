@@ -23,8 +23,8 @@ import pytest
 
 from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.serialization import DataStreamEncoder
-from tests.helpers import require
-from tests.responses.asgi import Client
+from tests.support.asgi import Client
+from tests.support.require import require
 
 CHUNKS = 1_000
 

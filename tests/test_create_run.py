@@ -25,7 +25,7 @@ from assistant_stream_ce import (
     create_run,
     shutdown,
 )
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, read
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser import open_page
-from tests.test_examples import require_packages, serving
+from tests.support.browser import open_page
+from tests.support.processes import serving
+from tests.support.require import require_packages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Expect, Locator, Page

@@ -54,7 +54,7 @@ from typing import Any
 import pytest
 
 import assistant_stream_ce
-from tests.helpers import require
+from tests.support.require import require
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

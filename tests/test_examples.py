@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from examples.request_body import prompt_of
-from tests.helpers import require
+from tests.support.processes import START_SECONDS, STOP_SECONDS, serving, started
+from tests.support.require import require_packages
 
-ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 20
-STOP_SECONDS = 5
 MODEL_SECONDS = 1.0  # the scripted model and the pretend OpenAI both pause longer than this in all
 
 WEATHER = {"city": "Lisbon", "celsius": 21, "sky": "sunny"}
@@ -35,76 +27,6 @@ PROMPT = "What is the weather in Lisbon?"
 
 GUNICORN = ("gunicorn", "--bind", "127.0.0.1:0", "--threads", "8", "--no-control-socket")
 UVICORN = ("uvicorn", "--port", "0")
-
-
-def require_packages(*names: str) -> None:
-    """Skip the test when a package that an example needs is missing."""
-    missing = [name for name in names if find_spec(name) is None]
-    require(not missing, f"not installed: {', '.join(missing)}")
-
-
-# --- Processes ------------------------------------------------------------------------------------
-
-
-@contextmanager
-def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `python -u -m arguments...` in the project's folder; the process ends with the block."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    with subprocess.Popen(
-        [sys.executable, "-u", "-m", *arguments],
-        cwd=ROOT,
-        env={**inherited, "NO_PROXY": "127.0.0.1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-    ) as process:
-        try:
-            yield process
-        finally:
-            end(process)
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    """Ask the process to end, and make it."""
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
-@contextmanager
-def serving(*arguments: str, **environment: str) -> Iterator[str]:
-    """Run a server and give its address, which is read from what the server prints."""
-    output: list[str] = []
-    found = threading.Event()
-
-    def read(process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            output.append(line)
-            if address_in(line):
-                found.set()
-        found.set()
-
-    with started(*arguments, **environment) as process:
-        reader = threading.Thread(target=read, args=(process,))
-        reader.start()
-        try:
-            found.wait(START_SECONDS)
-            address = address_in("".join(output))
-            assert address, f"the server printed no address:\n{''.join(output)}"
-            yield address
-        finally:
-            end(process)
-            reader.join(STOP_SECONDS)
-
-
-def address_in(text: str) -> str | None:
-    """Return the first loopback address in what a server printed."""
-    match = re.search(r"http://127\.0\.0\.1:\d+", text)
-    return match[0] if match else None
 
 
 # --- Answers --------------------------------------------------------------------------------------

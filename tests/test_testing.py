@@ -51,11 +51,11 @@ from assistant_stream_ce.testing import (
     read_and_leave,
     transcript,
 )
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with
 from tests.serialization.fuzz_decoders import broken_stream, valid_stream
 from tests.serialization.round_trips import WIRES as ROUND_TRIPS
-from tests.state.edits import Twins, value
-from tests.test_chunks import EXAMPLES
+from tests.support.example_chunks import EXAMPLES
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with
+from tests.support.state_edits import Twins, value
 
 each_kind = pytest.mark.parametrize("kind", CALLBACK_KINDS)
 each_reader = pytest.mark.parametrize("reader", READER_KINDS)

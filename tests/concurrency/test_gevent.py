@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from assistant_stream_ce.concurrency.gevent import guard, is_gevent
-from tests.helpers import require
+from tests.support.require import require
 
 # A thread of gevent's pool puts, as the loop of the coroutine callbacks does, and a greenlet reads beside others.
 CONTENDED = """

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.helpers import require
+from tests.support.require import require
 
 FOLDER = Path(__file__).resolve().parent
 #: How long one decoding, and how long one process with hundreds of them, may take.

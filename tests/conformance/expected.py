@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tests.conformance.conversations import Act, Conversation, Holder, edit, joined, made_safe
+from tests.support.conversations import Act, Conversation, Holder, edit, joined, made_safe
 
 #: Stands for an id that the client invented.
 ANY_ID = object()

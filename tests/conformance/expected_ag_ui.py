@@ -6,8 +6,8 @@ import copy
 import json
 from typing import Any
 
-from tests.conformance.conversations import Act, Conversation, Holder, edit, made_safe
 from tests.conformance.expected import ANY_ID, AsJSON, summary_text
+from tests.support.conversations import Act, Conversation, Holder, edit, made_safe
 
 
 def ag_ui_run(conversation: Conversation) -> dict[str, Any]:

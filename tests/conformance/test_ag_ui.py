@@ -22,10 +22,11 @@ from assistant_stream_ce import (
 from assistant_stream_ce.serialization import AGUIEncoder
 from tests.conformance import test_any_chunks, test_random_conversations, test_state_edits
 from tests.conformance.clients import Job, decode, decode_all, require_clients
-from tests.conformance.conversations import Conversation, conversation
 from tests.conformance.expected import difference
 from tests.conformance.expected_ag_ui import ag_ui_run, shown_by_ag_ui
-from tests.helpers import require
+from tests.support.conversations import Conversation, conversation
+from tests.support.random_chunks import random_chunk
+from tests.support.require import require
 
 PROTOCOLS = ("ag-ui", "ag-ui-v0")
 SEEDS = range(200)
@@ -103,7 +104,7 @@ def test_clients_accept_chunks_in_any_order(protocol: str, fragment: int | None)
     sequences = []
     for seed in range(100):
         dice = random.Random(seed)
-        sequences.append([test_any_chunks.random_chunk(dice) for _ in range(dice.choice((1, 5, 30)))])
+        sequences.append([random_chunk(dice) for _ in range(dice.choice((1, 5, 30)))])
     jobs = [Job(protocol, encode(chunks, {"a": {}}), fragment) for chunks in sequences]
     for chunks, result in zip(sequences, decode_all(jobs), strict=True):
         assert result["status"] == 0, f"{result['error']} {result['warnings']} for {chunks}"

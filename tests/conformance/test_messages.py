@@ -17,9 +17,9 @@ from assistant_stream_ce.message.partial_json import parse_partial
 from assistant_stream_ce.serialization import AssistantTransportDecoder, DataStreamDecoder, Decoder
 from tests.conformance import test_random_conversations
 from tests.conformance.clients import Job, decode_all, node, require_clients
-from tests.conformance.conversations import Act, Conversation, ModelError, conversation, perform
 from tests.conformance.expected import ANY_ID, difference
 from tests.conformance.test_random_conversations import SEEDS, report
+from tests.support.conversations import Act, Conversation, ModelError, conversation, perform
 
 DECODERS: dict[str, type[Decoder]] = {
     "data-stream": DataStreamDecoder,

@@ -19,11 +19,12 @@ import pytest
 from assistant_stream_ce import AssistantStream, RunController, RunFailedError, create_run
 from assistant_stream_ce.serialization import completion
 from tests.conformance.clients import FOLDER, ONE_SECONDS, require_clients
-from tests.conformance.conversations import joined
 from tests.conformance.expected import difference, openai_message
-from tests.conformance.servers import serving_asgi, serving_wsgi
 from tests.conformance.test_random_conversations import conversations, report
-from tests.helpers import CALLBACK_KINDS, as_kind, require
+from tests.support.conversations import joined
+from tests.support.kinds import CALLBACK_KINDS, as_kind
+from tests.support.require import require
+from tests.support.web_servers import serving_asgi, serving_wsgi
 
 if TYPE_CHECKING:
     import openai

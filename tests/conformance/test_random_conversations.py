@@ -22,7 +22,6 @@ from assistant_stream_ce.serialization import (
     UIMessageStreamEncoder,
 )
 from tests.conformance.clients import Job, decode_all, require_clients
-from tests.conformance.conversations import Conversation, Flavor, ModelError, conversation, perform
 from tests.conformance.expected import (
     ai_sdk_message,
     ai_sdk_v4_message,
@@ -32,7 +31,8 @@ from tests.conformance.expected import (
     last_state,
     openai_message,
 )
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
+from tests.support.conversations import Conversation, Flavor, ModelError, conversation, perform
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
 
 SEEDS = range(200)
 

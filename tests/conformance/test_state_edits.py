@@ -14,8 +14,8 @@ import pytest
 from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.serialization import AssistantTransportEncoder, DataStreamEncoder, Encoder
 from tests.conformance.clients import Job, decode_all, require_clients
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
-from tests.state.edits import Twins, value
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
+from tests.support.state_edits import Twins, value
 
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "data-stream": DataStreamEncoder,

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser import open_page
-from tests.conformance.servers import serving_asgi, serving_wsgi
 from tests.frontends.conversation import (
     DOCUMENT,
     ERROR,
@@ -28,8 +26,9 @@ from tests.frontends.conversation import (
     Talk,
     picked_city,
 )
-from tests.helpers import require
-from tests.test_examples import require_packages
+from tests.support.browser import open_page
+from tests.support.require import require, require_packages
+from tests.support.web_servers import serving_asgi, serving_wsgi
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Expect, Page

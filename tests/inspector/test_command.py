@@ -20,10 +20,11 @@ import pytest
 from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.responses import wsgi
 from assistant_stream_ce.serialization.formats import WIRES
-from tests.conformance.conversations import conversation
-from tests.helpers import require
-from tests.inspector.samples import encoded
-from tests.inspector.servers import SECONDS, answering, response, serving
+from tests.support.conversations import conversation
+from tests.support.raw_http import SECONDS, answering, response
+from tests.support.require import require
+from tests.support.samples import encoded
+from tests.support.web_servers import serving_wsgi
 
 COMMAND = [sys.executable, "-W", "error", "-m", "assistant_stream_ce", "inspect"]
 GOOD = b'g:"hm"\n0:"Hello "\n0:"there"\nd:{"finishReason":"stop"}\n'
@@ -157,7 +158,7 @@ def chat(environ, start_response):  # type: ignore[no-untyped-def]
 def test_an_address_is_recorded_and_replayed_as_it_was(tmp_path: Path) -> None:
     record = tmp_path / "recording"
     (tmp_path / "body").write_text('{"prompt": "Hello there you"}')
-    with serving(chat) as url:
+    with serving_wsgi(chat) as url:
         done = inspect("--json", url, "-d", f"@{tmp_path / 'body'}", "--record", str(record))
     assert (done.returncode, done.stderr) == (0, b"")
     events = events_of(done.stdout)

@@ -28,8 +28,8 @@ from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.sources import Origin, Piece
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
 from assistant_stream_ce.serialization.formats import WIRES
-from tests.conformance.conversations import conversation
-from tests.inspector.samples import encoded
+from tests.support.conversations import conversation
+from tests.support.samples import encoded
 
 BAD = Path(__file__).parents[1] / "conformance" / "inputs" / "bad"
 

@@ -13,11 +13,11 @@ import pytest
 from assistant_stream_ce.inspector.events import Event
 from assistant_stream_ce.jsonvalue import dumps
 from assistant_stream_ce.serialization.formats import WIRES
-from tests.conformance.conversations import conversation
-from tests.helpers import require
-from tests.inspector.samples import encoded
 from tests.inspector.test_inspection import inspected
 from tests.inspector.test_words import is_harmless
+from tests.support.conversations import conversation
+from tests.support.require import require
+from tests.support.samples import encoded
 
 if TYPE_CHECKING:
     from assistant_stream_ce.inspector.live_view import LiveView

@@ -12,7 +12,8 @@ from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.inspector.request import Request, open_url
 from assistant_stream_ce.inspector.sources import CutError, Piece, SourceError
 from assistant_stream_ce.responses import wsgi
-from tests.inspector.servers import SECONDS, answering, response, serving
+from tests.support.raw_http import SECONDS, answering, response
+from tests.support.web_servers import serving_wsgi
 
 SSE = "text/event-stream"
 
@@ -48,7 +49,7 @@ def test_pieces_come_when_they_are_sent() -> None:
     def application(environ, start_response):  # type: ignore[no-untyped-def]
         return wsgi.DataStreamResponse(create_run(run))(environ, start_response)
 
-    with serving(application) as url, open_url(Request(url, timeout=SECONDS)) as source:
+    with serving_wsgi(application) as url, open_url(Request(url, timeout=SECONDS)) as source:
         assert source.origin.status == 200
         assert source.origin.headers["x-vercel-ai-data-stream"] == "v1"
         assert source.origin.is_timed

@@ -10,10 +10,10 @@ import pytest
 from assistant_stream_ce.inspector.events import Event, plain_event
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
 from assistant_stream_ce.serialization.formats import WIRES
-from tests.conformance.conversations import conversation
-from tests.inspector.samples import encoded
 from tests.inspector.test_inspection import inspected
 from tests.inspector.test_words import is_harmless
+from tests.support.conversations import conversation
+from tests.support.samples import encoded
 
 
 def shown(view: View, events: list[Event]) -> None:

@@ -17,7 +17,7 @@ import trustme
 
 from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.integrations.httpx import abort
-from tests.helpers import require
+from tests.support.require import require
 
 EVENT = (
     b'data: {"id":"1","object":"chat.completion.chunk","created":0,"model":"m",'

@@ -21,7 +21,7 @@ from assistant_stream_ce import (
     UpdateStateChunk,
     create_run,
 )
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with, read
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with, read
 
 pytestmark = [pytest.mark.parametrize("reader", READER_KINDS)]
 

@@ -24,7 +24,7 @@ from assistant_stream_ce import (
 from assistant_stream_ce.message import MessageError, MessageStatus, TextPart, ToolCallPart
 from assistant_stream_ce.run.recorder import FOLD_AFTER
 from assistant_stream_ce.serialization import DataStreamEncoder
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read, read_into
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, read, read_into
 
 pytestmark = [pytest.mark.parametrize("reader", READER_KINDS), pytest.mark.parametrize("kind", CALLBACK_KINDS)]
 

@@ -25,7 +25,7 @@ from assistant_stream_ce.serialization import (
     PlainTextEncoder,
     UIMessageStreamEncoder,
 )
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind
 
 
 def read_bytes(reader: str, body: ResponseBody) -> list[bytes]:

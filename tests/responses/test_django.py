@@ -39,8 +39,8 @@ from assistant_stream_ce.responses.django import (
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
 from assistant_stream_ce.testing import check_wire, collect
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
-from tests.responses.asgi import Client
+from tests.support.asgi import Client
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind
 
 if not settings.configured:
     settings.configure(

@@ -11,8 +11,8 @@ from assistant_stream_ce import AssistantMessage, RunController, create_run
 from assistant_stream_ce.message import MessageStatus, TextPart
 from assistant_stream_ce.responses.starlette import DataStreamResponse
 from assistant_stream_ce.responses.wsgi import DataStreamResponse as WSGIDataStreamResponse
-from tests.helpers import CALLBACK_KINDS, as_kind
-from tests.responses.asgi import Client
+from tests.support.asgi import Client
+from tests.support.kinds import CALLBACK_KINDS, as_kind
 
 CANCELLED = MessageStatus("incomplete", "cancelled")
 

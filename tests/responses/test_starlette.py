@@ -34,8 +34,8 @@ from assistant_stream_ce.responses.starlette import (
     UIMessageStreamResponse,
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
-from tests.helpers import CALLBACK_KINDS
-from tests.responses.asgi import Client
+from tests.support.asgi import Client
+from tests.support.kinds import CALLBACK_KINDS
 
 SPECS = ("2.1", "2.3", "2.4", "2.5")
 

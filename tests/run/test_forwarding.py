@@ -20,8 +20,8 @@ from assistant_stream_ce import (
     UpdateStateChunk,
     create_run,
 )
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, collect_with, read
-from tests.test_chunks import EXAMPLES
+from tests.support.example_chunks import EXAMPLES
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, collect_with, read
 
 CHUNKS: list[AssistantStreamChunk] = [
     TextDeltaChunk("a"),

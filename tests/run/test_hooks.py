@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from assistant_stream_ce import ErrorChunk, RunController, RunResult, TextDeltaChunk, create_run
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with, read
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with, read
 
 
 class Unspeakable(Exception):

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from tests.helpers import require
+from tests.support.require import require
 
 
 def python(code: str, *, after: str = "", interrupts: bool = False) -> tuple[int, str, str, float]:

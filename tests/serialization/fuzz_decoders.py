@@ -23,8 +23,8 @@ from assistant_stream_ce import (
     create_run,
 )
 from assistant_stream_ce.serialization import Decoder
-from tests.conformance.test_any_chunks import random_chunk
 from tests.serialization.round_trips import WIRES, byte_by_byte, cut, encoded
+from tests.support.random_chunks import random_chunk
 
 MAX_FRAME_BYTES = 4096
 

@@ -49,8 +49,8 @@ from assistant_stream_ce.serialization import (
 )
 from assistant_stream_ce.serialization.ending import Ending
 from assistant_stream_ce.serialization.ui_message_stream.encoder import _applied
-from tests.conformance.conversations import joined, made_safe
 from tests.serialization.ag_ui_arrival import AGUIArrival
+from tests.support.conversations import joined, made_safe
 
 
 def openai_encoder() -> Encoder:

@@ -10,8 +10,8 @@ import pytest
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
 from assistant_stream_ce.serialization.detection import WireDetector, wire_of_headers
 from assistant_stream_ce.serialization.formats import WIRES
-from tests.conformance.conversations import conversation
-from tests.inspector.samples import encoded
+from tests.support.conversations import conversation
+from tests.support.samples import encoded
 
 GOOD = Path(__file__).parents[1] / "conformance" / "inputs" / "good"
 

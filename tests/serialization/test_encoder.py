@@ -36,7 +36,7 @@ from assistant_stream_ce.serialization import (
     OpenAIStreamEncoder,
     UIMessageStreamEncoder,
 )
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
 
 ENCODERS: list[Callable[[], Encoder]] = [
     DataStreamEncoder,

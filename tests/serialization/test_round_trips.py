@@ -20,9 +20,9 @@ from assistant_stream_ce import (
     create_run,
 )
 from assistant_stream_ce.serialization import decode
-from tests.conformance.conversations import Flavor, ModelError, conversation, perform
-from tests.conformance.test_any_chunks import random_chunk
 from tests.serialization.round_trips import WIRES, arrived, byte_by_byte, cut, decoded, encoded, same
+from tests.support.conversations import Flavor, ModelError, conversation, perform
+from tests.support.random_chunks import random_chunk
 
 each_wire = pytest.mark.parametrize("wire", WIRES)
 CUTS: dict[str, Callable[[bytes, int], list[bytes]]] = {

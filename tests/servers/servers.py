@@ -21,8 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tests.helpers import require
 from tests.servers.client import Client
+from tests.support.require import require
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0

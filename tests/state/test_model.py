@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from assistant_stream_ce import RunController, UpdateStateChunk, create_run
 from assistant_stream_ce.state.operations import apply
-from tests.helpers import as_kind
-from tests.state.edits import Twins, value
 from tests.state.test_state import Recorded
+from tests.support.kinds import as_kind
+from tests.support.state_edits import Twins, value
 
 
 def replayed(initial: Any, operations: list[Any]) -> Any:

@@ -15,7 +15,7 @@ from assistant_stream_ce import RunController, StateError, UpdateStateChunk, cre
 from assistant_stream_ce.state import StateDict, StateDocument, StateList
 from assistant_stream_ce.state.operations import apply
 from assistant_stream_ce.state.proxy import read_root
-from tests.helpers import as_kind
+from tests.support.kinds import as_kind
 
 
 class Recorded:

@@ -39,8 +39,8 @@ from assistant_stream_ce import (
 )
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.serialization import AGUIEncoder
-from tests.helpers import read_into
 from tests.serialization.test_hostile_chunks import TEXTS, VALUES, chunks_of_text, frames, joined
+from tests.support.kinds import read_into
 
 RUN_STARTED = '{"type":"RUN_STARTED","threadId":"th","runId":"r"}'
 RUN_FINISHED = '{"type":"RUN_FINISHED","threadId":"th","runId":"r"}'

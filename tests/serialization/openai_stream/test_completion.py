@@ -36,10 +36,10 @@ from assistant_stream_ce import (
     shutdown,
 )
 from assistant_stream_ce.serialization import OpenAIStreamEncoder, completion, openai_stream
-from tests.conformance.conversations import ModelError, conversation, perform
-from tests.conformance.test_any_chunks import random_chunk
-from tests.helpers import CALLBACK_KINDS, READER_KINDS, as_kind
 from tests.serialization.round_trips import encoded
+from tests.support.conversations import ModelError, conversation, perform
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind
+from tests.support.random_chunks import random_chunk
 
 each_reader = pytest.mark.parametrize("reader", READER_KINDS)
 each_callback = pytest.mark.parametrize("kind", CALLBACK_KINDS)

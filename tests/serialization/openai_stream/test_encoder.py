@@ -38,8 +38,8 @@ from assistant_stream_ce import (
     create_run,
 )
 from assistant_stream_ce.serialization import OpenAIStreamEncoder
-from tests.conformance.conversations import ModelError, conversation, perform
-from tests.conformance.test_any_chunks import random_chunk
+from tests.support.conversations import ModelError, conversation, perform
+from tests.support.random_chunks import random_chunk
 
 HEAD = 'data: {"id":"c1","object":"chat.completion.chunk","created":1700000000,"model":"m1","choices":['
 DONE = b"data: [DONE]\n\n"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from tests.helpers import require
+from tests.support.require import require
 
 STOP_SECONDS = 10
 

@@ -1,13 +1,10 @@
-"""What several tests share: skipping with a reason, and reading a stream in either world."""
+"""Run a callback and read its stream in each combination of `def` and `async def`, `for` and `async for`."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from assistant_stream_ce import AssistantStream, AssistantStreamChunk, RunController
 from assistant_stream_ce.testing import Collected, collect
@@ -15,15 +12,6 @@ from assistant_stream_ce.testing import Collected, collect
 #: How a callback is written, and how its stream is read: every behaviour is tested in all four combinations.
 CALLBACK_KINDS = ("def", "async def")
 READER_KINDS = ("for", "async for")
-
-
-def require(condition: object, reason: str) -> None:
-    """Skip the test when something real is missing on this machine; fail when nothing may be missing."""
-    if condition:
-        return
-    if os.environ.get("ASSISTANT_STREAM_REQUIRE_ALL") == "1":
-        pytest.fail(f"must not be missing: {reason}")
-    pytest.skip(reason)
 
 
 def as_kind(kind: str, body: Callable[[RunController], object]) -> Callable[[RunController], Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from assistant_stream_ce import create_run
 from assistant_stream_ce.serialization import AGUIEncoder, Encoder, OpenAIStreamEncoder, UIMessageStreamEncoder
 from assistant_stream_ce.serialization.formats import WIRES
-from tests.conformance.conversations import Conversation, ModelError, perform
+from tests.support.conversations import Conversation, ModelError, perform
 
 
 def encoder(wire: str, state: Any = None) -> Encoder:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.helpers import require
+from tests.support.require import require
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Expect, Page

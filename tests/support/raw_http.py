@@ -1,4 +1,4 @@
-"""Servers on the loopback interface: a real one for our responses, and one that answers with given bytes."""
+"""A server on the loopback interface that answers with given bytes."""
 
 from __future__ import annotations
 
@@ -6,25 +6,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from werkzeug.serving import make_server
 
 SECONDS = 20.0
-
-
-@contextmanager
-def serving(application: Any) -> Iterator[str]:
-    """Serve a WSGI application with werkzeug; give its address."""
-    server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join(SECONDS)
-        server.server_close()
 
 
 @contextmanager

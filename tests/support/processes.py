@@ -1,0 +1,77 @@
+"""Run a Python module of this project in a process of its own, and find the address that it prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 20
+STOP_SECONDS = 5
+
+
+@contextmanager
+def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `python -u -m arguments...` in the project's folder; the process ends with the block."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", *arguments],
+        cwd=ROOT,
+        env={**inherited, "NO_PROXY": "127.0.0.1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    ) as process:
+        try:
+            yield process
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ask the process to end, and make it."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+@contextmanager
+def serving(*arguments: str, **environment: str) -> Iterator[str]:
+    """Run a server and give its address, which is read from what the server prints."""
+    output: list[str] = []
+    found = threading.Event()
+
+    def read(process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.append(line)
+            if address_in(line):
+                found.set()
+        found.set()
+
+    with started(*arguments, **environment) as process:
+        reader = threading.Thread(target=read, args=(process,))
+        reader.start()
+        try:
+            found.wait(START_SECONDS)
+            address = address_in("".join(output))
+            assert address, f"the server printed no address:\n{''.join(output)}"
+            yield address
+        finally:
+            end(process)
+            reader.join(STOP_SECONDS)
+
+
+def address_in(text: str) -> str | None:
+    """Return the first loopback address in what a server printed."""
+    match = re.search(r"http://127\.0\.0\.1:\d+", text)
+    return match[0] if match else None

@@ -1,0 +1,76 @@
+"""Chunks of every type with hostile contents, in no sensible order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from assistant_stream_ce import (
+    AnnotationsChunk,
+    AssistantStreamChunk,
+    DataChunk,
+    DataPartChunk,
+    ErrorChunk,
+    FileChunk,
+    MessageFinishChunk,
+    ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
+    RefusalDeltaChunk,
+    SourceChunk,
+    SourceDocumentChunk,
+    StepFinishChunk,
+    StepStartChunk,
+    TextDeltaChunk,
+    ToolCallBeginChunk,
+    ToolCallChunk,
+    ToolCallDeltaChunk,
+    ToolResultChunk,
+    UpdateStateChunk,
+)
+from tests.support.conversations import NASTY
+
+VALUES: tuple[Any, ...] = (
+    None,
+    float("nan"),
+    10**400,
+    {"__proto__": 1},
+    {"constructor": {"prototype": 1}},
+    ["\ud83d", "\u2028"],
+    {"": {}},
+)
+
+
+def random_chunk(dice: random.Random) -> AssistantStreamChunk:
+    """Return any chunk; its ids come from so few that they meet again."""
+    call_id = dice.choice(("a", "b", "c\u2028"))
+    text = dice.choice(NASTY)
+    parent_id = dice.choice((None, None, "p", text))
+    value = dice.choice(VALUES)
+    kinds: list[Callable[[], AssistantStreamChunk]] = [
+        lambda: TextDeltaChunk(text, parent_id),
+        lambda: ReasoningDeltaChunk(text, parent_id),
+        lambda: RefusalDeltaChunk(text, parent_id),
+        lambda: ReasoningPartChunk(dice.choice((None, text)), parent_id),
+        lambda: ReasoningSignatureChunk(text),
+        lambda: ToolCallChunk(call_id, text, {text: value}, parent_id),
+        lambda: ToolCallBeginChunk(call_id, text, parent_id),
+        lambda: ToolCallDeltaChunk(call_id, text, is_final=dice.random() < 0.3),
+        lambda: ToolCallDeltaChunk(call_id, '{"a":', is_final=dice.random() < 0.3),
+        lambda: ToolResultChunk(call_id, value, value, dice.random() < 0.5, dice.choice((None, [value]))),
+        lambda: SourceChunk(text, text, title=dice.choice((None, text)), parent_id=parent_id),
+        lambda: SourceDocumentChunk(text, text, text, dice.choice((None, text)), parent_id),
+        lambda: FileChunk(text, text, parent_id, dice.choice((None, text))),
+        lambda: DataPartChunk(text, value, dice.choice((None, "i")), dice.random() < 0.3, parent_id),
+        lambda: DataChunk(value),
+        lambda: AnnotationsChunk([value, text]),
+        lambda: StepStartChunk(text),
+        lambda: StepFinishChunk(text, 1, 2, dice.random() < 0.5),
+        lambda: MessageFinishChunk(text, 1, 2),
+        lambda: ErrorChunk(text, dice.choice((None, text)), dice.choice((None, "critical", "warning", "info"))),
+        lambda: UpdateStateChunk([{"type": "set", "path": ["a", text or "b"], "value": value}]),
+    ]
+    # Only a set that the clients can apply: what they cannot, the controller refuses.
+    unsafe = text in ("__proto__", "constructor", "prototype")
+    return dice.choice(kinds[:-1] if unsafe else kinds)()
