@@ -5,9 +5,9 @@ The front door. `create_run` turns a callback into a stream; the encoders are in
 imports a web framework, starts a thread or makes an event loop.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
+from assistant_stream_ce._lazy import lazy_exports
 from assistant_stream_ce.chunks import (
     AnnotationsChunk,
     AssistantStreamChunk,
@@ -100,19 +100,14 @@ __all__ = (
     "ToolCallError",
 )
 
-# Imported when they are first asked for: most programs only stream.
-_LAZY = {
-    "AssistantMessage": "assistant_stream_ce.message",
-    "MessageAccumulator": "assistant_stream_ce.message.accumulator",
-    "accumulate": "assistant_stream_ce.message.accumulator",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
-    return value
-
+# Imported on first access: most programs only stream.
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "AssistantMessage": "assistant_stream_ce.message",
+        "MessageAccumulator": "assistant_stream_ce.message.accumulator",
+        "accumulate": "assistant_stream_ce.message.accumulator",
+    },
+)
 
 __version__ = "0.1.0"

@@ -1,24 +1,31 @@
-"""The one upward arrow of the house: a wire's module offers its Starlette response.
-
-`from assistant_stream_ce.serialization.data_stream import DataStreamResponse` is how FastAPI users import
-it. Starlette is imported when the name is first touched, so a Flask user never loads it.
-"""
+"""Lazy attributes of a module (PEP 562): an export is imported when it is first accessed."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ("to_starlette",)
+__all__ = ("STARLETTE", "lazy_exports")
+
+#: Where the modules of formats find their Starlette responses, which they re-export.
+STARLETTE = "assistant_stream_ce.responses.starlette"
 
 
-def to_starlette(*names: str) -> Callable[[str], Any]:
-    """Return a module's `__getattr__` that finds the names in `assistant_stream_ce.responses.starlette`."""
+def lazy_exports(module_name: str, exports: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module that imports its exports on first access, and then keeps them.
 
-    def find(name: str) -> Any:
-        if name not in names:
-            raise AttributeError(f"no attribute {name!r}")
-        return getattr(importlib.import_module("assistant_stream_ce.responses.starlette"), name)
+    Args:
+        module_name: the `__name__` of the module that gets the function.
+        exports: the name of each export, and the module that defines it.
+    """
 
-    return find
+    def __getattr__(name: str) -> Any:
+        if name not in exports:
+            raise AttributeError(f"module {module_name!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(exports[name]), name)
+        setattr(sys.modules[module_name], name, value)
+        return value
+
+    return __getattr__

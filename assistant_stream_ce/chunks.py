@@ -9,7 +9,8 @@ and `RunController.add_stream` checks chunks that were built elsewhere.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias, TypedDict
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
 import msgspec
 
@@ -18,6 +19,7 @@ from assistant_stream_ce.jsonvalue import JSON
 __all__ = (
     "AnnotationsChunk",
     "AssistantStreamChunk",
+    "ChunkHandler",
     "DataChunk",
     "DataPartChunk",
     "ErrorChunk",
@@ -263,3 +265,47 @@ AssistantStreamChunk: TypeAlias = (
     | MessageFinishChunk
     | UpdateStateChunk
 )
+
+R = TypeVar("R")
+
+
+class ChunkHandler(Generic[R]):
+    """Base of what does something else for each type of chunk. `R` is what its methods return.
+
+    A chunk of type "tool-call-begin" goes to the method `tool_call_begin`, and to `unhandled` where a subclass has no
+    such method. The methods are looked up when a subclass is defined. Thread safety is the subclass's.
+    """
+
+    #: The method for each type of chunk, to be called with the handler and the chunk.
+    chunk_methods: ClassVar[Mapping[type, Callable[[Any, Any], Any]]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.chunk_methods = {kind: getattr(cls, name, cls.unhandled) for kind, name in _METHOD_NAMES.items()}
+
+    def handle(self, chunk: AssistantStreamChunk) -> R:
+        """Call the method for a chunk.
+
+        Raises:
+            TypeError: it is not a chunk.
+        """
+        method = self.chunk_methods.get(type(chunk))
+        if method is None:
+            raise not_a_chunk(chunk)
+        result: R = method(self, chunk)
+        return result
+
+    def unhandled(self, chunk: AssistantStreamChunk) -> R:
+        """Handle a chunk for which the class has no method. By default it is ignored."""
+        return None  # type: ignore[return-value]
+
+
+_METHOD_NAMES: Mapping[type, str] = {kind: kind.type.replace("-", "_") for kind in get_args(AssistantStreamChunk)}
+
+
+def not_a_chunk(value: object) -> TypeError:
+    """Return the error for a stream that yields something else than chunks."""
+    return TypeError(
+        f"a stream must yield chunks, not {type(value).__name__}: yield TextDeltaChunk(...), or call "
+        "controller.append_text(...) in a callback of create_run"
+    )

@@ -27,6 +27,7 @@ import msgspec.json
 __all__ = (
     "ATOMS",
     "JSON",
+    "MAX_DEPTH",
     "NotPlainError",
     "clone",
     "copy_plain",
@@ -35,6 +36,7 @@ __all__ = (
     "dumps_texts",
     "has_refused_key",
     "key_text",
+    "list_index",
     "loads",
     "loads_as_client",
     "plain",
@@ -48,9 +50,12 @@ JSON: TypeAlias = Any
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
-# Nested deeper than this a value is a cycle, or nothing a front end could show.
-_DEEPEST = 200
-_TOO_DEEP = f"nested more than {_DEEPEST} deep"
+#: Nesting limit of values, of the state and of patched documents. Deeper values are cycles, or no front end shows them.
+MAX_DEPTH = 200
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+
+# No list is longer, and `int` refuses texts of thousands of digits.
+_MAX_INDEX_DIGITS = 15
 
 #: Types whose values need neither a check nor a copy.
 ATOMS = frozenset({str, bool, type(None)})
@@ -231,14 +236,14 @@ def copy_plain(value: Any, depth: int = 0) -> JSON:
     kind = type(value)
     if kind in ATOMS or (kind is int and -_LARGEST <= value <= _LARGEST):
         return value
-    if kind is dict and depth < _DEEPEST:
+    if kind is dict and depth < MAX_DEPTH:
         copy = {}
         for key, item in value.items():
             if type(key) is not str or key in _SUSPECT_KEYS:
                 raise NotPlainError
             copy[key] = item if type(item) in ATOMS else copy_plain(item, depth + 1)
         return copy
-    if kind is list and depth < _DEEPEST:
+    if kind is list and depth < MAX_DEPTH:
         return [item if type(item) in ATOMS else copy_plain(item, depth + 1) for item in value]
     if kind is float and math.isfinite(value):
         return value
@@ -270,6 +275,12 @@ def key_text(key: object, path: str) -> str:
     if isinstance(key_as_json, (str, int, float)):
         return str(key_as_json)
     raise TypeError(f"{path} has a key of type {type(key).__qualname__}: keys must be text")
+
+
+def list_index(segment: str) -> int | None:
+    """Return the list index that a segment of a path denotes, or None if it is not a canonical decimal index."""
+    is_index = segment.isascii() and segment.isdigit() and (segment[0] != "0" or segment == "0")
+    return int(segment) if is_index and len(segment) <= _MAX_INDEX_DIGITS else None
 
 
 def weight(value: JSON) -> int:
@@ -369,8 +380,8 @@ def _float_subclass(value: float, path: str, depth: int) -> JSON:
 
 
 def _check_depth(path: str, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise TypeError(f"{path[:60]}... is nested more than {_DEEPEST} deep, or contains itself: send a flat copy")
+    if depth > MAX_DEPTH:
+        raise TypeError(f"{path[:60]}... is nested more than {MAX_DEPTH} deep, or contains itself: send a flat copy")
 
 
 _Convert: TypeAlias = Callable[[Any, str, int], JSON]

@@ -20,7 +20,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant_stream_ce.jsonvalue import clone, dumps, dumps_text, has_refused_key, loads, plain, weight, whole_text
+from assistant_stream_ce.jsonvalue import (
+    clone,
+    dumps,
+    dumps_text,
+    has_refused_key,
+    list_index,
+    loads,
+    plain,
+    weight,
+    whole_text,
+)
 
 
 class Colour(enum.Enum):
@@ -240,3 +250,13 @@ def test_loads_refuses(data: bytes) -> None:
 )
 def test_refused_keys_are_found_in_a_text(data: bytes, is_refused: bool) -> None:
     assert has_refused_key(data) is is_refused
+
+
+@pytest.mark.parametrize(("segment", "index"), [("0", 0), ("7", 7), ("10", 10), ("9" * 15, 10**15 - 1)])
+def test_a_list_index_is_a_canonical_decimal(segment: str, index: int) -> None:
+    assert list_index(segment) == index
+
+
+@pytest.mark.parametrize("segment", ["", "00", "01", "-1", "-", "1.0", " 1", "٣", "²", "9" * 16, "9" * 5000])
+def test_other_segments_are_no_list_index(segment: str) -> None:
+    assert list_index(segment) is None

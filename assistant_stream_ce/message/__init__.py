@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from assistant_stream_ce.chunks import Severity
+from assistant_stream_ce.chunks import MessageFinishChunk, Severity, StepFinishChunk
 from assistant_stream_ce.jsonvalue import JSON, dumps, loads
 
 __all__ = (
@@ -30,6 +30,7 @@ __all__ = (
     "ToolCallPart",
     "ToolCallState",
     "Usage",
+    "UsageTotal",
     "message_from",
 )
 
@@ -151,10 +152,35 @@ class MessageError(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens."""
+    """Token usage of a step or message."""
 
     input_tokens: int = 0
     output_tokens: int = 0
+
+
+class UsageTotal:
+    """Token usage of a message while its chunks arrive: what its finish reports, or else the sum of its steps."""
+
+    __slots__ = ("_message", "_steps")
+
+    def __init__(self) -> None:
+        self._steps = (0, 0)
+        self._message = (0, 0)
+
+    def add_step(self, chunk: StepFinishChunk) -> Usage:
+        """Add the usage of a step, and return it."""
+        read, written = self._steps
+        self._steps = (read + chunk.input_tokens, written + chunk.output_tokens)
+        return Usage(chunk.input_tokens, chunk.output_tokens)
+
+    def set_message(self, chunk: MessageFinishChunk) -> None:
+        """Take the usage that the finish of the message reports; the last finish counts."""
+        self._message = (chunk.input_tokens, chunk.output_tokens)
+
+    @property
+    def usage(self) -> Usage:
+        """The usage so far."""
+        return Usage(*(self._message if any(self._message) else self._steps))
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -25,7 +25,7 @@ from assistant_stream_ce.message import (
     SourcePart,
     Step,
     TextPart,
-    Usage,
+    UsageTotal,
 )
 from assistant_stream_ce.message.builders import GrowingCall, GrowingText, TextKind
 from assistant_stream_ce.state.operations import apply_leniently
@@ -64,7 +64,7 @@ class MessageAccumulator:
         self._data: list[JSON] = []
         self._annotations: list[JSON] = []
         self._steps: list[Step] = []
-        self._usage = Usage()
+        self._usage = UsageTotal()
         self._state: JSON = plain(state, "state")
         self._made_state: JSON = None
         self._is_state_made = False
@@ -127,7 +127,7 @@ class MessageAccumulator:
                 status=self._status(),
                 error=self._error,
                 steps=list(self._steps),
-                usage=self._usage if self._usage != Usage() else self._usage_of_steps(),
+                usage=self._usage.usage,
                 data=list(self._data),
                 annotations=list(self._annotations),
                 state=self._state_now(),
@@ -153,11 +153,6 @@ class MessageAccumulator:
             is_answered = all(call.is_answered for call in self._calls.values())
             reason = "unknown" if is_answered else "tool-calls"
         return MessageStatus(_STATUS_TYPES.get(reason, "incomplete"), reason)
-
-    def _usage_of_steps(self) -> Usage:
-        return Usage(
-            sum(step.usage.input_tokens for step in self._steps), sum(step.usage.output_tokens for step in self._steps)
-        )
 
     def _state_now(self) -> JSON:
         if not self._is_state_made:
@@ -289,13 +284,13 @@ class MessageAccumulator:
         if not self._steps or self._steps[-1].finish_reason is not None:
             self._steps.append(Step(first_part=len(self._parts)))
         begun = self._steps[-1]
-        usage = Usage(chunk.input_tokens, chunk.output_tokens)
+        usage = self._usage.add_step(chunk)
         self._steps[-1] = Step(begun.message_id, begun.first_part, chunk.finish_reason, usage, chunk.is_continued)
 
     def _message_finish(self, chunk: chunks.MessageFinishChunk) -> None:
         self._close_all()
         self._finish_reason = chunk.finish_reason
-        self._usage = Usage(chunk.input_tokens, chunk.output_tokens)
+        self._usage.set_message(chunk)
 
     def _error_chunk(self, chunk: chunks.ErrorChunk) -> None:
         self._error = MessageError(chunk.error, chunk.code, chunk.severity)

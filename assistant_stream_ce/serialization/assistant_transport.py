@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from assistant_stream_ce import _lazy, chunks
+from assistant_stream_ce import chunks
+from assistant_stream_ce._lazy import STARLETTE, lazy_exports
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.serialization import assistant_ui, sse
 from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
@@ -147,4 +148,4 @@ def _finish_part(number: int) -> bytes:
 
 
 # The response is imported when it is first asked for.
-__getattr__ = _lazy.to_starlette("AssistantTransportResponse")
+__getattr__ = lazy_exports(__name__, {"AssistantTransportResponse": STARLETTE})

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from assistant_stream_ce import _lazy, chunks
+from assistant_stream_ce import chunks
+from assistant_stream_ce._lazy import STARLETTE, lazy_exports
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
@@ -124,4 +125,4 @@ def _frame(code: bytes, value: JSON) -> bytes:
 
 
 # The response is imported when it is first asked for.
-__getattr__ = _lazy.to_starlette("DataStreamResponse")
+__getattr__ = lazy_exports(__name__, {"DataStreamResponse": STARLETTE})

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce import _lazy, chunks
+from assistant_stream_ce import chunks
+from assistant_stream_ce._lazy import STARLETTE, lazy_exports
 from assistant_stream_ce.jsonvalue import whole_text
 from assistant_stream_ce.serialization.encoder import Encoder
 
@@ -40,4 +41,4 @@ class PlainTextEncoder(Encoder):
 
 
 # The response is imported when it is first asked for.
-__getattr__ = _lazy.to_starlette("PlainTextResponse")
+__getattr__ = lazy_exports(__name__, {"PlainTextResponse": STARLETTE})

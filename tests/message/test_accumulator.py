@@ -50,6 +50,7 @@ from assistant_stream_ce.message import (
     TextPart,
     ToolCallPart,
     Usage,
+    UsageTotal,
 )
 
 BEGIN = ToolCallBeginChunk("c1", "search")
@@ -336,3 +337,14 @@ def test_many_pieces_take_time_in_proportion(make: Any) -> None:
     many = min(seconds(50_000) for _ in range(3))
     # Ten times as many; were it quadratic, a hundred times as long.
     assert many < 40 * max(few, 0.001)
+
+
+def test_a_usage_total_is_the_message_s_usage_or_the_sum_of_its_steps() -> None:
+    total = UsageTotal()
+    assert total.add_step(StepFinishChunk("stop", 3, 4)) == Usage(3, 4)
+    total.add_step(StepFinishChunk("stop", 5, 6))
+    assert total.usage == Usage(8, 10)
+    total.set_message(MessageFinishChunk("stop"))
+    assert total.usage == Usage(8, 10)
+    total.set_message(MessageFinishChunk("stop", 20, 30))
+    assert total.usage == Usage(20, 30)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce._lazy import to_starlette
+from assistant_stream_ce._lazy import STARLETTE, lazy_exports
 from assistant_stream_ce.serialization.openai_stream.completion import completion
 from assistant_stream_ce.serialization.openai_stream.decoder import OpenAIStreamDecoder
 from assistant_stream_ce.serialization.openai_stream.encoder import OpenAIStreamEncoder
@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ("OpenAIStreamDecoder", "OpenAIStreamEncoder", "OpenAIStreamResponse", "completion")
 
-__getattr__ = to_starlette("OpenAIStreamResponse")
+__getattr__ = lazy_exports(__name__, {"OpenAIStreamResponse": STARLETTE})
