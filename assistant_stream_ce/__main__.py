@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from assistant_stream_ce.inspector import Options, inspect
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS
 
 __all__ = ("main", "parser")
 
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=command)
     command.add_argument("source", nargs="?", metavar="FILE|URL|-", help="what to show; - is the standard input")
-    command.add_argument("--wire", choices=WIRES, help="found out without this")
+    command.add_argument("--wire", choices=FORMATS, help="found out without this")
     request = command.add_argument_group("for a URL")
     request.add_argument("-X", "--request", metavar="METHOD", help="default: POST with --data, else GET")
     request.add_argument(

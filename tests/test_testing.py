@@ -38,7 +38,7 @@ from assistant_stream_ce.integrations.httpx import abort
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.headers import header_list
 from assistant_stream_ce.serialization import DataStreamEncoder
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS
 from assistant_stream_ce.testing import (
     Departure,
     Gate,
@@ -408,7 +408,7 @@ def test_a_transcript_takes_what_no_client_could_apply() -> None:
 def response(wire: str, data: bytes, *, status: int = 200, **headers: str | None) -> Any:
     """Return what a test client gives; a header that is None is left out."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    sent = {**dict(header_list(WIRES[wire].encoder(), None)), **given}
+    sent = {**dict(header_list(FORMATS[wire].encoder(), None)), **given}
     pairs = {name.title(): value for name, value in sent.items() if value is not None}
     return SimpleNamespace(status_code=status, headers=pairs, content=data)
 
@@ -416,7 +416,7 @@ def response(wire: str, data: bytes, *, status: int = 200, **headers: str | None
 RUN = b'data: {"type":"RUN_STARTED","threadId":"t","runId":"r"}\n\n'
 
 
-@pytest.mark.parametrize("wire", WIRES.values(), ids=lambda wire: wire.name)
+@pytest.mark.parametrize("wire", FORMATS.values(), ids=lambda wire: wire.name)
 def test_what_the_encoders_write_passes(wire: Any) -> None:
     takes_state = wire.name in ("ag-ui", "ui-message-stream")
     encoder = wire.encoder(**({"state": {"text": "a"}} if takes_state else {}))

@@ -31,7 +31,7 @@ from assistant_stream_ce.message import (
     message_from,
 )
 from assistant_stream_ce.serialization import assistant_ui
-from assistant_stream_ce.serialization.assistant_ui import known
+from assistant_stream_ce.serialization.assistant_ui import without_none
 
 __all__ = ("from_assistant_ui", "to_assistant_ui")
 
@@ -56,7 +56,7 @@ def to_assistant_ui(message: AssistantMessage) -> Fields:
         shown.append(value)
         before = part
     return {
-        **known({"id": message.id}),
+        **without_none({"id": message.id}),
         "role": "assistant",
         "status": _status(message),
         "content": shown,
@@ -96,7 +96,7 @@ def _fields(part: MessagePart, message: AssistantMessage) -> Fields:
             return {"type": "text", "text": part.text, "status": _text_status(part.status)}
         case ReasoningPart():
             value = {"type": "reasoning", "text": part.text, "status": _text_status(part.status)}
-            return value | known({"unstable_summary": part.summary})
+            return value | without_none({"unstable_summary": part.summary})
         case ToolCallPart():
             return _tool_call(part, message)
         case SourcePart():
@@ -127,7 +127,7 @@ def _tool_call(part: ToolCallPart, message: AssistantMessage) -> Fields:
     }
     if part.state == "answered":
         value |= {"result": part.result, "isError": part.is_error}
-        value |= known({"artifact": part.artifact, "modelContent": part.model_content})
+        value |= without_none({"artifact": part.artifact, "modelContent": part.model_content})
     return value
 
 
@@ -140,15 +140,15 @@ def _tool_call_status(part: ToolCallPart, message: AssistantMessage) -> Fields:
 
 
 def _status(message: AssistantMessage) -> Fields:
-    status = known({"type": message.status.type, "reason": message.status.reason})
+    status = without_none({"type": message.status.type, "reason": message.status.reason})
     if message.error is not None:
         error = {"code": "unknown", "message": message.error.message}
-        status["error"] = error | known({"code": message.error.code, "severity": message.error.severity})
+        status["error"] = error | without_none({"code": message.error.code, "severity": message.error.severity})
     return status
 
 
 def _step(step: Step) -> Fields:
-    message_id = known({"messageId": step.message_id})
+    message_id = without_none({"messageId": step.message_id})
     if step.finish_reason is None:
         return {"state": "started", **message_id}
     return {
@@ -177,11 +177,11 @@ def from_assistant_ui(message: object) -> AssistantMessage:
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
     return message_from(
-        known(
+        without_none(
             {
                 "id": value.get("id"),
                 "parts": [made for part in items(content, "content") if (made := _part_from(part)) is not None],
-                "status": known({"type": status.get("type"), "reason": status.get("reason")}),
+                "status": without_none({"type": status.get("type"), "reason": status.get("reason")}),
                 "error": _error_from(status.get("error")),
                 "steps": steps,
                 "usage": _sum_of([step["usage"] for step in steps]),
@@ -215,10 +215,10 @@ def _part_from(part: Fields) -> Fields | None:
         case "file":
             value = {"data": part.get("data"), "mime_type": part.get("mimeType"), "filename": part.get("filename")}
         case "data":
-            return {"type": kind, "name": part.get("name"), "data": part.get("data"), **known(parent)}
+            return {"type": kind, "name": part.get("name"), "data": part.get("data"), **without_none(parent)}
         case _:
             return None
-    return {"type": kind, **known(value), **known(parent)}
+    return {"type": kind, **without_none(value), **without_none(parent)}
 
 
 def _tool_call_from(part: Fields) -> Fields:
@@ -245,7 +245,7 @@ def _error_from(error: JSON) -> Fields | None:
         return None
     values = error if isinstance(error, dict) else {"message": error}
     message, code, severity = values.get("message"), values.get("code"), values.get("severity")
-    return known(
+    return without_none(
         {
             # Applications put there whatever they caught.
             "message": result_text(error if message is None else message),

@@ -6,7 +6,7 @@ from assistant_stream_ce.conversions.reading import Fields, fields, items, resul
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import AssistantMessage, RefusalPart, TextPart, ToolCallPart, message_from
 from assistant_stream_ce.message.partial_json import parse_partial
-from assistant_stream_ce.serialization.assistant_ui import known
+from assistant_stream_ce.serialization.assistant_ui import without_none
 
 __all__ = ("from_openai_messages", "to_openai_messages")
 
@@ -129,7 +129,7 @@ def _call_from(call: Fields) -> Fields:
     text = function.get("arguments")
     args = parse_partial(text) if isinstance(text, str) else None
     values = {"id": call.get("id"), "name": function.get("name"), "args_text": text or None, "args": args}
-    return {"type": "tool-call", "state": "complete", **known(values)}
+    return {"type": "tool-call", "state": "complete", **without_none(values)}
 
 
 def _answer(calls: dict[JSON, Fields], message: Fields) -> None:

@@ -27,7 +27,7 @@ from assistant_stream_ce.message import (
     Usage,
     message_from,
 )
-from assistant_stream_ce.serialization.assistant_ui import known
+from assistant_stream_ce.serialization.assistant_ui import without_none
 from assistant_stream_ce.serialization.ui_message_stream.decoder import DENIED, file_data, signature_of
 from assistant_stream_ce.serialization.ui_message_stream.encoder import BAD_ARGUMENTS, PROVIDER, file_url
 
@@ -81,15 +81,15 @@ def _part(part: MessagePart) -> Fields:
         case ToolCallPart():
             return {"type": f"tool-{part.name}", "toolCallId": part.id, **_tool_call(part)}
         case SourcePart():
-            return known({"type": "source-url", "sourceId": part.id, "url": part.url, "title": part.title})
+            return without_none({"type": "source-url", "sourceId": part.id, "url": part.url, "title": part.title})
         case SourceDocumentPart():
             source = {"sourceId": part.id, "mediaType": part.media_type, "title": part.title}
-            return known({"type": "source-document", **source, "filename": part.filename})
+            return without_none({"type": "source-document", **source, "filename": part.filename})
         case FilePart():
             url = file_url(part.data, part.mime_type)
-            return known({"type": "file", "mediaType": part.mime_type, "url": url, "filename": part.filename})
+            return without_none({"type": "file", "mediaType": part.mime_type, "url": url, "filename": part.filename})
         case DataPart():
-            return {"type": f"data-{part.name}", **known({"id": part.id}), "data": part.data}
+            return {"type": f"data-{part.name}", **without_none({"id": part.id}), "data": part.data}
 
 
 def _text_state(status: str) -> str:
@@ -146,7 +146,7 @@ class _Reader:
         if isinstance(metadata.get("usage"), dict):
             _drop_told(metadata, Usage(**usage))
         return message_from(
-            known(
+            without_none(
                 {
                     "id": value.get("id") or None,
                     "parts": self._parts,
@@ -172,10 +172,10 @@ class _Reader:
         elif kind.startswith("data-"):
             name = kind.removeprefix("data-")
             self._parts.append(
-                {"type": "data", "name": name, "data": part.get("data"), **known({"id": part.get("id")})}
+                {"type": "data", "name": name, "data": part.get("data"), **without_none({"id": part.get("id")})}
             )
         elif (values := _part_from(kind, part)) is not None:
-            self._parts.append(known(values))
+            self._parts.append(without_none(values))
 
     def _status(self) -> Fields:
         if any(part.get("status") == "running" or part.get("state") == "partial" for part in self._parts):

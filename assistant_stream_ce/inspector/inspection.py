@@ -19,12 +19,12 @@ from assistant_stream_ce.inspector.events import (
     WireFound,
 )
 from assistant_stream_ce.inspector.parts import Parts
-from assistant_stream_ce.inspector.refusals import ClientRules, Refusal
 from assistant_stream_ce.inspector.sources import Origin, Piece
 from assistant_stream_ce.inspector.tally import Tally
-from assistant_stream_ce.serialization.decoder import Decoder
-from assistant_stream_ce.serialization.detection import WireDetector, wire_of_headers
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES, Decoder
+from assistant_stream_ce.serialization.formats import FORMATS, FormatDetector, format_of_headers
+from assistant_stream_ce.serialization.framing import FrameError, excerpt
+from assistant_stream_ce.serialization.validation import Validation
 
 __all__ = ("Inspection",)
 
@@ -32,8 +32,8 @@ __all__ = ("Inspection",)
 class Inspection:
     """Takes the pieces of one stream.
 
-    Two decoders read them side by side: a strict one finds the first frame that breaks the rules, and a lenient one
-    reads on behind it, so that all the rest is shown. Beside them stand the rules of clients that are stricter still.
+    A strict validation reports the first frame that the format or a client does not accept. A lenient decoder reads
+    the pieces beside it, and goes on behind that frame.
 
     Args:
         origin: where the stream comes from.
@@ -43,11 +43,10 @@ class Inspection:
     def __init__(self, origin: Origin, wire: str | None = None) -> None:
         self._origin = origin
         self._named = wire
-        self._detector = WireDetector()
+        self._detector = FormatDetector()
         self._held: list[Piece] = []
         # Until they have found a frame.
-        self._strict: Decoder | None = None
-        self._rules: ClientRules | None = None
+        self._strict: Validation | None = None
         self._lenient: Decoder | None = None
         # Whether a frame was too large, which neither decoder gets past.
         self._is_lost = False
@@ -58,7 +57,7 @@ class Inspection:
         """Yield what is known before the first byte."""
         origin = self._origin
         yield Start(origin.name, origin.started, origin.is_timed, origin.status, dict(origin.headers))
-        wire = self._named or wire_of_headers(origin.headers)
+        wire = self._named or format_of_headers(origin.headers)
         if wire is not None:
             yield from self._found(0.0, wire, "option" if self._named else "headers")
 
@@ -88,8 +87,8 @@ class Inspection:
         return self.tally.summary(decoder.frames if decoder else 0, decoder.skipped if decoder else 0)
 
     def _found(self, seconds: float, wire: str, told_by: Any) -> Iterator[Event]:
-        decoder = WIRES[wire].decoder
-        self._strict, self._lenient, self._rules = decoder(strict=True), decoder(), ClientRules(wire)
+        self._strict = Validation(FORMATS[wire], max_frame_bytes=MAX_FRAME_BYTES)
+        self._lenient = FORMATS[wire].decoder()
         yield self._noted(WireFound(seconds, wire, told_by))
         held, self._held = self._held, []
         for piece in held:
@@ -102,33 +101,25 @@ class Inspection:
 
     def _step(self, seconds: float, line: bytes | None) -> Iterator[Event]:
         """Yield what is wrong with a line, and its chunks; None is the end."""
-        error = self._first_error(line)
+        problem = self._first_problem(line)
         found = self._read(line)
-        if error is not None:
-            yield self._noted(Broken(seconds, error.offset, error.frame, error.reason))
-        elif (refusal := self._first_refusal(line)) is not None:
-            yield self._noted(Refused(seconds, refusal.offset, refusal.frame, str(refusal)))
+        if isinstance(problem, DecodeError):
+            yield self._noted(Broken(seconds, problem.offset, problem.frame, problem.reason))
+        elif problem is not None:
+            yield self._noted(Refused(seconds, problem.frame.offset, excerpt(problem.frame.data), str(problem)))
         for chunk in found:
             yield self._noted(ChunkCame(seconds, chunk, self._parts.of(chunk)))
 
-    def _first_error(self, line: bytes | None) -> DecodeError | None:
+    def _first_problem(self, line: bytes | None) -> DecodeError | FrameError | None:
+        """Return what is wrong with a line, if it is the first that is: the format or a client does not accept it."""
         if self._strict is None:
             return None
         try:
-            _fed(self._strict, line)
-        except DecodeError as error:
-            self._strict = self._rules = None
+            for _ in self._strict.close() if line is None else self._strict.feed(line):
+                pass
+        except (DecodeError, FrameError) as error:
+            self._strict = None
             return error
-        return None
-
-    def _first_refusal(self, line: bytes | None) -> Refusal | None:
-        if self._rules is None:
-            return None
-        try:
-            self._rules.end() if line is None else self._rules.feed(line)
-        except Refusal as refusal:
-            self._rules = None
-            return refusal
         return None
 
     def _read(self, line: bytes | None) -> list[AssistantStreamChunk]:

@@ -18,7 +18,7 @@ from assistant_stream_ce.inspector.events import (
 )
 from assistant_stream_ce.inspector.parts import text_of
 from assistant_stream_ce.inspector.sources import Origin, Piece
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS
 
 __all__ = ("Tally",)
 
@@ -73,7 +73,7 @@ class Tally:
         match event:
             case WireFound():
                 self.wire = event.wire
-                encoder = WIRES[event.wire].encoder
+                encoder = FORMATS[event.wire].encoder
                 if self._is_response and event.told_by == "bytes":
                     self._missing_header = next((f"{name}: {value}" for name, value in encoder.headers.items()), None)
                 if self._content_type not in ("", encoder.media_type):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from assistant_stream_ce import chunks
 from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Event, Gap, Refused, Start, Summary, WireFound
 from assistant_stream_ce.jsonvalue import JSON, dumps
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS
 
 __all__ = ("Line", "VisibleText", "line_of", "opening", "rows", "visible")
 
@@ -295,7 +295,7 @@ def _header_note(summary: Summary) -> str:
 def _type_note(summary: Summary) -> str:
     if summary.other_content_type is None or summary.wire is None:
         return ""
-    return visible(f"the content type is {summary.other_content_type}, not {WIRES[summary.wire].encoder.media_type}")
+    return visible(f"the content type is {summary.other_content_type}, not {FORMATS[summary.wire].encoder.media_type}")
 
 
 def _at_once_note(summary: Summary) -> str:

@@ -7,25 +7,44 @@ runtime renders the *state*; it decodes and checks the parts, but shows what a c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce._lazy import STARLETTE, lazy_exports
+from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
-from assistant_stream_ce.serialization import assistant_ui, sse
-from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
+from assistant_stream_ce.serialization import assistant_ui, framing
+from assistant_stream_ce.serialization.assistant_ui import (
+    AssistantUIDecoder,
+    chunk_of,
+    finish_of,
+    reasoning_part_of,
+    source_of,
+)
+from assistant_stream_ce.serialization.decoder import checked, optional_text
+from assistant_stream_ce.serialization.encoder import ToolCallEncoder
+from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
+from assistant_stream_ce.serialization.tool_calls import ToolCallState
+from assistant_stream_ce.serialization.validation import Validator, json_object, refuse_unsafe_keys
 
 if TYPE_CHECKING:
     from assistant_stream_ce.responses.starlette import AssistantTransportResponse
 
-__all__ = ("AssistantTransportEncoder", "AssistantTransportResponse")
+__all__ = (
+    "AssistantTransportDecoder",
+    "AssistantTransportEncoder",
+    "AssistantTransportResponse",
+    "AssistantTransportValidator",
+)
 
 
 class AssistantTransportEncoder(ToolCallEncoder):
     """Writes the assistant transport."""
 
-    media_type = sse.MEDIA_TYPE
-    keepalive = sse.KEEPALIVE
+    media_type = framing.EVENT_STREAM
+    keepalive = framing.KEEPALIVE
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +57,7 @@ class AssistantTransportEncoder(ToolCallEncoder):
 
     def finish(self) -> bytes:
         """Finish the open parts, then `[DONE]`, without which the client throws."""
-        return self._finish_text() + self._close_all() + sse.DONE
+        return self._finish_text() + self._close_all() + framing.DONE
 
     def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._delta("text", chunk.parent_id, chunk.text_delta)
@@ -50,13 +69,13 @@ class AssistantTransportEncoder(ToolCallEncoder):
         return self._start_text("reasoning", chunk.parent_id, assistant_ui.reasoning_part(chunk))
 
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
-        return self._delta_head, sse.OBJECT_END
+        return self._delta_head, framing.OBJECT_END
 
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         start = b""
         if self._open_kind != (kind, parent_id):
-            start = self._start_text(kind, parent_id, assistant_ui.known({"parentId": parent_id}))
-        return start + self._delta_head + dumps_text(text) + sse.OBJECT_END
+            start = self._start_text(kind, parent_id, assistant_ui.without_none({"parentId": parent_id}))
+        return start + self._delta_head + dumps_text(text) + framing.OBJECT_END
 
     def _start_text(self, kind: str, parent_id: str | None, fields: dict[str, JSON]) -> bytes:
         """Start a text or reasoning part, which deltas of its kind and parent extend."""
@@ -104,7 +123,7 @@ class AssistantTransportEncoder(ToolCallEncoder):
         return self._close_all() + _event({"type": "message-finish", "path": [], **assistant_ui.message_finish(chunk)})
 
     def _error(self, chunk: chunks.ErrorChunk) -> bytes:
-        details = assistant_ui.known({"code": chunk.code, "severity": chunk.severity})
+        details = assistant_ui.without_none({"code": chunk.code, "severity": chunk.severity})
         return _event({"type": "error", "path": [], "error": chunk.error, **details})
 
     def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
@@ -124,27 +143,190 @@ class AssistantTransportEncoder(ToolCallEncoder):
         self._open_kind = None
         return _finish_part(self._open_number)
 
-    def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
         record.number = self._parts
         part = {"type": "tool-call", "toolCallId": record.call_id, "toolName": name, "parentId": parent_id}
-        return self._start_part(assistant_ui.known(part))
+        return self._start_part(assistant_ui.without_none(part))
 
-    def _write_args(self, record: CallRecord, text: str) -> bytes:
+    def _write_args(self, record: ToolCallState, text: str) -> bytes:
         return b'data: {"type":"text-delta","path":[%d],"textDelta":%b}\n\n' % (record.number, dumps_text(text))
 
-    def _write_close(self, record: CallRecord) -> bytes:
+    def _write_close(self, record: ToolCallState) -> bytes:
         """Finish a call's arguments and its part; a result may still follow."""
         rest = b"" if record.has_args else self._write_args(record, "{}")
         finish = _event({"type": "tool-call-args-text-finish", "path": [record.number]})
         return rest + finish + _finish_part(record.number)
 
 
+class _Part(NamedTuple):
+    """A part of the message: its type, and the parent of a text or the id of a tool call."""
+
+    kind: str
+    id: str | None = None
+
+
+# A part that takes nothing more: it is whole from the start, or unknown and only counted.
+_CLOSED = _Part("")
+
+
+class AssistantTransportDecoder(AssistantUIDecoder):
+    """Reads the assistant transport. The format ends with `[DONE]`."""
+
+    _make_reader = EventReader
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._parts: list[_Part] = []
+        # The number of the text or reasoning part that the chunks so far have told last; -1 for none.
+        self._told = -1
+
+    def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
+        if frame.name not in ("", "message"):
+            raise FrameError(f"an event with the name {frame.name[:40]!r} is unknown")
+        if frame.data.strip() == b"[DONE]":
+            self._is_done = True
+            return
+        yield from self._read_value(checked(self._json(frame.data), dict))
+
+    def _end(self) -> Iterator[AssistantStreamChunk]:
+        if not self._is_done:
+            raise FrameError("the stream ended without [DONE]")
+        yield from ()
+
+    def _read_value(self, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+        match value.get("type"):
+            case "part-start":
+                yield from self._start_part(checked(value.get("part"), dict, "part"))
+            case "text-delta":
+                yield from self._delta(self._number(value), checked(value.get("textDelta"), str, "textDelta"))
+            case "tool-call-args-text-finish":
+                yield from self._finish_arguments(self._call_id(value))
+            case "part-finish":
+                part = self._parts[self._number(value)]
+                if part.kind == "tool-call":
+                    yield from self._finish_arguments(part.id)
+            case "result":
+                yield from self._result({**value, "toolCallId": self._call_id(value)})
+            case "data":
+                yield from map(chunks.DataChunk, checked(value.get("data"), list, "data"))
+            case "annotations":
+                yield chunk_of(chunks.AnnotationsChunk, value)
+            case "step-start":
+                yield chunk_of(chunks.StepStartChunk, {"messageId": "", **value})
+            case "step-finish":
+                finish = finish_of(chunks.StepFinishChunk, value)
+                yield from self._close_arguments()
+                yield finish
+            case "message-finish":
+                message_finish = finish_of(chunks.MessageFinishChunk, value)
+                yield from self._close_arguments()
+                yield message_finish
+            case "error":
+                yield _error(value)
+            case "update-state":
+                yield from self._operations(value.get("operations"))
+            case kind:
+                raise FrameError(f"its type {str(kind)[:40]!r} is unknown")
+
+    def _start_part(self, part: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+        # Counted in any case: what follows is addressed by number.
+        number = len(self._parts)
+        self._parts.append(_CLOSED)
+        match part.get("type"):
+            case "text":
+                self._parts[number] = _Part("text", optional_text(part, "parentId"))
+            case "reasoning":
+                chunk = reasoning_part_of(part)
+                self._parts[number] = _Part("reasoning", chunk.parent_id)
+                if chunk.summary is not None:
+                    self._told = number
+                    yield chunk
+            case "tool-call":
+                begin = chunk_of(chunks.ToolCallBeginChunk, part)
+                yield from self._begin(begin)
+                self._parts[number] = _Part("tool-call", begin.tool_call_id)
+                self._told = -1
+            case "source":
+                yield self._whole_part(source_of(part))
+            case "file":
+                yield self._whole_part(chunk_of(chunks.FileChunk, part))
+            case "data":
+                yield self._whole_part(chunk_of(chunks.DataPartChunk, part))
+            case kind:
+                raise FrameError(f"a part of type {str(kind)[:40]!r} is unknown")
+
+    def _whole_part(self, chunk: AssistantStreamChunk) -> AssistantStreamChunk:
+        self._told = -1
+        return chunk
+
+    def _delta(self, number: int, text: str) -> Iterator[AssistantStreamChunk]:
+        part = self._parts[number]
+        match part:
+            case ("text", parent_id):
+                self._told = number
+                yield chunks.TextDeltaChunk(text, parent_id)
+            case ("reasoning", parent_id):
+                if self._told not in (-1, number) and self._parts[self._told] == part:
+                    # The delta alone would extend the part before.
+                    yield chunks.ReasoningPartChunk(parent_id=parent_id)
+                self._told = number
+                yield chunks.ReasoningDeltaChunk(text, parent_id)
+            case ("tool-call", str(call_id)):
+                yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, text))
+            case _:
+                raise FrameError("the part takes no text")
+
+    def _finish_arguments(self, call_id: str | None) -> Iterator[AssistantStreamChunk]:
+        assert call_id is not None
+        yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, "", is_final=True))
+
+    def _number(self, value: dict[str, JSON]) -> int:
+        path: list[JSON] = checked(value.get("path"), list, "path")
+        if len(path) != 1 or type(path[0]) is not int or not 0 <= path[0] < len(self._parts):
+            raise FrameError("its path names no part")
+        number: int = path[0]
+        return number
+
+    def _call_id(self, value: dict[str, JSON]) -> str:
+        kind, call_id = self._parts[self._number(value)]
+        if kind != "tool-call" or call_id is None:
+            raise FrameError("its path names no tool call")
+        return call_id
+
+
+class AssistantTransportValidator(Validator):
+    """What assistant-ui drops with a warning, or does not read."""
+
+    def __init__(self) -> None:
+        self._is_done = False
+
+    def check(self, frame: Frame) -> None:
+        """Check that nothing follows the terminator, and the place that a frame is for."""
+        if self._is_done:
+            raise FrameError("nothing is read after [DONE]")
+        self._is_done = frame.data.strip() == b"[DONE]"
+        refuse_unsafe_keys(frame.data)
+        path = json_object(frame.data).get("path", [])
+        if not isinstance(path, list) or not all(type(number) is int and number >= 0 for number in path):
+            raise FrameError("a path must be a list of numbers: clients drop the frame")
+
+
 def _event(value: JSON) -> bytes:
-    return sse.event(dumps(value))
+    return framing.event(dumps(value))
 
 
 def _finish_part(number: int) -> bytes:
     return b'data: {"type":"part-finish","path":[%d]}\n\n' % number
+
+
+def _error(value: dict[str, JSON]) -> chunks.ErrorChunk:
+    """Return an error; a code or severity that the clients do not know takes nothing from its text."""
+    code, severity = value.get("code"), value.get("severity")
+    return chunks.ErrorChunk(
+        checked(value.get("error", UNKNOWN_ERROR), str, "error"),
+        code if isinstance(code, str) else None,
+        severity if severity in get_args(chunks.Severity) else None,
+    )
 
 
 # The response is imported when it is first asked for.

@@ -1,22 +1,36 @@
-"""The JSON objects that assistant-ui's two wires share: one spelling of each chunk's fields.
+"""The JSON objects that the two formats of assistant-ui share, written and read.
 
 Absent optional fields are left out, never null: a client takes null for a wrong type.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from assistant_stream_ce import chunks
+from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, optional_text, token_count
+from assistant_stream_ce.serialization.framing import FrameError
+from assistant_stream_ce.serialization.schema import convert
+from assistant_stream_ce.state.operations import is_safe
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import DataPart, FilePart, SourceDocumentPart, SourcePart
 
 __all__ = (
+    "AssistantUIDecoder",
+    "chunk_of",
+    "finish_of",
+    "reasoning_part_of",
+    "source_of",
     "data_part",
     "file",
-    "known",
+    "without_none",
     "message_finish",
     "reasoning_part",
     "result",
@@ -25,20 +39,22 @@ __all__ = (
     "step_finish",
 )
 
+T = TypeVar("T", bound=msgspec.Struct)
 
-def known(fields: dict[str, JSON]) -> dict[str, JSON]:
+
+def without_none(fields: dict[str, JSON]) -> dict[str, JSON]:
     """Return the fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def reasoning_part(chunk: chunks.ReasoningPartChunk) -> dict[str, JSON]:
     """Return the fields of a reasoning part that starts."""
-    return known({"unstable_summary": chunk.summary, "parentId": chunk.parent_id})
+    return without_none({"unstable_summary": chunk.summary, "parentId": chunk.parent_id})
 
 
 def source(chunk: chunks.SourceChunk | SourcePart) -> dict[str, JSON]:
     """Return the fields of a source part."""
-    return known(
+    return without_none(
         {
             "sourceType": chunk.source_type,
             "id": chunk.id,
@@ -51,7 +67,7 @@ def source(chunk: chunks.SourceChunk | SourcePart) -> dict[str, JSON]:
 
 def source_document(chunk: chunks.SourceDocumentChunk | SourceDocumentPart) -> dict[str, JSON]:
     """Return the fields of a source part that has no URL."""
-    return known(
+    return without_none(
         {
             "sourceType": "document",
             "id": chunk.id,
@@ -65,14 +81,14 @@ def source_document(chunk: chunks.SourceDocumentChunk | SourceDocumentPart) -> d
 
 def file(chunk: chunks.FileChunk | FilePart) -> dict[str, JSON]:
     """Return the fields of a file part."""
-    return known(
+    return without_none(
         {"data": chunk.data, "mimeType": chunk.mime_type, "filename": chunk.filename, "parentId": chunk.parent_id}
     )
 
 
 def data_part(chunk: chunks.DataPartChunk | DataPart) -> dict[str, JSON]:
     """Return the fields of a data part."""
-    return {"name": chunk.name, "data": chunk.data, **known({"id": chunk.id, "parentId": chunk.parent_id})}
+    return {"name": chunk.name, "data": chunk.data, **without_none({"id": chunk.id, "parentId": chunk.parent_id})}
 
 
 def result(chunk: chunks.ToolResultChunk) -> dict[str, JSON]:
@@ -98,3 +114,79 @@ def message_finish(chunk: chunks.MessageFinishChunk | chunks.StepFinishChunk) ->
 def step_finish(chunk: chunks.StepFinishChunk) -> dict[str, JSON]:
     """Return the fields of a step's end."""
     return {**message_finish(chunk), "isContinued": chunk.is_continued}
+
+
+class AssistantUIDecoder(ToolCallDecoder):
+    """A decoder of one of the two formats: results and state operations."""
+
+    def _result(self, value: JSON) -> Iterator[AssistantStreamChunk]:
+        # A tool that returned JavaScript's undefined has no field for it.
+        chunk = chunk_of(chunks.ToolResultChunk, {"result": None, **checked(value, dict)})
+        self._known(chunk.tool_call_id)
+        yield from self._answer(chunk)
+
+    def _operations(self, value: JSON) -> Iterator[AssistantStreamChunk]:
+        """Yield the edits of the state; a lenient decoder leaves out single ones that clients refuse."""
+        given: list[JSON] = checked(value, list, "operations")
+        operations: list[chunks.Operation] = []
+        for item in given:
+            try:
+                operations.append(_operation(item))
+            except FrameError:
+                if self._is_strict:
+                    raise
+                self.skipped += 1
+        if operations or not given:
+            yield chunks.UpdateStateChunk(operations)
+
+
+def chunk_of(kind: type[T], value: JSON) -> T:
+    """Return a chunk whose fields are those of a JSON object, where they have names like `toolCallId`.
+
+    Raises:
+        FrameError: a field is missing or has a wrong type.
+    """
+    return kind(*msgspec.structs.astuple(convert(value, _on_the_wire(kind))))
+
+
+def source_of(value: JSON) -> chunks.SourceChunk | chunks.SourceDocumentChunk:
+    """Return the chunk of a source, which has a URL or is a document."""
+    fields: dict[str, JSON] = checked(value, dict)
+    if fields.get("sourceType") == "document" and fields.get("url") is None:
+        return chunk_of(chunks.SourceDocumentChunk, fields)
+    return chunk_of(chunks.SourceChunk, fields)
+
+
+def reasoning_part_of(fields: dict[str, JSON]) -> chunks.ReasoningPartChunk:
+    """Return the chunk of a part of the reasoning that starts."""
+    return chunks.ReasoningPartChunk(optional_text(fields, "unstable_summary"), optional_text(fields, "parentId"))
+
+
+def finish_of(kind: type[T], value: JSON) -> T:
+    """Return the chunk of a step's or message's end; AI SDK 4 has its own names for the two counts."""
+    fields: dict[str, JSON] = checked(value, dict)
+    usage = fields.get("usage")
+    counts = {
+        "inputTokens": token_count(usage, "inputTokens", "promptTokens"),
+        "outputTokens": token_count(usage, "outputTokens", "completionTokens"),
+    }
+    return chunk_of(kind, {**fields, **counts})
+
+
+@functools.cache
+def _on_the_wire(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return the twin of a chunk's type with the wire's names of its fields, in the same order."""
+    fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(kind)]
+    return msgspec.defstruct(kind.__name__, fields, rename="camel")
+
+
+def _operation(value: JSON) -> chunks.Operation:
+    if isinstance(value, dict) and isinstance(value.get("path"), list):
+        # The clients take numbers for positions in a list too.
+        value = {**value, "path": [str(one) if type(one) is int else one for one in value["path"]]}
+    operation: chunks.Operation = convert(value, chunks.Operation)
+    if not is_safe(tuple(operation["path"])):
+        raise FrameError("its path has a key that the clients refuse")
+    if operation["type"] == "append-text" and not isinstance(operation["value"], str):
+        raise FrameError("only text can be appended to a text")
+    return operation

@@ -11,18 +11,31 @@ the message, `3` error; `aui-...` are assistant-ui's own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce._lazy import STARLETTE, lazy_exports
+from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.serialization import assistant_ui
-from assistant_stream_ce.serialization.tool_calls import CallRecord, ToolCallEncoder
+from assistant_stream_ce.serialization.assistant_ui import (
+    AssistantUIDecoder,
+    chunk_of,
+    finish_of,
+    reasoning_part_of,
+    source_of,
+)
+from assistant_stream_ce.serialization.decoder import checked
+from assistant_stream_ce.serialization.encoder import ToolCallEncoder
+from assistant_stream_ce.serialization.framing import Frame, FrameError, LineReader
+from assistant_stream_ce.serialization.tool_calls import ToolCallState
+from assistant_stream_ce.serialization.validation import Validator, json_object, refuse_unsafe_keys
 
 if TYPE_CHECKING:
     from assistant_stream_ce.responses.starlette import DataStreamResponse
 
-__all__ = ("DataStreamEncoder", "DataStreamResponse")
+__all__ = ("DataStreamDecoder", "DataStreamEncoder", "DataStreamResponse", "DataStreamValidator")
 
 
 class DataStreamEncoder(ToolCallEncoder):
@@ -102,22 +115,137 @@ class DataStreamEncoder(ToolCallEncoder):
     def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
         return _frame(b"aui-state", chunk.operations)
 
-    def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
         begin = {"toolCallId": record.call_id, "toolName": name, "parentId": parent_id}
-        return _frame(b"b", assistant_ui.known(begin))
+        return _frame(b"b", assistant_ui.without_none(begin))
 
-    def _write_call(self, record: CallRecord, chunk: chunks.ToolCallChunk) -> bytes:
+    def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
         if chunk.parent_id is not None:
             # A whole call has no parent in the client.
             return super()._write_call(record, chunk)
         return _frame(b"9", {"toolCallId": record.call_id, "toolName": chunk.tool_name, "args": chunk.args})
 
-    def _write_args(self, record: CallRecord, text: str) -> bytes:
+    def _write_args(self, record: ToolCallState, text: str) -> bytes:
         return _frame(b"c", {"toolCallId": record.call_id, "argsTextDelta": text})
 
-    def _write_close(self, record: CallRecord) -> bytes:
+    def _write_close(self, record: ToolCallState) -> bytes:
         rest = "" if record.has_args else "{}"
         return _frame(b"c", {"toolCallId": record.call_id, "argsTextDelta": rest, "isFinal": True})
+
+
+class DataStreamDecoder(AssistantUIDecoder):
+    """Reads the data stream. The format has no terminator."""
+
+    _make_reader = LineReader
+
+    def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
+        code, colon, rest = frame.data.partition(b":")
+        if colon:
+            yield from self._read_value(code, self._json(rest))
+        elif code.strip():
+            raise FrameError("it has no colon")
+
+    def _read_value(self, code: bytes, value: JSON) -> Iterator[AssistantStreamChunk]:
+        match code:
+            case b"0":
+                yield chunks.TextDeltaChunk(checked(value, str))
+            case b"g":
+                yield chunks.ReasoningDeltaChunk(checked(value, str))
+            case b"j":
+                yield chunk_of(chunks.ReasoningSignatureChunk, value)
+            case b"b":
+                yield from self._begin(chunk_of(chunks.ToolCallBeginChunk, value))
+            case b"c":
+                yield from self._arguments(chunk_of(chunks.ToolCallDeltaChunk, value))
+            case b"9":
+                yield from self._whole_call(value)
+            case b"a":
+                yield from self._result(value)
+            case b"h":
+                yield source_of(value)
+            case b"k":
+                yield chunk_of(chunks.FileChunk, value)
+            case b"2":
+                yield from map(chunks.DataChunk, checked(value, list))
+            case b"8":
+                yield chunks.AnnotationsChunk(checked(value, list))
+            case b"f":
+                yield chunk_of(chunks.StepStartChunk, value)
+            case b"e":
+                finish = finish_of(chunks.StepFinishChunk, value)
+                yield from self._close_arguments()
+                yield finish
+            case b"d":
+                message_finish = finish_of(chunks.MessageFinishChunk, value)
+                yield from self._close_arguments()
+                yield message_finish
+            case b"3":
+                yield chunks.ErrorChunk(checked(value, str))
+            case b"aui-state":
+                yield from self._operations(value)
+            case b"aui-text-delta":
+                yield chunk_of(chunks.TextDeltaChunk, value)
+            case b"aui-reasoning-delta":
+                yield chunk_of(chunks.ReasoningDeltaChunk, value)
+            case b"aui-reasoning-part-start":
+                yield reasoning_part_of(checked(value, dict))
+            case b"aui-data":
+                yield chunk_of(chunks.DataPartChunk, value)
+            case b"i":
+                # Redacted reasoning: no chunk can say it.
+                pass
+            case _:
+                raise FrameError("its code is unknown")
+
+    def _whole_call(self, value: JSON) -> Iterator[AssistantStreamChunk]:
+        """Read a call that comes at once, or repeats at its end what came in pieces."""
+        call = chunk_of(chunks.ToolCallChunk, value)
+        record = self._calls.get(call.tool_call_id)
+        if record is None:
+            yield from self._whole(call)
+        else:
+            text = "" if record.has_args else dumps(call.args).decode()
+            yield from self._arguments(chunks.ToolCallDeltaChunk(call.tool_call_id, text, is_final=True))
+
+
+class DataStreamValidator(Validator):
+    """What assistant-ui drops with a warning, or without one."""
+
+    def __init__(self) -> None:
+        # By the ids of calls: whether argument text came, whether the arguments may grow, whether there is a result.
+        self._texts: set[str] = set()
+        self._open: dict[str, None] = {}
+        self._answered: set[str] = set()
+
+    def check(self, frame: Frame) -> None:
+        """Check keys, and the course of tool calls."""
+        code, _, rest = frame.data.partition(b":")
+        refuse_unsafe_keys(rest)
+        call_id = json_object(rest).get("toolCallId", "")
+        match code:
+            case b"b":
+                self._open[call_id] = None
+            case b"c":
+                self._extend(call_id, json_object(rest))
+            case b"9":
+                if call_id in self._open and call_id not in self._texts and json_object(rest).get("args"):
+                    raise FrameError("after a begin frame, clients ignore the arguments of a whole call")
+                self._open.pop(call_id, None)
+            case b"a":
+                if call_id in self._answered:
+                    raise FrameError("clients ignore a second result of a tool call")
+                self._answered.add(call_id)
+                self._open.pop(call_id, None)
+            case b"e" | b"d":
+                self._open.clear()
+
+    def _extend(self, call_id: str, value: Mapping[str, Any]) -> None:
+        if call_id not in self._open:
+            raise FrameError("the arguments of this tool call are complete: clients drop what comes after")
+        if value.get("argsTextDelta"):
+            self._texts.add(call_id)
+        if value.get("isFinal"):
+            del self._open[call_id]
 
 
 def _frame(code: bytes, value: JSON) -> bytes:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator
-from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, overload
+from collections.abc import Iterator
+from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
 
+from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import DecodeError, StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON, loads
-from assistant_stream_ce.serialization.framing import Frame, FrameTooLargeError, beginning
+from assistant_stream_ce.serialization.framing import Frame, FrameError, excerpt
+from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
-__all__ = ("MAX_FRAME_BYTES", "BadFrameError", "Decoder", "checked", "decode", "optional_text", "token_count")
+__all__ = ("MAX_FRAME_BYTES", "Decoder", "ToolCallDecoder", "checked", "optional_text", "token_count")
 
 #: How large a line or an event may be where nothing else is said: a file of 12 MB as base64 text.
 MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -27,10 +29,6 @@ _WORDS: dict[type, str] = {
 }
 
 T = TypeVar("T")
-
-
-class BadFrameError(Exception):
-    """A frame is not what the format allows; the text says why."""
 
 
 class FrameReader(Protocol):
@@ -101,7 +99,7 @@ class Decoder(ABC):
                 self._take(frame, found)
                 if self._is_done:
                     break
-        except FrameTooLargeError as error:
+        except FrameError as error:
             self._fail(str(error), error.frame, found)
         return found
 
@@ -121,7 +119,7 @@ class Decoder(ABC):
         self._is_closed = True
         try:
             rest = None if self._is_done else self._reader.rest()
-        except FrameTooLargeError as error:
+        except FrameError as error:
             self._fail(str(error), error.frame, found)
         if rest is not None and rest.data.strip():
             if self._is_strict and not self._takes_unended:
@@ -130,7 +128,7 @@ class Decoder(ABC):
         try:
             for chunk in self._end():
                 found.append(chunk)
-        except BadFrameError as error:
+        except FrameError as error:
             if self._is_strict:
                 self._fail(str(error), Frame(self._bytes_fed, b""), found)
         return found
@@ -141,10 +139,10 @@ class Decoder(ABC):
 
     @abstractmethod
     def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
-        """Yield the chunks of a frame; raise `BadFrameError` where it cannot be read."""
+        """Yield the chunks of a frame; raise `FrameError` where it cannot be read."""
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
-        """Yield what the end of the stream completes; raise `BadFrameError` where the terminator is missing."""
+        """Yield what the end of the stream completes; raise `FrameError` where the terminator is missing."""
         yield from ()
 
     def _json(self, data: bytes) -> JSON:
@@ -157,7 +155,7 @@ class Decoder(ABC):
                     raise
                 return loads(data.decode(errors="replace").encode())
         except ValueError as error:
-            raise BadFrameError(f"it is not JSON ({error})") from None
+            raise FrameError(f"it is not JSON ({error})") from None
 
     def _take(self, frame: Frame, found: list[AssistantStreamChunk]) -> None:
         self.frames += 1
@@ -165,13 +163,13 @@ class Decoder(ABC):
             # One by one, so that those before an exception are kept.
             for chunk in self._read(frame):
                 found.append(chunk)
-        except BadFrameError as error:
+        except FrameError as error:
             if self._is_strict:
                 self._fail(str(error), frame, found)
             self.skipped += 1
 
     def _fail(self, reason: str, frame: Frame, found: list[AssistantStreamChunk]) -> NoReturn:
-        shown = beginning(frame.data)
+        shown = excerpt(frame.data)
         self._error = DecodeError(reason, frame.offset, shown, [])
         raise DecodeError(reason, frame.offset, shown, found) from None
 
@@ -180,72 +178,73 @@ class Decoder(ABC):
             raise DecodeError(self._error.reason, self._error.offset, self._error.frame, [])
 
 
-@overload
-def decode(source: Iterable[bytes], decoder: Decoder) -> Generator[AssistantStreamChunk]: ...
-@overload
-def decode(source: AsyncIterable[bytes], decoder: Decoder) -> AsyncGenerator[AssistantStreamChunk]: ...
-def decode(
-    source: Iterable[bytes] | AsyncIterable[bytes], decoder: Decoder
-) -> Generator[AssistantStreamChunk] | AsyncGenerator[AssistantStreamChunk]:
-    """Return the chunks of a response's bytes, to be read once and in the world of the source.
+class ToolCallDecoder(Decoder):
+    """A decoder that keeps tool calls in order, so that whoever gets the chunks may pass them on.
 
-    An iterable of bytes becomes an iterable of chunks, an async iterable an async one; what is both is read with `for`.
-    The source is closed at the end, where it can be. Chunks before a `DecodeError` are yielded before it is raised.
-
-    Raises:
-        TypeError: the source is no iterable of bytes.
+    As in the clients, argument text after the end of the arguments and a second result are ignored.
     """
-    if isinstance(source, (bytes, bytearray, memoryview, str)):
-        raise TypeError(f"source must be an iterable of bytes, not {type(source).__name__}: write [data]")
-    if isinstance(source, Iterable):
-        return _decode(source, decoder)
-    if isinstance(source, AsyncIterable):
-        return _decode_async(source, decoder)
-    raise TypeError(f"source must be an iterable of bytes, not {type(source).__name__}")
 
+    def _prepare(self) -> None:
+        self._calls: dict[str, ToolCallState] = {}
+        # Those whose arguments may grow. Apart, so that many ends of steps after many calls take no longer than few.
+        self._open: dict[str, None] = {}
 
-def _decode(source: Iterable[bytes], decoder: Decoder) -> Generator[AssistantStreamChunk]:
-    try:
-        for data in source:
-            yield from _fed(decoder, data)
-        yield from _fed(decoder, None)
-    finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
+    def _begin(self, chunk: chunks.ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
+        if chunk.tool_call_id in self._calls:
+            raise FrameError("the tool call has begun before")
+        self._record(chunk.tool_call_id)
+        self._open[chunk.tool_call_id] = None
+        yield chunk
 
+    def _whole(self, chunk: chunks.ToolCallChunk) -> Iterator[AssistantStreamChunk]:
+        """Pass on a call, not known before, that comes whole."""
+        self._record(chunk.tool_call_id)
+        yield chunk
 
-async def _decode_async(source: AsyncIterable[bytes], decoder: Decoder) -> AsyncGenerator[AssistantStreamChunk]:
-    try:
-        async for data in source:
-            for chunk in _fed(decoder, data):
-                yield chunk
-        for chunk in _fed(decoder, None):
+    def _arguments(self, chunk: chunks.ToolCallDeltaChunk) -> Iterator[AssistantStreamChunk]:
+        record = self._known(chunk.tool_call_id)
+        if chunk.tool_call_id in self._open:
+            record.has_args = record.has_args or chunk.args_text_delta != ""
+            if chunk.is_final:
+                del self._open[chunk.tool_call_id]
             yield chunk
-    finally:
-        aclose = getattr(source, "aclose", None)
-        if aclose is not None:
-            await aclose()
 
+    def _answer(self, chunk: chunks.ToolResultChunk) -> Iterator[AssistantStreamChunk]:
+        """Pass the first result of a call on; it may be a call of an earlier message."""
+        record = self._record(chunk.tool_call_id)
+        if not record.has_result:
+            record.has_result = True
+            self._open.pop(chunk.tool_call_id, None)
+            yield chunk
 
-def _fed(decoder: Decoder, data: bytes | None) -> Iterator[AssistantStreamChunk]:
-    """Yield the chunks of more bytes, or with None those of the end, also where an error follows them."""
-    try:
-        found = decoder.close() if data is None else decoder.feed(data)
-    except DecodeError as error:
-        yield from error.chunks
-        raise
-    yield from found
+    def _close_arguments(self) -> Iterator[AssistantStreamChunk]:
+        """Say that all arguments are complete, as the end of a step or message implies."""
+        for call_id in self._open:
+            yield chunks.ToolCallDeltaChunk(call_id, "", is_final=True)
+        self._open.clear()
+
+    def _record(self, call_id: str) -> ToolCallState:
+        """Return the record of a call, made if it is new."""
+        record = self._calls.get(call_id)
+        if record is None:
+            record = self._calls[call_id] = ToolCallState(call_id, len(self._calls))
+        return record
+
+    def _known(self, call_id: str) -> ToolCallState:
+        record = self._calls.get(call_id)
+        if record is None:
+            raise FrameError("no such tool call has begun")
+        return record
 
 
 def checked(value: JSON, kind: type[T], name: str = "its value") -> T:
     """Return a JSON value that must be of a type.
 
     Raises:
-        BadFrameError: it is not; the message calls it by its name.
+        FrameError: it is not; the message calls it by its name.
     """
     if type(value) is not kind:
-        raise BadFrameError(f"{name} must be {_WORDS[kind]}, not {_WORDS[type(value)]}")
+        raise FrameError(f"{name} must be {_WORDS[kind]}, not {_WORDS[type(value)]}")
     return value
 
 
@@ -253,7 +252,7 @@ def optional_text(fields: dict[str, JSON], name: str) -> str | None:
     """Return a text, or None where it is null or missing.
 
     Raises:
-        BadFrameError: it is neither.
+        FrameError: it is neither.
     """
     value = fields.get(name)
     return None if value is None else checked(value, str, name)

@@ -1,28 +1,29 @@
-"""What all wires share: the encoder's interface, and its two short drivers for threads and for coroutines.
+"""Base classes of the encoders: chunks in, bytes out, one encoder for each response.
 
-Nothing in this folder does I/O, knows a framework or reads a clock. An encoder is plain functions on
-plain data: chunks in, bytes out, one encoder for one response.
+An encoder is plain functions on plain data. It does no I/O and knows no framework, thread, event loop or clock;
+`serialization.streaming` drives it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.controller.run_controller import ChunkSource
-from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
-from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
-from assistant_stream_ce.jsonvalue import JSON, dumps_texts
+from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_texts, plain
+from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
-__all__ = ("EncodedStream", "Encoder", "summary_text")
+if TYPE_CHECKING:
+    from assistant_stream_ce.controller.run_controller import ChunkSource
+    from assistant_stream_ce.serialization.streaming import EncodedStream
 
-# To a thread only a failing write shows that the client has left. The first write after that still goes through, and
-# where the server writes in another thread (waitress) so does the second. Two heartbeats in a row make these one wait.
-_ECHO_SECONDS = 0.25
+__all__ = ("Encoder", "FinishSummary", "StatefulEncoder", "ToolCallEncoder", "summary_text")
+
+# The tool's name in the begin frame of a call that an earlier message began.
+_UNKNOWN_TOOL = "unknown"
 
 
 class Encoder(ABC):
@@ -134,6 +135,8 @@ class Encoder(ABC):
 
         When the callback raises, the finished wire is yielded first, and then the exception is raised.
         """
+        from assistant_stream_ce.serialization.streaming import EncodedStream
+
         return EncodedStream(self, stream)
 
     def _refusal(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
@@ -183,110 +186,124 @@ _METHODS: dict[type, str] = {
 }
 
 
-class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
-    """The bytes of one stream. Read it in one world only; each item joins the frames of all waiting chunks.
+class ToolCallEncoder(Encoder):
+    """An encoder with the course of a tool call; a subclass says how each moment is written."""
 
-    Small classes with `close` instead of generators: `close` may come from another thread while the reader
-    waits in `next`, which a generator would refuse.
+    def __init__(self) -> None:
+        self._calls: dict[str, ToolCallState] = {}
+
+    @abstractmethod
+    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
+        """Return the frames that begin a call."""
+
+    @abstractmethod
+    def _write_args(self, record: ToolCallState, text: str) -> bytes:
+        """Return the frames for more argument text."""
+
+    @abstractmethod
+    def _write_close(self, record: ToolCallState) -> bytes:
+        """Return the frames that say the arguments are complete; with "{}" if there was no text at all."""
+
+    def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
+        """Return the frames of a call whose arguments came whole."""
+        begin = self._write_begin(record, chunk.tool_name, chunk.parent_id)
+        return begin + self._write_args(record, dumps(chunk.args).decode()) + self._write_close(record)
+
+    def _tool_call(self, chunk: chunks.ToolCallChunk) -> bytes:
+        if chunk.tool_call_id in self._calls:
+            return b""
+        record = self._add(chunk.tool_call_id)
+        record.has_args, record.is_open = True, False
+        return self._write_call(record, chunk)
+
+    def _tool_call_begin(self, chunk: chunks.ToolCallBeginChunk) -> bytes:
+        if chunk.tool_call_id in self._calls:
+            return b""
+        return self._begin(chunk.tool_call_id, chunk.tool_name, chunk.parent_id)[1]
+
+    def _tool_call_delta(self, chunk: chunks.ToolCallDeltaChunk) -> bytes:
+        record, frames = self._known(chunk.tool_call_id)
+        if not record.is_open:
+            return frames
+        if chunk.args_text_delta:
+            record.has_args = True
+            frames += self._write_args(record, chunk.args_text_delta)
+        return frames + self._close(record) if chunk.is_final else frames
+
+    def _known(self, call_id: str) -> tuple[ToolCallState, bytes]:
+        """Return the record of a call, and the frames that begin it if the client does not know it."""
+        record = self._calls.get(call_id)
+        return self._begin(call_id, _UNKNOWN_TOOL, None) if record is None else (record, b"")
+
+    def _begin(self, call_id: str, name: str, parent_id: str | None) -> tuple[ToolCallState, bytes]:
+        record = self._add(call_id)
+        return record, self._write_begin(record, name, parent_id)
+
+    def _add(self, call_id: str) -> ToolCallState:
+        record = self._calls[call_id] = ToolCallState(call_id, len(self._calls))
+        return record
+
+    def _close(self, record: ToolCallState) -> bytes:
+        if not record.is_open:
+            return b""
+        record.is_open = False
+        return self._write_close(record)
+
+    def _close_all(self) -> bytes:
+        return b"".join(map(self._close, self._calls.values()))
+
+    def _waits_for_result(self) -> bool:
+        return any(not record.has_result for record in self._calls.values())
+
+
+class StatefulEncoder(ToolCallEncoder):
+    """An encoder that keeps the state.
 
     Args:
-        encoder: writes the chunks.
-        source: the stream.
-        heartbeat: after so many seconds without a chunk the encoder's keepalive is yielded, and in a thread once
-            more a quarter of a second after the first one; None for never.
+        state: where the state starts; copied. None where `encode_stream` or a response is to learn it from the stream.
+
+    Raises:
+        TypeError: `state` is not JSON.
     """
 
-    def __init__(self, encoder: Encoder, source: ChunkSource, heartbeat: float | None = None) -> None:
-        self._encoder = encoder
-        self._encode_chunk = encoder.encode
-        self._stream = as_stream(source)
-        if encoder.needs_state:
-            encoder.start_state(self._stream.state)
-        self._heartbeat = heartbeat
-        self._echo = None if heartbeat is None else min(heartbeat, _ECHO_SECONDS)
-        self._sync_reader: SyncReader | None = None
-        self._async_reader: AsyncReader | None = None
-        self._is_finished = False
-        self._is_echo_due = False
-        self._error: BaseException | None = None
+    needs_state = True
 
-    def __iter__(self) -> Self:
-        return self
+    def __init__(self, state: object) -> None:
+        super().__init__()
+        # The only item is the state, as `operations.resolve` takes it.
+        self._state = [plain(state, "state")]
+        self._was_told = state is not None
 
-    def __aiter__(self) -> Self:
-        return self
+    def start_state(self, state: JSON) -> None:
+        """Take the state that the stream starts with, unless another one was passed."""
+        if not self._was_told:
+            self._state[0] = state
 
-    def __next__(self) -> bytes:
-        if self._sync_reader is None:
-            self._sync_reader = iter(self._stream)
-        while not self._is_finished:
-            try:
-                batch = self._sync_reader.read(self._echo if self._is_echo_due else self._heartbeat)
-            except (Exception, RunCancelled) as error:
-                data = self._fail(error)
-            else:
-                self._is_echo_due = not batch and batch is not None and not self._is_echo_due
-                data = self._encode(batch)
-            if data:
-                return data
-        self._raise_error()
-        raise StopIteration
 
-    async def __anext__(self) -> bytes:
-        if self._async_reader is None:
-            self._async_reader = aiter(self._stream)
-        while not self._is_finished:
-            try:
-                batch = await self._async_reader.read(self._heartbeat)
-            except (Exception, RunCancelled) as error:
-                data = self._fail(error)
-            else:
-                data = self._encode(batch)
-            if data:
-                return data
-        self._raise_error()
-        raise StopAsyncIteration
+class FinishSummary:
+    """What the chunks of a message said about its end so far."""
 
-    def close(self) -> None:
-        """Leave the stream; see `AssistantStream.close`."""
-        self._stream.close()
+    __slots__ = ("_message_usage", "_step_usage", "has_failed", "reason")
 
-    async def aclose(self) -> None:
-        """Leave the stream; see `AssistantStream.aclose`."""
-        await (self._async_reader or self._stream).aclose()
+    def __init__(self) -> None:
+        #: Why the message ended, in the chunk's own word; None while no chunk has told.
+        self.reason: str | None = None
+        #: Whether there was an error.
+        self.has_failed = False
+        self._step_usage = (0, 0)
+        self._message_usage = (0, 0)
 
-    def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
-        if not batch:
-            if batch is None:
-                self._is_finished = True
-                return self._encoder.finish()
-            return self._encoder.keepalive or b""
-        frames: list[bytes] = []
-        try:
-            if len(batch) == 1:
-                # As it mostly is while a model talks.
-                return self._encode_chunk(batch[0])
-            self._encoder.encode_all(batch, frames)
-        except Exception as error:
-            # A chunk that was built elsewhere. The run goes on, but nobody reads it any more.
-            self._stream.cancel()
-            self._report(error)
-            frames += (self._encoder.encode(chunks.ErrorChunk(UNKNOWN_ERROR)), self._fail(error))
-        return b"".join(frames)
+    @property
+    def usage(self) -> tuple[int, int]:
+        """The tokens read and written: the message's, or those of its steps together if it told none."""
+        return self._message_usage if any(self._message_usage) else self._step_usage
 
-    def _report(self, error: Exception) -> None:
-        """Report a chunk that could not be encoded, where no reader of this will."""
+    def add_step(self, chunk: chunks.StepFinishChunk) -> None:
+        """Count the usage of a step."""
+        read, written = self._step_usage
+        self._step_usage = (read + chunk.input_tokens, written + chunk.output_tokens)
 
-    def _fail(self, error: BaseException) -> bytes:
-        self._is_finished = True
-        self._error = error
-        return self._encoder.finish()
-
-    def _raise_error(self) -> None:
-        error, self._error = self._error, None
-        try:
-            if error is not None:
-                raise error
-        finally:
-            # Its traceback holds this frame: no cycle.
-            del error
+    def set_message(self, chunk: chunks.MessageFinishChunk) -> None:
+        """Note the end of the message; the last one counts."""
+        self.reason = chunk.finish_reason
+        self._message_usage = (chunk.input_tokens, chunk.output_tokens)

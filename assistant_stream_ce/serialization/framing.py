@@ -1,6 +1,7 @@
-"""Lines out of bytes that come in any pieces: LF, CR LF and CR end one, as in both kinds of text that the wires use.
+"""Framing of streamed bodies: lines and server-sent events, read from bytes that are cut anywhere.
 
-Each byte is looked at once, and only what is no whole line yet is kept.
+LF, CR LF and CR end a line when reading. When writing, only LF does: one client splits events on LF LF alone. JSON
+never holds a raw newline. Each byte is scanned once, and only an incomplete line or event is buffered.
 """
 
 from __future__ import annotations
@@ -9,7 +10,30 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ("Frame", "FrameTooLargeError", "LineReader", "beginning")
+__all__ = (
+    "DONE",
+    "EVENT_STREAM",
+    "KEEPALIVE",
+    "OBJECT_END",
+    "EventReader",
+    "Frame",
+    "FrameError",
+    "LineReader",
+    "event",
+    "excerpt",
+)
+
+#: The media type of server-sent events.
+EVENT_STREAM = "text/event-stream"
+
+#: A comment, which every client skips. A named event is fatal in most of them.
+KEEPALIVE = b": keepalive\n\n"
+
+#: The terminator of the assistant transport, the UI message stream and OpenAI's format.
+DONE = b"data: [DONE]\n\n"
+
+#: The end of an event whose data is an object.
+OBJECT_END = b"}\n\n"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -21,7 +45,7 @@ _SHOWN_CHARACTERS = 100
 _SHOWN_BYTES = 200
 
 
-def beginning(data: bytes) -> str:
+def excerpt(data: bytes) -> str:
     """Return how data begins, to be shown in a message."""
     # A character has four bytes at most.
     text = data[: 4 * _SHOWN_CHARACTERS].decode(errors="replace")
@@ -36,12 +60,24 @@ class Frame(NamedTuple):
     name: str = ""
 
 
-class FrameTooLargeError(Exception):
-    """A frame has more bytes than are allowed; `frame` is how it begins."""
+_NO_FRAME = Frame(0, b"")
 
-    def __init__(self, frame: Frame, max_bytes: int) -> None:
-        super().__init__(f"it has more than {max_bytes:,} bytes")
+
+class FrameError(Exception):
+    """A frame that its format, or a client of it, does not accept.
+
+    Attributes:
+        frame: the frame; an empty one where only the caller knows it.
+    """
+
+    def __init__(self, reason: str, frame: Frame = _NO_FRAME) -> None:
+        super().__init__(reason)
         self.frame = frame
+
+
+def event(data: bytes) -> bytes:
+    """Return one event with JSON data."""
+    return b"data: " + data + b"\n\n"
 
 
 class LineReader:
@@ -56,7 +92,7 @@ class LineReader:
         self._max_bytes = max_bytes
         self._only_line_feeds = only_line_feeds
         self._ends = b"\n" if only_line_feeds else b"\r\n"
-        # The beginning of a line whose end has not come, and its place in the stream.
+        # The excerpt of a line whose end has not come, and its place in the stream.
         self._pending = bytearray()
         self._offset = 0
         self._is_after_return = False
@@ -65,7 +101,7 @@ class LineReader:
         """Yield the lines that are whole now, without their ends. Read it to its end before the next call.
 
         Raises:
-            FrameTooLargeError: a line is too long.
+            FrameError: a line is too long.
         """
         if not data:
             return
@@ -99,4 +135,67 @@ class LineReader:
     def _check(self, tail: bytes) -> None:
         if 0 < self._max_bytes < len(self._pending) + len(tail):
             start = bytes(self._pending[:_SHOWN_BYTES]) + tail[:_SHOWN_BYTES]
-            raise FrameTooLargeError(Frame(self._offset, start), self._max_bytes)
+            raise _too_large(Frame(self._offset, start), self._max_bytes)
+
+
+class EventReader:
+    """Cuts bytes into events; those without data are left out, as are comments.
+
+    Args:
+        max_bytes: how long a line, and the data of an event, may be; 0 for any length.
+        only_line_feeds: whether CR ends no line, as in one client.
+    """
+
+    def __init__(self, max_bytes: int, *, only_line_feeds: bool = False) -> None:
+        self._lines = LineReader(max_bytes, only_line_feeds=only_line_feeds)
+        self._max_bytes = max_bytes
+        # The event that has begun: where, its name, and its data with a LF after each line.
+        self._offset: int | None = None
+        self._name = ""
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the events that are whole now. Read it to its end before the next call.
+
+        Raises:
+            FrameError: a line or an event is too long.
+        """
+        for line in self._lines.feed(data):
+            if line.data:
+                self._take(line)
+            elif (event := self._event()) is not None:
+                yield event
+
+    def rest(self) -> Frame | None:
+        """Return the event that no blank line has ended, if there is one."""
+        line = self._lines.rest()
+        if line is not None:
+            self._take(line)
+        return self._event()
+
+    def _take(self, line: Frame) -> None:
+        name, _, value = line.data.partition(b":")
+        if not name:
+            # A comment.
+            return
+        if self._offset is None:
+            self._offset = line.offset
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data += value + b"\n"
+            if 0 < self._max_bytes < len(self._data) - 1:
+                raise _too_large(Frame(self._offset, bytes(self._data)), self._max_bytes)
+        elif name == b"event":
+            self._name = value.decode(errors="replace")
+
+    def _event(self) -> Frame | None:
+        offset, name, data = self._offset, self._name, self._data
+        self._offset, self._name = None, ""
+        if offset is None or not data:
+            return None
+        self._data = bytearray()
+        return Frame(offset, bytes(data[:-1]), name)
+
+
+def _too_large(frame: Frame, max_bytes: int) -> FrameError:
+    return FrameError(f"it has more than {max_bytes:,} bytes", frame)

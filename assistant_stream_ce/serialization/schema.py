@@ -9,9 +9,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoder import BadFrameError
+from assistant_stream_ce.serialization.framing import FrameError
 
-__all__ = ("INTEGER", "NATURAL", "Fields", "convert", "fields", "hold_against")
+__all__ = ("INTEGER", "NATURAL", "Fields", "convert", "fields", "validate_value")
 
 #: A type of JSON objects.
 Fields: TypeAlias = type[msgspec.Struct]
@@ -41,7 +41,7 @@ def convert(value: JSON, kind: Any) -> Any:
     """Return a value as an instance of a type.
 
     Raises:
-        BadFrameError: it does not match; the message says where.
+        FrameError: it does not match; the message says where.
     """
     try:
         try:
@@ -52,23 +52,23 @@ def convert(value: JSON, kind: Any) -> Any:
             # msgspec looks keys up as UTF-8, which has no half of a surrogate pair. No field has such a name.
             return msgspec.convert({key: item for key, item in value.items() if _is_utf8(key)}, kind)
     except msgspec.ValidationError as error:
-        raise BadFrameError(str(error)) from None
+        raise FrameError(str(error)) from None
     except UnicodeEncodeError:
-        raise BadFrameError("a word in it has half of a surrogate pair") from None
+        raise FrameError("a word in it has half of a surrogate pair") from None
 
 
-def hold_against(value: JSON, kind: Any) -> None:
+def validate_value(value: JSON, kind: Any) -> None:
     """Compare a value with a type.
 
     Raises:
-        BadFrameError: it does not match; the message says where.
+        FrameError: it does not match; the message says where.
     """
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise BadFrameError(str(error)) from None
+        raise FrameError(str(error)) from None
     except UnicodeEncodeError:
-        hold_against(_in_utf8(value), kind)
+        validate_value(_in_utf8(value), kind)
 
 
 def _is_utf8(text: str) -> bool:

@@ -7,18 +7,17 @@ of something, what a client drops without a word, edits of the state that cannot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
-from typing import Any, NoReturn
+from collections.abc import Iterable
+from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, UpdateStateChunk
 from assistant_stream_ce.errors import DecodeError, StateError
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.serialization.ag_ui.decoder import AGUIDecoder
 from assistant_stream_ce.serialization.decoder import Decoder
-from assistant_stream_ce.serialization.formats import WIRES, Wire
-from assistant_stream_ce.serialization.framing import Frame, beginning
-from assistant_stream_ce.serialization.validation import RULES, BrokenRuleError, Rules
+from assistant_stream_ce.serialization.formats import FORMATS, Format
+from assistant_stream_ce.serialization.framing import Frame, FrameError, excerpt
+from assistant_stream_ce.serialization.validation import validate
 from assistant_stream_ce.state.operations import apply, lookup, set_value
 
 __all__ = ("WireError", "check_wire")
@@ -59,9 +58,9 @@ def check_wire(response: Any, wire: str, *, state: object = None) -> list[Assist
         TypeError: `response` is none of the above.
         ValueError: there is no such wire.
     """
-    found = WIRES.get(wire)
+    found = FORMATS.get(wire)
     if found is None:
-        raise ValueError(f"there is no wire {wire!r}: use one of {', '.join(WIRES)}")
+        raise ValueError(f"there is no wire {wire!r}: use one of {', '.join(FORMATS)}")
     if isinstance(response, (bytes, bytearray, memoryview)):
         data = bytes(response)
     else:
@@ -70,19 +69,19 @@ def check_wire(response: Any, wire: str, *, state: object = None) -> list[Assist
     start = plain(state, "state")
     # A patch of AG-UI is read on top of the state.
     options = {"state": start} if found.decoder is AGUIDecoder else {}
-    return _Check(found, found.decoder(strict=True, max_frame_bytes=None, **options), data, start).run()
+    return _read(found, found.decoder(strict=True, max_frame_bytes=None, **options), data, start)
 
 
 # --- Status, headers, body ------------------------------------------------------------------------
 
 
-def _check_head(response: Any, wire: Wire) -> None:
+def _check_head(response: Any, wire: Format) -> None:
     status = getattr(response, "status_code", None)
     headers = getattr(response, "headers", None)
     if status is None or headers is None:
         raise TypeError(f"response must be bytes, or have status_code and headers, not {type(response).__name__}")
     if status != 200:
-        raise WireError(f"the status is {status}, not 200: {beginning(_body_of(response))}")
+        raise WireError(f"the status is {status}, not 200: {excerpt(_body_of(response))}")
     found = {name.lower(): value.strip() for name, value in headers.items()}
     media_type, *parameters = (part.strip().lower() for part in found.get("content-type", "").split(";"))
     if media_type != wire.encoder.media_type:
@@ -117,65 +116,29 @@ def _body_of(response: Any) -> bytes:
 # --- The body -------------------------------------------------------------------------------------
 
 
-class _Check:
-    """One body, frame by frame: what decodes it, its rules, and the state that a client would have."""
+def _read(format: Format, decoder: Decoder, data: bytes, state: JSON) -> list[AssistantStreamChunk]:
+    """Return the chunks of a body that every client reads, and apply the edits of the state on the way."""
+    found: list[AssistantStreamChunk] = []
+    try:
+        for frame, chunks in validate(format, data, decoder):
+            for chunk in chunks:
+                if isinstance(chunk, UpdateStateChunk):
+                    state = _apply_all(state, chunk.operations, frame)
+            found += chunks
+    except DecodeError as error:
+        raise WireError(error.reason, error.offset, error.frame) from None
+    except FrameError as error:
+        raise WireError(str(error), error.frame.offset, excerpt(error.frame.data)) from None
+    return found
 
-    def __init__(self, wire: Wire, decoder: Decoder, data: bytes, state: JSON) -> None:
-        self._wire = wire
-        self._rules = RULES.get(wire.name, Rules)()
-        self._decoder = decoder
-        self._data = data
-        self._state = state
-        self._chunks: list[AssistantStreamChunk] = []
 
-    def run(self) -> list[AssistantStreamChunk]:
-        """Return the chunks."""
-        frames = list(self._frames())
-        # What stands before the first frame, or instead of it: comments, and what is no frame yet.
-        places = [0, *(frame.offset for frame in frames[1:]), len(self._data)]
-        for frame, (start, end) in zip(frames or [Frame(0, b"")], pairwise(places), strict=True):
-            self._check_frame(frame, self._data[start:end])
-        at_end = Frame(len(self._data), b"")
-        self._read(at_end, self._decoder.close)
-        try:
-            self._rules.end()
-        except BrokenRuleError as error:
-            self._fail(str(error), at_end)
-        return self._chunks
-
-    def _frames(self) -> Iterator[Frame]:
-        if self._wire.name not in RULES:
-            return
-        for frame in self._wire.reader(0).feed(self._data):
-            if frame.data.strip():
-                yield frame
-
-    def _check_frame(self, frame: Frame, data: bytes) -> None:
-        self._read(frame, lambda: self._decoder.feed(data))
-        try:
-            self._rules.check(frame)
-        except BrokenRuleError as error:
-            self._fail(str(error), frame)
-
-    def _read(self, frame: Frame, read: Callable[[], list[AssistantStreamChunk]]) -> None:
-        try:
-            chunks = read()
-        except DecodeError as error:
-            raise WireError(error.reason, error.offset, error.frame) from None
-        for chunk in chunks:
-            if isinstance(chunk, UpdateStateChunk):
-                self._apply(chunk.operations, frame)
-        self._chunks += chunks
-
-    def _apply(self, operations: Iterable[Operation], frame: Frame) -> None:
-        try:
-            for operation in operations:
-                self._state = _applied(self._state, operation)
-        except StateError as error:
-            self._fail(f"the state does not allow it: {error}", frame)
-
-    def _fail(self, reason: str, frame: Frame) -> NoReturn:
-        raise WireError(reason, frame.offset, beginning(frame.data)) from None
+def _apply_all(state: JSON, operations: Iterable[Operation], frame: Frame) -> JSON:
+    try:
+        for operation in operations:
+            state = _applied(state, operation)
+    except StateError as error:
+        raise FrameError(f"the state does not allow it: {error}", frame) from None
+    return state
 
 
 def _applied(state: JSON, operation: Operation) -> JSON:

@@ -19,7 +19,7 @@ import pytest
 
 from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.responses import wsgi
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS
 from tests.support.conversations import conversation
 from tests.support.raw_http import SECONDS, answering, response
 from tests.support.require import require
@@ -60,7 +60,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", FORMATS)
 def test_files_of_every_wire(wire: str, tmp_path: Path) -> None:
     data = encoded(conversation(4), wire)
     (tmp_path / "stream").write_bytes(data)

@@ -27,7 +27,7 @@ from assistant_stream_ce.inspector.events import (
 from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.sources import Origin, Piece
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS
 from tests.support.conversations import conversation
 from tests.support.samples import encoded
 
@@ -71,9 +71,9 @@ def texts(events: list[Event]) -> list[str]:
 # --- every wire ---
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", FORMATS)
 def test_random_conversations_are_good_and_come_whole(wire: str) -> None:
-    decoder_class = WIRES[wire].decoder
+    decoder_class = FORMATS[wire].decoder
     for seed in range(30):
         data = encoded(conversation(seed), wire)
         if not data:
@@ -91,7 +91,7 @@ def test_random_conversations_are_good_and_come_whole(wire: str) -> None:
         assert summary.skipped == 0
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", FORMATS)
 def test_events_do_not_depend_on_how_the_bytes_are_cut(wire: str) -> None:
     if wire == "plain-text":
         return
@@ -236,10 +236,10 @@ def test_the_wire_is_told_by_who_knows_it_best() -> None:
     assert only(late, WireFound) == WireFound(2.0, "openai", "bytes")
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", FORMATS)
 def test_a_header_by_which_clients_know_the_wire_is_missed(wire: str) -> None:
     data = encoded(conversation(4), wire)
-    headers = dict(WIRES[wire].encoder.headers)
+    headers = dict(FORMATS[wire].encoder.headers)
     (missing,) = [f"{name}: {value}" for name, value in headers.items()] or [None]
     assert only(inspected([(0.0, data)]), Summary).missing_header == missing
     assert only(inspected([(0.0, data)], headers=headers), Summary).missing_header is None

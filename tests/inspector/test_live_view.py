@@ -12,7 +12,7 @@ import pytest
 
 from assistant_stream_ce.inspector.events import Event
 from assistant_stream_ce.jsonvalue import dumps
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS
 from tests.inspector.test_inspection import inspected
 from tests.inspector.test_words import is_harmless
 from tests.support.conversations import conversation
@@ -72,7 +72,7 @@ def test_no_word_and_no_blank_between_words_is_lost(columns: int) -> None:
 
 
 @pytest.mark.parametrize("columns", [20, 59, 120])
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", FORMATS)
 def test_nothing_of_a_stream_commands_the_terminal(wire: str, columns: int) -> None:
     for seed in range(5):
         data = encoded(conversation(seed), wire)

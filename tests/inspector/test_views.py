@@ -9,7 +9,7 @@ import pytest
 
 from assistant_stream_ce.inspector.events import Event, plain_event
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS
 from tests.inspector.test_inspection import inspected
 from tests.inspector.test_words import is_harmless
 from tests.support.conversations import conversation
@@ -163,7 +163,7 @@ def test_the_result_says_all_that_is_wrong(pieces: list[tuple[float, bytes]], en
         assert f"    1.000  {end[1]:<13}gone\n" in text
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", FORMATS)
 def test_nothing_that_a_terminal_obeys_is_written(wire: str) -> None:
     for seed in range(20):
         data = encoded(conversation(seed), wire)
@@ -174,7 +174,7 @@ def test_nothing_that_a_terminal_obeys_is_written(wire: str) -> None:
             assert all(is_harmless(line) and line.isascii() for line in json_lines(events))
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", FORMATS)
 def test_json_lines_hold_the_events(wire: str) -> None:
     for seed in range(20):
         events = inspected([(0.5, encoded(conversation(seed), wire))], wire)

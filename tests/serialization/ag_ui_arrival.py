@@ -26,7 +26,7 @@ from assistant_stream_ce import (
 )
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.jsonvalue import dumps
-from assistant_stream_ce.serialization.ending import Ending
+from assistant_stream_ce.serialization.encoder import FinishSummary
 from assistant_stream_ce.state.operations import apply, lookup
 
 __all__ = ("AGUIArrival",)
@@ -45,7 +45,7 @@ class AGUIArrival:
     def __init__(self) -> None:
         self.calls: dict[str, _Call] = {}
         self.answered: set[str] = set()
-        self.ending = Ending()
+        self.ending = FinishSummary()
         self.failure: ErrorChunk | None = None
         self.state: Any = None
         self.has_state = False

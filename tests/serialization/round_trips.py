@@ -47,7 +47,7 @@ from assistant_stream_ce.serialization import (
     UIMessageStreamDecoder,
     UIMessageStreamEncoder,
 )
-from assistant_stream_ce.serialization.ending import Ending
+from assistant_stream_ce.serialization.encoder import FinishSummary
 from assistant_stream_ce.serialization.ui_message_stream.encoder import _applied
 from tests.serialization.ag_ui_arrival import AGUIArrival
 from tests.support.conversations import joined, made_safe
@@ -322,7 +322,7 @@ class _UIMessageStream:
 
     def __init__(self) -> None:
         self.calls: dict[str, _UICall] = {}
-        self.ending = Ending()
+        self.ending = FinishSummary()
         self.state: Any = None
         # What the next delta extends, and whether reasoning was the last part.
         self.open_kind: tuple[str, str | None] | None = None

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
-from assistant_stream_ce.serialization.detection import WireDetector, wire_of_headers
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS, FormatDetector, format_of_headers
 from tests.support.conversations import conversation
 from tests.support.samples import encoded
 
@@ -26,14 +25,14 @@ NAMES = {
 
 
 def detected(pieces: list[bytes]) -> str:
-    detector = WireDetector()
+    detector = FormatDetector()
     for piece in pieces:
         if detector.feed(piece):
             break
     return detector.close()
 
 
-@pytest.mark.parametrize("wire", [name for name in WIRES if name != "plain-text"])
+@pytest.mark.parametrize("wire", [name for name in FORMATS if name != "plain-text"])
 def test_the_bytes_of_random_conversations_tell_their_wire(wire: str) -> None:
     for seed in range(20):
         said = conversation(seed)
@@ -81,7 +80,7 @@ def test_good_inputs_of_the_clients_tell_their_wire(entry: dict[str, str]) -> No
     ],
 )
 def test_it_is_told_as_early_as_it_can_be(start: bytes, wire: str | None) -> None:
-    assert WireDetector().feed(start) == wire
+    assert FormatDetector().feed(start) == wire
 
 
 @pytest.mark.parametrize(
@@ -94,14 +93,14 @@ def test_it_is_told_as_early_as_it_can_be(start: bytes, wire: str | None) -> Non
     ],
 )
 def test_the_end_decides_what_is_open(data: bytes, wire: str) -> None:
-    detector = WireDetector()
+    detector = FormatDetector()
     assert detector.feed(data) is None
     assert detector.close() == wire
 
 
 def test_no_more_than_a_frame_is_waited_for() -> None:
     comments = b": padding\n\n" * 100_000
-    detector = WireDetector()
+    detector = FormatDetector()
     fed = 0
     while detector.feed(comments) is None:
         fed += len(comments)
@@ -122,4 +121,4 @@ def test_no_more_than_a_frame_is_waited_for() -> None:
     ],
 )
 def test_headers_tell_it_where_they_have_a_word_for_it(headers: dict[str, str], wire: str | None) -> None:
-    assert wire_of_headers(headers) == wire
+    assert format_of_headers(headers) == wire

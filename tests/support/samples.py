@@ -8,7 +8,7 @@ from typing import Any
 
 from assistant_stream_ce import create_run
 from assistant_stream_ce.serialization import AGUIEncoder, Encoder, OpenAIStreamEncoder, UIMessageStreamEncoder
-from assistant_stream_ce.serialization.formats import WIRES
+from assistant_stream_ce.serialization.formats import FORMATS
 from tests.support.conversations import Conversation, ModelError, perform
 
 
@@ -21,7 +21,7 @@ def encoder(wire: str, state: Any = None) -> Encoder:
             return AGUIEncoder("thread", "run", state=state)
         case "ui-message-stream":
             return UIMessageStreamEncoder(message_id="m1", state=state)
-    return WIRES[wire].encoder()
+    return FORMATS[wire].encoder()
 
 
 def encoded(said: Conversation, wire: str) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoder import BadFrameError
+from assistant_stream_ce.serialization.framing import FrameError
 
 __all__ = ("Event", "Lanes")
 
@@ -64,7 +64,7 @@ class Lanes:
         """Return the events for which an event stands, after the ends that it implies.
 
         Raises:
-            BadFrameError: it continues nothing that is open, or not as it began.
+            FrameError: it continues nothing that is open, or not as it began.
         """
         if event_type in _SHORT:
             return self._write_out(_SHORT[event_type], event)
@@ -87,7 +87,7 @@ class Lanes:
         else:
             for name in kind.told_again:
                 if event.get(name) is not None and event[name] != lane.start.get(name):
-                    raise BadFrameError(f"its {name} is not the one that began with this id")
+                    raise FrameError(f"its {name} is not the one that began with this id")
         if event.get("delta") is not None:
             tag = {} if owner is None else {"subagentRunId": owner}
             piece = {kind.id_field: lane.thing_id, "delta": event["delta"], **tag}
@@ -101,19 +101,19 @@ class Lanes:
         if isinstance(thing_id, str) and address in self._holders:
             holder = self._holders[address]
             if owner is not None and owner != holder:
-                raise BadFrameError(f"its subagent {owner[:40]!r} is not the one that began with this id")
+                raise FrameError(f"its subagent {owner[:40]!r} is not the one that began with this id")
             return holder
         candidates = self._by_kind[kind.prefix]
         if thing_id is not None or owner is not None or None in candidates or not candidates:
             return owner
         if len(candidates) > 1:
-            raise BadFrameError(f"it names neither a {kind.id_field} nor a subagent, and several have one open")
+            raise FrameError(f"it names neither a {kind.id_field} nor a subagent, and several have one open")
         return next(iter(candidates))
 
     def _open(self, kind: _Kind, owner: str | None, event: dict[str, JSON]) -> _Lane:
         for name in (kind.id_field, *kind.needed):
             if not isinstance(event.get(name), str):
-                raise BadFrameError(f"the first of its kind must have a {name}")
+                raise FrameError(f"the first of its kind must have a {name}")
         start = {name: value for name, value in event.items() if value is not None and name not in ("type", "delta")}
         if kind.prefix == "TEXT_MESSAGE":
             start.setdefault("role", "assistant")

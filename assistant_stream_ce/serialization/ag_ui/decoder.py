@@ -14,19 +14,12 @@ from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, loads, plain
 from assistant_stream_ce.serialization.ag_ui.chunk_events import Event, Lanes
-from assistant_stream_ce.serialization.ag_ui.json_patch import Document, PatchError
+from assistant_stream_ce.serialization.ag_ui.json_patch import Document
 from assistant_stream_ce.serialization.ag_ui.schema import check_event
 from assistant_stream_ce.serialization.ag_ui.validator import RunRules
-from assistant_stream_ce.serialization.assistant_ui_decoder import AssistantUIDecoder, chunk_of
-from assistant_stream_ce.serialization.decoder import (
-    MAX_FRAME_BYTES,
-    BadFrameError,
-    checked,
-    optional_text,
-    token_count,
-)
-from assistant_stream_ce.serialization.framing import Frame
-from assistant_stream_ce.serialization.sse import EventReader
+from assistant_stream_ce.serialization.assistant_ui import AssistantUIDecoder, chunk_of
+from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES, checked, optional_text, token_count
+from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.state.operations import set_value
 
 __all__ = ("AGUIDecoder",)
@@ -110,13 +103,13 @@ class AGUIDecoder(AssistantUIDecoder):
 
     def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
         if frame.data.strip() == b"[DONE]":
-            raise BadFrameError("AG-UI has no [DONE]: its clients end the run there")
+            raise FrameError("AG-UI has no [DONE]: its clients end the run there")
         try:
             value: dict[str, JSON] = checked(self._json(frame.data), dict)
-        except BadFrameError as error:
+        except FrameError as error:
             if b"\r" not in frame.data:
                 raise
-            raise BadFrameError(f"{error}: lines must end in LF alone") from None
+            raise FrameError(f"{error}: lines must end in LF alone") from None
         kind, value = self._renamed(checked(value.get("type"), str, "type"), value)
         if self._is_strict:
             check_event(kind, value)
@@ -127,7 +120,7 @@ class AGUIDecoder(AssistantUIDecoder):
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
         if not self._has_ended:
-            raise BadFrameError("the stream ended without RUN_FINISHED or RUN_ERROR")
+            raise FrameError("the stream ended without RUN_FINISHED or RUN_ERROR")
         yield from ()
 
     def _renamed(self, kind: str, event: dict[str, JSON]) -> Event:
@@ -160,7 +153,7 @@ class AGUIDecoder(AssistantUIDecoder):
 
     def _leave_out(self, kind: str) -> None:
         if kind not in _WITHOUT_CHUNK:
-            raise BadFrameError(f"its type {kind[:40]!r} is unknown")
+            raise FrameError(f"its type {kind[:40]!r} is unknown")
 
     # --- Messages ---
 
@@ -252,7 +245,7 @@ class AGUIDecoder(AssistantUIDecoder):
             case "ACTIVITY_DELTA":
                 activity_id = checked(event.get("messageId"), str, "messageId")
                 if activity_id not in self._activities:
-                    raise BadFrameError("there is no such activity")
+                    raise FrameError("there is no such activity")
                 _patched(self._activities[activity_id], event.get("patch"))
                 yield self._activity(activity_id, event)
             case _:
@@ -346,7 +339,7 @@ def _tokens(usage: JSON) -> tuple[int, int]:
 def _result(call_id: str, event: dict[str, JSON]) -> chunks.ToolResultChunk:
     content, metadata = event.get("content"), _metadata(event)
     if not isinstance(content, (str, list)):
-        raise BadFrameError("content must be text or a list")
+        raise FrameError("content must be text or a list")
     model_content = metadata.get("modelContent")
     return chunks.ToolResultChunk(
         call_id,
@@ -366,11 +359,11 @@ def _value(text: str) -> JSON:
 
 
 def _patched(document: Document, patch: JSON) -> list[chunks.Operation]:
-    operations: list[JSON] = checked(patch, list, "the patch")
+    operations = [checked(operation, dict, "an operation") for operation in checked(patch, list, "the patch")]
     try:
-        return document.patch([checked(operation, dict, "an operation") for operation in operations])
-    except PatchError as error:
-        raise BadFrameError(f"the patch does not fit: {error}") from None
+        return document.patch(operations)
+    except FrameError as error:
+        raise FrameError(f"the patch does not fit: {error}") from None
 
 
 def _custom(name: str, event: dict[str, JSON]) -> AssistantStreamChunk:
@@ -380,7 +373,7 @@ def _custom(name: str, event: dict[str, JSON]) -> AssistantStreamChunk:
         try:
             chunk: AssistantStreamChunk = chunk_of(_CUSTOM[name], value)
             return chunk
-        except BadFrameError:
+        except FrameError:
             # Another application's event of the same name.
             pass
     if part_id is None and parent_id is None and not is_transient:

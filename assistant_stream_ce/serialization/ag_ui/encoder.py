@@ -18,16 +18,15 @@ from typing import Any
 from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text
-from assistant_stream_ce.serialization import assistant_ui, sse
-from assistant_stream_ce.serialization.encoder import summary_text
-from assistant_stream_ce.serialization.state_encoder import StateEncoder
-from assistant_stream_ce.serialization.tool_calls import CallRecord
+from assistant_stream_ce.serialization import assistant_ui, framing
+from assistant_stream_ce.serialization.encoder import StatefulEncoder, summary_text
+from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.state import operations
 
 __all__ = ("AGUIEncoder",)
 
 
-class AGUIEncoder(StateEncoder):
+class AGUIEncoder(StatefulEncoder):
     """Writes AG-UI events.
 
     Args:
@@ -40,8 +39,8 @@ class AGUIEncoder(StateEncoder):
         TypeError: `state` is not JSON.
     """
 
-    media_type = sse.MEDIA_TYPE
-    keepalive = sse.KEEPALIVE
+    media_type = framing.EVENT_STREAM
+    keepalive = framing.KEEPALIVE
 
     def __init__(self, thread_id: str | None = None, run_id: str | None = None, *, state: object = None) -> None:
         super().__init__(state)
@@ -81,7 +80,9 @@ class AGUIEncoder(StateEncoder):
         run: dict[str, JSON] = {"type": "RUN_FINISHED", "threadId": self._thread_id, "runId": self._run_id}
         metadata: dict[str, JSON] = {"finishReason": self._finish_reason}
         if self._failure is not None:
-            run = assistant_ui.known({"type": "RUN_ERROR", "message": self._failure.error, "code": self._failure.code})
+            run = assistant_ui.without_none(
+                {"type": "RUN_ERROR", "message": self._failure.error, "code": self._failure.code}
+            )
             metadata["severity"] = self._failure.severity
         tokens = self._message_usage if any(self._message_usage) else self._step_usage
         if any(tokens):
@@ -110,14 +111,14 @@ class AGUIEncoder(StateEncoder):
         return start + self._end_message() + _event(value)
 
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
-        return self._delta_head, sse.OBJECT_END
+        return self._delta_head, framing.OBJECT_END
 
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         if text == "":
             # Older clients end the run at an empty delta.
             return b""
         start = b"" if self._open_kind == (kind, parent_id) else self._open(kind, parent_id)
-        return start + self._delta_head + dumps_text(text) + sse.OBJECT_END
+        return start + self._delta_head + dumps_text(text) + framing.OBJECT_END
 
     def _open(self, kind: str, parent_id: str | None) -> bytes:
         """Start a message for text or reasoning; it ends the one that is open."""
@@ -222,7 +223,7 @@ class AGUIEncoder(StateEncoder):
         operations.assign(container, key, clone(value))
         return {"op": word, "path": "".join(map(_segment, operation["path"])), "value": value}
 
-    def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
         end, message = self._end_open(), self._message
         if message is None or message[1] != parent_id:
             message = self._message = (self._fresh_id(), parent_id)
@@ -234,10 +235,10 @@ class AGUIEncoder(StateEncoder):
         }
         return end + _event(call, {"parentId": parent_id})
 
-    def _write_args(self, record: CallRecord, text: str) -> bytes:
+    def _write_args(self, record: ToolCallState, text: str) -> bytes:
         return _event({"type": "TOOL_CALL_ARGS", "toolCallId": record.call_id, "delta": text})
 
-    def _write_close(self, record: CallRecord) -> bytes:
+    def _write_close(self, record: ToolCallState) -> bytes:
         rest = b"" if record.has_args else self._write_args(record, "{}")
         return rest + _event({"type": "TOOL_CALL_END", "toolCallId": record.call_id})
 
@@ -272,8 +273,8 @@ class AGUIEncoder(StateEncoder):
 
 def _event(fields: dict[str, JSON], metadata: dict[str, JSON] | None = None) -> bytes:
     """Return an event, with the metadata that is known: a client takes null for a wrong type."""
-    known = assistant_ui.known(metadata or {})
-    return sse.event(dumps({**fields, "metadata": known} if known else fields))
+    known = assistant_ui.without_none(metadata or {})
+    return framing.event(dumps({**fields, "metadata": known} if known else fields))
 
 
 def _custom(name: str, value: JSON, metadata: dict[str, JSON] | None = None) -> bytes:

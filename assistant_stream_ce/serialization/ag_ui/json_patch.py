@@ -7,9 +7,10 @@ from typing import TypeAlias
 
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.jsonvalue import JSON, clone, weight
+from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path, set_value
 
-__all__ = ("Document", "PatchError")
+__all__ = ("Document",)
 
 # Of an index that any list could have.
 _MOST_DIGITS = 16
@@ -18,10 +19,6 @@ _MOST_DIGITS = 16
 _DEEPEST = 200
 
 _Undo: TypeAlias = Callable[[], object]
-
-
-class PatchError(Exception):
-    """A patch does not fit the document, or is none."""
 
 
 class Document:
@@ -57,13 +54,13 @@ class Document:
             patch: the changes; those of an unknown kind are left out.
 
         Raises:
-            PatchError: it does not fit. The document is as it was.
+            FrameError: it does not fit. The document is as it was.
         """
         change = _Change(self._holder, self.copied)
         try:
             for operation in patch:
                 change.make(operation)
-        except PatchError:
+        except FrameError:
             change.undo()
             raise
         return change.operations()
@@ -72,11 +69,11 @@ class Document:
         """Count a value that is copied inside of the document.
 
         Raises:
-            PatchError: it is too much.
+            FrameError: it is too much.
         """
         self._copied += weight(value)
         if 0 < self._most_copied < self._copied:
-            raise PatchError(f"the patches have copied more than {self._most_copied:,} bytes")
+            raise FrameError(f"the patches have copied more than {self._most_copied:,} bytes")
         return value
 
 
@@ -114,7 +111,7 @@ class _Change:
                 self._add(path, clone(self._copied(self._get(_parsed(operation.get("from"))))))
             case "test":
                 if not _same(self._get(path), _value(operation)):
-                    raise PatchError(f"the test of {_show(path)} fails")
+                    raise FrameError(f"the test of {_show(path)} fails")
 
     def undo(self) -> None:
         """Take everything back."""
@@ -128,7 +125,7 @@ class _Change:
             if not self._is_renewed(path, len(path) - 1):
                 try:
                     sets.append(set_value(path, clone(self._get(path))))
-                except PatchError:
+                except FrameError:
                     # It has gone since, with a container that was set.
                     continue
         return sets
@@ -144,7 +141,7 @@ class _Change:
             return
         index = len(container) if key == "-" else _index(key)
         if index > len(container):
-            raise PatchError(f"{_show(path)} is beyond the end of the list")
+            raise FrameError(f"{_show(path)} is beyond the end of the list")
         if index == len(container):
             self._note_set((*path[:-1], str(index)), value)
         else:
@@ -201,18 +198,18 @@ class _Change:
             elif type(node) is list and segment != "-" and _index(segment) < len(node):
                 node = node[_index(segment)]
             else:
-                raise PatchError(f"there is nothing at {_show(path)}")
+                raise FrameError(f"there is nothing at {_show(path)}")
         return node
 
     def _locate(self, path: Path, value: JSON = None) -> tuple[JSON, JSON]:
         """Return the container of a path, and the last segment of it, for a value that is to be put there."""
         if not _is_within(value, _DEEPEST - len(path)):
-            raise PatchError(f"{_show(path)} would be nested more than {_DEEPEST} deep")
+            raise FrameError(f"{_show(path)} would be nested more than {_DEEPEST} deep")
         if not path:
             return self._holder, 0
         container = self._get(path[:-1])
         if type(container) is not dict and type(container) is not list:
-            raise PatchError(f"nothing can be put at {_show(path)}")
+            raise FrameError(f"nothing can be put at {_show(path)}")
         return container, path[-1]
 
 
@@ -227,23 +224,23 @@ def _sayable(path: Path) -> Path:
 def _parsed(pointer: JSON) -> Path:
     """Return the segments of a JSON pointer (RFC 6901)."""
     if not isinstance(pointer, str) or (pointer and pointer[0] != "/"):
-        raise PatchError("a path must be a JSON pointer")
+        raise FrameError("a path must be a JSON pointer")
     path = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
     if "__proto__" in path:
-        raise PatchError("__proto__ is no key for state")
+        raise FrameError("__proto__ is no key for state")
     return path
 
 
 def _value(operation: dict[str, JSON]) -> JSON:
     if "value" not in operation:
-        raise PatchError("an operation has no value")
+        raise FrameError("an operation has no value")
     return operation["value"]
 
 
 def _index(segment: str) -> int:
     is_index = segment.isascii() and segment.isdigit() and (segment[0] != "0" or segment == "0")
     if not is_index or len(segment) > _MOST_DIGITS:
-        raise PatchError(f"{segment[:40]!r} is no position in a list")
+        raise FrameError(f"{segment[:40]!r} is no position in a list")
     return int(segment)
 
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoder import BadFrameError
-from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, Fields, fields, hold_against
+from assistant_stream_ce.serialization.framing import FrameError
+from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, Fields, fields, validate_value
 
 __all__ = ("check_event",)
 
@@ -168,12 +168,12 @@ def check_event(kind: str, event: dict[str, JSON]) -> None:
     """Hold an event against its schema.
 
     Raises:
-        BadFrameError: its type is unknown, or a field is missing or has a wrong type.
+        FrameError: its type is unknown, or a field is missing or has a wrong type.
     """
     schema = _EVENTS.get(kind)
     if schema is None:
-        raise BadFrameError(f"its type {kind[:40]!r} is unknown")
-    hold_against(event, schema)
+        raise FrameError(f"its type {kind[:40]!r} is unknown")
+    validate_value(event, schema)
     match kind:
         case "STATE_DELTA":
             _check_members(event["delta"], "op", _OPERATIONS)
@@ -202,13 +202,13 @@ def _check_content(content: JSON, media: Fields) -> None:
     """Check the parts of a content; one whose source is of an unknown kind is left out with it."""
     for part in content if isinstance(content, list) else ():
         if not isinstance(part, dict):
-            raise BadFrameError("a part of the content must be an object")
+            raise FrameError("a part of the content must be an object")
         if part.get("type") == "text":
-            hold_against(part, _Text)
+            validate_value(part, _Text)
         elif part.get("type") in _MEDIA:
             source = part.get("source")
             if not isinstance(source, dict) or (isinstance(source.get("type"), str) and source["type"] in _SOURCES):
-                hold_against(part, media)
+                validate_value(part, media)
                 _check_members([source], "type", _SOURCES)
 
 
@@ -221,8 +221,8 @@ def _members(values: list[JSON], name: str, kinds: Mapping[str, Fields]) -> Iter
     """Yield the objects of the known kinds, which a field tells apart, after holding each against its schema."""
     for value in values:
         if not isinstance(value, dict):
-            raise BadFrameError(f"an object with a field {name!r} is wanted")
+            raise FrameError(f"an object with a field {name!r} is wanted")
         kind = value.get(name)
         if isinstance(kind, str) and kind in kinds:
-            hold_against(value, kinds[kind])
+            validate_value(value, kinds[kind])
             yield value

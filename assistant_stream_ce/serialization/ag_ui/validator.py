@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoder import BadFrameError
+from assistant_stream_ce.serialization.framing import Frame, FrameError
+from assistant_stream_ce.serialization.validation import Validator, json_object
 
-__all__ = ("RunRules",)
+__all__ = ("AGUIValidator", "RunRules")
 
 
 class _Thing(NamedTuple):
@@ -55,7 +56,7 @@ class RunRules:
         """Take the next event.
 
         Raises:
-            BadFrameError: it breaks the order.
+            FrameError: it breaks the order.
         """
         self._check_run(kind)
         owner = event.get("subagentRunId")
@@ -83,13 +84,13 @@ class RunRules:
         """Hold that the events are those of runs, one after the other."""
         if not self._last:
             if kind not in ("RUN_STARTED", "RUN_ERROR"):
-                raise BadFrameError("the first event must be RUN_STARTED")
+                raise FrameError("the first event must be RUN_STARTED")
         elif kind == "RUN_STARTED":
             if self._is_active:
-                raise BadFrameError("the run before has not finished")
+                raise FrameError("the run before has not finished")
             self._forget()
         elif not self._is_active and (kind != "RUN_ERROR" or self._last == "RUN_ERROR"):
-            raise BadFrameError(f"nothing may follow {self._last} but RUN_STARTED")
+            raise FrameError(f"nothing may follow {self._last} but RUN_STARTED")
         if kind == "RUN_FINISHED":
             self._check_nothing_open()
         self._is_active = kind not in ("RUN_FINISHED", "RUN_ERROR")
@@ -102,12 +103,12 @@ class RunRules:
         ]
         if things:
             more = f" and {len(things) - 1} more" if len(things) > 1 else ""
-            raise BadFrameError(f"the run finishes while something is open: {things[0][:100]}{more}")
+            raise FrameError(f"the run finishes while something is open: {things[0][:100]}{more}")
 
     def _open(self, thing: _Thing, event: dict[str, JSON], owner: str | None) -> None:
         thing_id = event[thing.id_field]
         if (thing.name, thing_id) in self._things:
-            raise BadFrameError(f"a {thing.name} with its id is open")
+            raise FrameError(f"a {thing.name} with its id is open")
         record = (thing.owned_as, thing_id)
         if thing is _CALL:
             owner = self._owner_of_call(event, owner)
@@ -124,29 +125,29 @@ class RunRules:
         inherited = self._owners[parent]
         record = ("tool call", event["toolCallId"])
         if record in self._owners and self._owners[record] != inherited and owner is None:
-            raise BadFrameError("the message it belongs to is of another subagent than the call")
+            raise FrameError("the message it belongs to is of another subagent than the call")
         return inherited if owner is None else owner
 
     def _continue(self, thing: _Thing, event: dict[str, JSON], owner: str | None) -> None:
         thing_id = event[thing.id_field]
         if (thing.name, thing_id) not in self._things:
-            raise BadFrameError(f"no {thing.name} with its id is open")
+            raise FrameError(f"no {thing.name} with its id is open")
         self._check_owner((thing.owned_as, thing_id), owner)
 
     def _check_owner(self, record: tuple[str, JSON], owner: str | None) -> None:
         """Hold that an event that names a subagent names the right one."""
         if owner is not None and record in self._owners and self._owners[record] != owner:
-            raise BadFrameError(f"its subagent {owner[:40]!r} is not that of the {record[0]}")
+            raise FrameError(f"its subagent {owner[:40]!r} is not that of the {record[0]}")
 
     def _check_other(self, kind: str, event: dict[str, JSON], owner: str | None) -> None:
         match kind:
             case "STEP_STARTED":
                 if (owner, event["stepName"]) in self._steps:
-                    raise BadFrameError("a step with its name is open")
+                    raise FrameError("a step with its name is open")
                 self._steps.add((owner, event["stepName"]))
             case "STEP_FINISHED":
                 if (owner, event["stepName"]) not in self._steps:
-                    raise BadFrameError("no step with its name is open")
+                    raise FrameError("no step with its name is open")
                 self._steps.discard((owner, event["stepName"]))
             case "TOOL_CALL_RESULT":
                 self._owners["message", event["messageId"]] = owner
@@ -166,7 +167,7 @@ class RunRules:
                 self._start_subagent(event)
             case "SUBAGENT_FINISHED" | "SUBAGENT_ERROR":
                 if event["subagentRunId"] not in self._subagents:
-                    raise BadFrameError("no such subagent is active")
+                    raise FrameError("no such subagent is active")
                 self._subagents.discard(event["subagentRunId"])
                 self._ended_subagents.add(event["subagentRunId"])
             case "MESSAGES_SNAPSHOT":
@@ -177,9 +178,9 @@ class RunRules:
     def _start_subagent(self, event: dict[str, JSON]) -> None:
         subagent, parent = event["subagentRunId"], event.get("parentSubagentRunId")
         if subagent in self._subagents or subagent in self._ended_subagents:
-            raise BadFrameError("a subagent with its id has started before")
+            raise FrameError("a subagent with its id has started before")
         if parent is not None and parent not in self._subagents and parent not in self._ended_subagents:
-            raise BadFrameError("the subagent that it names as its parent has not started")
+            raise FrameError("the subagent that it names as its parent has not started")
         self._subagents.add(subagent)
 
     def _note_messages(self, messages: list[JSON], *, is_newer: bool) -> None:
@@ -194,3 +195,19 @@ class RunRules:
             for record in ((owned_as, message_id), *calls):
                 if is_newer or record not in self._owners:
                     self._owners[record] = message.get("subagentRunId")
+
+
+# What RFC 6902 knows.
+_PATCHES = ("add", "remove", "replace", "move", "copy", "test")
+
+
+class AGUIValidator(Validator):
+    """What the newest client leaves out with a warning. For the rest the decoder does as the client."""
+
+    def check(self, frame: Frame) -> None:
+        """Check that each operation of a patch says what it does."""
+        event = json_object(frame.data)
+        patch = event.get({"STATE_DELTA": "delta", "ACTIVITY_DELTA": "patch"}.get(str(event.get("type")), ""))
+        for operation in patch if isinstance(patch, list) else ():
+            if operation.get("op") not in _PATCHES:
+                raise FrameError(f"clients leave out an operation {operation.get('op')!r} of a patch")

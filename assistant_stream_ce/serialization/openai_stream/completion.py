@@ -13,8 +13,8 @@ from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream
 from assistant_stream_ce.errors import RunFailedError
 from assistant_stream_ce.jsonvalue import JSON, dumps, whole_text
-from assistant_stream_ce.serialization.openai_stream.chat import OpenAIEncoder
-from assistant_stream_ce.serialization.tool_calls import CallRecord
+from assistant_stream_ce.serialization.openai_stream.encoder import OpenAIEncoder
+from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
 __all__ = ("completion",)
 
@@ -121,11 +121,11 @@ class _CompletionEncoder(OpenAIEncoder):
         self._failure = self._failure or chunk
         return b""
 
-    def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
         self._functions.append((name, []))
         return b""
 
-    def _write_args(self, record: CallRecord, text: str) -> bytes:
+    def _write_args(self, record: ToolCallState, text: str) -> bytes:
         return self._gather(self._functions[record.number][1], text)
 
     def _message(self) -> _Fields:
@@ -142,7 +142,7 @@ class _CompletionEncoder(OpenAIEncoder):
             message["tool_calls"] = [self._call(record) for record in self._calls.values()]
         return message
 
-    def _call(self, record: CallRecord) -> _Fields:
+    def _call(self, record: ToolCallState) -> _Fields:
         name, texts = self._functions[record.number]
         function = {"name": whole_text(name), "arguments": _joined(texts)}
         return {"id": whole_text(record.call_id), "type": "function", "function": function}

@@ -13,9 +13,8 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoder import BadFrameError, Decoder, checked, optional_text, token_count
-from assistant_stream_ce.serialization.framing import Frame
-from assistant_stream_ce.serialization.sse import EventReader
+from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, optional_text, token_count
+from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 
 __all__ = ("OpenAIStreamDecoder",)
 
@@ -27,7 +26,7 @@ _FINISH_REASONS = {
 }
 
 
-class OpenAIStreamDecoder(Decoder):
+class OpenAIStreamDecoder(ToolCallDecoder):
     """Reads OpenAI chat completion chunks.
 
     The stream ends with `[DONE]` or with an error. Why the message ended is told with its usage, when all was read.
@@ -37,10 +36,9 @@ class OpenAIStreamDecoder(Decoder):
     _make_reader = EventReader
 
     def _prepare(self) -> None:
-        # The ids of the calls by their numbers, and of all whose arguments may grow.
+        super()._prepare()
+        # The ids of the calls by their numbers.
         self._ids: dict[int, str] = {}
-        self._open: dict[str, None] = {}
-        self._begun: set[str] = set()
         self._finish_reason: str | None = None
         self._usage: JSON = None
 
@@ -68,13 +66,13 @@ class OpenAIStreamDecoder(Decoder):
             else:
                 has_others = True
         if has_others:
-            raise BadFrameError("only the choice with index 0 can be read")
+            raise FrameError("only the choice with index 0 can be read")
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
         if self._is_done:
             return
         if self._finish_reason is None:
-            raise BadFrameError("the stream ended without a finish reason or [DONE]")
+            raise FrameError("the stream ended without a finish reason or [DONE]")
         yield from self._finish()
 
     def _choice(self, choice: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
@@ -99,28 +97,20 @@ class OpenAIStreamDecoder(Decoder):
         function: dict[str, JSON] = checked(call.get("function") or {}, dict, "function")
         name, known = _text(function, "name"), self._ids.get(index)
         call_id = _text(call, "id") or known or f"call-{index}"
-        if known is not None and not name and call_id not in self._begun:
+        if known is not None and not name and call_id not in self._calls:
             # Some servers make up an id for each piece. One that begins a call has its name.
             call_id = known
         self._ids[index] = call_id
-        if call_id not in self._begun:
-            self._begun.add(call_id)
-            self._open[call_id] = None
-            yield chunks.ToolCallBeginChunk(call_id, name)
-        arguments = _text(function, "arguments")
-        if arguments and call_id in self._open:
-            yield chunks.ToolCallDeltaChunk(call_id, arguments)
+        if call_id not in self._calls:
+            yield from self._begin(chunks.ToolCallBeginChunk(call_id, name))
+        if arguments := _text(function, "arguments"):
+            yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, arguments))
 
     def _json_or_text(self, data: bytes) -> JSON:
         try:
             return self._json(data)
-        except BadFrameError:
+        except FrameError:
             return data.decode(errors="replace")
-
-    def _close_arguments(self) -> Iterator[AssistantStreamChunk]:
-        for call_id in self._open:
-            yield chunks.ToolCallDeltaChunk(call_id, "", is_final=True)
-        self._open.clear()
 
     def _finish(self) -> Iterator[AssistantStreamChunk]:
         yield from self._close_arguments()

@@ -7,15 +7,90 @@ word for tool results, sources, files, data, annotations and state: those are le
 
 from __future__ import annotations
 
-from typing import Any
+import uuid
+from abc import abstractmethod
+from typing import Any, TypeAlias
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
-from assistant_stream_ce.serialization import sse
-from assistant_stream_ce.serialization.openai_stream.chat import OpenAIEncoder
-from assistant_stream_ce.serialization.tool_calls import CallRecord
+from assistant_stream_ce.serialization import framing
+from assistant_stream_ce.serialization.encoder import FinishSummary, ToolCallEncoder, summary_text
+from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
 __all__ = ("OpenAIStreamEncoder",)
+
+_Fields: TypeAlias = dict[str, JSON]
+
+# The format's own words for why a message ended. Others, "error" among them, would surprise its clients.
+_FINISH_REASONS = {
+    "stop": "stop",
+    "length": "length",
+    "tool-calls": "tool_calls",
+    "content-filter": "content_filter",
+}
+
+
+class OpenAIEncoder(ToolCallEncoder):
+    """An encoder with OpenAI's words for a message and for its end; a subclass says how they are written.
+
+    Args:
+        kind: the `object` that is written.
+        model: the model's name.
+        completion_id: the id; a fresh one when None.
+        created: when the completion was created, in Unix seconds.
+    """
+
+    def __init__(self, kind: str, model: str, completion_id: str | None, created: int) -> None:
+        super().__init__()
+        self._identity: _Fields = {
+            "id": completion_id or f"chatcmpl-{uuid.uuid4().hex[:24]}",
+            "object": kind,
+            "created": created,
+            "model": model,
+        }
+        self._summary = FinishSummary()
+        # Whether any reasoning was written.
+        self._has_reasoned = False
+
+    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+        """Write a blank line between this part and the one before it: the format has no parts."""
+        text = ("\n\n" if self._has_reasoned else "") + summary_text(chunk)
+        return self._reasoning(chunks.ReasoningDeltaChunk(text)) if text else b""
+
+    @abstractmethod
+    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+        """Write reasoning."""
+
+    def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+        record = self._calls.get(chunk.tool_call_id)
+        if record is None:
+            return b""
+        record.has_result = True
+        return self._close(record)
+
+    def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+        self._summary.add_step(chunk)
+        return self._close_all()
+
+    def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+        self._summary.set_message(chunk)
+        return self._close_all()
+
+    def _write_close(self, record: ToolCallState) -> bytes:
+        # The format has no word for the end of arguments, but clients parse them, and no text is no JSON.
+        return b"" if record.has_args else self._write_args(record, "{}")
+
+    def _finish_reason(self) -> str:
+        reason = self._summary.reason or ("tool-calls" if self._waits_for_result() else "stop")
+        return _FINISH_REASONS.get(reason, "stop")
+
+    def _usage(self) -> _Fields:
+        prompt, completion = self._summary.usage
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
 
 
 class OpenAIStreamEncoder(OpenAIEncoder):
@@ -29,8 +104,8 @@ class OpenAIStreamEncoder(OpenAIEncoder):
             responses pass the time; 0 means unknown.
     """
 
-    media_type = sse.MEDIA_TYPE
-    keepalive = sse.KEEPALIVE
+    media_type = framing.EVENT_STREAM
+    keepalive = framing.KEEPALIVE
 
     def __init__(
         self,
@@ -50,10 +125,10 @@ class OpenAIStreamEncoder(OpenAIEncoder):
 
     def finish(self) -> bytes:
         """Write the finish reason and the usage, then `[DONE]`; after an error only `[DONE]`."""
-        if self._ending.has_failed:
-            return sse.DONE
+        if self._summary.has_failed:
+            return framing.DONE
         finish = b'%b{},"logprobs":null,"finish_reason":%b}]}\n\n' % (self._delta_head, dumps(self._finish_reason()))
-        return self._role() + self._close_all() + finish + self._write_usage() + sse.DONE
+        return self._role() + self._close_all() + finish + self._write_usage() + framing.DONE
 
     def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
         frame = self._content_head + dumps_text(chunk.text_delta) + _CONTENT_TAIL
@@ -73,22 +148,22 @@ class OpenAIStreamEncoder(OpenAIEncoder):
 
     def _error(self, chunk: chunks.ErrorChunk) -> bytes:
         # The shape that both official clients raise as an API error.
-        self._ending.has_failed = True
+        self._summary.has_failed = True
         error = {"message": chunk.error, "type": "server_error", "param": None, "code": chunk.code}
-        return sse.event(dumps({"error": error}))
+        return framing.event(dumps({"error": error}))
 
-    def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
         return self._begin_call(record, name, "")
 
-    def _write_call(self, record: CallRecord, chunk: chunks.ToolCallChunk) -> bytes:
+    def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
         return self._begin_call(record, chunk.tool_name, dumps(chunk.args).decode())
 
-    def _begin_call(self, record: CallRecord, name: str, arguments: str) -> bytes:
+    def _begin_call(self, record: ToolCallState, name: str, arguments: str) -> bytes:
         function = {"name": name, "arguments": arguments}
         call = {"index": record.number, "id": record.call_id, "type": "function", "function": function}
         return self._role() + self._delta({"tool_calls": [call]})
 
-    def _write_args(self, record: CallRecord, text: str) -> bytes:
+    def _write_args(self, record: ToolCallState, text: str) -> bytes:
         return self._delta({"tool_calls": [{"index": record.number, "function": {"arguments": text}}]})
 
     def _role(self) -> bytes:
@@ -108,6 +183,3 @@ class OpenAIStreamEncoder(OpenAIEncoder):
 
 _DELTA_TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 _CONTENT_TAIL = b"}" + _DELTA_TAIL
-
-
-# The response is imported when it is first asked for.

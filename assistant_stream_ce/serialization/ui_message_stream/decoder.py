@@ -14,10 +14,9 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key
-from assistant_stream_ce.serialization.assistant_ui_decoder import AssistantUIDecoder
-from assistant_stream_ce.serialization.decoder import BadFrameError, checked, optional_text, token_count
-from assistant_stream_ce.serialization.framing import Frame
-from assistant_stream_ce.serialization.sse import EventReader
+from assistant_stream_ce.serialization.assistant_ui import AssistantUIDecoder
+from assistant_stream_ce.serialization.decoder import checked, optional_text, token_count
+from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
 
 __all__ = ("DENIED", "UIMessageStreamDecoder", "file_data", "signature_of")
@@ -67,7 +66,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
             self._is_done = True
             return
         if self._is_strict and has_refused_key(frame.data):
-            raise BadFrameError("it has a key __proto__ or constructor.prototype, which the clients refuse")
+            raise FrameError("it has a key __proto__ or constructor.prototype, which the clients refuse")
         value: dict[str, JSON] = checked(self._json(frame.data), dict)
         kind: str = checked(value.get("type"), str, "type")
         if self._is_strict:
@@ -76,13 +75,13 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
         if not self._is_done:
-            raise BadFrameError("the stream ended without [DONE]")
+            raise FrameError("the stream ended without [DONE]")
         yield from ()
 
     def _demand(self, is_so: bool, reason: str) -> None:
         """Refuse a frame that can be read, but at which a client stops; a lenient decoder does not."""
         if self._is_strict and not is_so:
-            raise BadFrameError(reason)
+            raise FrameError(reason)
 
     def _read_value(self, kind: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         match kind.partition("-"):
@@ -173,7 +172,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
                 self._last_request[call_id] = approval_id = _id(value, "approvalId")
                 self._requests[approval_id] = call_id
             case _:
-                raise BadFrameError(f"its type {kind[:40]!r} is unknown")
+                raise FrameError(f"its type {kind[:40]!r} is unknown")
 
     def _input(self, call_id: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         """Read the whole input of a call, of which pieces may have come before."""
@@ -274,7 +273,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
                 yield _file(value)
             case _:
                 if kind not in _WITHOUT_CHUNK:
-                    raise BadFrameError(f"its type {kind[:40]!r} is unknown")
+                    raise FrameError(f"its type {kind[:40]!r} is unknown")
 
     def _finish(self, reason: str) -> Iterator[AssistantStreamChunk]:
         self._last = ""

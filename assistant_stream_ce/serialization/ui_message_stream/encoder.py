@@ -21,11 +21,9 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads
-from assistant_stream_ce.serialization import assistant_ui, sse
-from assistant_stream_ce.serialization.encoder import summary_text
-from assistant_stream_ce.serialization.ending import Ending
-from assistant_stream_ce.serialization.state_encoder import StateEncoder
-from assistant_stream_ce.serialization.tool_calls import CallRecord
+from assistant_stream_ce.serialization import assistant_ui, framing
+from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, summary_text
+from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.state.operations import apply, lookup, set_value
 
 __all__ = ("BAD_ARGUMENTS", "PROVIDER", "UIMessageStreamEncoder", "file_url")
@@ -33,7 +31,7 @@ __all__ = ("BAD_ARGUMENTS", "PROVIDER", "UIMessageStreamEncoder", "file_url")
 # All that version 6 and 7 know: "unknown", of version 5, would end their stream.
 _FINISH_REASONS = frozenset({"stop", "length", "content-filter", "tool-calls", "error", "other"})
 
-_START_STEP = sse.event(b'{"type":"start-step"}')
+_START_STEP = framing.event(b'{"type":"start-step"}')
 
 #: What a client is told of a call whose arguments nobody could read.
 BAD_ARGUMENTS = "The arguments of this call are not valid JSON."
@@ -59,7 +57,7 @@ class _Input:
         return "".join(self.pieces)
 
 
-class UIMessageStreamEncoder(StateEncoder):
+class UIMessageStreamEncoder(StatefulEncoder):
     """Writes the UI message stream.
 
     Args:
@@ -70,9 +68,9 @@ class UIMessageStreamEncoder(StateEncoder):
             place of the one before.
     """
 
-    media_type = sse.MEDIA_TYPE
+    media_type = framing.EVENT_STREAM
     headers: ClassVar[dict[str, str]] = {"x-vercel-ai-ui-message-stream": "v1"}
-    keepalive = sse.KEEPALIVE
+    keepalive = framing.KEEPALIVE
 
     def __init__(
         self, *, message_id: str | None = None, metadata: Mapping[str, JSON] | None = None, state: JSON = None
@@ -82,7 +80,7 @@ class UIMessageStreamEncoder(StateEncoder):
         start = {"type": "start", **{name: value for name, value in fields.items() if value is not None}}
         # What comes before the first frame.
         self._head = _event(start)
-        self._ending = Ending()
+        self._summary = FinishSummary()
         self._parts = 0
         # The text or reasoning part that the next delta may extend: its type and parent, the frame of a delta up to
         # the text, and the frame that ends it.
@@ -111,15 +109,15 @@ class UIMessageStreamEncoder(StateEncoder):
         """End the open parts, then write `finish`, or `abort` for a message that was interrupted, and `[DONE]`."""
         frames = self._take_head() + self._end_parts()
         usage = self._usage()
-        if self._ending.reason == "interrupted":
+        if self._summary.reason == "interrupted":
             metadata = _event({"type": "message-metadata", **usage}) if usage else b""
-            return frames + metadata + _event({"type": "abort"}) + sse.DONE
-        reason = assistant_ui.known({"finishReason": self._finish_reason()})
-        return frames + _event({"type": "finish", **reason, **usage}) + sse.DONE
+            return frames + metadata + _event({"type": "abort"}) + framing.DONE
+        reason = assistant_ui.without_none({"finishReason": self._finish_reason()})
+        return frames + _event({"type": "finish", **reason, **usage}) + framing.DONE
 
     def _usage(self) -> dict[str, JSON]:
         """Return the fields that tell the usage, if there is any."""
-        read, written = self._ending.usage
+        read, written = self._summary.usage
         if not (read or written):
             return {}
         usage = {"inputTokens": read, "outputTokens": written}
@@ -131,10 +129,10 @@ class UIMessageStreamEncoder(StateEncoder):
         return head
 
     def _finish_reason(self) -> str | None:
-        reason = self._ending.reason
+        reason = self._summary.reason
         if reason is not None:
             return reason if reason in _FINISH_REASONS else "other"
-        if self._ending.has_failed:
+        if self._summary.has_failed:
             return "error"
         return "tool-calls" if self._waits_for_result() else None
 
@@ -159,12 +157,12 @@ class UIMessageStreamEncoder(StateEncoder):
         return start + _event({"type": "reasoning-end", "id": str(self._parts), "providerMetadata": metadata})
 
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
-        return self._delta_head, sse.OBJECT_END
+        return self._delta_head, framing.OBJECT_END
 
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         # The format has no word for the parent, but texts of two parents are two texts.
         start = b"" if self._open_kind == (kind, parent_id) else self._start_text(kind, parent_id)
-        return start + self._delta_head + dumps_text(text) + sse.OBJECT_END
+        return start + self._delta_head + dumps_text(text) + framing.OBJECT_END
 
     def _start_text(self, kind: str, parent_id: str | None) -> bytes:
         end = self._before_part()
@@ -195,20 +193,20 @@ class UIMessageStreamEncoder(StateEncoder):
 
     # --- Tool calls ---
 
-    def _write_begin(self, record: CallRecord, name: str, parent_id: str | None) -> bytes:
+    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
         before = self._before_part()
         self._inputs[record.call_id] = _Input(name)
         return before + _event({"type": "tool-input-start", "toolCallId": record.call_id, "toolName": name})
 
-    def _write_call(self, record: CallRecord, chunk: chunks.ToolCallChunk) -> bytes:
+    def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
         call = {"toolCallId": record.call_id, "toolName": chunk.tool_name, "input": chunk.args}
         return self._before_part() + _event({"type": "tool-input-available", **call})
 
-    def _write_args(self, record: CallRecord, text: str) -> bytes:
+    def _write_args(self, record: ToolCallState, text: str) -> bytes:
         self._inputs[record.call_id].pieces.append(text)
         return _event({"type": "tool-input-delta", "toolCallId": record.call_id, "inputTextDelta": text})
 
-    def _write_close(self, record: CallRecord) -> bytes:
+    def _write_close(self, record: ToolCallState) -> bytes:
         """Tell the whole input. What is not JSON has to wait for the result, which may say more about it."""
         try:
             value = loads(self._inputs[record.call_id].text) if record.has_args else {}
@@ -255,7 +253,7 @@ class UIMessageStreamEncoder(StateEncoder):
 
     def _source(self, chunk: chunks.SourceChunk) -> bytes:
         source = {"type": "source-url", "sourceId": chunk.id, "url": chunk.url, "title": chunk.title}
-        return self._before_part() + _event(assistant_ui.known(source))
+        return self._before_part() + _event(assistant_ui.without_none(source))
 
     def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
         source = {
@@ -265,7 +263,7 @@ class UIMessageStreamEncoder(StateEncoder):
             "title": chunk.title,
             "filename": chunk.filename,
         }
-        return self._before_part() + _event(assistant_ui.known(source))
+        return self._before_part() + _event(assistant_ui.without_none(source))
 
     def _file(self, chunk: chunks.FileChunk) -> bytes:
         # No client keeps the name yet, but their types of a file part have it.
@@ -275,10 +273,10 @@ class UIMessageStreamEncoder(StateEncoder):
             "mediaType": chunk.mime_type,
             "filename": chunk.filename,
         }
-        return self._before_part() + _event(assistant_ui.known(file))
+        return self._before_part() + _event(assistant_ui.without_none(file))
 
     def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
-        known = assistant_ui.known({"id": chunk.id, "transient": chunk.transient or None})
+        known = assistant_ui.without_none({"id": chunk.id, "transient": chunk.transient or None})
         part = _event({"type": f"data-{chunk.name}", **known, "data": chunk.data})
         return part if chunk.transient or self._is_update(chunk) else self._before_part() + part
 
@@ -314,19 +312,19 @@ class UIMessageStreamEncoder(StateEncoder):
         return self._end_text() + start
 
     def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
-        self._ending.add_step(chunk)
+        self._summary.add_step(chunk)
         self._is_in_step = False
         # Only assistant-ui reads the fields.
         return self._end_parts() + _event({"type": "finish-step", **assistant_ui.step_finish(chunk)})
 
     def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
         """End the parts. The frame itself is written once, as the last one before `[DONE]`."""
-        self._ending.set_message(chunk)
+        self._summary.set_message(chunk)
         return self._end_parts()
 
     def _error(self, chunk: chunks.ErrorChunk) -> bytes:
         """Write an error after the ends of all parts: `useChat` reads no further."""
-        self._ending.has_failed = True
+        self._summary.has_failed = True
         return self._end_parts() + _event({"type": "error", "errorText": chunk.error})
 
 
@@ -336,7 +334,7 @@ def file_url(data: str, mime_type: str) -> str:
 
 
 def _event(value: JSON) -> bytes:
-    return sse.event(dumps(value))
+    return framing.event(dumps(value))
 
 
 def _applied(state: JSON, operation: Operation) -> JSON:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.serialization.decoder import BadFrameError
-from assistant_stream_ce.serialization.schema import NATURAL, Fields, fields, hold_against
+from assistant_stream_ce.serialization.framing import FrameError
+from assistant_stream_ce.serialization.schema import NATURAL, Fields, fields, validate_value
 
 __all__ = ("check_frame",)
 
@@ -82,9 +82,9 @@ def check_frame(kind: str, value: dict[str, JSON]) -> None:
     """Hold a frame against its schema.
 
     Raises:
-        BadFrameError: its type is unknown, or a field is missing or has a wrong type.
+        FrameError: its type is unknown, or a field is missing or has a wrong type.
     """
     frame = _DATA if kind.startswith("data-") else _FRAMES.get(kind)
     if frame is None:
-        raise BadFrameError(f"its type {kind[:40]!r} is unknown")
-    hold_against(value, frame)
+        raise FrameError(f"its type {kind[:40]!r} is unknown")
+    validate_value(value, frame)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant_stream_ce.chunks import Operation
-from assistant_stream_ce.serialization.ag_ui.json_patch import Document, PatchError
+from assistant_stream_ce.serialization.ag_ui.json_patch import Document
+from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.state.operations import apply
 from tests.conformance.clients import Job, decode_all, require_clients
 
@@ -118,7 +119,7 @@ def test_patch_that_does_not_fit_changes_nothing(operation: dict[str, Any]) -> N
         op("add", "/a/b", value=1),
         op("add", "/l/0", value={"x": 1}),
     ]
-    with pytest.raises(PatchError):
+    with pytest.raises(FrameError):
         document.patch([*before, operation])
     assert document.value() == STATE
 
@@ -134,7 +135,7 @@ def test_values_are_not_shared() -> None:
 
 def test_documents_do_not_grow_by_copies_without_end() -> None:
     document = Document({"a": "x" * 100}, 10_000)
-    with pytest.raises(PatchError, match="more than 10,000 bytes"):
+    with pytest.raises(FrameError, match="more than 10,000 bytes"):
         for number in range(100):
             document.patch([op("copy", f"/{number}", from_="")])
     assert len(json.dumps(document.value())) < 50_000
@@ -143,12 +144,12 @@ def test_documents_do_not_grow_by_copies_without_end() -> None:
 def test_documents_do_not_become_deeper_than_json_that_is_read() -> None:
     document = Document({}, 0)
     path = ""
-    with pytest.raises(PatchError, match="nested more than 200 deep"):
+    with pytest.raises(FrameError, match="nested more than 200 deep"):
         for _ in range(300):
             path += "/a"
             document.patch([op("add", path, value={})])
     document.value()
-    with pytest.raises(PatchError, match="nested more than 200 deep"):
+    with pytest.raises(FrameError, match="nested more than 200 deep"):
         for _ in range(10):
             document.patch([op("copy", "/b", from_="")])
 
@@ -179,7 +180,7 @@ def test_operations_do_what_the_patch_does(state: Any, patch: list[dict[str, Any
     document = Document(copy.deepcopy(state), 0)
     try:
         operations = document.patch(copy.deepcopy(patch))
-    except PatchError:
+    except FrameError:
         assert document.value() == state
         return
     assert edited(state, operations) == document.value()
@@ -209,7 +210,7 @@ def test_patches_do_what_they_do_in_the_client() -> None:
     for (state, patch), result in zip(examples, results, strict=True):
         document = Document(copy.deepcopy(state), 0)
         # The client takes some patches that RFC 6902 forbids, such as an addition to a number, which it forgets.
-        with contextlib.suppress(PatchError):
+        with contextlib.suppress(FrameError):
             document.patch(copy.deepcopy(patch))
             fitting += 1
             assert not result["warnings"], (state, patch)

@@ -1,0 +1,190 @@
+"""Drivers of encoders and decoders: a stream read as bytes, and bytes read as chunks, with `for` or `async for`.
+
+The only module of the formats that knows runs, and so threads and event loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from typing import Self, overload
+
+from assistant_stream_ce import chunks
+from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
+from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError, RunCancelled
+from assistant_stream_ce.serialization.decoder import Decoder
+from assistant_stream_ce.serialization.encoder import Encoder
+
+__all__ = ("EncodedStream", "decode")
+
+# Under WSGI a disconnect is visible only as a failed write, and the first write after it still succeeds; with a
+# server that writes in another thread (waitress) so does the second. A quick second heartbeat shortens the wait to one.
+_ECHO_SECONDS = 0.25
+
+
+class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
+    """The bytes of one stream. Read it in one world only; each item joins the frames of all waiting chunks.
+
+    Small classes with `close` instead of generators: `close` may come from another thread while the reader
+    waits in `next`, which a generator would refuse.
+
+    Args:
+        encoder: writes the chunks.
+        source: the stream.
+        heartbeat: after so many seconds without a chunk the encoder's keepalive is yielded, and in a thread once
+            more a quarter of a second after the first one; None for never.
+    """
+
+    def __init__(self, encoder: Encoder, source: ChunkSource, heartbeat: float | None = None) -> None:
+        self._encoder = encoder
+        self._encode_chunk = encoder.encode
+        self._stream = as_stream(source)
+        if encoder.needs_state:
+            encoder.start_state(self._stream.state)
+        self._heartbeat = heartbeat
+        self._echo = None if heartbeat is None else min(heartbeat, _ECHO_SECONDS)
+        self._sync_reader: SyncReader | None = None
+        self._async_reader: AsyncReader | None = None
+        self._is_finished = False
+        self._is_echo_due = False
+        self._error: BaseException | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._sync_reader is None:
+            self._sync_reader = iter(self._stream)
+        while not self._is_finished:
+            try:
+                batch = self._sync_reader.read(self._echo if self._is_echo_due else self._heartbeat)
+            except (Exception, RunCancelled) as error:
+                data = self._fail(error)
+            else:
+                self._is_echo_due = not batch and batch is not None and not self._is_echo_due
+                data = self._encode(batch)
+            if data:
+                return data
+        self._raise_error()
+        raise StopIteration
+
+    async def __anext__(self) -> bytes:
+        if self._async_reader is None:
+            self._async_reader = aiter(self._stream)
+        while not self._is_finished:
+            try:
+                batch = await self._async_reader.read(self._heartbeat)
+            except (Exception, RunCancelled) as error:
+                data = self._fail(error)
+            else:
+                data = self._encode(batch)
+            if data:
+                return data
+        self._raise_error()
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Leave the stream; see `AssistantStream.close`."""
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        """Leave the stream; see `AssistantStream.aclose`."""
+        await (self._async_reader or self._stream).aclose()
+
+    def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
+        if not batch:
+            if batch is None:
+                self._is_finished = True
+                return self._encoder.finish()
+            return self._encoder.keepalive or b""
+        frames: list[bytes] = []
+        try:
+            if len(batch) == 1:
+                # As it mostly is while a model talks.
+                return self._encode_chunk(batch[0])
+            self._encoder.encode_all(batch, frames)
+        except Exception as error:
+            # A chunk that was built elsewhere. The run goes on, but nobody reads it any more.
+            self._stream.cancel()
+            self._report(error)
+            frames += (self._encoder.encode(chunks.ErrorChunk(UNKNOWN_ERROR)), self._fail(error))
+        return b"".join(frames)
+
+    def _report(self, error: Exception) -> None:
+        """Report a chunk that could not be encoded, where no reader of this will."""
+
+    def _fail(self, error: BaseException) -> bytes:
+        self._is_finished = True
+        self._error = error
+        return self._encoder.finish()
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # Its traceback holds this frame: no cycle.
+            del error
+
+
+@overload
+def decode(source: Iterable[bytes], decoder: Decoder) -> Generator[AssistantStreamChunk]: ...
+@overload
+def decode(source: AsyncIterable[bytes], decoder: Decoder) -> AsyncGenerator[AssistantStreamChunk]: ...
+def decode(
+    source: Iterable[bytes] | AsyncIterable[bytes], decoder: Decoder
+) -> Generator[AssistantStreamChunk] | AsyncGenerator[AssistantStreamChunk]:
+    """Return the chunks of a response's bytes, to be read once and in the world of the source.
+
+    An iterable of bytes becomes an iterable of chunks, an async iterable an async one; what is both is read with `for`.
+    The source is closed at the end, where it can be. Chunks before a `DecodeError` are yielded before it is raised.
+
+    Raises:
+        TypeError: the source is no iterable of bytes.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview, str)):
+        raise TypeError(f"source must be an iterable of bytes, not {type(source).__name__}: write [data]")
+    if isinstance(source, Iterable):
+        return _decode(source, decoder)
+    if isinstance(source, AsyncIterable):
+        return _decode_async(source, decoder)
+    raise TypeError(f"source must be an iterable of bytes, not {type(source).__name__}")
+
+
+def _decode(source: Iterable[bytes], decoder: Decoder) -> Generator[AssistantStreamChunk]:
+    try:
+        for data in source:
+            yield from _fed(decoder, data)
+        yield from _fed(decoder, None)
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
+
+
+async def _decode_async(source: AsyncIterable[bytes], decoder: Decoder) -> AsyncGenerator[AssistantStreamChunk]:
+    try:
+        async for data in source:
+            for chunk in _fed(decoder, data):
+                yield chunk
+        for chunk in _fed(decoder, None):
+            yield chunk
+    finally:
+        aclose = getattr(source, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+
+def _fed(decoder: Decoder, data: bytes | None) -> Iterator[AssistantStreamChunk]:
+    """Yield the chunks of more bytes, or with None those of the end, also where an error follows them."""
+    try:
+        found = decoder.close() if data is None else decoder.feed(data)
+    except DecodeError as error:
+        yield from error.chunks
+        raise
+    yield from found
