@@ -1,76 +1,85 @@
-"""What the `openai` package gives a callback: the client, and the chunks of an answer."""
+"""A fake client of the `openai` package, and the chunks of its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any, Self
 
 from assistant_stream_ce.chunks import ReasoningDeltaChunk, ToolCallChunk
 from assistant_stream_ce.jsonvalue import dumps
-from assistant_stream_ce.testing.watching import DONE
 
-__all__ = ("OpenAIClient", "openai_events")
+__all__ = ("ALREADY_DONE", "OpenAIClient", "openai_events")
 
-# A model sends the arguments of a tool call in pieces; these are so long.
-_PIECE = 8
+# Models send the arguments of a tool call in pieces; characters of one.
+_PIECE_LENGTH = 8
+
+
+class _AlreadyDone:
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield
+
+
+#: Returned by methods that an SDK has in two versions: the sync one returns nothing, the async one is awaited.
+ALREADY_DONE: Awaitable[None] = _AlreadyDone()
 
 
 class OpenAIClient:
-    """As much of `openai.OpenAI` and `openai.AsyncOpenAI` as a callback uses."""
+    """The part of `openai.OpenAI` and `openai.AsyncOpenAI` that a callback uses."""
 
     def __init__(self, create: Callable[..., Any]) -> None:
         self.chat = SimpleNamespace(completions=SimpleNamespace(create=create))
 
     def close(self) -> Awaitable[None]:
-        """Close nothing."""
-        return DONE
+        """Do nothing; `await` is optional."""
+        return ALREADY_DONE
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close nothing."""
+        """Do nothing."""
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Close nothing."""
+        """Do nothing."""
 
 
-def openai_events(events: Iterable[Any], options: dict[str, Any], number: int, usage: tuple[int, int]) -> Iterator[Any]:
-    """Yield what the `openai` package gives for an answer: chunks with choices; gates and exceptions as they are.
+def openai_events(items: Iterable[Any], options: dict[str, Any], number: int, usage: tuple[int, int]) -> Iterator[Any]:
+    """Yield an answer as the `openai` package does, in chunks with choices; gates and exceptions are passed through.
 
     Args:
-        events: the answer, as a `ScriptedModel` takes it.
-        options: what the callback asked with.
-        number: of the call, for the id.
-        usage: the tokens read and written, for who asks to include them.
+        items: the answer, as a `ScriptedModel` takes it.
+        options: the arguments of the call.
+        number: number of the call, for the id.
+        usage: input and output tokens, for `include_usage`.
     """
-    chunks = _Chunks(number, options.get("model", "scripted"))
+    chunks = _ChunkFactory(number, options.get("model", "scripted"))
     yield chunks.delta(role="assistant", content="")
     calls = 0
-    for event in events:
-        match event:
+    for item in items:
+        match item:
             case str():
-                yield chunks.delta(content=event)
+                yield chunks.delta(content=item)
             case ReasoningDeltaChunk(text):
                 yield chunks.delta(reasoning_content=text)
             case ToolCallChunk(call_id, name, args):
-                yield chunks.delta(tool_calls=[_call(calls, call_id, name, "")])
+                yield chunks.delta(tool_calls=[_tool_call(calls, call_id, name, "")])
                 text = dumps(args).decode()
-                for start in range(0, len(text), _PIECE):
-                    yield chunks.delta(tool_calls=[_call(calls, None, None, text[start : start + _PIECE])])
+                for start in range(0, len(text), _PIECE_LENGTH):
+                    yield chunks.delta(tool_calls=[_tool_call(calls, None, None, text[start : start + _PIECE_LENGTH])])
                 calls += 1
             case _:
-                yield event
+                yield item
     yield chunks.delta("tool_calls" if calls else "stop")
     if (options.get("stream_options") or {}).get("include_usage"):
         yield chunks.usage(*usage)
 
 
-class _Chunks:
+class _ChunkFactory:
     """Makes the chunks of one answer."""
 
     def __init__(self, number: int, model: str) -> None:
@@ -78,12 +87,13 @@ class _Chunks:
         self._model = model
 
     def delta(self, finish_reason: str | None = None, **fields: Any) -> SimpleNamespace:
-        nothing = {"role": None, "content": None, "refusal": None, "function_call": None, "tool_calls": None}
-        made = SimpleNamespace(**{**nothing, **fields})
-        return self._chunk([SimpleNamespace(index=0, delta=made, finish_reason=finish_reason, logprobs=None)], None)
+        empty = {"role": None, "content": None, "refusal": None, "function_call": None, "tool_calls": None}
+        delta = SimpleNamespace(**{**empty, **fields})
+        return self._chunk([SimpleNamespace(index=0, delta=delta, finish_reason=finish_reason, logprobs=None)], None)
 
-    def usage(self, read: int, written: int) -> SimpleNamespace:
-        usage = SimpleNamespace(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
+    def usage(self, input_tokens: int, output_tokens: int) -> SimpleNamespace:
+        total = input_tokens + output_tokens
+        usage = SimpleNamespace(prompt_tokens=input_tokens, completion_tokens=output_tokens, total_tokens=total)
         return self._chunk([], usage)
 
     def _chunk(self, choices: list[Any], usage: SimpleNamespace | None) -> SimpleNamespace:
@@ -99,6 +109,6 @@ class _Chunks:
         )
 
 
-def _call(index: int, call_id: str | None, name: str | None, text: str) -> SimpleNamespace:
+def _tool_call(index: int, call_id: str | None, name: str | None, text: str) -> SimpleNamespace:
     function = SimpleNamespace(name=name, arguments=text)
     return SimpleNamespace(index=index, id=call_id, type=call_id and "function", function=function)

@@ -1,4 +1,4 @@
-"""A model that says what the test wants, when the test wants it, in place of an SDK."""
+"""A fake model that plays back a script, in place of an SDK."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.chunks import ReasoningDeltaChunk, ToolCallChunk
 from assistant_stream_ce.concurrency.channel import in_event_loop
 from assistant_stream_ce.concurrency.gevent import guard
-from assistant_stream_ce.testing.openai_client import OpenAIClient, openai_events
-from assistant_stream_ce.testing.watching import DONE, seconds_of, wait_for
+from assistant_stream_ce.testing.openai_client import ALREADY_DONE, OpenAIClient, openai_events
+from assistant_stream_ce.testing.timeouts import await_event, format_seconds, refuse_event_loop, wait_for_event
 
 __all__ = ("Gate", "ModelCall", "ScriptedModel")
 
 
 class Gate:
-    """A place in a script where the model waits until the test opens it. Every method may be called from any thread.
+    """A place in a script where the model waits until the test opens the gate. Thread-safe.
 
     Args:
-        timeout: after so many seconds the model raises, and so does a test that waits: nothing hangs for ever.
+        timeout: seconds after which a waiting model raises a `TimeoutError`, and so does a waiting test.
     """
 
     def __init__(self, timeout: float = 10.0) -> None:
@@ -34,115 +34,128 @@ class Gate:
         self._waiting: list[Signal] = []
 
     def open(self) -> None:
-        """Let the model go on, also when it comes here later."""
+        """Let the model continue, also when it gets here later."""
         with self._lock:
             self._is_open = True
             waiting, self._waiting = self._waiting, []
-        for signal in waiting:
-            signal.set()
+        for event in waiting:
+            event.set()
 
-    def wait_reached(self) -> Awaitable[None]:
-        """Wait until the model is here: in a thread it blocks, in a coroutine `await` what it returns.
+    def wait_reached(self) -> None:
+        """Wait in a thread until the model is here; in a coroutine use `await_reached`.
 
         Raises:
-            TimeoutError: it does not come.
+            StreamUsageError: an event loop is running in this thread.
+            TimeoutError: the model does not get here.
         """
-        message = f"the model did not come to the gate in {seconds_of(self._timeout)}"
-        return wait_for(self._reached, self._timeout, lambda: message)
+        refuse_event_loop("wait_reached()", "gate.await_reached()")
+        wait_for_event(self._reached, self._timeout, self._not_reached)
 
-    def _pass(self, go: Signal) -> Awaitable[None]:
-        """Wait, in the model, for the gate or for whoever else sets the signal."""
+    async def await_reached(self) -> None:
+        """Wait in a coroutine until the model is here; see `wait_reached`."""
+        await await_event(self._reached, self._timeout, self._not_reached)
+
+    def _enter(self, go: Signal) -> Signal:
+        """Report that the model is here; return the event that lets it continue, which an open gate sets."""
         with self._lock:
-            if not self._is_open:
-                self._waiting.append(go)
             is_open = self._is_open
-        self._reached.set()
+            if not is_open:
+                self._waiting.append(go)
         if is_open:
-            return DONE
-        return wait_for(go, self._timeout, lambda: f"nobody opened the gate for {seconds_of(self._timeout)}")
+            go.set()
+        self._reached.set()
+        return go
+
+    def _not_reached(self) -> str:
+        return f"the model did not reach the gate in {format_seconds(self._timeout)}"
+
+    def _not_opened(self) -> str:
+        return f"nobody opened the gate for {format_seconds(self._timeout)}"
 
 
-#: What a script is made of: text, reasoning, tool calls, gates, exceptions; anything else is given as it is.
-Event: TypeAlias = str | ReasoningDeltaChunk | ToolCallChunk | Gate | BaseException | Any
+#: An item of a script: text, reasoning, a tool call, a gate, an exception, or anything else, which is passed through.
+ScriptItem: TypeAlias = str | ReasoningDeltaChunk | ToolCallChunk | Gate | BaseException | Any
 
 
 class ModelCall:
-    """One call of the model: what it was asked, and the answer, to be read with `for` or `async for`.
+    """One call of the model: its arguments, and the answer, which is read with `for` or `async for`.
 
-    It may be awaited, and used with `with` and `async with`, as the streams of SDKs are.
+    As the streams of SDKs it may be awaited, and used as a context manager in both worlds.
+
+    Attributes:
+        args: the positional arguments of the call, copied.
+        options: the keyword arguments of the call, copied.
+        taken: number of items that were read.
+        is_closed: whether the answer was closed, or read to its end.
+        is_aborted: whether the connection was shut down before that; see `integrations.httpx.abort`.
+        response: has the socket, as in the streams of `openai` and `anthropic`; for `abort`.
     """
 
-    def __init__(self, args: tuple[Any, ...], options: dict[str, Any], events: Iterable[Event]) -> None:
-        #: The positional arguments of the call, copied.
+    def __init__(self, args: tuple[Any, ...], options: dict[str, Any], items: Iterable[ScriptItem]) -> None:
         self.args = _copy(args)
-        #: The keyword arguments of the call, copied.
         self.options: dict[str, Any] = _copy(options)
-        #: How many pieces were read.
         self.taken = 0
-        #: Whether the answer was closed, or read to its end.
         self.is_closed = False
-        #: Whether the connection was shut down while the answer was read; see `integrations.httpx.abort`.
         self.is_aborted = False
-        #: What has the socket, as the `response` of `openai` and `anthropic` streams; `abort` takes it.
         self.response = _Response(self)
-        self._events = iter(events)
-        # What the read that waits at a gate waits for.
+        self._items = iter(items)
+        # The event that the read at a gate waits for.
         self._go: Signal | None = None
 
     def abort(self) -> None:
-        """End a read with `ConnectionAbortedError`, as if the socket was shut down. From any thread."""
+        """Make a read raise `ConnectionAbortedError`, as if the socket was shut down. Thread-safe."""
         if not self.is_closed:
             self.is_aborted = True
             if (go := self._go) is not None:
                 go.set()
 
     def close(self) -> Awaitable[None]:
-        """Close the answer; `await` is optional. As in an SDK, a read that waits in another thread goes on waiting."""
+        """Close the answer; `await` is optional. As in an SDK, a read that blocks in another thread stays blocked."""
         self.is_closed = True
-        return DONE
+        return ALREADY_DONE
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
-        while isinstance(event := self._next(StopIteration), Gate):
+        while isinstance(item := self._next(StopIteration), Gate):
             if in_event_loop():
                 raise AssertionError("the model is read with `for` in a coroutine, which blocks the event loop")
-            event._pass(self._arrive())
-        return self._given(event)
+            wait_for_event(item._enter(self._new_event()), item._timeout, item._not_opened)
+        return self._deliver(item)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
-        # A real client lets the loop run.
+        # A real client yields to the loop.
         await asyncio.sleep(0)
-        while isinstance(event := self._next(StopAsyncIteration), Gate):
-            await event._pass(self._arrive())
-        return self._given(event)
+        while isinstance(item := self._next(StopAsyncIteration), Gate):
+            await await_event(item._enter(self._new_event()), item._timeout, item._not_opened)
+        return self._deliver(item)
 
-    def _next(self, stop: type[Exception]) -> Event:
+    def _next(self, stop: type[Exception]) -> ScriptItem:
         self._refuse_aborted()
         if self.is_closed:
             raise stop
-        for event in self._events:
-            return event
+        for item in self._items:
+            return item
         self.is_closed = True
         raise stop
 
-    def _arrive(self) -> Signal:
+    def _new_event(self) -> Signal:
         self._go = Signal()
         if self.is_aborted:
             self._go.set()
         return self._go
 
-    def _given(self, event: Event) -> Any:
+    def _deliver(self, item: ScriptItem) -> Any:
         self._refuse_aborted()
-        if isinstance(event, BaseException) or (isinstance(event, type) and issubclass(event, BaseException)):
+        if isinstance(item, BaseException) or (isinstance(item, type) and issubclass(item, BaseException)):
             self.is_closed = True
-            raise event
+            raise item
         self.taken += 1
-        return event
+        return item
 
     def _refuse_aborted(self) -> None:
         if self.is_aborted:
@@ -171,7 +184,7 @@ class ModelCall:
 
 
 def _copy(value: Any) -> Any:
-    """Return a copy, because callbacks go on editing their list of messages; what cannot be copied as it is."""
+    """Return a deep copy, because callbacks go on editing their list of messages; a shallow one if that fails."""
     try:
         return copy.deepcopy(value)
     except Exception:
@@ -179,7 +192,7 @@ def _copy(value: Any) -> Any:
 
 
 class _Response:
-    """As much of an HTTP response as `integrations.httpx.abort` looks for."""
+    """The part of an HTTP response that `integrations.httpx.abort` uses."""
 
     def __init__(self, call: ModelCall) -> None:
         self._call = call
@@ -200,56 +213,61 @@ class _Response:
 
 
 class ScriptedModel:
-    """Stands for a model in a callback. Each answer is a list of events; the first call gets the first answer.
+    """A fake model for callbacks. Each call of it plays back the next answer, which is a list of items.
 
-    An event is a `str`, a `ReasoningDeltaChunk`, a `ToolCallChunk`, a `Gate`, where the model waits, an exception,
-    which is raised there, or anything else, which is given as it is. An answer that is an exception is raised by
-    the call itself.
+    An item is a `str`, a `ReasoningDeltaChunk`, a `ToolCallChunk`, a `Gate`, at which the model waits, an exception,
+    which is raised there, or anything else, which is passed through. An answer that is an exception is raised by the
+    call itself.
 
-    Call the model for the events themselves, `model(prompt)`; use `model.openai` in place of a client of the `openai`
-    package, blocking or async.
+    Call the model to read the items themselves, `model(prompt)`; pass `model.openai` in place of a client of the
+    `openai` package, sync or async.
 
     Args:
-        answers: what the model says to each call.
-        usage: the tokens read and written by each call, for who asks OpenAI to include them.
+        answers: the answers, one for each call.
+        usage: input and output tokens of each call, for OpenAI's `include_usage`.
+
+    Attributes:
+        calls: the calls so far, in order.
+        openai: a client as in the `openai` package: `model.openai.chat.completions.create(stream=True, ...)`.
+
+    Raises:
+        TypeError: an answer is a `str`.
     """
 
-    def __init__(self, *answers: Iterable[Event] | BaseException, usage: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, *answers: Iterable[ScriptItem] | BaseException, usage: tuple[int, int] = (0, 0)) -> None:
         for answer in answers:
             if isinstance(answer, str):
-                raise TypeError(f"an answer is a list of events, not a str: write [{answer!r}]")
+                raise TypeError(f"an answer is a list of items, not a str: write [{answer[:40]!r}]")
         self._answers = answers
         self._usage = usage
-        #: The calls so far, in order.
         self.calls: list[ModelCall] = []
-        #: As a client of the `openai` package: `model.openai.chat.completions.create(stream=True, ...)`.
         self.openai = OpenAIClient(self._create)
 
     def __call__(self, *args: Any, **options: Any) -> ModelCall:
-        """Ask the model; the arguments are only noted.
+        """Call the model. The arguments are recorded and not used.
 
         Raises:
-            AssertionError: it was asked more often than there are answers.
+            AssertionError: all answers were used.
         """
         return self._start(args, options, self._next_answer(args, options))
 
-    def _next_answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> list[Event]:
+    def _next_answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> list[ScriptItem]:
         number = len(self.calls)
         if number >= len(self._answers):
-            raise AssertionError(f"the model was asked once more than there are answers, which are {number}")
+            raise AssertionError(f"the model was called more often than it has answers, which are {number}")
         answer = self._answers[number]
         if isinstance(answer, BaseException):
             self._start(args, options, ())
             raise answer
         return list(answer)
 
-    def _start(self, args: tuple[Any, ...], options: dict[str, Any], events: Iterable[Event]) -> ModelCall:
-        call = ModelCall(args, options, events)
+    def _start(self, args: tuple[Any, ...], options: dict[str, Any], items: Iterable[ScriptItem]) -> ModelCall:
+        call = ModelCall(args, options, items)
         self.calls.append(call)
         return call
 
     def _create(self, **options: Any) -> ModelCall:
         if options.get("stream") is not True:
-            raise AssertionError("a scripted model answers with streams only: pass stream=True")
-        events = self._next_answer((), options)
-        return self._start((), options, openai_events(events, options, len(self.calls) + 1, self._usage))
+            raise AssertionError("a scripted model supports streams only: pass stream=True")
+        items = self._next_answer((), options)
+        return self._start((), options, openai_events(items, options, len(self.calls) + 1, self._usage))

@@ -292,7 +292,7 @@ async def test_drain_paces_a_coroutine() -> None:
 
     async with SlowReader(run, max_pending=8) as reader:
         await anext(reader)
-        await reader.wait_until_held()
+        await reader.await_until_held()
         assert reader.most_waiting < 20
         assert sum([1 async for _ in reader]) == 99
 

@@ -38,7 +38,7 @@ from assistant_stream_ce.responses.django import (
     UIMessageStreamResponse,
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
-from assistant_stream_ce.testing import check_wire, collect
+from assistant_stream_ce.testing import acollect, check_wire, collect
 from tests.support.asgi import Client
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind
 
@@ -122,7 +122,7 @@ async def test_the_bytes_of_django_s_async_test_client_can_be_checked() -> None:
     with pytest.raises(TypeError, match="read in a coroutine: pass its bytes"):
         check_wire(response, "data-stream")
     data = b"".join([piece async for piece in response.streaming_content])
-    assert (await collect(check_wire(data, "data-stream"))).text == "012"
+    assert (await acollect(check_wire(data, "data-stream"))).text == "012"
 
 
 def wsgi_response(address: str, **environ: str) -> Any:

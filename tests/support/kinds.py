@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from assistant_stream_ce import AssistantStream, AssistantStreamChunk, RunController
-from assistant_stream_ce.testing import Collected, collect
+from assistant_stream_ce.testing import Collected, acollect, collect
 
 #: How a callback is written, and how its stream is read: every behaviour is tested in all four combinations.
 CALLBACK_KINDS = ("def", "async def")
@@ -27,13 +27,7 @@ def as_kind(kind: str, body: Callable[[RunController], object]) -> Callable[[Run
 
 def collect_with(kind: str, source: Any, **options: Any) -> Collected:
     """Collect a run that is read with `for`, or in an event loop with `async for`."""
-    if kind == "for":
-        return collect(source, **options)
-
-    async def wait() -> Collected:
-        return await collect(source, **options)
-
-    return asyncio.run(wait())
+    return collect(source, **options) if kind == "for" else asyncio.run(acollect(source, **options))
 
 
 def read(kind: str, stream: AssistantStream) -> list[AssistantStreamChunk]:

@@ -1,4 +1,4 @@
-"""What the helpers share: a stream of whatever a test has, and a watch over its run that tells what it is doing."""
+"""Timeouts that report where the callback hangs, and what the helpers for tests share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -14,22 +14,34 @@ from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.concurrency.channel import in_event_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream, create_run
+from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.run import run as run_module
 from assistant_stream_ce.run.callbacks import RunCallback
 from assistant_stream_ce.run.loops import start_thread
 from assistant_stream_ce.run.run import Run
 
-__all__ = ("DONE", "Done", "Source", "Watch", "doing", "kept", "run_of", "seconds_of", "stream_of", "wait_for")
+__all__ = (
+    "RunSource",
+    "Timeout",
+    "await_event",
+    "describe_stack",
+    "format_seconds",
+    "not_own",
+    "refuse_event_loop",
+    "run_of",
+    "stream_of",
+    "wait_for_event",
+)
 
-#: What a test has: a callback, a stream, or any iterable of chunks.
-Source: TypeAlias = RunCallback | ChunkSource
+#: What the helpers read: a callback, a stream, or any iterable of chunks.
+RunSource: TypeAlias = RunCallback | ChunkSource
 
 
-def stream_of(source: Source, state: object, options: dict[str, Any]) -> AssistantStream:
-    """Return a stream of what a test has.
+def stream_of(source: RunSource, state: object, options: dict[str, Any]) -> AssistantStream:
+    """Return the stream of a source.
 
     Raises:
-        TypeError: it is none of the above, or it is no callback and there are options for `create_run`.
+        TypeError: the source has a wrong type, or it is no callback and there are options for `create_run`.
     """
     if callable(source) and not isinstance(source, AssistantStream):
         return create_run(source, state=state, **options)
@@ -39,41 +51,55 @@ def stream_of(source: Source, state: object, options: dict[str, Any]) -> Assista
 
 
 def run_of(stream: AssistantStream) -> Run:
-    """Return the run behind a stream, which only these helpers look at."""
+    """Return the run of a stream, which has no public access to it."""
     return stream._run
 
 
-def kept(error: BaseException) -> BaseException:
-    """Return what a callback has raised, to be kept; raise an `AssertionError`, which is the test's own."""
+def not_own(error: BaseException) -> BaseException:
+    """Return an exception of the callback, to be reported; raise an `AssertionError`, which is the test's own."""
     if isinstance(error, AssertionError):
         raise error
     return error
 
 
-def seconds_of(timeout: float) -> str:
-    """Return how messages name a timeout."""
+def refuse_event_loop(name: str, instead: str) -> None:
+    """Raise in a running event loop, which a blocking call would stop.
+
+    Raises:
+        StreamUsageError: a loop is running in this thread.
+    """
+    if in_event_loop():
+        raise StreamUsageError(f"{name} would block the running event loop: use `await {instead}`")
+
+
+def format_seconds(timeout: float) -> str:
+    """Return a timeout as messages show it."""
     return f"{timeout:g} s"
 
 
-class Watch:
-    """Leaves a run that takes too long. For a `with` block around the reading, in a thread or in a coroutine.
+class Timeout:
+    """Context manager that cancels a run which takes too long, in a thread or in a coroutine.
 
-    It waits in a thread of its own, so it also sees a coroutine that blocks its loop; that one it can only report
-    when the loop goes on.
+    It waits in a thread of its own, so that it also detects a coroutine that blocks its loop. That one is reported
+    once the loop continues.
+
+    Args:
+        run: the run that is read in the block.
+        timeout: the limit in seconds.
 
     Raises:
-        TimeoutError: at the end of the block, if it took too long. It says what the callback was doing.
+        TimeoutError: at the end of the block, if it took longer. The message has the stack of the callback.
     """
 
     def __init__(self, run: Run, timeout: float) -> None:
         self._run = run
         self._timeout = timeout
-        # Set by whoever comes first: the end of the block, or of the time.
+        # Set by the end of the block or by the timeout, whichever comes first.
         self._over = Signal()
         self._report = ""
 
     def __enter__(self) -> Self:
-        start_thread(self._wait, "assistant-stream-watch")
+        start_thread(self._wait, "assistant-stream-timeout")
         return self
 
     def __exit__(
@@ -84,29 +110,29 @@ class Watch:
 
     def _wait(self) -> None:
         if not self._over.wait_sync(self._timeout):
-            # Before the run is told, while it still is where it hangs.
-            self._report = f"nothing came to its end in {seconds_of(self._timeout)}: {doing(self._run)}"
+            # Before the run is cancelled, while it still is where it hangs.
+            self._report = f"the run did not end in {format_seconds(self._timeout)}: {describe_stack(self._run)}"
             if self._over.set():
                 self._run.leave()
 
 
-def doing(run: Run) -> str:
-    """Return what the callback of a run is doing at this moment, with its stack."""
+def describe_stack(run: Run) -> str:
+    """Return where the callback of a run is at this moment, with its stack."""
     if run.ended.is_set():
         return f"{run} has ended"
     lines = traceback.StackSummary.extract((frame, frame.f_lineno) for frame in _frames(run)).format()
-    where = "".join(lines).rstrip()
-    return f"{run} is here:\n{where}" if where else f"{run} has not begun, or its place is unknown"
+    stack = "".join(lines).rstrip()
+    return f"{run} is here:\n{stack}" if stack else f"{run} has not begun, or its stack is unknown"
 
 
 def _frames(run: Run) -> list[FrameType]:
-    """Return the frames of a callback, the innermost last, without those of what drives it."""
+    """Return the frames of a callback, innermost last, without those of its driver."""
     loop_task = run._task
     task = None if loop_task is None else loop_task._task
     if loop_task is None or task is None:
         frames = _frames_of_thread(run._thread_id)
     elif inspect.getcoroutinestate(coroutine := task.get_coro()) == inspect.CORO_RUNNING:  # type: ignore[arg-type]
-        # It blocks its loop: the thread shows where.
+        # It blocks its loop, whose thread has the stack.
         frames = _frames_of_thread(getattr(loop_task.loop, "_thread_id", None) or 0)
     else:
         frames = list(_frames_of_coroutine(coroutine))
@@ -124,7 +150,7 @@ def _frames_of_thread(ident: int) -> list[FrameType]:
 
 
 def _frames_of_coroutine(awaited: Any) -> Iterator[FrameType]:
-    """Yield the frames of a coroutine that waits, and of what it waits for."""
+    """Yield the frames of a suspended coroutine, and of those it awaits."""
     while awaited is not None:
         for prefix, inner in (("cr", "cr_await"), ("gi", "gi_yieldfrom"), ("ag", "ag_await")):
             if (frame := getattr(awaited, f"{prefix}_frame", None)) is not None:
@@ -135,33 +161,20 @@ def _frames_of_coroutine(awaited: Any) -> Iterator[FrameType]:
             return
 
 
-class Done:
-    """What a call returns that has waited already, or had nothing to wait for: it may be awaited too."""
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
-
-
-DONE = Done()
-
-
-def wait_for(signal: Signal, timeout: float, report: Callable[[], str]) -> Awaitable[None]:
-    """Wait for a signal: in a thread it blocks, in a coroutine `await` what it returns.
+def wait_for_event(event: Signal, timeout: float, report: Callable[[], str]) -> None:
+    """Wait for an event in a thread.
 
     Raises:
-        TimeoutError: it was not set in so many seconds; with the text that `report` returns.
+        TimeoutError: it was not set within `timeout` seconds; the message is what `report` returns.
     """
-    if in_event_loop():
-        return _wait_for(signal, timeout, report)
-    if not signal.wait_sync(timeout):
+    if not event.wait_sync(timeout):
         raise TimeoutError(report())
-    return DONE
 
 
-async def _wait_for(signal: Signal, timeout: float, report: Callable[[], str]) -> None:
+async def await_event(event: Signal, timeout: float, report: Callable[[], str]) -> None:
+    """Wait for an event in a coroutine; see `wait_for_event`."""
     try:
         async with asyncio.timeout(timeout):
-            await signal.wait()
+            await event.wait()
     except TimeoutError:
         raise TimeoutError(report()) from None
