@@ -7,27 +7,21 @@ handler takes its own. The database connections that a callback opens are closed
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 from assistant_stream_ce.concurrency.channel import in_event_loop
 from assistant_stream_ce.concurrency.gevent import is_gevent
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
-from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses import formats
+from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
 from assistant_stream_ce.run.callbacks import Surrounding
 from assistant_stream_ce.run.loops import NativeExecutor
-from assistant_stream_ce.serialization import (
-    AGUIEncoder,
-    AssistantTransportEncoder,
-    DataStreamEncoder,
-    Encoder,
-    PlainTextEncoder,
-    UIMessageStreamEncoder,
-)
+from assistant_stream_ce.serialization import Encoder
 
 try:
     from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
@@ -92,27 +86,22 @@ class AssistantStreamResponse(StreamingHttpResponse):
     Args:
         stream: what to send.
         encoder: how to write it.
-        heartbeat: True for 15 s, False for none, or seconds. Under WSGI it is also what notices a lost client.
+        heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI it is also what notices a lost client.
         status: the status code.
         reason: the reason phrase, for an unusual status.
         headers: extra headers; they replace those of the same name.
-        encoder_options: for the encoder of a subclass.
     """
-
-    make_encoder: ClassVar[Callable[..., Encoder] | None] = None
 
     def __init__(
         self,
         stream: ChunkSource,
-        encoder: Encoder | None = None,
+        encoder: Encoder,
         *,
         heartbeat: Heartbeat = True,
         status: int = 200,
         reason: str | None = None,
         headers: Headers | None = None,
-        **encoder_options: Any,
     ) -> None:
-        encoder = choose_encoder(encoder, self.make_encoder, encoder_options)
         self._body = ResponseBody(stream, encoder, heartbeat, _like_the_view())
         self._body.context.run(_forget_executor)
         super().__init__(self._body, status=status, reason=reason, headers=dict(header_list(encoder, headers)))
@@ -168,37 +157,25 @@ def _is_under_asgi() -> bool:
     return in_event_loop() or getattr(SyncToAsync.threadlocal, "main_event_loop", None) is not None
 
 
-class DataStreamResponse(AssistantStreamResponse):
+class DataStreamResponse(formats.DataStream, AssistantStreamResponse):
     """Streams assistant-ui's data stream."""
 
-    make_encoder = DataStreamEncoder
+
+class AssistantTransportResponse(formats.AssistantTransport, AssistantStreamResponse):
+    """Streams assistant-ui's assistant transport."""
 
 
-class AssistantTransportResponse(AssistantStreamResponse):
-    """Streams the assistant transport."""
-
-    make_encoder = AssistantTransportEncoder
+class OpenAIStreamResponse(formats.OpenAIStream, AssistantStreamResponse):
+    """Streams OpenAI chat completion chunks."""
 
 
-class OpenAIStreamResponse(AssistantStreamResponse):
-    """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
-
-    make_encoder = staticmethod(openai_encoder)
+class UIMessageStreamResponse(formats.UIMessageStream, AssistantStreamResponse):
+    """Streams the UI message stream of AI SDK 5 and newer."""
 
 
-class UIMessageStreamResponse(AssistantStreamResponse):
-    """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
-
-    make_encoder = UIMessageStreamEncoder
+class AGUIResponse(formats.AGUI, AssistantStreamResponse):
+    """Streams AG-UI events."""
 
 
-class AGUIResponse(AssistantStreamResponse):
-    """Streams AG-UI events; takes `thread_id`, `run_id` and `state`."""
-
-    make_encoder = AGUIEncoder
-
-
-class PlainTextResponse(AssistantStreamResponse):
+class PlainTextResponse(formats.PlainText, AssistantStreamResponse):
     """Streams the text of the answer and nothing else."""
-
-    make_encoder = PlainTextEncoder

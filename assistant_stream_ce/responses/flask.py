@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
-from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses import formats
+from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.serialization import (
-    AGUIEncoder,
-    AssistantTransportEncoder,
-    DataStreamEncoder,
-    Encoder,
-    PlainTextEncoder,
-    UIMessageStreamEncoder,
-)
+from assistant_stream_ce.serialization import Encoder
 
 try:
     import flask
@@ -70,25 +64,20 @@ class AssistantStreamResponse(flask.Response):
     Args:
         stream: what to send.
         encoder: how to write it.
-        heartbeat: True for 15 s, False for none, or seconds. Under WSGI it is also what notices a lost client.
+        heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI it is also what notices a lost client.
         status: a number or a status line.
         headers: extra headers; they replace those of the same name.
-        encoder_options: for the encoder of a subclass.
     """
-
-    make_encoder: ClassVar[Callable[..., Encoder] | None] = None
 
     def __init__(
         self,
         stream: ChunkSource,
-        encoder: Encoder | None = None,
+        encoder: Encoder,
         *,
         heartbeat: Heartbeat = True,
         status: int | str = 200,
         headers: Headers | None = None,
-        **encoder_options: Any,
     ) -> None:
-        encoder = choose_encoder(encoder, self.make_encoder, encoder_options)
         body = ResponseBody(stream, encoder, heartbeat, _tearing_down())
         # In direct passthrough a hook that asks for the data gets an error, instead of draining the stream.
         super().__init__(body, status, header_list(encoder, headers), direct_passthrough=True)
@@ -99,37 +88,25 @@ class AssistantStreamResponse(flask.Response):
         return ClosingIterator(body, self.close) if body is self.response else body
 
 
-class DataStreamResponse(AssistantStreamResponse):
+class DataStreamResponse(formats.DataStream, AssistantStreamResponse):
     """Streams assistant-ui's data stream."""
 
-    make_encoder = DataStreamEncoder
+
+class AssistantTransportResponse(formats.AssistantTransport, AssistantStreamResponse):
+    """Streams assistant-ui's assistant transport."""
 
 
-class AssistantTransportResponse(AssistantStreamResponse):
-    """Streams the assistant transport."""
-
-    make_encoder = AssistantTransportEncoder
+class OpenAIStreamResponse(formats.OpenAIStream, AssistantStreamResponse):
+    """Streams OpenAI chat completion chunks."""
 
 
-class OpenAIStreamResponse(AssistantStreamResponse):
-    """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
-
-    make_encoder = staticmethod(openai_encoder)
+class UIMessageStreamResponse(formats.UIMessageStream, AssistantStreamResponse):
+    """Streams the UI message stream of AI SDK 5 and newer."""
 
 
-class UIMessageStreamResponse(AssistantStreamResponse):
-    """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
-
-    make_encoder = UIMessageStreamEncoder
+class AGUIResponse(formats.AGUI, AssistantStreamResponse):
+    """Streams AG-UI events."""
 
 
-class AGUIResponse(AssistantStreamResponse):
-    """Streams AG-UI events; takes `thread_id`, `run_id` and `state`."""
-
-    make_encoder = AGUIEncoder
-
-
-class PlainTextResponse(AssistantStreamResponse):
+class PlainTextResponse(formats.PlainText, AssistantStreamResponse):
     """Streams the text of the answer and nothing else."""
-
-    make_encoder = PlainTextEncoder

@@ -21,7 +21,12 @@ _HEARTBEAT_SECONDS = 15.0
 
 
 def header_list(encoder: Encoder, extra: Headers | None) -> list[tuple[str, str]]:
-    """Return a response's headers; extra ones replace those of the same name, in any case."""
+    """Return the headers of a response.
+
+    Args:
+        encoder: the encoder of the body.
+        extra: further headers; they replace those of the same name, in upper or lower case.
+    """
     pairs = list(extra.items() if isinstance(extra, Mapping) else extra or ())
     replaced = {name.lower() for name, _ in pairs}
     headers = {
@@ -32,13 +37,16 @@ def header_list(encoder: Encoder, extra: Headers | None) -> list[tuple[str, str]
         **encoder.headers,
     }
     if encoder.headers:
-        # A page of another origin may see these only if it is told so.
+        # CORS: a page of another origin may read only exposed headers.
         headers["access-control-expose-headers"] = ", ".join(encoder.headers)
     return [*((name, value) for name, value in headers.items() if name not in replaced), *pairs]
 
 
 def heartbeat_seconds(heartbeat: Heartbeat) -> float | None:
-    """Return the seconds between two heartbeats of a quiet stream, or None.
+    """Return the seconds between two heartbeats of a quiet stream; None for no heartbeat.
+
+    Args:
+        heartbeat: True for 15 seconds, False for none, or seconds.
 
     Raises:
         TypeError: it is neither a bool nor a number.
@@ -52,5 +60,5 @@ def heartbeat_seconds(heartbeat: Heartbeat) -> float | None:
         raise TypeError(f"heartbeat must be True, False or seconds, not {type(heartbeat).__name__}")
     if not heartbeat > 0:
         raise ValueError(f"heartbeat must be more than 0 seconds, not {heartbeat}")
-    # More is for ever, and no clock can wait for it.
+    # Longer timeouts overflow `threading`.
     return min(float(heartbeat), threading.TIMEOUT_MAX)

@@ -7,22 +7,15 @@ announces: Starlette does so only below 2.4, and trusts `send` to raise above, w
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
-from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses import formats
+from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.bridges import race
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.serialization import (
-    AGUIEncoder,
-    AssistantTransportEncoder,
-    DataStreamEncoder,
-    Encoder,
-    PlainTextEncoder,
-    UIMessageStreamEncoder,
-)
+from assistant_stream_ce.serialization import Encoder
 
 try:
     from starlette.responses import StreamingResponse
@@ -55,28 +48,24 @@ class AssistantStreamResponse(StreamingResponse):
     Args:
         stream: what to send.
         encoder: how to write it.
-        heartbeat: True for 15 s, False for none, or seconds.
-        status_code: the status; `status` means the same, as in the other frameworks' modules.
+        heartbeat: True for 15 seconds, False for none, or seconds.
+        status_code: the status code.
+        status: the same, by the name that other frameworks use; it has precedence.
         headers: extra headers; they replace those of the same name.
         background: a task to run after the response, also when the client has left.
-        encoder_options: for the encoder of a subclass.
     """
-
-    make_encoder: ClassVar[Callable[..., Encoder] | None] = None
 
     def __init__(
         self,
         stream: ChunkSource,
-        encoder: Encoder | None = None,
+        encoder: Encoder,
         *,
         heartbeat: Heartbeat = True,
         status_code: int = 200,
         status: int | None = None,
         headers: Headers | None = None,
         background: BackgroundTask | None = None,
-        **encoder_options: Any,
     ) -> None:
-        encoder = choose_encoder(encoder, self.make_encoder, encoder_options)
         self._body = ResponseBody(stream, encoder, heartbeat)
         super().__init__(self._body, status_code if status is None else status, background=background)
         self.raw_headers = [
@@ -123,37 +112,25 @@ class AssistantStreamResponse(StreamingResponse):
         self._body.close()
 
 
-class DataStreamResponse(AssistantStreamResponse):
+class DataStreamResponse(formats.DataStream, AssistantStreamResponse):
     """Streams assistant-ui's data stream."""
 
-    make_encoder = DataStreamEncoder
+
+class AssistantTransportResponse(formats.AssistantTransport, AssistantStreamResponse):
+    """Streams assistant-ui's assistant transport."""
 
 
-class AssistantTransportResponse(AssistantStreamResponse):
-    """Streams the assistant transport."""
-
-    make_encoder = AssistantTransportEncoder
+class OpenAIStreamResponse(formats.OpenAIStream, AssistantStreamResponse):
+    """Streams OpenAI chat completion chunks."""
 
 
-class OpenAIStreamResponse(AssistantStreamResponse):
-    """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
-
-    make_encoder = staticmethod(openai_encoder)
+class UIMessageStreamResponse(formats.UIMessageStream, AssistantStreamResponse):
+    """Streams the UI message stream of AI SDK 5 and newer."""
 
 
-class UIMessageStreamResponse(AssistantStreamResponse):
-    """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
-
-    make_encoder = UIMessageStreamEncoder
+class AGUIResponse(formats.AGUI, AssistantStreamResponse):
+    """Streams AG-UI events."""
 
 
-class AGUIResponse(AssistantStreamResponse):
-    """Streams AG-UI events; takes `thread_id`, `run_id` and `state`."""
-
-    make_encoder = AGUIEncoder
-
-
-class PlainTextResponse(AssistantStreamResponse):
+class PlainTextResponse(formats.PlainText, AssistantStreamResponse):
     """Streams the text of the answer and nothing else."""
-
-    make_encoder = PlainTextEncoder

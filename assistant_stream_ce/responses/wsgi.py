@@ -6,21 +6,15 @@ learns that a client has left only by writing, so the heartbeat is also what end
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from assistant_stream_ce.controller.run_controller import ChunkSource
-from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses import formats
+from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.serialization import (
-    AGUIEncoder,
-    AssistantTransportEncoder,
-    DataStreamEncoder,
-    Encoder,
-    PlainTextEncoder,
-    UIMessageStreamEncoder,
-)
+from assistant_stream_ce.serialization import Encoder
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -42,25 +36,20 @@ class AssistantStreamResponse:
     Args:
         stream: what to send.
         encoder: how to write it.
-        heartbeat: True for 15 s, False for none, or seconds.
+        heartbeat: True for 15 seconds, False for none, or seconds.
         status: a number, or a line such as `"200 OK"`.
         headers: extra headers; they replace those of the same name.
-        encoder_options: for the encoder of a subclass.
     """
-
-    make_encoder: ClassVar[Callable[..., Encoder] | None] = None
 
     def __init__(
         self,
         stream: ChunkSource,
-        encoder: Encoder | None = None,
+        encoder: Encoder,
         *,
         heartbeat: Heartbeat = True,
         status: int | str = 200,
         headers: Headers | None = None,
-        **encoder_options: Any,
     ) -> None:
-        encoder = choose_encoder(encoder, self.make_encoder, encoder_options)
         #: The status line.
         self.status = status if isinstance(status, str) else f"{status} {HTTPStatus(status).phrase}"
         #: The headers, for a framework that sends them itself.
@@ -77,37 +66,25 @@ class AssistantStreamResponse:
         return self.body
 
 
-class DataStreamResponse(AssistantStreamResponse):
+class DataStreamResponse(formats.DataStream, AssistantStreamResponse):
     """Streams assistant-ui's data stream."""
 
-    make_encoder = DataStreamEncoder
+
+class AssistantTransportResponse(formats.AssistantTransport, AssistantStreamResponse):
+    """Streams assistant-ui's assistant transport."""
 
 
-class AssistantTransportResponse(AssistantStreamResponse):
-    """Streams the assistant transport."""
-
-    make_encoder = AssistantTransportEncoder
+class OpenAIStreamResponse(formats.OpenAIStream, AssistantStreamResponse):
+    """Streams OpenAI chat completion chunks."""
 
 
-class OpenAIStreamResponse(AssistantStreamResponse):
-    """Streams OpenAI chat completion chunks; takes `model` and `include_usage`."""
-
-    make_encoder = staticmethod(openai_encoder)
+class UIMessageStreamResponse(formats.UIMessageStream, AssistantStreamResponse):
+    """Streams the UI message stream of AI SDK 5 and newer."""
 
 
-class UIMessageStreamResponse(AssistantStreamResponse):
-    """Streams the UI message stream of AI SDK 5 and newer; takes `message_id`, `metadata` and `state`."""
-
-    make_encoder = UIMessageStreamEncoder
+class AGUIResponse(formats.AGUI, AssistantStreamResponse):
+    """Streams AG-UI events."""
 
 
-class AGUIResponse(AssistantStreamResponse):
-    """Streams AG-UI events; takes `thread_id`, `run_id` and `state`."""
-
-    make_encoder = AGUIEncoder
-
-
-class PlainTextResponse(AssistantStreamResponse):
+class PlainTextResponse(formats.PlainText, AssistantStreamResponse):
     """Streams the text of the answer and nothing else."""
-
-    make_encoder = PlainTextEncoder

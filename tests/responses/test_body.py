@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import json
 import logging
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +15,7 @@ import pytest
 
 from assistant_stream_ce import RunController, TextDeltaChunk, create_run
 from assistant_stream_ce.create_run import SyncReader
-from assistant_stream_ce.responses.body import ResponseBody, choose_encoder, openai_encoder
+from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.serialization import (
     AssistantTransportEncoder,
     DataStreamEncoder,
@@ -225,22 +223,7 @@ def test_a_callback_in_place_of_a_stream_is_told_what_is_missing() -> None:
         ResponseBody(lambda controller: None, DataStreamEncoder(), True)  # type: ignore[arg-type]
 
 
-def test_choose_encoder() -> None:
-    encoder = DataStreamEncoder()
-    assert choose_encoder(encoder, None, {}) is encoder
-    assert isinstance(choose_encoder(None, DataStreamEncoder, {}), DataStreamEncoder)
-    with pytest.raises(TypeError, match="encoder is missing"):
-        choose_encoder(None, None, {})
-    with pytest.raises(TypeError, match="must be an Encoder, not str"):
-        choose_encoder("data stream", None, {})  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="unexpected keyword arguments: stauts"):
-        choose_encoder(encoder, None, {"stauts": 1})
-    with pytest.raises(TypeError, match="unexpected keyword arguments for this response: stauts"):
-        choose_encoder(None, DataStreamEncoder, {"stauts": 1})
-
-
-def test_the_openai_encoder_of_a_response_knows_the_time() -> None:
-    before = int(time.time())
-    event = json.loads(openai_encoder(model="m").finish().split(b"\n")[0].removeprefix(b"data: "))
-    assert before <= event["created"] <= time.time()
-    assert event["model"] == "m"
+@pytest.mark.parametrize("wrong", [None, "data stream", DataStreamEncoder])
+def test_what_is_no_encoder_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"encoder must be an Encoder, for example DataStreamEncoder\(\), not"):
+        ResponseBody([], wrong, True)

@@ -1,0 +1,200 @@
+"""The response of each format, written once as a mixin for the response classes of all frameworks."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
+
+from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.responses.headers import Headers, Heartbeat
+from assistant_stream_ce.serialization import (
+    AGUIEncoder,
+    AssistantTransportEncoder,
+    DataStreamEncoder,
+    Encoder,
+    OpenAIStreamEncoder,
+    PlainTextEncoder,
+    UIMessageStreamEncoder,
+)
+
+if TYPE_CHECKING:
+    from starlette.background import BackgroundTask
+
+
+class ResponseOptions(TypedDict, total=False):
+    """Keywords of the frameworks' response classes; at run time each class takes its own framework's only."""
+
+    heartbeat: Heartbeat
+    status: int | str
+    status_code: int
+    reason: str
+    headers: Headers
+    background: BackgroundTask
+
+
+if TYPE_CHECKING:
+
+    class Format(Protocol):
+        """What a mixin expects of the framework's `AssistantStreamResponse`, which follows it in the bases."""
+
+        #: The class of the encoder; a subclass may replace it.
+        make_encoder: Any
+
+        def __init__(self, stream: ChunkSource, encoder: Encoder, **options: Unpack[ResponseOptions]) -> None:
+            assert encoder
+
+else:
+
+    class Format:
+        """Base of the mixins. A class of a mixin and a framework's class gets the signature and docstring of both."""
+
+        def __init_subclass__(cls) -> None:
+            super().__init_subclass__()
+            # FastAPI shows it in its API documentation.
+            cls.media_type = cls.make_encoder.media_type
+            if len(cls.__bases__) == 2 and Format in cls.__bases__[0].__bases__:
+                _join(cls, *cls.__bases__)
+
+
+class DataStream(Format):
+    """Stream assistant-ui's data stream.
+
+    Args:
+        stream: what to send: a stream, or an iterable of chunks.
+    """
+
+    make_encoder = DataStreamEncoder
+
+    def __init__(self, stream: ChunkSource, **options: Unpack[ResponseOptions]) -> None:
+        super().__init__(stream, self.make_encoder(), **options)
+
+
+class AssistantTransport(Format):
+    """Stream assistant-ui's assistant transport.
+
+    Args:
+        stream: what to send: a stream, or an iterable of chunks.
+    """
+
+    make_encoder = AssistantTransportEncoder
+
+    def __init__(self, stream: ChunkSource, **options: Unpack[ResponseOptions]) -> None:
+        super().__init__(stream, self.make_encoder(), **options)
+
+
+class OpenAIStream(Format):
+    """Stream OpenAI chat completion chunks.
+
+    Args:
+        stream: what to send: a stream, or an iterable of chunks.
+        model: the name of the model in each chunk.
+        include_usage: whether a last chunk has the usage, as with `stream_options.include_usage`.
+        completion_id: the id in each chunk; a new one if None.
+        created: when the completion was created, in Unix seconds; now if None.
+    """
+
+    make_encoder = OpenAIStreamEncoder
+
+    def __init__(
+        self,
+        stream: ChunkSource,
+        *,
+        model: str = "assistant-stream",
+        include_usage: bool = False,
+        completion_id: str | None = None,
+        created: int | None = None,
+        **options: Unpack[ResponseOptions],
+    ) -> None:
+        created = int(time.time()) if created is None else created
+        encoder = self.make_encoder(model, include_usage=include_usage, completion_id=completion_id, created=created)
+        super().__init__(stream, encoder, **options)
+
+
+class UIMessageStream(Format):
+    """Stream the UI message stream of AI SDK 5 and newer.
+
+    Args:
+        stream: what to send: a stream, or an iterable of chunks.
+        message_id: the id of the message; the client chooses one if None.
+        metadata: the metadata of the message at its start; the usage is added to it at the end.
+        state: where the state starts, for an iterable of chunks; a stream has its own.
+    """
+
+    make_encoder = UIMessageStreamEncoder
+
+    def __init__(
+        self,
+        stream: ChunkSource,
+        *,
+        message_id: str | None = None,
+        metadata: Mapping[str, JSON] | None = None,
+        state: JSON = None,
+        **options: Unpack[ResponseOptions],
+    ) -> None:
+        encoder = self.make_encoder(message_id=message_id, metadata=metadata, state=state)
+        super().__init__(stream, encoder, **options)
+
+
+class AGUI(Format):
+    """Stream AG-UI events.
+
+    Args:
+        stream: what to send: a stream, or an iterable of chunks.
+        thread_id: the id of the conversation, `threadId` of the request; a new one if None.
+        run_id: the id of this run, `runId` of the request; a new one if None. Ids of messages begin with it, so each
+            run of a conversation needs its own.
+        state: where the state starts, for an iterable of chunks; a stream has its own.
+    """
+
+    make_encoder = AGUIEncoder
+
+    def __init__(
+        self,
+        stream: ChunkSource,
+        *,
+        thread_id: str | None = None,
+        run_id: str | None = None,
+        state: JSON = None,
+        **options: Unpack[ResponseOptions],
+    ) -> None:
+        super().__init__(stream, self.make_encoder(thread_id, run_id, state=state), **options)
+
+
+class PlainText(Format):
+    """Stream the text of the answer and nothing else.
+
+    Args:
+        stream: what to send: a stream, or an iterable of chunks.
+    """
+
+    make_encoder = PlainTextEncoder
+
+    def __init__(self, stream: ChunkSource, **options: Unpack[ResponseOptions]) -> None:
+        super().__init__(stream, self.make_encoder(), **options)
+
+
+# An argument in a docstring, with the lines that continue it.
+_ARGUMENT = re.compile(r"^ {4}(\w+): .*(?:\n {8}.*)*", re.MULTILINE)
+
+
+def _join(cls: type, form: type, framework: type) -> None:
+    """Give a class the keywords of its format and of its framework, by name: FastAPI, `help` and editors read them."""
+    own, shared = (list(inspect.signature(kind.__init__).parameters.values()) for kind in (form, framework))  # type: ignore[misc]
+    parameters = own[:-1] + [parameter for parameter in shared[3:] if parameter.kind is parameter.KEYWORD_ONLY]
+    names = {parameter.name for parameter in parameters[1:]}
+
+    def __init__(self: Any, *args: Any, **options: Any) -> None:
+        if unknown := options.keys() - names:
+            raise TypeError(f"{cls.__name__}() takes no {', '.join(sorted(unknown))}, but {', '.join(sorted(names))}")
+        form.__init__(self, *args, **options)  # type: ignore[misc]
+
+    __init__.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
+    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    cls.__init__ = __init__  # type: ignore[misc]
+    found = _ARGUMENT.finditer(inspect.getdoc(framework) or "")
+    arguments = [argument[0] for argument in found if argument[1] not in ("stream", "encoder")]
+    cls.__doc__ = "\n".join([inspect.getdoc(form) or "", *arguments])
