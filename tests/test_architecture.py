@@ -1,9 +1,11 @@
-"""The house: a room imports only rooms above it, and each dangerous thing has one room."""
+"""The architecture: layers that import downwards only, one owner for each library, and limits of size."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,8 @@ import pytest
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "assistant_stream_ce"
 
-# From the ground up. A room may import rooms that stand before it here, and modules of its own room.
-ROOMS = [
+# From the lowest. A module may import from its own package, from those in its row, and from the rows above it.
+LAYERS = [
     ["_lazy"],
     ["errors"],
     ["jsonvalue"],
@@ -30,49 +32,123 @@ ROOMS = [
     ["inspector"],
     ["__main__"],
 ]
-RANK = {name: rank for rank, names in enumerate(ROOMS) for name in names}
+LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 
-# A wire's module names its Starlette response, for type checkers only; at run time it is found by name.
-DOORWAYS = {"ag_ui", "data_stream", "assistant_transport", "openai_stream", "plain_text", "ui_message_stream"}
+# The only import upwards: the module of a format offers its Starlette response, by a lazy re-export.
+RE_EXPORTED = "assistant_stream_ce.responses.starlette"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-
-def room_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 
-def imported_modules(tree: ast.AST) -> list[str]:
-    """Return what a module imports, as dotted names; `from a import b` counts as `a.b` too."""
-    names: list[str] = []
-    for node in ast.walk(tree):
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+PATHS = {name_of(path): path for path in MODULES}
+
+
+def layer_of(name: str) -> str:
+    """Return the module or package under the top package to which a module belongs."""
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def nodes(node: ast.AST, *, typing: bool, functions: bool) -> Iterator[ast.AST]:
+    """Yield the nodes of a tree, with or without those for type checkers only and those inside functions."""
+    yield node
+    children = list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not typing:
+        children = list(node.orelse)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not functions:
+        children = []
+    for child in children:
+        yield from nodes(child, typing=typing, functions=functions)
+
+
+def imports_of(path: Path, *, typing: bool = True, functions: bool = True) -> set[str]:
+    """Return what a module imports, as dotted names; `from a import b` is `a.b`."""
+    names: set[str] = set()
+    for node in nodes(tree_of(path), typing=typing, functions=functions):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return names
 
 
-def imported_rooms(path: Path) -> set[str]:
-    names = imported_modules(ast.parse(path.read_text()))
-    rooms = {name.split(".")[1] for name in names if name.startswith("assistant_stream_ce.")}
-    return rooms & RANK.keys()
+def module_in(name: str) -> str:
+    """Return the module of the package that an imported name is, or comes from; "" for another library's."""
+    while name and name not in PATHS:
+        name = name.rpartition(".")[0]
+    return name
 
 
-def test_every_module_stands_in_a_room() -> None:
-    assert {room_of(path) for path in MODULES} - {"__init__"} == RANK.keys()
+@functools.cache
+def loaded_by(name: str) -> set[str]:
+    """Return the modules that a module imports when it is imported; the top package apart, which always is."""
+    names = {module_in(name) for name in imports_of(PATHS[name], typing=False, functions=False)}
+    return names - {"", "assistant_stream_ce"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
-    room = room_of(path)
-    if room == "__init__":
+def reached_from(name: str, *, packages: bool) -> set[str]:
+    """Return what a module imports, directly or not, with or without the packages that the modules are in."""
+    reached: set[str] = set()
+    waiting = {name}
+    while waiting:
+        found = set().union(*map(loaded_by, waiting))
+        if packages:
+            found |= {name.rpartition(".")[0] for name in found} - {"assistant_stream_ce"}
+        waiting = found - reached
+        reached |= found
+    return reached
+
+
+def test_every_module_belongs_to_a_layer() -> None:
+    assert {layer_of(name) for name in PATHS} - {"__init__"} == LAYER_OF.keys()
+
+
+@each_module
+def test_a_module_imports_from_lower_layers_only(path: Path) -> None:
+    layer = layer_of(name_of(path))
+    if layer == "__init__":
         return
-    allowed = {name for name in RANK if RANK[name] <= RANK[room]}
-    if room == "serialization" and (path.stem in DOORWAYS or path.parent.name in DOORWAYS):
-        allowed.add("responses")
-    assert imported_rooms(path) <= allowed
+    imported = {module_in(name) for name in imports_of(path)} - {"", "assistant_stream_ce"}
+    if layer == "serialization":
+        imported.discard(RE_EXPORTED)
+    own = {name for name in imported if layer_of(name) == layer}
+    assert {name for name in imported - own if LAYER_OF[layer_of(name)] > LAYER_OF[layer]} == set()
+
+
+# Reached while the packages are restructured.
+not_yet = pytest.mark.xfail(reason="the restructuring is not finished")
+
+# The only modules of `serialization` that read streams; all others are functions on plain data.
+READ_STREAMS = {"streaming", "completion"}
+
+
+@not_yet
+@pytest.mark.parametrize("name", [name for name in PATHS if layer_of(name) == "serialization"])
+def test_a_format_reaches_no_run_and_no_thread(name: str) -> None:
+    if name.rpartition(".")[2] in READ_STREAMS:
+        return
+    reached = reached_from(name, packages=True) | {name}
+    assert {layer_of(found) for found in reached} <= {
+        *("_lazy", "errors", "jsonvalue", "chunks", "message", "state", "serialization")
+    }
+    libraries = {found.split(".")[0] for module in reached for found in imports_of(PATHS[module], typing=False)}
+    assert not libraries & {"asyncio", "threading", "concurrent", "janus", "time", "datetime", "socket", "os", "io"}
+
+
+def test_no_modules_import_each_other() -> None:
+    assert [name for name in PATHS if name in reached_from(name, packages=False)] == []
 
 
 @pytest.mark.parametrize(
@@ -90,49 +166,51 @@ def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
 )
 def test_a_library_is_imported_by_one_module(library: str, owners: set[str]) -> None:
     found = {
-        str(path.relative_to(PACKAGE))
+        path.relative_to(PACKAGE).as_posix()
         for path in MODULES
-        for name in imported_modules(ast.parse(path.read_text()))
+        for name in imports_of(path, typing=False)
         if name == library or name.startswith(f"{library}.")
     }
     assert found == owners
 
 
-def test_threads_tasks_and_loops_are_started_in_one_room() -> None:
+def test_threads_tasks_and_loops_are_started_in_two_packages() -> None:
     starters = {"Thread", "create_task", "ensure_future", "new_event_loop", "run_coroutine_threadsafe"}
     found = {
-        room_of(path)
+        layer_of(name_of(path))
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute) and node.attr in starters
     }
     assert found == {"responses", "run"}
 
 
-def test_encoders_have_no_clock_and_no_io() -> None:
-    forbidden = {"time", "datetime", "socket", "os", "threading", "asyncio", "io"}
-    for path in (PACKAGE / "serialization").glob("*.py"):
-        names = {name.split(".")[0] for name in imported_modules(ast.parse(path.read_text()))}
-        assert not names & forbidden, path
-
-
 def test_nothing_sleeps_and_polls() -> None:
     for path in MODULES:
-        assert "time.sleep" not in path.read_text(), path
+        assert "time.sleep" not in path.read_text(encoding="utf-8"), path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_every_public_module_lists_its_names(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+@each_module
+def test_every_module_lists_its_names(path: Path) -> None:
     lists = [
         node.value
-        for node in tree.body
+        for node in tree_of(path).body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
     ]
     if path.parent.name == "responses" and path.stem == "__init__":
         return
     assert len(lists) == 1
     assert isinstance(lists[0], ast.Tuple)
+
+
+@not_yet
+def test_the_package_is_small() -> None:
+    lines = {path.relative_to(PACKAGE): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    top_level = [path for path in lines if len(path.parts) == 1]
+    assert {path: count for path, count in lines.items() if count > 480} == {}
+    assert len(lines) <= 85
+    assert len(top_level) <= 9
+    assert sum(lines.values()) <= 15_800
 
 
 def test_each_scenario_of_a_production_user_has_a_test_that_is_there() -> None:
