@@ -1,4 +1,4 @@
-"""Messages in the words of the front ends, and of OpenAI's requests. Plain data in and out: no I/O."""
+"""Convert messages to and from the formats of front ends and of OpenAI's requests. Plain data in and out, no I/O."""
 
 from assistant_stream_ce.conversions.assistant_ui import from_assistant_ui, to_assistant_ui
 from assistant_stream_ce.conversions.openai import from_openai_messages, to_openai_messages

@@ -1,4 +1,4 @@
-"""A message as assistant-ui has it: what its accumulator shows, and its runtimes take as `ThreadMessageLike`."""
+"""Conversion to and from the messages of assistant-ui, which its runtimes accept as `ThreadMessageLike`."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _COMPLETE = {"type": "complete", "reason": "unknown"}
 
 
 def to_assistant_ui(message: AssistantMessage) -> Fields:
-    """Return a message as assistant-ui has it, with the parts as `content`.
+    """Return a message as assistant-ui represents it, with the parts as `content`.
 
-    It has no word for the signature of a reasoning, the id of a data part, the usage of a message apart from its steps,
-    and the part with which a step begins. A refusal becomes text.
+    A refusal becomes text. Signatures of reasoning, ids of data parts, a usage that is not the sum of the steps', and
+    the part with which a step begins are lost.
     """
     shown: list[Fields] = []
     starts = step_starts(message)
@@ -71,7 +71,7 @@ def to_assistant_ui(message: AssistantMessage) -> Fields:
 
 
 def _joins(before: MessagePart | None, part: MessagePart, *, is_in_new_step: bool) -> bool:
-    """Return whether a part continues the one before it: front ends join what we keep apart."""
+    """Return whether the front end joins a part with the previous one."""
     if before is None or before.parent_id != part.parent_id:
         return False
     if isinstance(part, (TextPart, RefusalPart)):
@@ -86,7 +86,7 @@ def _joins(before: MessagePart | None, part: MessagePart, *, is_in_new_step: boo
 
 def _part(part: MessagePart, message: AssistantMessage) -> Fields:
     value = {**_fields(part, message), "parentId": part.parent_id}
-    # An empty one counts as none.
+    # The front end drops an empty one.
     return value if part.parent_id else {name: item for name, item in value.items() if name != "parentId"}
 
 
@@ -101,7 +101,7 @@ def _fields(part: MessagePart, message: AssistantMessage) -> Fields:
             return _tool_call(part, message)
         case SourcePart():
             value = {"type": "source", **assistant_ui.source(part)}
-            # An empty title counts as none too.
+            # The front end drops an empty title.
             return value if part.title else {name: item for name, item in value.items() if name != "title"}
         case SourceDocumentPart():
             return {"type": "source", **assistant_ui.source_document(part)}
@@ -161,13 +161,16 @@ def _step(step: Step) -> Fields:
 
 
 def from_assistant_ui(message: object) -> AssistantMessage:
-    """Return the message that assistant-ui has: from `content` or `parts`, which may be a plain text.
+    """Return the message that a message of assistant-ui represents.
 
-    Parts of other types are left out. It may be called with what a client has sent.
+    Unsupported parts are dropped. The message may come from an untrusted client.
+
+    Args:
+        message: the message as a dict, with its parts in `content` or `parts`, or a text there.
 
     Raises:
         TypeError: it is not JSON.
-        ValueError: it is no message of the assistant.
+        ValueError: it is not an assistant message, or a field has a wrong type.
     """
     value = read(message)
     metadata = fields(value.get("metadata") or {}, "metadata")
@@ -225,7 +228,7 @@ def _tool_call_from(part: Fields) -> Fields:
     args = {} if part.get("args") is None else part["args"]
     text = part.get("argsText") or ""
     if not text and (args or part.get("state") != "partial-call"):
-        # Whole arguments that are an empty text would be no JSON to the next model.
+        # Empty text would not be JSON for the next model.
         text = dumps(args).decode()
     return {
         "id": part.get("toolCallId"),
@@ -247,7 +250,7 @@ def _error_from(error: JSON) -> Fields | None:
     message, code, severity = values.get("message"), values.get("code"), values.get("severity")
     return without_none(
         {
-            # Applications put there whatever they caught.
+            # Applications put any caught value here.
             "message": result_text(error if message is None else message),
             "code": code if isinstance(code, str) and code != "unknown" else None,
             "severity": severity if severity in get_args(Severity) else None,

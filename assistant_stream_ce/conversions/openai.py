@@ -1,4 +1,4 @@
-"""A message as OpenAI's chat completions have it: the messages that a next request sends back."""
+"""Conversion to and from the messages of OpenAI's chat completions, as the next request sends them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ("from_openai_messages", "to_openai_messages")
 
 
 def to_openai_messages(message: AssistantMessage) -> list[Fields]:
-    """Return a message as a list of OpenAI's: one of the assistant for each turn, and one for each result of a tool.
+    """Return a message as OpenAI messages: one of the assistant for each turn, and one for each tool result.
 
-    A turn ends where a step of the model begins, and where it speaks after its calls were answered. A call that was cut
-    off is left out, because a request with half of its arguments is refused; one without a result waits for a
-    message of role `tool` from you. The format has no word for anything else but text, refusals and tool calls.
+    A turn ends where a step begins, and at text after all calls of the turn were answered. A call with incomplete
+    arguments is dropped, because OpenAI rejects it; for one without a result, add a message of role `tool`. Parts other
+    than text, refusals and tool calls are lost.
     """
     messages: list[Fields] = []
     turn = _Turn()
@@ -30,7 +30,7 @@ def to_openai_messages(message: AssistantMessage) -> list[Fields]:
 
 
 class _Turn:
-    """What the model says until it waits for results."""
+    """One answer of the model, up to its tool calls."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -39,11 +39,11 @@ class _Turn:
 
     @property
     def is_answered(self) -> bool:
-        """Whether there are calls, each with its result."""
+        """Whether there are calls and all have results."""
         return bool(self._calls) and all(call.state == "answered" for call in self._calls)
 
     def add(self, part: object) -> None:
-        """Take a part, if the format has a word for it."""
+        """Add a part, if OpenAI's messages support its type."""
         if isinstance(part, (TextPart, RefusalPart)) and not part.text:
             return
         if isinstance(part, TextPart):
@@ -54,15 +54,15 @@ class _Turn:
             self._calls.append(part)
 
     def messages(self) -> list[Fields]:
-        """Return the message of the assistant, and those with the results."""
+        """Return the assistant message and the messages with the results."""
         if not (self._texts or self._refusals or self._calls):
             return []
-        said: Fields = {"role": "assistant", "content": "".join(self._texts) or None}
+        answer: Fields = {"role": "assistant", "content": "".join(self._texts) or None}
         if self._refusals:
-            said["refusal"] = "".join(self._refusals)
+            answer["refusal"] = "".join(self._refusals)
         if self._calls:
-            said["tool_calls"] = [_tool_call(call) for call in self._calls]
-        return [said, *(_tool_result(call) for call in self._calls if call.state == "answered")]
+            answer["tool_calls"] = [_tool_call(call) for call in self._calls]
+        return [answer, *(_tool_result(call) for call in self._calls if call.state == "answered")]
 
 
 def _tool_call(call: ToolCallPart) -> Fields:
@@ -81,30 +81,33 @@ def _text_of(item: JSON) -> str | None:
 
 
 def from_openai_messages(messages: object) -> AssistantMessage:
-    """Return the message that a list of OpenAI's tells: those of the assistant and of tools, in order.
+    """Return the message that OpenAI messages of the assistant and of tools represent.
 
-    Several of the assistant become steps. Reasoning in `reasoning_content`, or in `reasoning`, is kept.
+    Several assistant messages become steps. Reasoning in `reasoning_content` or `reasoning` is kept.
+
+    Args:
+        messages: the messages as a list of dicts, in order.
 
     Raises:
         TypeError: they are not JSON.
-        ValueError: there is one of another role, or something has a wrong type.
+        ValueError: one has another role, or a field has a wrong type.
     """
     given = items(plain(messages, "messages"), "messages")
     parts: list[Fields] = []
     steps: list[Fields] = []
-    # The newest call of each id.
+    # The latest call with each id.
     calls: dict[JSON, Fields] = {}
     for message in given:
         match message.get("role"):
             case "assistant":
                 steps.append({"message_id": "", "first_part": len(parts)})
-                said = _parts_from(message)
-                parts += said
-                calls |= {part["id"]: part for part in said if isinstance(part.get("id"), str)}
+                added = _parts_from(message)
+                parts += added
+                calls |= {part["id"]: part for part in added if isinstance(part.get("id"), str)}
             case "tool":
                 _answer(calls, message)
             case role:
-                raise ValueError(f"messages of the assistant and of tools are wanted, not one with the role {role!r}")
+                raise ValueError(f"messages must have the role 'assistant' or 'tool', not {role!r:.100}")
     waits = any(part["type"] == "tool-call" and part["state"] == "complete" for part in parts)
     status = {"type": "requires-action", "reason": "tool-calls"} if waits else {"type": "complete", "reason": "unknown"}
     return message_from({"parts": parts, "steps": steps if len(steps) > 1 else [], "status": status})
@@ -133,9 +136,11 @@ def _call_from(call: Fields) -> Fields:
 
 
 def _answer(calls: dict[JSON, Fields], message: Fields) -> None:
-    """Give a call its result: the text of its parts where it has parts."""
+    """Set the result of a call; text parts are joined."""
     call_id, content = message.get("tool_call_id"), message.get("content")
     if not isinstance(call_id, str) or call_id not in calls:
-        raise ValueError(f"a message of role tool answers the call {call_id!r}, which no message before it has made")
+        raise ValueError(
+            f"a message of role 'tool' answers the call {call_id!r:.100}: no message before it has this call"
+        )
     texts = [_text_of(item) for item in content] if isinstance(content, list) else [None]
     calls[call_id] |= {"state": "answered", "result": content if None in texts else "".join(filter(None, texts))}

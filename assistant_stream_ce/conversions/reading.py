@@ -1,4 +1,4 @@
-"""What the conversions share: looks at what others have written, each of which says what is wrong."""
+"""Helpers of the conversions: validation of messages that clients sent, and field values of several formats."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Fields: TypeAlias = dict[str, JSON]
 
 
 def fields(value: object, name: str) -> Fields:
-    """Return a value that has to be a dict.
+    """Return a value that must be a dict.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not.
     """
     if not isinstance(value, dict):
         raise ValueError(f"{name} must be a dict, not {type(value).__name__}")
@@ -26,10 +26,10 @@ def fields(value: object, name: str) -> Fields:
 
 
 def items(value: object, name: str) -> list[Fields]:
-    """Return a value that has to be a list of dicts; None is an empty one.
+    """Return a value that must be a list of dicts; None counts as an empty list.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not.
     """
     if value is not None and not isinstance(value, list):
         raise ValueError(f"{name} must be a list, not {type(value).__name__}")
@@ -37,33 +37,33 @@ def items(value: object, name: str) -> list[Fields]:
 
 
 def step_starts(message: AssistantMessage) -> Counter[int]:
-    """Return how many steps begin with which parts, by their numbers: of the steps whose beginning was told."""
+    """Return how many steps begin at each part, by its index. Steps of which only the finish is known do not count."""
     return Counter(step.first_part for step in message.steps if step.message_id is not None)
 
 
 def result_text(result: JSON) -> str:
-    """Return a tool's result as text: a text as it is, and all else as JSON."""
+    """Return the result of a tool as text: a str unchanged, any other value as JSON."""
     return result if isinstance(result, str) else dumps(result).decode()
 
 
 def total_tokens(usage: Usage) -> Fields:
-    """Return a usage in the words of assistant-ui and AI SDK."""
+    """Return a usage with the field names of assistant-ui and AI SDK."""
     return {"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens}
 
 
 def tokens_from(usage: JSON) -> Fields:
-    """Return the fields of a `Usage` from one in these words. What is no count is 0: applications write here, too."""
+    """Return the fields of a `Usage`. Invalid counts become 0, as applications write here too."""
     return {"input_tokens": token_count(usage, "inputTokens"), "output_tokens": token_count(usage, "outputTokens")}
 
 
 def read(value: object) -> Fields:
-    """Return a message of a front end as plain data.
+    """Return a front end's message as plain data.
 
     Raises:
         TypeError: it is not JSON.
-        ValueError: it is no message of the assistant.
+        ValueError: it is not an assistant message.
     """
     message = fields(plain(value, "message"), "message")
     if message.get("role") != "assistant":
-        raise ValueError(f"a message of the assistant is wanted, not one with the role {message.get('role')!r}")
+        raise ValueError(f"the message must have the role 'assistant', not {message.get('role')!r:.100}")
     return message

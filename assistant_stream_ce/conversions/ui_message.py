@@ -1,4 +1,4 @@
-"""A message as AI SDK 5, 6 and 7 have it: a `UIMessage`, as `useChat` shows, sends and takes it."""
+"""Conversion to and from the `UIMessage` of AI SDK 5, 6 and 7, which `useChat` shows and sends."""
 
 from __future__ import annotations
 
@@ -28,8 +28,14 @@ from assistant_stream_ce.message import (
     message_from,
 )
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.ui_message_stream.decoder import DENIED, file_data, signature_of
-from assistant_stream_ce.serialization.ui_message_stream.encoder import BAD_ARGUMENTS, PROVIDER, file_url
+from assistant_stream_ce.serialization.ui_message_stream.values import (
+    BAD_ARGUMENTS,
+    DENIED,
+    PROVIDER,
+    file_data,
+    file_url,
+    signature_of,
+)
 
 __all__ = ("from_ui_message", "to_ui_message")
 
@@ -37,11 +43,11 @@ _NO_JSON = object()
 
 
 def to_ui_message(message: AssistantMessage) -> Fields:
-    """Return a message as AI SDK has it.
+    """Return a message as a `UIMessage`.
 
-    The data, the annotations and the state are parts at its end, and the usage is in its metadata, as
-    `UIMessageStreamEncoder` writes them. It has no word for parents, artifacts, the content for the model, the status,
-    the error, and how steps ended. A refusal becomes text, and a summary text of its reasoning.
+    Data, annotations and state become parts at its end and the usage becomes metadata, as `UIMessageStreamEncoder`
+    writes them. A refusal becomes text, and a summary becomes text of its reasoning. Parents, artifacts, the content
+    for the model, the status, the error and the finishes of steps are lost.
     """
     parts: list[Fields] = []
     starts = step_starts(message)
@@ -118,19 +124,22 @@ def _input(text: str) -> JSON:
 
 
 def from_ui_message(message: object) -> AssistantMessage:
-    """Return the message that AI SDK has.
+    """Return the message that a `UIMessage` represents.
 
-    Parts of types that no chunk can say are left out. It may be called with what a client has sent.
+    Unsupported parts are dropped. The message may come from an untrusted client.
+
+    Args:
+        message: the `UIMessage` as a dict.
 
     Raises:
         TypeError: it is not JSON.
-        ValueError: it is no message of the assistant.
+        ValueError: it is not an assistant message, or a field has a wrong type.
     """
     return _Reader().read(read(message))
 
 
 class _Reader:
-    """Reads one message."""
+    """Reader of one `UIMessage`."""
 
     def __init__(self) -> None:
         self._parts: list[Fields] = []
@@ -144,7 +153,7 @@ class _Reader:
         metadata = fields(value.get("metadata") or {}, "metadata")
         usage = tokens_from(metadata.get("usage"))
         if isinstance(metadata.get("usage"), dict):
-            _drop_told(metadata, Usage(**usage))
+            _drop_written(metadata, Usage(**usage))
         return message_from(
             without_none(
                 {
@@ -185,10 +194,10 @@ class _Reader:
         return {"type": "complete", "reason": "unknown"}
 
 
-def _drop_told(metadata: Fields, usage: Usage) -> None:
-    """Drop from the usage in the metadata what `to_ui_message` tells of itself; applications may have more in it."""
-    told = {**total_tokens(usage), "totalTokens": usage.input_tokens + usage.output_tokens}
-    further = {name: value for name, value in metadata.pop("usage").items() if told.get(name, _NO_JSON) != value}
+def _drop_written(metadata: Fields, usage: Usage) -> None:
+    """Remove from the usage in the metadata what `to_ui_message` writes; applications may keep more there."""
+    written = {**total_tokens(usage), "totalTokens": usage.input_tokens + usage.output_tokens}
+    further = {name: value for name, value in metadata.pop("usage").items() if written.get(name, _NO_JSON) != value}
     if further:
         metadata["usage"] = further
 
@@ -218,7 +227,7 @@ def _part_from(kind: str, part: Fields) -> Fields | None:
 
 
 def _tool_call_from(name: JSON, part: Fields) -> Fields:
-    # Versions before 7 have input that is no JSON in a field of its own.
+    # Versions before 7 have a separate field for input that is not JSON.
     value = part.get("rawInput") if part.get("input") is None else part["input"]
     is_json = value is not None and not (part.get("state") == "output-error" and isinstance(value, str))
     text = dumps(value).decode() if is_json else value

@@ -1,4 +1,4 @@
-"""What a format can hold comes back from it, and what it cannot hold is lost at the first time only."""
+"""Round trips through each format are lossless for what it supports, and idempotent for the rest."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ CONVERSIONS: dict[str, Convert] = {
 
 TOOL_CALLS = MessageStatus("requires-action", "tool-calls")
 
-# As much as each format can hold.
-HELD: dict[str, list[AssistantMessage]] = {
+# Messages with everything that each format supports.
+SUPPORTED: dict[str, list[AssistantMessage]] = {
     "assistant-ui": [
         AssistantMessage(),
         AssistantMessage(
@@ -127,9 +127,9 @@ HELD: dict[str, list[AssistantMessage]] = {
 
 
 @pytest.mark.parametrize("name", CONVERSIONS)
-def test_what_a_format_holds_comes_back(name: str) -> None:
+def test_a_round_trip_is_lossless(name: str) -> None:
     there, back = CONVERSIONS[name]
-    for message in HELD[name]:
+    for message in SUPPORTED[name]:
         sent = json.loads(json.dumps(there(message)))
         assert back(sent) == message
 
@@ -168,7 +168,7 @@ messages = st.lists(any_chunk, max_size=12).map(accumulate)
 @pytest.mark.parametrize("name", CONVERSIONS)
 @given(message=messages)
 @settings(max_examples=300, deadline=None)
-def test_a_second_time_nothing_is_lost(name: str, message: AssistantMessage) -> None:
+def test_a_second_round_trip_changes_nothing(name: str, message: AssistantMessage) -> None:
     there, back = CONVERSIONS[name]
     once = loads(dumps(there(message)))
     assert there(back(once)) == once
@@ -176,7 +176,7 @@ def test_a_second_time_nothing_is_lost(name: str, message: AssistantMessage) -> 
 
 @given(message=messages)
 @settings(max_examples=300, deadline=None)
-def test_stored_json_is_the_message(message: AssistantMessage) -> None:
+def test_json_of_a_message_is_lossless(message: AssistantMessage) -> None:
     assert AssistantMessage.from_json(message.to_json()) == message
     assert AssistantMessage.from_json(message.to_json().decode()) == message
 
@@ -184,6 +184,6 @@ def test_stored_json_is_the_message(message: AssistantMessage) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b'{"parts":[{"type":"text"}]}', b'{"parts":[{"type":"x"}]}', b'{"status":1}']
 )
-def test_what_is_no_message_is_a_clear_error(data: bytes) -> None:
+def test_invalid_json_of_a_message_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a message|JSON|Expecting"):
         AssistantMessage.from_json(data)

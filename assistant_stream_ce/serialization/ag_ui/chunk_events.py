@@ -1,7 +1,7 @@
-"""AG-UI's short events, written out: one `..._CHUNK` stands for the start, a piece and the end of a message or call.
+"""Expansion of AG-UI's `*_CHUNK` events into START, CONTENT and END events.
 
-The agent and each of its subagents has a lane, which holds what its short events have opened; its next event of another
-kind ends it.
+One `*_CHUNK` event starts a message or tool call, or continues the open one. The agent and each of its subagents has at
+most one open item, which its next event of another kind ends.
 """
 
 from __future__ import annotations
@@ -12,126 +12,130 @@ from typing import NamedTuple, TypeAlias
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.framing import FrameError
 
-__all__ = ("Event", "Lanes")
+__all__ = ("ChunkEventExpander", "TypedEvent")
 
 #: The type of an event, and its fields.
-Event: TypeAlias = tuple[str, dict[str, JSON]]
+TypedEvent: TypeAlias = tuple[str, dict[str, JSON]]
 
 
-class _Kind(NamedTuple):
-    """What a short event stands for: how its long events begin, the field of its id, and what its start says."""
+class _ItemKind(NamedTuple):
+    """What a type of `*_CHUNK` event starts: a message or a tool call."""
 
     prefix: str
     id_field: str
-    piece: str
-    needed: tuple[str, ...] = ()
-    told_again: tuple[str, ...] = ()
+    content: str
+    #: Fields that the first event must have.
+    required: tuple[str, ...] = ()
+    #: Fields that later events may repeat, but not change.
+    repeatable: tuple[str, ...] = ()
 
 
-_SHORT: Mapping[str, _Kind] = {
-    "TEXT_MESSAGE_CHUNK": _Kind("TEXT_MESSAGE", "messageId", "CONTENT", told_again=("role", "name")),
-    "REASONING_MESSAGE_CHUNK": _Kind("REASONING_MESSAGE", "messageId", "CONTENT"),
-    "TOOL_CALL_CHUNK": _Kind(
-        "TOOL_CALL", "toolCallId", "ARGS", ("toolCallName",), told_again=("toolCallName", "parentMessageId")
+_KINDS: Mapping[str, _ItemKind] = {
+    "TEXT_MESSAGE_CHUNK": _ItemKind("TEXT_MESSAGE", "messageId", "CONTENT", repeatable=("role", "name")),
+    "REASONING_MESSAGE_CHUNK": _ItemKind("REASONING_MESSAGE", "messageId", "CONTENT"),
+    "TOOL_CALL_CHUNK": _ItemKind(
+        "TOOL_CALL", "toolCallId", "ARGS", ("toolCallName",), repeatable=("toolCallName", "parentMessageId")
     ),
 }
 
-# These belong to the run, and end what is open in every lane.
-_OF_THE_RUN = frozenset({"RUN_STARTED", "RUN_FINISHED", "RUN_ERROR", "MESSAGES_SNAPSHOT"})
-# These end what is open in their own lane; others, and those of an unknown type, end nothing.
-_OF_A_LANE = ("TEXT_MESSAGE_", "TOOL_CALL_", "REASONING_", "STATE_", "STEP_", "CUSTOM", "SUBAGENT_")
-_BESIDE = frozenset({"REASONING_ENCRYPTED_VALUE", "SUBAGENT_STARTED"})
+# Events of the run end the open items of the agent and of all subagents.
+_RUN_EVENTS = frozenset({"RUN_STARTED", "RUN_FINISHED", "RUN_ERROR", "MESSAGES_SNAPSHOT"})
+# These events end the open item of their own agent or subagent. All others end nothing.
+_AGENT_EVENTS = ("TEXT_MESSAGE_", "TOOL_CALL_", "REASONING_", "STATE_", "STEP_", "CUSTOM", "SUBAGENT_")
+_INDEPENDENT_EVENTS = frozenset({"REASONING_ENCRYPTED_VALUE", "SUBAGENT_STARTED"})
 
 
-class _Lane(NamedTuple):
-    """What short events have opened."""
+class _OpenItem(NamedTuple):
+    """A message or tool call that `*_CHUNK` events have started."""
 
-    kind: _Kind
-    thing_id: str
+    kind: _ItemKind
+    item_id: str
     start: dict[str, JSON]
 
 
-class Lanes:
-    """Writes out the short events of one stream."""
+class ChunkEventExpander:
+    """Expands the `*_CHUNK` events of one stream."""
 
     def __init__(self) -> None:
-        # By their subagents, None for the agent; and the subagents by what they have open, and by its kind.
-        self._lanes: dict[str | None, _Lane] = {}
-        self._holders: dict[tuple[str, str], str | None] = {}
-        self._by_kind: dict[str, dict[str | None, None]] = {kind.prefix: {} for kind in _SHORT.values()}
+        # The open items by their subagent, None for the agent itself, and two indexes of them.
+        self._items: dict[str | None, _OpenItem] = {}
+        self._owner_by_id: dict[tuple[str, str], str | None] = {}
+        self._owners_by_kind: dict[str, dict[str | None, None]] = {kind.prefix: {} for kind in _KINDS.values()}
 
-    def write_out(self, event_type: str, event: dict[str, JSON]) -> list[Event]:
-        """Return the events for which an event stands, after the ends that it implies.
+    def expand(self, event_type: str, event: dict[str, JSON]) -> list[TypedEvent]:
+        """Return the events that an event is equivalent to, after the ends that it implies.
 
         Raises:
-            FrameError: it continues nothing that is open, or not as it began.
+            FrameError: a `*_CHUNK` event continues no open item, or differs from the start of the item.
         """
-        if event_type in _SHORT:
-            return self._write_out(_SHORT[event_type], event)
-        ends: list[Event] = []
-        if event_type in _OF_THE_RUN:
-            for owner in list(self._lanes):
+        if event_type in _KINDS:
+            return self._expand_chunk(_KINDS[event_type], event)
+        ends: list[TypedEvent] = []
+        if event_type in _RUN_EVENTS:
+            for owner in list(self._items):
                 ends += self._close(owner)
-        elif event_type.startswith(_OF_A_LANE) and event_type not in _BESIDE:
+        elif event_type.startswith(_AGENT_EVENTS) and event_type not in _INDEPENDENT_EVENTS:
             ends = self._close(_owner(event))
         return [*ends, (event_type, event)]
 
-    def _write_out(self, kind: _Kind, event: dict[str, JSON]) -> list[Event]:
-        owner = self._find_lane(kind, event)
-        lane = self._lanes.get(owner)
-        events: list[Event] = []
-        if lane is None or lane.kind is not kind or event.get(kind.id_field) not in (None, lane.thing_id):
+    def _expand_chunk(self, kind: _ItemKind, event: dict[str, JSON]) -> list[TypedEvent]:
+        owner = self._find_owner(kind, event)
+        item = self._items.get(owner)
+        events: list[TypedEvent] = []
+        if item is None or item.kind is not kind or event.get(kind.id_field) not in (None, item.item_id):
             events = self._close(owner)
-            lane = self._open(kind, owner, event)
-            events.append((f"{kind.prefix}_START", lane.start))
+            item = self._open(kind, owner, event)
+            events.append((f"{kind.prefix}_START", item.start))
         else:
-            for name in kind.told_again:
-                if event.get(name) is not None and event[name] != lane.start.get(name):
-                    raise FrameError(f"its {name} is not the one that began with this id")
+            for name in kind.repeatable:
+                if event.get(name) is not None and event[name] != item.start.get(name):
+                    raise FrameError(f"its {name} differs from that of the first event with this id")
         if event.get("delta") is not None:
-            tag = {} if owner is None else {"subagentRunId": owner}
-            piece = {kind.id_field: lane.thing_id, "delta": event["delta"], **tag}
-            events.append((f"{kind.prefix}_{kind.piece}", piece))
+            content = {kind.id_field: item.item_id, "delta": event["delta"], **_owner_field(owner)}
+            events.append((f"{kind.prefix}_{kind.content}", content))
         return events
 
-    def _find_lane(self, kind: _Kind, event: dict[str, JSON]) -> str | None:
-        """Return the subagent whose lane an event belongs to: it may leave out its id and its subagent."""
-        owner, thing_id = _owner(event), event.get(kind.id_field)
-        address = (kind.prefix, thing_id)
-        if isinstance(thing_id, str) and address in self._holders:
-            holder = self._holders[address]
-            if owner is not None and owner != holder:
-                raise FrameError(f"its subagent {owner[:40]!r} is not the one that began with this id")
-            return holder
-        candidates = self._by_kind[kind.prefix]
-        if thing_id is not None or owner is not None or None in candidates or not candidates:
+    def _find_owner(self, kind: _ItemKind, event: dict[str, JSON]) -> str | None:
+        """Return the subagent of an event, which may omit its id and its subagent."""
+        owner, item_id = _owner(event), event.get(kind.id_field)
+        address = (kind.prefix, item_id)
+        if isinstance(item_id, str) and address in self._owner_by_id:
+            known = self._owner_by_id[address]
+            if owner is not None and owner != known:
+                raise FrameError(f"its subagent {owner[:40]!r} differs from that of the first event with this id")
+            return known
+        candidates = self._owners_by_kind[kind.prefix]
+        if item_id is not None or owner is not None or None in candidates or not candidates:
             return owner
         if len(candidates) > 1:
-            raise FrameError(f"it names neither a {kind.id_field} nor a subagent, and several have one open")
+            raise FrameError(f"it needs a {kind.id_field} or a subagent, as several subagents have one open")
         return next(iter(candidates))
 
-    def _open(self, kind: _Kind, owner: str | None, event: dict[str, JSON]) -> _Lane:
-        for name in (kind.id_field, *kind.needed):
+    def _open(self, kind: _ItemKind, owner: str | None, event: dict[str, JSON]) -> _OpenItem:
+        for name in (kind.id_field, *kind.required):
             if not isinstance(event.get(name), str):
-                raise FrameError(f"the first of its kind must have a {name}")
+                raise FrameError(f"the first event of its kind must have a {name}")
         start = {name: value for name, value in event.items() if value is not None and name not in ("type", "delta")}
         if kind.prefix == "TEXT_MESSAGE":
             start.setdefault("role", "assistant")
-        lane = self._lanes[owner] = _Lane(kind, event[kind.id_field], start)
-        self._holders[kind.prefix, lane.thing_id] = owner
-        self._by_kind[kind.prefix][owner] = None
-        return lane
+        item = self._items[owner] = _OpenItem(kind, event[kind.id_field], start)
+        self._owner_by_id[kind.prefix, item.item_id] = owner
+        self._owners_by_kind[kind.prefix][owner] = None
+        return item
 
-    def _close(self, owner: str | None) -> list[Event]:
-        lane = self._lanes.pop(owner, None)
-        if lane is None:
+    def _close(self, owner: str | None) -> list[TypedEvent]:
+        item = self._items.pop(owner, None)
+        if item is None:
             return []
-        self._holders.pop((lane.kind.prefix, lane.thing_id), None)
-        self._by_kind[lane.kind.prefix].pop(owner, None)
-        tag = {} if owner is None else {"subagentRunId": owner}
-        return [(f"{lane.kind.prefix}_END", {lane.kind.id_field: lane.thing_id, **tag})]
+        self._owner_by_id.pop((item.kind.prefix, item.item_id), None)
+        self._owners_by_kind[item.kind.prefix].pop(owner, None)
+        return [(f"{item.kind.prefix}_END", {item.kind.id_field: item.item_id, **_owner_field(owner)})]
 
 
 def _owner(event: dict[str, JSON]) -> str | None:
     owner = event.get("subagentRunId")
     return owner if isinstance(owner, str) else None
+
+
+def _owner_field(owner: str | None) -> dict[str, JSON]:
+    return {} if owner is None else {"subagentRunId": owner}

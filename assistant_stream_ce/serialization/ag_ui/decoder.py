@@ -1,7 +1,7 @@
-"""Reads AG-UI events: server-sent events with a JSON event each, from `RUN_STARTED` to `RUN_FINISHED` or `RUN_ERROR`.
+"""Decoder of AG-UI events: server-sent events from `RUN_STARTED` to `RUN_FINISHED` or `RUN_ERROR`.
 
-A strict decoder refuses what `@ag-ui/client` 1.0.0 refuses, and what it leaves out with a warning: an event of an
-unknown type, and a patch that does not fit. A lenient one takes from each event what it can.
+A strict decoder rejects what `@ag-ui/client` 1.0.0 rejects, and what it skips with a warning: an event of an unknown
+type, and a patch that does not fit. A lenient one reads from each event what it can.
 """
 
 from __future__ import annotations
@@ -13,22 +13,27 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, loads, plain
-from assistant_stream_ce.serialization.ag_ui.chunk_events import Event, Lanes
-from assistant_stream_ce.serialization.ag_ui.json_patch import Document
+from assistant_stream_ce.serialization.ag_ui.chunk_events import ChunkEventExpander, TypedEvent
+from assistant_stream_ce.serialization.ag_ui.json_patch import PatchedDocument
 from assistant_stream_ce.serialization.ag_ui.schema import check_event
-from assistant_stream_ce.serialization.ag_ui.validator import RunRules
-from assistant_stream_ce.serialization.assistant_ui import AssistantUIDecoder, chunk_of
-from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES, checked, optional_text, token_count
+from assistant_stream_ce.serialization.ag_ui.validator import RunOrder
+from assistant_stream_ce.serialization.assistant_ui import chunk_of
+from assistant_stream_ce.serialization.decoder import (
+    MAX_FRAME_BYTES,
+    ToolCallDecoder,
+    checked,
+    optional_text,
+    token_count,
+)
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.state.operations import set_value
 
 __all__ = ("AGUIDecoder",)
 
-# The client fails at more than this without the end of an event.
+# The client fails if more bytes than this come without the end of an event.
 _CLIENT_BYTES = 10 * 1024 * 1024
 
-# What the clients know and no chunk can say. A snapshot of the messages is the whole conversation, and what it has of
-# this answer was said before.
+# Events without a chunk. A snapshot of the messages is the whole conversation; its part of this answer was streamed.
 _WITHOUT_CHUNK = frozenset(
     {
         "RAW",
@@ -41,16 +46,16 @@ _WITHOUT_CHUNK = frozenset(
     }
 )
 
-# The events of the past: what they are called now, and whether they belong to the span or to the message in it.
+# Deprecated events: their present types, and whether they belong to the reasoning or to a message in it.
 _THINKING: Mapping[str, tuple[str, str]] = {
-    "THINKING_START": ("REASONING_START", "span"),
-    "THINKING_END": ("REASONING_END", "span"),
+    "THINKING_START": ("REASONING_START", "reasoning"),
+    "THINKING_END": ("REASONING_END", "reasoning"),
     "THINKING_TEXT_MESSAGE_START": ("REASONING_MESSAGE_START", "message"),
     "THINKING_TEXT_MESSAGE_CONTENT": ("REASONING_MESSAGE_CONTENT", "message"),
     "THINKING_TEXT_MESSAGE_END": ("REASONING_MESSAGE_END", "message"),
 }
 
-# The names of custom events whose value has the fields of a chunk.
+# Names of custom events whose value has the fields of a chunk.
 _CUSTOM: Mapping[str, Any] = {
     "source": chunks.SourceChunk,
     "source-document": chunks.SourceDocumentChunk,
@@ -58,16 +63,19 @@ _CUSTOM: Mapping[str, Any] = {
 }
 
 
-class AGUIDecoder(AssistantUIDecoder):
-    """Reads AG-UI events. A run ends with `RUN_FINISHED` or `RUN_ERROR`.
+class AGUIDecoder(ToolCallDecoder):
+    """Decoder of AG-UI events. Not thread-safe.
 
     Args:
-        strict: as for every decoder. As the client, a strict one takes no line end but LF, and no event beyond 10 MB.
-        max_frame_bytes: as for every decoder. Besides, the state and activities are kept, to which patches refer.
-        state: where the state starts, as the client told it to the server. It is copied.
+        strict: whether to raise for what `@ag-ui/client` does not accept, line ends other than LF and events of more
+            than 10 MiB included. Otherwise such events are skipped.
+        max_frame_bytes: limit for one event, in bytes; 0 or None for no limit. The state and the activities are kept
+            in memory besides.
+        state: the initial state, as the client sent it to the server. Patches apply to a copy of it.
 
     Raises:
-        TypeError: `state` is not JSON.
+        TypeError: `state` is not JSON, or `max_frame_bytes` is not an int.
+        ValueError: `max_frame_bytes` is negative.
     """
 
     _make_reader = EventReader
@@ -77,33 +85,33 @@ class AGUIDecoder(AssistantUIDecoder):
         self, *, strict: bool = False, max_frame_bytes: int | None = MAX_FRAME_BYTES, state: object = None
     ) -> None:
         super().__init__(strict=strict, max_frame_bytes=max_frame_bytes)
-        self._most_copied = max_frame_bytes or 0
-        self._state = Document({} if state is None else plain(state, "state"), self._most_copied)
+        self._max_copied = max_frame_bytes or 0
+        self._state = PatchedDocument({} if state is None else plain(state, "state"), self._max_copied)
         if strict:
-            most = min(max_frame_bytes or _CLIENT_BYTES, _CLIENT_BYTES)
-            self._reader = EventReader(most, only_line_feeds=True)
+            limit = min(max_frame_bytes or _CLIENT_BYTES, _CLIENT_BYTES)
+            self._reader = EventReader(limit, only_line_feeds=True)
 
     def _prepare(self) -> None:
         super()._prepare()
-        self._lanes = Lanes()
-        self._rules = RunRules()
+        self._expander = ChunkEventExpander()
+        self._order = RunOrder()
         self._has_ended = False
-        # The parents of the texts and of the reasoning that are open; texts that are not the assistant's are left out.
+        # The parents of the open texts and of the open reasoning. Texts of other roles than the assistant are skipped.
         self._texts: dict[str, str | None] = {}
-        self._others: set[str] = set()
-        self._thoughts: dict[str, str | None] = {}
-        # The last reasoning, and its parent if the next piece would extend it.
-        self._thought = ""
+        self._skipped_texts: set[str] = set()
+        self._reasoning: dict[str, str | None] = {}
+        # The last reasoning, and its parent if the next delta would extend it.
+        self._last_reasoning = ""
         self._last_parent: tuple[str | None] | None = None
-        # The ids of what events of the past have opened.
-        self._past: dict[str, str] = {}
-        self._past_count = 0
+        # The ids of what deprecated events have opened.
+        self._thinking: dict[str, str] = {}
+        self._thinking_count = 0
         self._unanswered: set[str] = set()
-        self._activities: dict[str, Document] = {}
+        self._activities: dict[str, PatchedDocument] = {}
 
     def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
         if frame.data.strip() == b"[DONE]":
-            raise FrameError("AG-UI has no [DONE]: its clients end the run there")
+            raise FrameError("AG-UI has no [DONE]: clients fail at it")
         try:
             value: dict[str, JSON] = checked(self._json(frame.data), dict)
         except FrameError as error:
@@ -113,51 +121,52 @@ class AGUIDecoder(AssistantUIDecoder):
         kind, value = self._renamed(checked(value.get("type"), str, "type"), value)
         if self._is_strict:
             check_event(kind, value)
-        for one, event in self._lanes.write_out(kind, value):
+        for event_type, event in self._expander.expand(kind, value):
             if self._is_strict:
-                self._rules.check(one, event)
-            yield from self._read_event(one, event)
+                self._order.check(event_type, event)
+            yield from self._read_event(event_type, event)
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
         if not self._has_ended:
             raise FrameError("the stream ended without RUN_FINISHED or RUN_ERROR")
         yield from ()
 
-    def _renamed(self, kind: str, event: dict[str, JSON]) -> Event:
-        """Return an event of the past as one of today; its ids are made up."""
+    def _renamed(self, kind: str, event: dict[str, JSON]) -> TypedEvent:
+        """Translate a deprecated THINKING_* event; ids are generated."""
         if kind not in _THINKING:
             return kind, event
-        today, thing = _THINKING[kind]
-        if kind.endswith("_START") or thing not in self._past:
-            self._past_count += 1
-            self._past[thing] = f"thinking\n{self._past_count}"
-        thing_id = self._past.pop(thing) if kind.endswith("_END") else self._past[thing]
-        return today, {"role": "reasoning", **event, "messageId": thing_id}
+        present, item = _THINKING[kind]
+        if kind.endswith("_START") or item not in self._thinking:
+            self._thinking_count += 1
+            self._thinking[item] = f"thinking\n{self._thinking_count}"
+        item_id = self._thinking.pop(item) if kind.endswith("_END") else self._thinking[item]
+        return present, {"role": "reasoning", **event, "messageId": item_id}
 
     def _read_event(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         match kind.split("_")[0]:
             case "TEXT":
-                yield from self._text(kind, event)
+                yield from self._read_text(kind, event)
             case "REASONING":
-                yield from self._reasoning(kind, event)
+                yield from self._read_reasoning(kind, event)
             case "TOOL":
-                yield from self._tool(kind, event)
+                yield from self._read_tool_call(kind, event)
             case "STATE" | "ACTIVITY":
-                yield from self._document(kind, event)
+                yield from self._read_document(kind, event)
             case "STEP" | "RUN":
-                yield from self._run(kind, event)
+                yield from self._read_run(kind, event)
             case "CUSTOM":
                 yield _custom(checked(event.get("name"), str, "name"), event)
             case _:
-                self._leave_out(kind)
+                self._skip(kind)
 
-    def _leave_out(self, kind: str) -> None:
+    def _skip(self, kind: str) -> None:
+        """Accept an event without a chunk."""
         if kind not in _WITHOUT_CHUNK:
             raise FrameError(f"its type {kind[:40]!r} is unknown")
 
     # --- Messages ---
 
-    def _text(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+    def _read_text(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         message_id = _id(event, "messageId")
         match kind:
             case "TEXT_MESSAGE_START":
@@ -165,46 +174,46 @@ class AGUIDecoder(AssistantUIDecoder):
                 if event.get("role") in (None, "assistant"):
                     self._texts[message_id] = _note(event, "parentId")
                 else:
-                    self._others.add(message_id)
+                    self._skipped_texts.add(message_id)
             case "TEXT_MESSAGE_CONTENT":
                 text: str = checked(event.get("delta"), str, "delta")
-                if text and message_id not in self._others:
+                if text and message_id not in self._skipped_texts:
                     self._last_parent = None
                     yield chunks.TextDeltaChunk(text, self._texts.get(message_id))
             case "TEXT_MESSAGE_END":
                 self._texts.pop(message_id, None)
-                self._others.discard(message_id)
+                self._skipped_texts.discard(message_id)
             case _:
-                self._leave_out(kind)
+                self._skip(kind)
 
-    def _reasoning(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+    def _read_reasoning(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         message_id = _id(event, "messageId")
         match kind:
             case "REASONING_MESSAGE_START":
-                parent_id = self._thoughts[message_id] = _note(event, "parentId")
-                self._thought = message_id
+                parent_id = self._reasoning[message_id] = _note(event, "parentId")
+                self._last_reasoning = message_id
                 if self._last_parent == (parent_id,):
-                    # Else its text would continue that of the message before.
+                    # Otherwise its text would extend the previous message.
                     yield chunks.ReasoningPartChunk(None, parent_id)
                 self._last_parent = (parent_id,)
             case "REASONING_MESSAGE_CONTENT":
                 text: str = checked(event.get("delta"), str, "delta")
                 if text:
-                    parent_id = self._thoughts.get(message_id)
+                    parent_id = self._reasoning.get(message_id)
                     self._last_parent = (parent_id,)
                     yield chunks.ReasoningDeltaChunk(text, parent_id)
             case "REASONING_MESSAGE_END":
-                self._thoughts.pop(message_id, None)
+                self._reasoning.pop(message_id, None)
             case "REASONING_ENCRYPTED_VALUE":
                 signature: str = checked(event.get("encryptedValue"), str, "encryptedValue")
-                if event.get("subtype") == "message" and event.get("entityId") == self._thought:
+                if event.get("subtype") == "message" and event.get("entityId") == self._last_reasoning:
                     yield chunks.ReasoningSignatureChunk(signature)
             case _:
-                self._leave_out(kind)
+                self._skip(kind)
 
     # --- Tool calls ---
 
-    def _tool(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+    def _read_tool_call(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         call_id: str = checked(event.get("toolCallId"), str, "toolCallId")
         match kind:
             case "TOOL_CALL_START":
@@ -223,41 +232,42 @@ class AGUIDecoder(AssistantUIDecoder):
                 self._unanswered.discard(call_id)
                 yield from self._answer(_result(call_id, event))
             case _:
-                self._leave_out(kind)
+                self._skip(kind)
 
     # --- State and activities ---
 
-    def _document(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+    def _read_document(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         match kind:
             case "STATE_SNAPSHOT":
                 self._state.replace(event.get("snapshot"))
-                yield chunks.UpdateStateChunk([set_value((), self._state.value())])
+                yield chunks.UpdateStateChunk([set_value((), self._state.value)])
             case "STATE_DELTA":
-                operations = _patched(self._state, event.get("delta"))
+                _patch(self._state, event.get("delta"))
+                operations = self._state.operations()
                 if operations:
                     yield chunks.UpdateStateChunk(operations)
             case "ACTIVITY_SNAPSHOT":
                 content = checked(event.get("content"), dict, "content")
                 activity_id = checked(event.get("messageId"), str, "messageId")
                 if activity_id not in self._activities or event.get("replace") is not False:
-                    self._activities[activity_id] = Document(content, self._most_copied)
+                    self._activities[activity_id] = PatchedDocument(content, self._max_copied)
                     yield self._activity(activity_id, event)
             case "ACTIVITY_DELTA":
                 activity_id = checked(event.get("messageId"), str, "messageId")
                 if activity_id not in self._activities:
                     raise FrameError("there is no such activity")
-                _patched(self._activities[activity_id], event.get("patch"))
+                _patch(self._activities[activity_id], event.get("patch"))
                 yield self._activity(activity_id, event)
             case _:
-                self._leave_out(kind)
+                self._skip(kind)
 
     def _activity(self, activity_id: str, event: dict[str, JSON]) -> chunks.DataPartChunk:
         name: str = checked(event.get("activityType"), str, "activityType")
-        return chunks.DataPartChunk(name, self._activities[activity_id].value(), activity_id)
+        return chunks.DataPartChunk(name, self._activities[activity_id].value, activity_id)
 
     # --- Steps and runs ---
 
-    def _run(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+    def _read_run(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         self._last_parent = None
         match kind:
             case "STEP_STARTED":
@@ -267,7 +277,7 @@ class AGUIDecoder(AssistantUIDecoder):
                 tokens = _tokens([metadata.get("usage")])
                 is_continued = metadata.get("isContinued") is True
                 if not self._open:
-                    # The chunk would end the arguments that are still to come.
+                    # The chunk would complete arguments of which more may come.
                     yield chunks.StepFinishChunk(_reason(event, "unknown"), *tokens, is_continued)
             case "RUN_STARTED":
                 self._has_ended = False
@@ -281,14 +291,14 @@ class AGUIDecoder(AssistantUIDecoder):
                 yield from self._close_arguments()
                 yield from self._fail_run(event)
             case _:
-                self._leave_out(kind)
+                self._skip(kind)
 
     def _finish(self, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         reason = "tool-calls" if self._unanswered else "stop"
         match event.get("outcome"):
             case {"type": "interrupt", "interrupts": interrupts}:
                 yield chunks.DataPartChunk("interrupts", interrupts)
-                # Whatever it waits for, the run is to be continued by the caller.
+                # The client continues the run, whatever it waits for.
                 reason = "tool-calls"
             case {"type": "cancelled"}:
                 reason = "interrupted"
@@ -307,30 +317,30 @@ class AGUIDecoder(AssistantUIDecoder):
 
 
 def _id(event: dict[str, JSON], name: str) -> str:
-    """Return an id; a lenient decoder does without."""
+    """Return an id; empty if it is missing, which only a lenient decoder accepts."""
     return optional_text(event, name) or ""
 
 
 def _metadata(event: dict[str, JSON]) -> dict[str, JSON]:
-    """Return what an encoder noted where the format has no field for it."""
+    """Return the metadata of an event, where encoders put what the format has no field for."""
     metadata = event.get("metadata")
     return metadata if isinstance(metadata, dict) else {}
 
 
 def _note(event: dict[str, JSON], name: str) -> str | None:
-    """Return a text of the metadata."""
+    """Return a text in the metadata of an event."""
     text = _metadata(event).get(name)
     return text if isinstance(text, str) else None
 
 
 def _reason(event: dict[str, JSON], default: str) -> str:
-    """Return why a step or run ended, as an encoder noted it."""
+    """Return the finish reason of a step or run in the metadata of its last event."""
     reason = _note(event, "finishReason")
     return default if reason is None else reason
 
 
 def _tokens(usage: JSON) -> tuple[int, int]:
-    """Return the sums of the tokens of several models."""
+    """Return the tokens of all models together."""
     entries = usage if isinstance(usage, list) else []
     read = sum(token_count(entry, "inputTokens") for entry in entries)
     return read, sum(token_count(entry, "outputTokens") for entry in entries)
@@ -351,19 +361,15 @@ def _result(call_id: str, event: dict[str, JSON]) -> chunks.ToolResultChunk:
 
 
 def _value(text: str) -> JSON:
-    """Return the JSON value that a text holds, or the text."""
+    """Return the value of a JSON text, or the text itself if it is not JSON."""
     try:
         return loads(text)
     except ValueError:
         return text
 
 
-def _patched(document: Document, patch: JSON) -> list[chunks.Operation]:
-    operations = [checked(operation, dict, "an operation") for operation in checked(patch, list, "the patch")]
-    try:
-        return document.patch(operations)
-    except FrameError as error:
-        raise FrameError(f"the patch does not fit: {error}") from None
+def _patch(document: PatchedDocument, patch: JSON) -> None:
+    document.patch([checked(operation, dict, "an operation") for operation in checked(patch, list, "the patch")])
 
 
 def _custom(name: str, event: dict[str, JSON]) -> AssistantStreamChunk:
@@ -374,7 +380,7 @@ def _custom(name: str, event: dict[str, JSON]) -> AssistantStreamChunk:
             chunk: AssistantStreamChunk = chunk_of(_CUSTOM[name], value)
             return chunk
         except FrameError:
-            # Another application's event of the same name.
+            # An event of another application with the same name.
             pass
     if part_id is None and parent_id is None and not is_transient:
         if name == "data":

@@ -1,7 +1,7 @@
-"""What `@ag-ui/client` 1.0.0 demands of the fields of AG-UI's events; it ends the run at any other.
+"""Schemas of AG-UI's events, as `@ag-ui/client` 1.0.0 checks them. It fails at an event that does not match.
 
-Of what a field tells apart (parts of a content, messages, operations of a patch, outcomes), the client leaves out a
-kind that it does not know, with a warning.
+Values with a discriminator field (content parts, messages, operations of a patch, outcomes) of an unknown kind are
+skipped by the client with a warning.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ _SOURCES: dict[str, Fields] = {
 }
 _Text = fields({"text": str}, id=str, metadata=_Something)
 _Media = fields({"source": _Object}, id=str, metadata=_Something)
-# In a message of the past null stands for no metadata.
-_PastMedia = fields({"source": _Object}, id=str, metadata=_Something | None)
+# In the messages of a snapshot null means no metadata.
+_SnapshotMedia = fields({"source": _Object}, id=str, metadata=_Something | None)
 _MEDIA = ("image", "audio", "video", "document")
 
 _message: Any = {"subagent_run_id": str, "name": str, "encrypted_value": str, "metadata": _Object}
@@ -165,7 +165,7 @@ _SUBAGENT_OUTCOMES: dict[str, Fields] = {
 
 
 def check_event(kind: str, event: dict[str, JSON]) -> None:
-    """Hold an event against its schema.
+    """Check an event against its schema.
 
     Raises:
         FrameError: its type is unknown, or a field is missing or has a wrong type.
@@ -195,14 +195,14 @@ def check_event(kind: str, event: dict[str, JSON]) -> None:
 def _check_messages(messages: list[JSON]) -> None:
     for message in _members(messages, "role", _MESSAGES):
         if message["role"] in ("user", "tool"):
-            _check_content(message["content"], _PastMedia)
+            _check_content(message["content"], _SnapshotMedia)
 
 
 def _check_content(content: JSON, media: Fields) -> None:
-    """Check the parts of a content; one whose source is of an unknown kind is left out with it."""
+    """Check the parts of a content. Parts whose source is of an unknown kind are skipped."""
     for part in content if isinstance(content, list) else ():
         if not isinstance(part, dict):
-            raise FrameError("a part of the content must be an object")
+            raise FrameError("a content part must be an object")
         if part.get("type") == "text":
             validate_value(part, _Text)
         elif part.get("type") in _MEDIA:
@@ -218,10 +218,10 @@ def _check_members(values: list[JSON], name: str, kinds: Mapping[str, Fields]) -
 
 
 def _members(values: list[JSON], name: str, kinds: Mapping[str, Fields]) -> Iterator[dict[str, JSON]]:
-    """Yield the objects of the known kinds, which a field tells apart, after holding each against its schema."""
+    """Check each object against the schema of its kind, which a field gives, and yield those of known kinds."""
     for value in values:
         if not isinstance(value, dict):
-            raise FrameError(f"an object with a field {name!r} is wanted")
+            raise FrameError(f"an object with a field {name!r} is required")
         kind = value.get(name)
         if isinstance(kind, str) and kind in kinds:
             validate_value(value, kinds[kind])

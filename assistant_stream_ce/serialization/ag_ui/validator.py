@@ -1,4 +1,4 @@
-"""The order of AG-UI's events as `@ag-ui/client` 1.0.0 demands it; it ends the run at an event that breaks it."""
+"""Rules of `@ag-ui/client` 1.0.0 for the order of events, and for what it skips. It fails at an event out of order."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.framing import Frame, FrameError
 from assistant_stream_ce.serialization.validation import Validator, json_object
 
-__all__ = ("AGUIValidator", "RunRules")
+__all__ = ("AGUIValidator", "RunOrder")
 
 
-class _Thing(NamedTuple):
-    """A kind of what is opened and ended: its name, the field of its id, and the kind of its owner's record."""
+class _ItemKind(NamedTuple):
+    """What events open and end: its name, the field of its id, and the kind under which its owner is recorded."""
 
     name: str
     id_field: str
     owned_as: str
 
 
-_TEXT = _Thing("text message", "messageId", "message")
-_CALL = _Thing("tool call", "toolCallId", "tool call")
-_SPAN = _Thing("reasoning", "messageId", "reasoning")
-_THOUGHT = _Thing("reasoning message", "messageId", "reasoning")
+_TEXT = _ItemKind("text message", "messageId", "message")
+_CALL = _ItemKind("tool call", "toolCallId", "tool call")
+_REASONING = _ItemKind("reasoning", "messageId", "reasoning")
+_REASONING_MESSAGE = _ItemKind("reasoning message", "messageId", "reasoning")
 
-_OPENED: Mapping[str, _Thing] = {
+_OPENED: Mapping[str, _ItemKind] = {
     "TEXT_MESSAGE_START": _TEXT,
     "TOOL_CALL_START": _CALL,
-    "REASONING_START": _SPAN,
-    "REASONING_MESSAGE_START": _THOUGHT,
+    "REASONING_START": _REASONING,
+    "REASONING_MESSAGE_START": _REASONING_MESSAGE,
 }
-_CONTINUED: Mapping[str, _Thing] = {
+_CONTINUED: Mapping[str, _ItemKind] = {
     "TEXT_MESSAGE_CONTENT": _TEXT,
     "TOOL_CALL_ARGS": _CALL,
-    "REASONING_MESSAGE_CONTENT": _THOUGHT,
+    "REASONING_MESSAGE_CONTENT": _REASONING_MESSAGE,
 }
-_ENDED: Mapping[str, _Thing] = {
+_ENDED: Mapping[str, _ItemKind] = {
     "TEXT_MESSAGE_END": _TEXT,
     "TOOL_CALL_END": _CALL,
-    "REASONING_END": _SPAN,
-    "REASONING_MESSAGE_END": _THOUGHT,
+    "REASONING_END": _REASONING,
+    "REASONING_MESSAGE_END": _REASONING_MESSAGE,
 }
 
 
-class RunRules:
-    """Follows the events of one stream, whose fields were checked."""
+class RunOrder:
+    """Order of the events of one stream, whose fields were checked before."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -53,10 +53,10 @@ class RunRules:
         self._forget()
 
     def check(self, kind: str, event: dict[str, JSON]) -> None:
-        """Take the next event.
+        """Check the next event.
 
         Raises:
-            FrameError: it breaks the order.
+            FrameError: it is out of order.
         """
         self._check_run(kind)
         owner = event.get("subagentRunId")
@@ -66,58 +66,58 @@ class RunRules:
             self._continue(_CONTINUED[kind], event, owner)
         elif kind in _ENDED:
             self._continue(_ENDED[kind], event, owner)
-            self._things.discard((_ENDED[kind].name, event[_ENDED[kind].id_field]))
+            self._items.discard((_ENDED[kind].name, event[_ENDED[kind].id_field]))
         else:
             self._check_other(kind, event, owner)
         self._last = kind
 
     def _forget(self) -> None:
-        # What is open: things by their names and ids, steps by their subagents and names, subagents.
-        self._things: set[tuple[str, str]] = set()
+        # What is open: items by kind and id, steps by subagent and name, subagents.
+        self._items: set[tuple[str, str]] = set()
         self._steps: set[tuple[str | None, str]] = set()
         self._subagents: set[str] = set()
         self._ended_subagents: set[str] = set()
-        # The subagents that messages, calls, reasoning and activities belong to; None for the agent itself.
+        # The subagents that messages, tool calls, reasoning and activities belong to; None for the agent itself.
         self._owners: dict[tuple[str, str], str | None] = {}
 
     def _check_run(self, kind: str) -> None:
-        """Hold that the events are those of runs, one after the other."""
+        """Check that the events belong to runs, one after the other."""
         if not self._last:
             if kind not in ("RUN_STARTED", "RUN_ERROR"):
                 raise FrameError("the first event must be RUN_STARTED")
         elif kind == "RUN_STARTED":
             if self._is_active:
-                raise FrameError("the run before has not finished")
+                raise FrameError("the previous run has not finished")
             self._forget()
         elif not self._is_active and (kind != "RUN_ERROR" or self._last == "RUN_ERROR"):
-            raise FrameError(f"nothing may follow {self._last} but RUN_STARTED")
+            raise FrameError(f"only RUN_STARTED may follow {self._last}")
         if kind == "RUN_FINISHED":
             self._check_nothing_open()
         self._is_active = kind not in ("RUN_FINISHED", "RUN_ERROR")
 
     def _check_nothing_open(self) -> None:
-        things = [
-            *(f"{name} {thing_id!r}" for name, thing_id in self._things),
+        items = [
+            *(f"{name} {item_id!r}" for name, item_id in self._items),
             *(f"step {name!r}" for _, name in self._steps),
             *(f"subagent {subagent!r}" for subagent in self._subagents),
         ]
-        if things:
-            more = f" and {len(things) - 1} more" if len(things) > 1 else ""
-            raise FrameError(f"the run finishes while something is open: {things[0][:100]}{more}")
+        if items:
+            more = f" and {len(items) - 1} more" if len(items) > 1 else ""
+            raise FrameError(f"the run finishes while someitem is open: {items[0][:100]}{more}")
 
-    def _open(self, thing: _Thing, event: dict[str, JSON], owner: str | None) -> None:
-        thing_id = event[thing.id_field]
-        if (thing.name, thing_id) in self._things:
-            raise FrameError(f"a {thing.name} with its id is open")
-        record = (thing.owned_as, thing_id)
-        if thing is _CALL:
+    def _open(self, item: _ItemKind, event: dict[str, JSON], owner: str | None) -> None:
+        item_id = event[item.id_field]
+        if (item.name, item_id) in self._items:
+            raise FrameError(f"a {item.name} with its id is open")
+        record = (item.owned_as, item_id)
+        if item is _CALL:
             owner = self._owner_of_call(event, owner)
         self._check_owner(record, owner)
-        self._things.add((thing.name, thing_id))
+        self._items.add((item.name, item_id))
         self._owners.setdefault(record, owner)
 
     def _owner_of_call(self, event: dict[str, JSON], owner: str | None) -> str | None:
-        """Return the subagent of a call: that of the message that it belongs to, if that is known."""
+        """Return the subagent of a tool call: that of its parent message, if it is known."""
         parent = ("message", event.get("parentMessageId"))
         if parent not in self._owners:
             return owner
@@ -125,19 +125,19 @@ class RunRules:
         inherited = self._owners[parent]
         record = ("tool call", event["toolCallId"])
         if record in self._owners and self._owners[record] != inherited and owner is None:
-            raise FrameError("the message it belongs to is of another subagent than the call")
+            raise FrameError("its parent message belongs to another subagent than the tool call")
         return inherited if owner is None else owner
 
-    def _continue(self, thing: _Thing, event: dict[str, JSON], owner: str | None) -> None:
-        thing_id = event[thing.id_field]
-        if (thing.name, thing_id) not in self._things:
-            raise FrameError(f"no {thing.name} with its id is open")
-        self._check_owner((thing.owned_as, thing_id), owner)
+    def _continue(self, item: _ItemKind, event: dict[str, JSON], owner: str | None) -> None:
+        item_id = event[item.id_field]
+        if (item.name, item_id) not in self._items:
+            raise FrameError(f"no {item.name} with its id is open")
+        self._check_owner((item.owned_as, item_id), owner)
 
     def _check_owner(self, record: tuple[str, JSON], owner: str | None) -> None:
-        """Hold that an event that names a subagent names the right one."""
+        """Check that an event names the subagent that its item belongs to, if it names one."""
         if owner is not None and record in self._owners and self._owners[record] != owner:
-            raise FrameError(f"its subagent {owner[:40]!r} is not that of the {record[0]}")
+            raise FrameError(f"its subagent {owner[:40]!r} differs from that of the {record[0]}")
 
     def _check_other(self, kind: str, event: dict[str, JSON], owner: str | None) -> None:
         match kind:
@@ -178,17 +178,17 @@ class RunRules:
     def _start_subagent(self, event: dict[str, JSON]) -> None:
         subagent, parent = event["subagentRunId"], event.get("parentSubagentRunId")
         if subagent in self._subagents or subagent in self._ended_subagents:
-            raise FrameError("a subagent with its id has started before")
+            raise FrameError("a subagent with its id was started before")
         if parent is not None and parent not in self._subagents and parent not in self._ended_subagents:
-            raise FrameError("the subagent that it names as its parent has not started")
+            raise FrameError("its parent subagent was not started")
         self._subagents.add(subagent)
 
     def _note_messages(self, messages: list[JSON], *, is_newer: bool) -> None:
-        """Note to whom messages of the past belong."""
+        """Record the subagents of the messages in a snapshot or input."""
         for message in messages:
             role, message_id = message.get("role"), message.get("id")
             if not isinstance(role, str) or not isinstance(message_id, str):
-                # Of an unknown kind, which the client leaves out.
+                # The client skips messages of unknown kinds.
                 continue
             owned_as = role if role in ("reasoning", "activity") else "message"
             calls = [("tool call", call["id"]) for call in message.get("toolCalls", []) if role == "assistant"]
@@ -197,17 +197,17 @@ class RunRules:
                     self._owners[record] = message.get("subagentRunId")
 
 
-# What RFC 6902 knows.
+# The operations of RFC 6902.
 _PATCHES = ("add", "remove", "replace", "move", "copy", "test")
 
 
 class AGUIValidator(Validator):
-    """What the newest client leaves out with a warning. For the rest the decoder does as the client."""
+    """What the client skips with a warning. The strict decoder checks the rest."""
 
     def check(self, frame: Frame) -> None:
-        """Check that each operation of a patch says what it does."""
+        """Check the operations of patches."""
         event = json_object(frame.data)
         patch = event.get({"STATE_DELTA": "delta", "ACTIVITY_DELTA": "patch"}.get(str(event.get("type")), ""))
         for operation in patch if isinstance(patch, list) else ():
             if operation.get("op") not in _PATCHES:
-                raise FrameError(f"clients leave out an operation {operation.get('op')!r} of a patch")
+                raise FrameError(f"clients skip the operation {operation.get('op')!r:.100} of a patch")

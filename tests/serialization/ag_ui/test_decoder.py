@@ -297,7 +297,7 @@ def test_several_runs() -> None:
         ([{"type": "TEXT_MESSAGE_CONTENT", "messageId": "m"}], "delta"),
         ([{"type": "TOOL_CALL_START", "toolCallId": "c"}], "toolCallName"),
         ([args("{}")], "no tool call with its id is open|no such tool call"),
-        ([short("TEXT_MESSAGE", delta="a")], "the first of its kind must have a messageId"),
+        ([short("TEXT_MESSAGE", delta="a")], "the first event of its kind must have a messageId"),
         ([result({})], "content"),
         ([delta({"op": "remove", "path": "/x"})], "the patch does not fit: there is nothing at '/x'"),
         ([{"type": "STATE_DELTA", "delta": {}}], "delta|patch"),

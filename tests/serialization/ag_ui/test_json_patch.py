@@ -1,10 +1,11 @@
-"""Patches do what RFC 6902 says, and their operations do the same to another copy of the document."""
+"""JSON patches follow RFC 6902, and their state operations have the same effect on a copy of the document."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant_stream_ce.chunks import Operation
-from assistant_stream_ce.serialization.ag_ui.json_patch import Document
+from assistant_stream_ce.serialization.ag_ui.json_patch import PatchedDocument
 from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.state.operations import apply
 from tests.conformance.clients import Job, decode_all, require_clients
@@ -29,9 +30,9 @@ def edit(path: list[str], value: Any) -> Operation:
 
 
 def patched(state: Any, patch: list[dict[str, Any]]) -> tuple[Any, list[Operation]]:
-    document = Document(copy.deepcopy(state), 0)
-    operations = document.patch(copy.deepcopy(patch))
-    return document.value(), operations
+    document = PatchedDocument(copy.deepcopy(state), 0)
+    document.patch(copy.deepcopy(patch))
+    return document.value, document.operations()
 
 
 def edited(state: Any, operations: list[Operation]) -> Any:
@@ -60,19 +61,19 @@ def edited(state: Any, operations: list[Operation]) -> Any:
         ([op("remove", "/a/c/1"), op("replace", "/a", value=5)], [edit(["a"], 5)]),
         (
             [op("remove", "/a/c/1"), op("replace", "/a", value={"c": [7]})],
-            [edit(["a"], {"c": [7]}), edit(["a", "c"], [7])],
+            [edit(["a"], {"c": [7]})],
         ),
-        ([op("move", "/a/d", from_="/a/c/0")], [edit(["a", "d"], 1), edit(["a", "c"], [2, 3])]),
+        ([op("move", "/a/d", from_="/a/c/0")], [edit(["a", "c"], [2, 3]), edit(["a", "d"], 1)]),
         ([op("move", "/a/b", from_="/a/b")], []),
         ([op("copy", "/a/d", from_="/a/c")], [edit(["a", "d"], [1, 2, 3])]),
         ([op("test", "/a/c", value=[1.0, 2, 3])], []),
         ([op("new", "/a")], []),
-        # Keys at which clients of state operations stop.
+        # Keys that clients refuse in the path of a state operation.
         ([op("add", "/constructor/z", value=1)], [edit([], {**STATE, "constructor": {"y": [1, 2], "z": 1}})]),
         ([op("remove", "/constructor/y/0")], [edit([], {**STATE, "constructor": {"y": [2]}})]),
     ],
 )  # fmt: skip
-def test_patch(patch: list[dict[str, Any]], wanted: list[Operation]) -> None:
+def test_operations_of_a_patch(patch: list[dict[str, Any]], wanted: list[Operation]) -> None:
     state, operations = patched(STATE, patch)
     assert operations == wanted
     assert edited(STATE, operations) == state
@@ -108,8 +109,8 @@ def test_patch(patch: list[dict[str, Any]], wanted: list[Operation]) -> None:
         {"op": "add", "value": 1},
     ],
 )
-def test_patch_that_does_not_fit_changes_nothing(operation: dict[str, Any]) -> None:
-    document = Document(copy.deepcopy(STATE), 0)
+def test_a_patch_that_does_not_fit_changes_nothing(operation: dict[str, Any]) -> None:
+    document = PatchedDocument(copy.deepcopy(STATE), 0)
     before = [
         op("add", "/n", value=1),
         op("remove", "/l/0"),
@@ -121,34 +122,61 @@ def test_patch_that_does_not_fit_changes_nothing(operation: dict[str, Any]) -> N
     ]
     with pytest.raises(FrameError):
         document.patch([*before, operation])
-    assert document.value() == STATE
+    assert document.value == STATE
 
 
 def test_values_are_not_shared() -> None:
-    document = Document({"a": {}}, 0)
-    (first,) = document.patch([op("add", "/a/b", value={"c": 1})])
-    (second,) = document.patch([op("add", "/a/b/c", value=2)])
-    (third,) = document.patch([op("remove", "/a/b/c")])
+    document = PatchedDocument({"a": {}}, 0)
+    values = []
+    for operation in (op("add", "/a/b", value={"c": 1}), op("add", "/a/b/c", value=2), op("remove", "/a/b/c")):
+        document.patch([operation])
+        values += [edit["value"] for edit in document.operations()]
     document.patch([op("add", "/a/b/d", value=3)])
-    assert (first["value"], second["value"], third["value"]) == ({"c": 1}, 2, {})
+    assert values == [{"c": 1}, 2, {}]
 
 
-def test_documents_do_not_grow_by_copies_without_end() -> None:
-    document = Document({"a": "x" * 100}, 10_000)
-    with pytest.raises(FrameError, match="more than 10,000 bytes"):
+def test_operations_of_several_patches_set_each_change_once() -> None:
+    document = PatchedDocument({"l": list(range(5)), "t": "a"}, 0)
+    for _ in range(2):
+        document.patch([op("remove", "/l/0")])
+        document.patch([op("replace", "/l/0", value=9)])
+        document.patch([op("replace", "/t", value="b")])
+    assert document.operations() == [edit(["l"], [9, 3, 4]), edit(["t"], "b")]
+    assert document.operations() == []
+
+
+def test_a_patch_that_does_not_fit_changes_no_operations() -> None:
+    document = PatchedDocument({"a": 1}, 0)
+    with pytest.raises(FrameError):
+        document.patch([op("replace", "/a", value=2), op("remove", "/x")])
+    assert document.operations() == []
+
+
+def test_a_moved_value_is_not_copied() -> None:
+    document = PatchedDocument({"a": ["x" * 1000] * 1000}, 1)
+    tracemalloc.start()
+    for _ in range(100):
+        document.patch([op("move", "/b", from_="/a"), op("move", "/a", from_="/b")] * 10)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
+def test_copies_are_limited() -> None:
+    document = PatchedDocument({"a": "x" * 100}, 10_000)
+    with pytest.raises(FrameError, match="copied more than 10,000 bytes"):
         for number in range(100):
             document.patch([op("copy", f"/{number}", from_="")])
-    assert len(json.dumps(document.value())) < 50_000
+    assert len(json.dumps(document.value)) < 50_000
 
 
-def test_documents_do_not_become_deeper_than_json_that_is_read() -> None:
-    document = Document({}, 0)
+def test_the_depth_of_a_document_is_limited() -> None:
+    document = PatchedDocument({}, 0)
     path = ""
     with pytest.raises(FrameError, match="nested more than 200 deep"):
         for _ in range(300):
             path += "/a"
             document.patch([op("add", path, value={})])
-    document.value()
+    assert document.value
     with pytest.raises(FrameError, match="nested more than 200 deep"):
         for _ in range(10):
             document.patch([op("copy", "/b", from_="")])
@@ -176,17 +204,17 @@ OPERATIONS = st.builds(
 
 
 @given(state=VALUES, patch=st.lists(OPERATIONS, max_size=6))
-def test_operations_do_what_the_patch_does(state: Any, patch: list[dict[str, Any]]) -> None:
-    document = Document(copy.deepcopy(state), 0)
+def test_operations_have_the_effect_of_the_patch(state: Any, patch: list[dict[str, Any]]) -> None:
+    document = PatchedDocument(copy.deepcopy(state), 0)
     try:
-        operations = document.patch(copy.deepcopy(patch))
+        document.patch(copy.deepcopy(patch))
     except FrameError:
-        assert document.value() == state
+        assert document.value == state
         return
-    assert edited(state, operations) == document.value()
+    assert edited(state, document.operations()) == document.value
 
 
-def test_patches_do_what_they_do_in_the_client() -> None:
+def test_patches_have_the_same_effect_as_in_the_client() -> None:
     require_clients()
     examples: list[tuple[Any, list[dict[str, Any]]]] = []
 
@@ -208,11 +236,11 @@ def test_patches_do_what_they_do_in_the_client() -> None:
     results = decode_all([Job("ag-ui", events(*example)) for example in examples])
     fitting = 0
     for (state, patch), result in zip(examples, results, strict=True):
-        document = Document(copy.deepcopy(state), 0)
-        # The client takes some patches that RFC 6902 forbids, such as an addition to a number, which it forgets.
+        document = PatchedDocument(copy.deepcopy(state), 0)
+        # The client accepts some patches that RFC 6902 forbids, such as an addition to a number, and ignores them.
         with contextlib.suppress(FrameError):
             document.patch(copy.deepcopy(patch))
             fitting += 1
             assert not result["warnings"], (state, patch)
-            assert result["message"]["state"] == document.value(), (state, patch)
+            assert result["message"]["state"] == document.value, (state, patch)
     assert fitting > len(examples) // 10
