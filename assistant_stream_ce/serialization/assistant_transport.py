@@ -59,13 +59,13 @@ class AssistantTransportEncoder(ToolCallEncoder):
         """Finish the open parts, then `[DONE]`, without which the client throws."""
         return self._finish_text() + self._close_all() + framing.DONE
 
-    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._delta("text", chunk.parent_id, chunk.text_delta)
 
-    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
 
-    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+    def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         return self._start_text("reasoning", chunk.parent_id, assistant_ui.reasoning_part(chunk))
 
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
@@ -85,48 +85,48 @@ class AssistantTransportEncoder(ToolCallEncoder):
         self._delta_head = b'data: {"type":"text-delta","path":[%d],"textDelta":' % self._open_number
         return start
 
-    def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+    def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
         record.has_result = True
         result = _event({"type": "result", "path": [record.number], **assistant_ui.result(chunk)})
         return frames + self._close(record) + result
 
-    def _source(self, chunk: chunks.SourceChunk) -> bytes:
+    def source(self, chunk: chunks.SourceChunk) -> bytes:
         return self._whole_part({"type": "source", **assistant_ui.source(chunk)})
 
-    def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
+    def source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
         return self._whole_part({"type": "source", **assistant_ui.source_document(chunk)})
 
-    def _file(self, chunk: chunks.FileChunk) -> bytes:
+    def file(self, chunk: chunks.FileChunk) -> bytes:
         return self._whole_part({"type": "file", **assistant_ui.file(chunk)})
 
-    def _data(self, chunk: chunks.DataChunk) -> bytes:
+    def data(self, chunk: chunks.DataChunk) -> bytes:
         return _event({"type": "data", "path": [], "data": [chunk.data]})
 
-    def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
+    def data_part(self, chunk: chunks.DataPartChunk) -> bytes:
         value = assistant_ui.data_part(chunk)
         if chunk.transient:
             # Data beside the message is as near as the format comes to what is not kept in it.
             return _event({"type": "data", "path": [], "data": [value]})
         return self._whole_part({"type": "data", **value})
 
-    def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
+    def annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
         return _event({"type": "annotations", "path": [], "annotations": chunk.annotations})
 
-    def _step_start(self, chunk: chunks.StepStartChunk) -> bytes:
+    def step_start(self, chunk: chunks.StepStartChunk) -> bytes:
         return _event({"type": "step-start", "path": [], "messageId": chunk.message_id})
 
-    def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+    def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
         return self._close_all() + _event({"type": "step-finish", "path": [], **assistant_ui.step_finish(chunk)})
 
-    def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+    def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
         return self._close_all() + _event({"type": "message-finish", "path": [], **assistant_ui.message_finish(chunk)})
 
-    def _error(self, chunk: chunks.ErrorChunk) -> bytes:
+    def error(self, chunk: chunks.ErrorChunk) -> bytes:
         details = assistant_ui.without_none({"code": chunk.code, "severity": chunk.severity})
         return _event({"type": "error", "path": [], "error": chunk.error, **details})
 
-    def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
+    def update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
         return _event({"type": "update-state", "path": [], "operations": chunk.operations})
 
     def _start_part(self, part: JSON) -> bytes:

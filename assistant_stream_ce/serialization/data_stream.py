@@ -50,12 +50,12 @@ class DataStreamEncoder(ToolCallEncoder):
         """Close the arguments that are open; the format has no terminator."""
         return self._close_all()
 
-    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         if chunk.parent_id is None:
             return b"0:" + dumps_text(chunk.text_delta) + b"\n"
         return _frame(b"aui-text-delta", {"textDelta": chunk.text_delta, "parentId": chunk.parent_id})
 
-    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         if chunk.parent_id is None:
             return b"g:" + dumps_text(chunk.reasoning_delta) + b"\n"
         return _frame(b"aui-reasoning-delta", {"reasoningDelta": chunk.reasoning_delta, "parentId": chunk.parent_id})
@@ -65,54 +65,55 @@ class DataStreamEncoder(ToolCallEncoder):
             return None
         return (b"0:" if type(chunk) is chunks.TextDeltaChunk else b"g:"), b"\n"
 
-    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+    def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         # Clients of assistant-stream up to 0.3.30 end the stream here, and no older frame says it.
         return _frame(b"aui-reasoning-part-start", assistant_ui.reasoning_part(chunk))
 
-    def _reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
+    def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
         return _frame(b"j", {"signature": chunk.signature})
 
-    def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+    def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
         if record.has_result:
             # The client keeps the first and says nothing.
             return frames
-        record.is_open, record.has_result = False, True
+        record.has_result = True
+        self._open_calls.pop(record.call_id, None)
         return frames + _frame(b"a", {"toolCallId": chunk.tool_call_id, **assistant_ui.result(chunk)})
 
-    def _source(self, chunk: chunks.SourceChunk) -> bytes:
+    def source(self, chunk: chunks.SourceChunk) -> bytes:
         return _frame(b"h", assistant_ui.source(chunk))
 
-    def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
+    def source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
         return _frame(b"h", assistant_ui.source_document(chunk))
 
-    def _file(self, chunk: chunks.FileChunk) -> bytes:
+    def file(self, chunk: chunks.FileChunk) -> bytes:
         return _frame(b"k", assistant_ui.file(chunk))
 
-    def _data(self, chunk: chunks.DataChunk) -> bytes:
+    def data(self, chunk: chunks.DataChunk) -> bytes:
         return _frame(b"2", [chunk.data])
 
-    def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
+    def data_part(self, chunk: chunks.DataPartChunk) -> bytes:
         # Data beside the message is as near as the format comes to what is not kept in it.
         value = assistant_ui.data_part(chunk)
         return _frame(b"2", [value]) if chunk.transient else _frame(b"aui-data", value)
 
-    def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
+    def annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
         return _frame(b"8", chunk.annotations)
 
-    def _step_start(self, chunk: chunks.StepStartChunk) -> bytes:
+    def step_start(self, chunk: chunks.StepStartChunk) -> bytes:
         return _frame(b"f", {"messageId": chunk.message_id})
 
-    def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+    def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
         return self._close_all() + _frame(b"e", assistant_ui.step_finish(chunk))
 
-    def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+    def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
         return self._close_all() + _frame(b"d", assistant_ui.message_finish(chunk))
 
-    def _error(self, chunk: chunks.ErrorChunk) -> bytes:
+    def error(self, chunk: chunks.ErrorChunk) -> bytes:
         return b"3:" + dumps_text(chunk.error) + b"\n"
 
-    def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
+    def update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
         return _frame(b"aui-state", chunk.operations)
 
     def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:

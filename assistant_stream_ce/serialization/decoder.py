@@ -187,13 +187,13 @@ class ToolCallDecoder(Decoder):
     def _prepare(self) -> None:
         self._calls: dict[str, ToolCallState] = {}
         # Those whose arguments may grow. Apart, so that many ends of steps after many calls take no longer than few.
-        self._open: dict[str, None] = {}
+        self._open_calls: dict[str, None] = {}
 
     def _begin(self, chunk: chunks.ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
         if chunk.tool_call_id in self._calls:
             raise FrameError("the tool call has begun before")
         self._record(chunk.tool_call_id)
-        self._open[chunk.tool_call_id] = None
+        self._open_calls[chunk.tool_call_id] = None
         yield chunk
 
     def _whole(self, chunk: chunks.ToolCallChunk) -> Iterator[AssistantStreamChunk]:
@@ -203,10 +203,10 @@ class ToolCallDecoder(Decoder):
 
     def _arguments(self, chunk: chunks.ToolCallDeltaChunk) -> Iterator[AssistantStreamChunk]:
         record = self._known(chunk.tool_call_id)
-        if chunk.tool_call_id in self._open:
+        if chunk.tool_call_id in self._open_calls:
             record.has_args = record.has_args or chunk.args_text_delta != ""
             if chunk.is_final:
-                del self._open[chunk.tool_call_id]
+                del self._open_calls[chunk.tool_call_id]
             yield chunk
 
     def _answer(self, chunk: chunks.ToolResultChunk) -> Iterator[AssistantStreamChunk]:
@@ -214,14 +214,14 @@ class ToolCallDecoder(Decoder):
         record = self._record(chunk.tool_call_id)
         if not record.has_result:
             record.has_result = True
-            self._open.pop(chunk.tool_call_id, None)
+            self._open_calls.pop(chunk.tool_call_id, None)
             yield chunk
 
     def _close_arguments(self) -> Iterator[AssistantStreamChunk]:
         """Say that all arguments are complete, as the end of a step or message implies."""
-        for call_id in self._open:
+        for call_id in self._open_calls:
             yield chunks.ToolCallDeltaChunk(call_id, "", is_final=True)
-        self._open.clear()
+        self._open_calls.clear()
 
     def _record(self, call_id: str) -> ToolCallState:
         """Return the record of a call, made if it is new."""

@@ -36,7 +36,7 @@ class PlainTextEncoder(Encoder):
         """Write what is left: U+FFFD for half a character."""
         return whole_text(self._half).encode()
 
-    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         text = self._half + chunk.text_delta
         try:
             return text.encode()

@@ -8,13 +8,11 @@ __all__ = ("ToolCallState",)
 class ToolCallState:
     """The id of a tool call, its number in the response, and its progress."""
 
-    __slots__ = ("call_id", "has_args", "has_result", "is_open", "number")
+    __slots__ = ("call_id", "has_args", "has_result", "number")
 
     def __init__(self, call_id: str, number: int) -> None:
         self.call_id = call_id
         self.number = number
         #: Whether any argument text was seen.
         self.has_args = False
-        #: Whether more argument text may come.
-        self.is_open = True
         self.has_result = False

@@ -26,10 +26,29 @@ from assistant_stream_ce import (
 )
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.jsonvalue import dumps
-from assistant_stream_ce.serialization.encoder import FinishSummary
 from assistant_stream_ce.state.operations import apply, lookup
 
-__all__ = ("AGUIArrival",)
+__all__ = ("AGUIArrival", "Ending")
+
+
+class Ending:
+    """The finish reason of a message, and its usage: its own, or else that of its steps together."""
+
+    reason: str | None = None
+    has_failed = False
+
+    def __init__(self) -> None:
+        self.steps = self.message = (0, 0)
+
+    def add_step(self, chunk: StepFinishChunk) -> None:
+        self.steps = (self.steps[0] + chunk.input_tokens, self.steps[1] + chunk.output_tokens)
+
+    def set_message(self, chunk: MessageFinishChunk) -> None:
+        self.reason, self.message = chunk.finish_reason, (chunk.input_tokens, chunk.output_tokens)
+
+    @property
+    def usage(self) -> tuple[int, int]:
+        return self.message if any(self.message) else self.steps
 
 
 @dataclass
@@ -45,7 +64,7 @@ class AGUIArrival:
     def __init__(self) -> None:
         self.calls: dict[str, _Call] = {}
         self.answered: set[str] = set()
-        self.ending = FinishSummary()
+        self.ending = Ending()
         self.failure: ErrorChunk | None = None
         self.state: Any = None
         self.has_state = False

@@ -47,9 +47,8 @@ from assistant_stream_ce.serialization import (
     UIMessageStreamDecoder,
     UIMessageStreamEncoder,
 )
-from assistant_stream_ce.serialization.encoder import FinishSummary
 from assistant_stream_ce.serialization.ui_message_stream.encoder import _applied
-from tests.serialization.ag_ui_arrival import AGUIArrival
+from tests.serialization.ag_ui_arrival import AGUIArrival, Ending
 from tests.support.conversations import joined, made_safe
 
 
@@ -322,7 +321,7 @@ class _UIMessageStream:
 
     def __init__(self) -> None:
         self.calls: dict[str, _UICall] = {}
-        self.ending = FinishSummary()
+        self.ending = Ending()
         self.state: Any = None
         # What the next delta extends, and whether reasoning was the last part.
         self.open_kind: tuple[str, str | None] | None = None

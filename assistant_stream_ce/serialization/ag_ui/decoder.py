@@ -276,7 +276,7 @@ class AGUIDecoder(ToolCallDecoder):
                 metadata = _metadata(event)
                 tokens = _tokens([metadata.get("usage")])
                 is_continued = metadata.get("isContinued") is True
-                if not self._open:
+                if not self._open_calls:
                     # The chunk would complete arguments of which more may come.
                     yield chunks.StepFinishChunk(_reason(event, "unknown"), *tokens, is_continued)
             case "RUN_STARTED":

@@ -89,16 +89,16 @@ class AGUIEncoder(StatefulEncoder):
             run["usage"] = [{"inputTokens": tokens[0], "outputTokens": tokens[1]}]
         return start + self._end_all() + self._end_step({}) + _event(run, metadata)
 
-    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._delta("TEXT", chunk.parent_id, chunk.text_delta)
 
-    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         return self._delta("REASONING", chunk.parent_id, chunk.reasoning_delta)
 
-    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+    def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         return self._end_message() + self._delta("REASONING", chunk.parent_id, summary_text(chunk))
 
-    def _reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
+    def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
         """End the reasoning with its signature; a message without text where none is open."""
         is_open = self._open_kind is not None and self._open_kind[0] == "REASONING"
         start = b"" if is_open else self._open("REASONING", None)
@@ -137,7 +137,7 @@ class AGUIEncoder(StatefulEncoder):
         start = _event({"type": "REASONING_START", "messageId": message_id})
         return end + start + _event({**message, "role": "reasoning"}, {"parentId": parent_id})
 
-    def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+    def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         call_id = chunk.tool_call_id
         if call_id in self._answered:
             # The client would show both.
@@ -158,48 +158,48 @@ class AGUIEncoder(StatefulEncoder):
         notes = {"artifact": chunk.artifact, "isError": chunk.is_error or None, "modelContent": chunk.model_content}
         return end + _event(result, notes)
 
-    def _source(self, chunk: chunks.SourceChunk) -> bytes:
+    def source(self, chunk: chunks.SourceChunk) -> bytes:
         return _custom("source", assistant_ui.source(chunk))
 
-    def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
+    def source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
         return _custom("source-document", assistant_ui.source_document(chunk))
 
-    def _file(self, chunk: chunks.FileChunk) -> bytes:
+    def file(self, chunk: chunks.FileChunk) -> bytes:
         return _custom("file", assistant_ui.file(chunk))
 
-    def _data(self, chunk: chunks.DataChunk) -> bytes:
+    def data(self, chunk: chunks.DataChunk) -> bytes:
         return _custom("data", chunk.data)
 
-    def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
+    def data_part(self, chunk: chunks.DataPartChunk) -> bytes:
         notes = {"id": chunk.id, "transient": chunk.transient or None, "parentId": chunk.parent_id}
         return _custom(chunk.name, chunk.data, notes)
 
-    def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
+    def annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
         return _custom("annotations", chunk.annotations)
 
-    def _step_start(self, chunk: chunks.StepStartChunk) -> bytes:
+    def step_start(self, chunk: chunks.StepStartChunk) -> bytes:
         end = self._end_message() + self._end_step({})
         self._step = chunk.message_id
         return end + _event({"type": "STEP_STARTED", "stepName": self._step})
 
-    def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+    def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
         self._step_usage = (
             self._step_usage[0] + chunk.input_tokens,
             self._step_usage[1] + chunk.output_tokens,
         )
         return self._end_all() + self._end_step(assistant_ui.step_finish(chunk))
 
-    def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+    def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
         self._finish_reason = chunk.finish_reason
         self._message_usage = (chunk.input_tokens, chunk.output_tokens)
         return self._end_all()
 
-    def _error(self, chunk: chunks.ErrorChunk) -> bytes:
+    def error(self, chunk: chunks.ErrorChunk) -> bytes:
         # Nothing may follow the event, but a callback may go on after an error.
         self._failure = chunk
         return b""
 
-    def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
+    def update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
         if not chunk.operations:
             return b""
         patch = [self._change_state(operation) for operation in chunk.operations]

@@ -102,21 +102,21 @@ class _CompletionEncoder(OpenAIEncoder):
         choice = {"index": 0, "message": self._message(), "logprobs": None, "finish_reason": self._finish_reason()}
         return {**self._identity, "choices": [choice], "usage": self._usage()}
 
-    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._gather(self._texts, chunk.text_delta)
 
-    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         self._has_reasoned = True
         return self._gather(self._reasonings, chunk.reasoning_delta)
 
-    def _refusal(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
+    def refusal_delta(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
         return self._gather(self._refusals, chunk.refusal_delta)
 
     def _gather(self, texts: list[str], text: str) -> bytes:
         texts.append(text)
         return b""
 
-    def _error(self, chunk: chunks.ErrorChunk) -> bytes:
+    def error(self, chunk: chunks.ErrorChunk) -> bytes:
         # The first one is the one that clients of the events raise.
         self._failure = self._failure or chunk
         return b""

@@ -52,27 +52,27 @@ class OpenAIEncoder(ToolCallEncoder):
         # Whether any reasoning was written.
         self._has_reasoned = False
 
-    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+    def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         """Write a blank line between this part and the one before it: the format has no parts."""
         text = ("\n\n" if self._has_reasoned else "") + summary_text(chunk)
-        return self._reasoning(chunks.ReasoningDeltaChunk(text)) if text else b""
+        return self.reasoning_delta(chunks.ReasoningDeltaChunk(text)) if text else b""
 
     @abstractmethod
-    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         """Write reasoning."""
 
-    def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+    def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record = self._calls.get(chunk.tool_call_id)
         if record is None:
             return b""
         record.has_result = True
         return self._close(record)
 
-    def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+    def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
         self._summary.add_step(chunk)
         return self._close_all()
 
-    def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+    def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
         self._summary.set_message(chunk)
         return self._close_all()
 
@@ -85,11 +85,11 @@ class OpenAIEncoder(ToolCallEncoder):
         return _FINISH_REASONS.get(reason, "stop")
 
     def _usage(self) -> _Fields:
-        prompt, completion = self._summary.usage
+        usage = self._summary.usage
         return {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
+            "prompt_tokens": usage.input_tokens,
+            "completion_tokens": usage.output_tokens,
+            "total_tokens": usage.input_tokens + usage.output_tokens,
         }
 
 
@@ -130,11 +130,11 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         finish = b'%b{},"logprobs":null,"finish_reason":%b}]}\n\n' % (self._delta_head, dumps(self._finish_reason()))
         return self._role() + self._close_all() + finish + self._write_usage() + framing.DONE
 
-    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         frame = self._content_head + dumps_text(chunk.text_delta) + _CONTENT_TAIL
         return frame if self._has_role else self._role() + frame
 
-    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         self._has_reasoned = True
         frame = self._reasoning_head + dumps_text(chunk.reasoning_delta) + _CONTENT_TAIL
         return frame if self._has_role else self._role() + frame
@@ -143,10 +143,10 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         is_text = type(chunk) is chunks.TextDeltaChunk
         return (self._content_head if is_text else self._reasoning_head), _CONTENT_TAIL
 
-    def _refusal(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
+    def refusal_delta(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
         return self._role() + self._delta({"refusal": chunk.refusal_delta})
 
-    def _error(self, chunk: chunks.ErrorChunk) -> bytes:
+    def error(self, chunk: chunks.ErrorChunk) -> bytes:
         # The shape that both official clients raise as an API error.
         self._summary.has_failed = True
         error = {"message": chunk.error, "type": "server_error", "param": None, "code": chunk.code}

@@ -117,7 +117,8 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     def _usage(self) -> dict[str, JSON]:
         """Return the fields that tell the usage, if there is any."""
-        read, written = self._summary.usage
+        total = self._summary.usage
+        read, written = total.input_tokens, total.output_tokens
         if not (read or written):
             return {}
         usage = {"inputTokens": read, "outputTokens": written}
@@ -138,17 +139,17 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     # --- Texts ---
 
-    def _text(self, chunk: chunks.TextDeltaChunk) -> bytes:
+    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._delta("text", chunk.parent_id, chunk.text_delta)
 
-    def _reasoning(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
 
-    def _reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
+    def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         summary = summary_text(chunk)
         return self._end_text() + (self._delta("reasoning", chunk.parent_id, summary) if summary else b"")
 
-    def _reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
+    def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
         """End the reasoning with its signature; a part without text where none is open."""
         is_open = self._open_kind is not None and self._open_kind[0] == "reasoning"
         start = b"" if is_open else self._start_text("reasoning", None)
@@ -214,7 +215,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
             return b""
         return self._tell("tool-input-available", record.call_id, value)
 
-    def _tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+    def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
         if not self._is_in_step:
             # What follows is of another step.
@@ -251,11 +252,11 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     # --- Parts that come whole ---
 
-    def _source(self, chunk: chunks.SourceChunk) -> bytes:
+    def source(self, chunk: chunks.SourceChunk) -> bytes:
         source = {"type": "source-url", "sourceId": chunk.id, "url": chunk.url, "title": chunk.title}
         return self._before_part() + _event(assistant_ui.without_none(source))
 
-    def _source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
+    def source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
         source = {
             "type": "source-document",
             "sourceId": chunk.id,
@@ -265,7 +266,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         }
         return self._before_part() + _event(assistant_ui.without_none(source))
 
-    def _file(self, chunk: chunks.FileChunk) -> bytes:
+    def file(self, chunk: chunks.FileChunk) -> bytes:
         # No client keeps the name yet, but their types of a file part have it.
         file = {
             "type": "file",
@@ -275,7 +276,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         }
         return self._before_part() + _event(assistant_ui.without_none(file))
 
-    def _data_part(self, chunk: chunks.DataPartChunk) -> bytes:
+    def data_part(self, chunk: chunks.DataPartChunk) -> bytes:
         known = assistant_ui.without_none({"id": chunk.id, "transient": chunk.transient or None})
         part = _event({"type": f"data-{chunk.name}", **known, "data": chunk.data})
         return part if chunk.transient or self._is_update(chunk) else self._before_part() + part
@@ -289,20 +290,20 @@ class UIMessageStreamEncoder(StatefulEncoder):
         self._data_ids.add(address)
         return is_known
 
-    def _data(self, chunk: chunks.DataChunk) -> bytes:
+    def data(self, chunk: chunks.DataChunk) -> bytes:
         return _event({"type": "data-data", "data": chunk.data})
 
-    def _annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
+    def annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
         return _event({"type": "data-annotations", "data": chunk.annotations})
 
-    def _update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
+    def update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
         for operation in chunk.operations:
             self._state[0] = _applied(self._state[0], operation)
         return _event({"type": "data-state", "id": "state", "data": self._state[0]})
 
     # --- Steps and ends ---
 
-    def _step_start(self, chunk: chunks.StepStartChunk) -> bytes:
+    def step_start(self, chunk: chunks.StepStartChunk) -> bytes:
         # Only assistant-ui reads the id.
         start = _event({"type": "start-step", "messageId": chunk.message_id})
         self._needs_step, self._is_in_step = False, True
@@ -311,18 +312,18 @@ class UIMessageStreamEncoder(StatefulEncoder):
             return b""
         return self._end_text() + start
 
-    def _step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+    def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
         self._summary.add_step(chunk)
         self._is_in_step = False
         # Only assistant-ui reads the fields.
         return self._end_parts() + _event({"type": "finish-step", **assistant_ui.step_finish(chunk)})
 
-    def _message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+    def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
         """End the parts. The frame itself is written once, as the last one before `[DONE]`."""
         self._summary.set_message(chunk)
         return self._end_parts()
 
-    def _error(self, chunk: chunks.ErrorChunk) -> bytes:
+    def error(self, chunk: chunks.ErrorChunk) -> bytes:
         """Write an error after the ends of all parts: `useChat` reads no further."""
         self._summary.has_failed = True
         return self._end_parts() + _event({"type": "error", "errorText": chunk.error})

@@ -142,7 +142,7 @@ def test_run_starts_once_and_before_everything() -> None:
 
 def test_what_is_no_chunk_starts_nothing() -> None:
     encoder = AGUIEncoder("th", "r")
-    with pytest.raises(TypeError, match="a stream of chunks is wanted"):
+    with pytest.raises(TypeError, match="a stream must yield chunks"):
         encoder.encode("text")  # type: ignore[arg-type]
     assert encoder.finish() == wire(RUN_STARTED, RUN_FINISHED)
 

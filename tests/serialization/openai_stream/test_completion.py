@@ -353,7 +353,7 @@ def test_what_is_no_chunk_is_refused_and_the_source_closed(reader: str) -> None:
         finally:
             closed.set()
 
-    with pytest.raises(TypeError, match="it holds a str"):
+    with pytest.raises(TypeError, match="must yield chunks, not str"):
         complete(reader, source())
     assert closed.wait(10)
 
