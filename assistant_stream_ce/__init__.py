@@ -1,8 +1,7 @@
-"""Streams what an AI assistant says and does to a chat front end, from blocking and async Python.
+"""Stream an assistant's output (text, reasoning, tool calls, state) to chat front ends from sync or async code.
 
-The front door. `create_run` turns a callback into a stream; the encoders are in
-`assistant_stream_ce.serialization`, the web responses in `assistant_stream_ce.responses`. Nothing here
-imports a web framework, starts a thread or makes an event loop.
+`create_run` turns a callback into a stream of chunks. Encoders are in `assistant_stream_ce.serialization`, and web
+responses in `assistant_stream_ce.responses`. This package imports no web framework, and starts no thread or event loop.
 """
 
 from typing import TYPE_CHECKING
@@ -46,13 +45,12 @@ from assistant_stream_ce.errors import (
     ToolCallError,
 )
 
-# `create_run` is also the name of its module, so it must be imported eagerly: a lazy attribute would give
-# the module to whoever imported that first.
+# Imported eagerly, because its module has the same name: importing that first would hide a lazy attribute.
 from assistant_stream_ce.run.loops import shutdown
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
-    from assistant_stream_ce.message.accumulator import MessageAccumulator, accumulate
+    from assistant_stream_ce.message.accumulator import MessageAccumulator, aaccumulate, accumulate
 
 __all__ = (
     # runs
@@ -65,6 +63,7 @@ __all__ = (
     # messages
     "AssistantMessage",
     "MessageAccumulator",
+    "aaccumulate",
     "accumulate",
     # chunks
     "AnnotationsChunk",
@@ -106,6 +105,7 @@ __getattr__ = lazy_exports(
     {
         "AssistantMessage": "assistant_stream_ce.message",
         "MessageAccumulator": "assistant_stream_ce.message.accumulator",
+        "aaccumulate": "assistant_stream_ce.message.accumulator",
         "accumulate": "assistant_stream_ce.message.accumulator",
     },
 )

@@ -1,7 +1,4 @@
-"""The parts of a message that grow, piece by piece: texts, and tool calls.
-
-What a piece costs does not grow with the part: texts are joined, and arguments read, when the part is asked for.
-"""
+"""Builders of the message parts that arrive in pieces: texts and tool calls."""
 
 from __future__ import annotations
 
@@ -20,28 +17,28 @@ from assistant_stream_ce.message import (
 )
 from assistant_stream_ce.message.partial_json import parse_partial
 
-__all__ = ("GrowingCall", "GrowingText", "TextKind")
+__all__ = ("TextBuilder", "TextKind", "ToolCallBuilder")
 
-#: What kind of part a text becomes.
+#: The type of part that a text becomes.
 TextKind: TypeAlias = type[TextPart] | type[RefusalPart] | type[ReasoningPart]
 
 
-class GrowingText:
-    """A text, refusal or reasoning that grows."""
+class TextBuilder:
+    """Builds a text, refusal or reasoning part."""
 
-    __slots__ = ("_joined", "_kind", "_made", "_parent_id", "_signature", "_summary", "pieces")
+    __slots__ = ("_kind", "_parent_id", "_part", "_signature", "_summary", "_text", "pieces")
 
     def __init__(self, kind: TextKind, parent_id: str | None, summary: str | None = None) -> None:
         self._kind = kind
         self._parent_id = parent_id
         self._summary = summary
         self._signature: str | None = None
-        # What has come since the text was joined last, and the part that was made of it.
+        # The text that was joined so far, the pieces after it, and the newest part; None after a change.
+        self._text = ""
         self.pieces: list[str] = []
-        self._joined = ""
-        self._made: Any = None
+        self._part: Any = None
 
-    def takes(self, kind: TextKind, parent_id: str | None) -> bool:
+    def accepts(self, kind: TextKind, parent_id: str | None) -> bool:
         """Return whether a delta extends this part."""
         return self._kind is kind and self._parent_id == parent_id
 
@@ -51,43 +48,44 @@ class GrowingText:
         return self._kind is ReasoningPart
 
     def sign(self, signature: str) -> None:
-        """Add the signature of a reasoning."""
+        """Add the signature of a reasoning part."""
         self._signature = signature
-        self._made = None
+        self._part = None
 
-    def part(self, status: PartStatus) -> MessagePart:
-        """Return the part as it is now."""
+    def build(self, status: PartStatus) -> MessagePart:
+        """Return the part so far."""
         if self.pieces:
-            self._joined = _whole("".join((self._joined, *self.pieces)))
+            self._text = _join_surrogates("".join((self._text, *self.pieces)))
             self.pieces.clear()
-            self._made = None
-        if self._made is None or self._made.status != status:
-            self._made = self._make(status)
-        part: MessagePart = self._made
+            self._part = None
+        if self._part is None or self._part.status != status:
+            self._part = self._build(status)
+        part: MessagePart = self._part
         return part
 
-    def _make(self, status: PartStatus) -> MessagePart:
+    def _build(self, status: PartStatus) -> MessagePart:
         if self._kind is ReasoningPart:
-            return ReasoningPart(self._joined, self._parent_id, self._summary, self._signature, status)
-        return self._kind(self._joined, self._parent_id, status=status)
+            return ReasoningPart(self._text, self._parent_id, self._summary, self._signature, status)
+        return self._kind(self._text, self._parent_id, status=status)
 
 
-class GrowingCall:
-    """A tool call: the pieces of its argument text, and its result once it has one."""
+class ToolCallBuilder:
+    """Builds a tool call of the pieces of its argument text, and its result."""
 
-    __slots__ = ("_args", "_args_of", "_id", "_made", "_name", "_parent_id", "_pieces", "_result", "is_open")
+    __slots__ = ("_args", "_id", "_name", "_parent_id", "_parsed", "_part", "_pieces", "_result", "is_open")
 
     def __init__(self, call_id: str, name: str, parent_id: str | None) -> None:
         self._id = call_id
         self._name = name
         self._parent_id = parent_id
         self._pieces: list[str] = []
-        # What the first so many pieces say.
+        # The arguments, as parsed from the first so many pieces.
         self._args: JSON = {}
-        self._args_of = 0
+        self._parsed = 0
         self._result: ToolResultChunk | None = None
-        self._made: ToolCallPart | None = None
-        #: Whether more argument text may come.
+        # The newest part; None after a change.
+        self._part: ToolCallPart | None = None
+        #: Whether more argument text may follow.
         self.is_open = True
 
     @property
@@ -96,35 +94,35 @@ class GrowingCall:
         return self._result is not None
 
     def extend(self, text: str) -> None:
-        """Take more argument text."""
+        """Add a piece of the argument text."""
         self._pieces.append(text)
-        self._made = None
+        self._part = None
 
     def close(self) -> None:
-        """Take no more of it."""
+        """Complete the arguments."""
         self.is_open = False
-        self._made = None
+        self._part = None
 
     def answer(self, result: ToolResultChunk) -> None:
-        """Take a result; a later one takes its place."""
+        """Set the result, or replace it."""
         self._result = result
         self.close()
 
-    def part(self, *, is_over: bool) -> MessagePart:
-        """Return the part as it is now."""
+    def build(self, *, is_over: bool) -> MessagePart:
+        """Return the part so far; its arguments are complete when the message is over."""
         state: ToolCallState = "partial" if self.is_open and not is_over else "complete"
         if self._result is not None:
             state = "answered"
-        if self._made is None or self._made.state != state:
-            self._made = self._make(state)
-        return self._made
+        if self._part is None or self._part.state != state:
+            self._part = self._build(state)
+        return self._part
 
-    def _make(self, state: ToolCallState) -> ToolCallPart:
-        text = _whole("".join(self._pieces))
-        if self._args_of < len(self._pieces):
+    def _build(self, state: ToolCallState) -> ToolCallPart:
+        text = _join_surrogates("".join(self._pieces))
+        if self._parsed < len(self._pieces):
             args = parse_partial(text)
-            self._args = self._args_before() if args is None else args
-            self._args_of = len(self._pieces)
+            self._args = self._last_readable_args() if args is None else args
+            self._parsed = len(self._pieces)
         result = self._result
         return ToolCallPart(
             self._id,
@@ -139,12 +137,12 @@ class GrowingCall:
             parent_id=self._parent_id,
         )
 
-    def _args_before(self) -> JSON:
-        """Return what the text said before it became unreadable: front ends keep showing that.
+    def _last_readable_args(self) -> JSON:
+        """Return the arguments before the text became unreadable, which front ends keep showing.
 
-        They read it after each piece. Text that has become unreadable stays so, which makes a search possible.
+        Front ends parse after each piece. Text that has become unreadable stays so: a binary search finds the place.
         """
-        first, last, args = self._args_of, len(self._pieces), self._args
+        first, last, args = self._parsed, len(self._pieces), self._args
         while last - first > 1:
             middle = (first + last) // 2
             text = "".join(self._pieces[:middle])
@@ -156,8 +154,8 @@ class GrowingCall:
         return args
 
 
-def _whole(text: str) -> str:
-    """Return a text in which the halves of characters that came in two pieces are joined."""
+def _join_surrogates(text: str) -> str:
+    """Join the halves of surrogate pairs that arrived in two pieces."""
     if text.isascii():
         return text
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -28,12 +30,14 @@ from assistant_stream_ce import (
     SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
+    StreamUsageError,
     TextDeltaChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
+    aaccumulate,
     accumulate,
     create_run,
 )
@@ -269,7 +273,7 @@ def test_what_does_not_fit_is_taken_leniently() -> None:
 
 @pytest.mark.parametrize("chunk", [None, "text", object()])
 def test_what_is_no_chunk_is_a_clear_error(chunk: Any) -> None:
-    with pytest.raises(TypeError, match="a message is made of chunks"):
+    with pytest.raises(TypeError, match="a stream must yield chunks, not"):
         accumulate([chunk])
 
 
@@ -289,14 +293,28 @@ def say(controller: RunController) -> None:
     controller.append_text("ab")
 
 
-def test_an_async_iterable_is_awaited() -> None:
+def test_accumulate_and_its_twin_for_coroutines_make_the_same_message() -> None:
     async def main() -> None:
-        assert await accumulate(later(texts("a", "b"))) == accumulate(texts("ab"))
-        assert await accumulate(create_run(say)) == accumulate(texts("ab"))
+        assert await aaccumulate(later(texts("a", "b"))) == accumulate(texts("ab"))
+        assert await aaccumulate(create_run(say)) == accumulate(texts("ab"))
 
     asyncio.run(main())
-    assert asyncio.run(accumulate(later(texts("a", "b")))) == accumulate(texts("ab"))
     assert accumulate(create_run(say)) == accumulate(texts("ab"))
+
+
+async def test_accumulate_in_a_coroutine_reads_plain_iterables_only() -> None:
+    assert accumulate(texts("ab")).text == "ab"
+    with create_run(say) as stream, pytest.raises(StreamUsageError, match="async for"):
+        accumulate(stream)
+
+
+def test_each_twin_names_the_other() -> None:
+    with pytest.raises(TypeError, match=r"not async_generator: use `await aaccumulate\(...\)`"):
+        accumulate(later([]))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"not list: use `accumulate\(...\)`"):
+        asyncio.run(aaccumulate([]))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"not int$"):
+        asyncio.run(aaccumulate(5))  # type: ignore[arg-type]
 
 
 def test_a_stream_that_is_left_while_it_is_read_is_not_whole() -> None:
@@ -306,7 +324,7 @@ def test_a_stream_that_is_left_while_it_is_read_is_not_whole() -> None:
         stream.cancel()
 
     async def main() -> None:
-        assert (await accumulate(stream)).status == MessageStatus("incomplete", "cancelled")
+        assert (await aaccumulate(stream)).status == MessageStatus("incomplete", "cancelled")
 
     stream = create_run(say_and_leave)
     asyncio.run(main())
@@ -337,6 +355,57 @@ def test_many_pieces_take_time_in_proportion(make: Any) -> None:
     many = min(seconds(50_000) for _ in range(3))
     # Ten times as many; were it quadratic, a hundred times as long.
     assert many < 40 * max(few, 0.001)
+
+
+def executed_lines(work: Callable[[], object]) -> int:
+    """Return how many lines of Python are executed by a function."""
+    lines = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def steps_of_one_call(count: int) -> list[AssistantStreamChunk]:
+    numbers = range(count)
+    return [
+        chunk
+        for number in numbers
+        for chunk in (
+            StepStartChunk(f"m{number}"),
+            ToolCallBeginChunk(f"c{number}", "search"),
+            ToolResultChunk(f"c{number}", number),
+            StepFinishChunk("tool-calls", 1, 1),
+        )
+    ]
+
+
+def open_calls_before_steps(count: int) -> list[AssistantStreamChunk]:
+    calls = [ToolCallBeginChunk(f"c{number}", "search") for number in range(count)]
+    return [*calls, *[StepFinishChunk("stop")] * count]
+
+
+def replaced_data_parts(count: int) -> list[AssistantStreamChunk]:
+    return [DataPartChunk("chart", number, id=f"d{number % 100}") for number in range(count)]
+
+
+def parts_of_each_kind(count: int) -> list[AssistantStreamChunk]:
+    return [SourceChunk("s", "https://example.org"), *texts("a"), FileChunk("aGk=", "image/png")] * count
+
+
+@pytest.mark.parametrize("make", [steps_of_one_call, open_calls_before_steps, replaced_data_parts, parts_of_each_kind])
+def test_the_work_is_linear_in_steps_calls_and_parts(make: Callable[[int], list[AssistantStreamChunk]]) -> None:
+    few, many = make(200), make(2_000)
+    assert executed_lines(lambda: accumulate(many)) < 11 * executed_lines(lambda: accumulate(few))
 
 
 def test_a_usage_total_is_the_message_s_usage_or_the_sum_of_its_steps() -> None:
