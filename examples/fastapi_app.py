@@ -18,7 +18,7 @@ from assistant_stream_ce.responses.starlette import (
     DataStreamResponse,
     OpenAIStreamResponse,
 )
-from assistant_stream_ce.serialization import completion
+from assistant_stream_ce.serialization import acompletion
 from examples.assistant import answer_async
 from examples.command_line import chosen_port
 from examples.request_body import prompt_of
@@ -48,7 +48,7 @@ async def completions(body: dict[str, Any]) -> OpenAIStreamResponse | dict[str, 
     """Answer the clients of OpenAI's chat API, which stream when they say so."""
     if body.get("stream"):
         return OpenAIStreamResponse(reply(body))
-    answer: dict[str, Any] = await completion(reply(body))
+    answer = await acompletion(reply(body))
     return answer
 
 

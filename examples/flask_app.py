@@ -48,7 +48,7 @@ def completions() -> OpenAIStreamResponse | dict[str, Any]:
     """Answer the clients of OpenAI's chat API, which stream when they say so."""
     if request.get_json().get("stream"):
         return OpenAIStreamResponse(reply())
-    answer: dict[str, Any] = completion(reply())
+    answer = completion(reply())
     return answer
 
 

@@ -1,18 +1,30 @@
-"""The wires: encoders that write chunks as bytes, decoders that read them. No I/O, no framework, no clock."""
+"""The formats: encoders that write chunks as bytes, and decoders that read them. Plain functions on plain data.
 
-from assistant_stream_ce.serialization.ag_ui import AGUIEncoder
-from assistant_stream_ce.serialization.ag_ui.decoder import AGUIDecoder
-from assistant_stream_ce.serialization.assistant_transport import AssistantTransportDecoder, AssistantTransportEncoder
-from assistant_stream_ce.serialization.data_stream import DataStreamDecoder, DataStreamEncoder
-from assistant_stream_ce.serialization.decoder import Decoder
-from assistant_stream_ce.serialization.encoder import Encoder
-from assistant_stream_ce.serialization.openai_stream import OpenAIStreamEncoder
-from assistant_stream_ce.serialization.openai_stream.completion import completion
-from assistant_stream_ce.serialization.openai_stream.decoder import OpenAIStreamDecoder
-from assistant_stream_ce.serialization.plain_text import PlainTextDecoder, PlainTextEncoder
-from assistant_stream_ce.serialization.streaming import EncodedStream, decode
-from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamEncoder
-from assistant_stream_ce.serialization.ui_message_stream.decoder import UIMessageStreamDecoder
+The names are imported on first access, so that a program loads only the formats that it uses.
+"""
+
+from typing import TYPE_CHECKING
+
+from assistant_stream_ce._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.serialization.ag_ui import AGUIDecoder, AGUIEncoder
+    from assistant_stream_ce.serialization.assistant_transport import (
+        AssistantTransportDecoder,
+        AssistantTransportEncoder,
+    )
+    from assistant_stream_ce.serialization.data_stream import DataStreamDecoder, DataStreamEncoder
+    from assistant_stream_ce.serialization.decoder import Decoder
+    from assistant_stream_ce.serialization.encoder import Encoder
+    from assistant_stream_ce.serialization.openai_stream import (
+        OpenAIStreamDecoder,
+        OpenAIStreamEncoder,
+        acompletion,
+        completion,
+    )
+    from assistant_stream_ce.serialization.plain_text import PlainTextDecoder, PlainTextEncoder
+    from assistant_stream_ce.serialization.streaming import EncodedStream, decode
+    from assistant_stream_ce.serialization.ui_message_stream import UIMessageStreamDecoder, UIMessageStreamEncoder
 
 __all__ = (
     "AGUIDecoder",
@@ -30,6 +42,23 @@ __all__ = (
     "PlainTextEncoder",
     "UIMessageStreamDecoder",
     "UIMessageStreamEncoder",
+    "acompletion",
     "completion",
     "decode",
+)
+
+_MODULES = {
+    "ag_ui": ("AGUIDecoder", "AGUIEncoder"),
+    "assistant_transport": ("AssistantTransportDecoder", "AssistantTransportEncoder"),
+    "data_stream": ("DataStreamDecoder", "DataStreamEncoder"),
+    "decoder": ("Decoder",),
+    "encoder": ("Encoder",),
+    "openai_stream": ("OpenAIStreamDecoder", "OpenAIStreamEncoder", "acompletion", "completion"),
+    "plain_text": ("PlainTextDecoder", "PlainTextEncoder"),
+    "streaming": ("EncodedStream", "decode"),
+    "ui_message_stream": ("UIMessageStreamDecoder", "UIMessageStreamEncoder"),
+}
+
+__getattr__ = lazy_exports(
+    __name__, {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.jsonvalue import has_refused_key
+from assistant_stream_ce.jsonvalue import has_refused_key, loads
 from assistant_stream_ce.serialization.decoder import Decoder
 from assistant_stream_ce.serialization.framing import Frame, FrameError
 
@@ -94,7 +93,7 @@ def validate(
 def json_object(data: bytes) -> Mapping[str, Any]:
     """Return the JSON object that a frame is; an empty one if it is something else."""
     try:
-        value = json.loads(data)
+        value = loads(data)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

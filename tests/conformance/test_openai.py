@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from assistant_stream_ce import AssistantStream, RunController, RunFailedError, create_run
-from assistant_stream_ce.serialization import completion
+from assistant_stream_ce.serialization import acompletion, completion
 from tests.conformance.clients import FOLDER, ONE_SECONDS, require_clients
 from tests.conformance.expected import difference, openai_message
 from tests.conformance.test_random_conversations import conversations, report
@@ -166,7 +166,7 @@ def make_starlette(asked: list[str]) -> Any:
         if body.get("stream"):
             return OpenAIStreamResponse(stream, **options_of(body))
         try:
-            return JSONResponse(await completion(stream, body["model"], created=int(time.time())))
+            return JSONResponse(await acompletion(stream, body["model"], created=int(time.time())))
         except Exception as error:
             return JSONResponse(error_body(error), 500, ONCE)
 

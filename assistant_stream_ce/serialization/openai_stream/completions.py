@@ -1,22 +1,22 @@
 """OpenAI's answer without streaming: the whole `chat.completion` of a run, as one JSON object.
 
-It says what the events of the same run say together.
+It has the content of the events of the same run.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.concurrency.channel import in_event_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream
-from assistant_stream_ce.errors import RunFailedError
+from assistant_stream_ce.errors import RunFailedError, StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON, dumps, whole_text
 from assistant_stream_ce.serialization.openai_stream.encoder import OpenAIEncoder
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
-__all__ = ("completion",)
+__all__ = ("acompletion", "completion")
 
 _Fields: TypeAlias = dict[str, JSON]
 
@@ -27,41 +27,60 @@ def completion(
     *,
     completion_id: str | None = None,
     created: int = 0,
-) -> Any:
-    """Return the `chat.completion` object of a stream, for a request without `stream: true`.
+) -> dict[str, JSON]:
+    """Read a stream to its end and return its `chat.completion` object, for a request without `stream: true`.
 
-    In a thread it reads the stream to its end, and returns a dict. In a coroutine it does not block: `await` what it
-    returns for the dict. The stream is closed in any case; cancelling the wait leaves the run.
+    Blocks until the run ends; in a coroutine, use `await acompletion(...)`. The stream is closed in any case.
 
     Args:
-        stream: what to read.
-        model: the model's name.
-        completion_id: the id; a fresh one when left out.
-        created: when the completion was created, in Unix seconds; 0 means unknown.
+        stream: the stream to read.
+        model: the name of the model.
+        completion_id: the id; generated when None.
+        created: when the completion was created, in Unix seconds; 0 if unknown.
 
     Raises:
         BaseException: what the callback raised.
-        RunFailedError: the stream told of an error without an exception, as with `add_error`, and was read to its end;
-            or it was closed from elsewhere before that.
-        TypeError: `stream` is no source of chunks.
+        RunFailedError: the stream reported an error without an exception, as with `add_error`, and was read to its
+            end; or it was closed by another thread or task before that.
+        StreamUsageError: an event loop is running in this thread.
+        TypeError: `stream` is not a source of chunks, or an option has a wrong type.
     """
-    stream = as_stream(stream)
+    if in_event_loop():
+        raise StreamUsageError("completion would block the running event loop: use `await acompletion(...)`")
     encoder = _CompletionEncoder("chat.completion", model, completion_id, created)
-    return _read_async(stream, encoder) if in_event_loop() else _read(stream, encoder)
-
-
-def _read(stream: AssistantStream, encoder: _CompletionEncoder) -> _Fields:
-    with stream:
-        for chunk in stream:
+    with as_stream(stream) as source:
+        for chunk in source:
             encoder.encode(chunk)
-    return _whole(stream, encoder)
+    return _whole(source, encoder)
 
 
-async def _read_async(stream: AssistantStream, encoder: _CompletionEncoder) -> _Fields:
-    async with stream:
-        async for chunk in stream:
+async def acompletion(
+    stream: ChunkSource,
+    model: str = "assistant-stream",
+    *,
+    completion_id: str | None = None,
+    created: int = 0,
+) -> dict[str, JSON]:
+    """Read a stream to its end and return its `chat.completion` object; the awaitable twin of `completion`.
+
+    Cancelling it closes the stream, and so cancels the run.
+
+    Args:
+        stream: the stream to read.
+        model: the name of the model.
+        completion_id: the id; generated when None.
+        created: when the completion was created, in Unix seconds; 0 if unknown.
+
+    Raises:
+        BaseException: what the callback raised.
+        RunFailedError: as for `completion`.
+        TypeError: as for `completion`.
+    """
+    encoder = _CompletionEncoder("chat.completion", model, completion_id, created)
+    async with as_stream(stream) as source:
+        async for chunk in source:
             encoder.encode(chunk)
-    return _whole(stream, encoder)
+    return _whole(source, encoder)
 
 
 def _whole(stream: AssistantStream, encoder: _CompletionEncoder) -> _Fields:

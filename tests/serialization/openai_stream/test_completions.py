@@ -27,6 +27,7 @@ from assistant_stream_ce import (
     RunResult,
     SourceChunk,
     StepFinishChunk,
+    StreamUsageError,
     TextDeltaChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
@@ -35,7 +36,7 @@ from assistant_stream_ce import (
     create_run,
     shutdown,
 )
-from assistant_stream_ce.serialization import OpenAIStreamEncoder, completion, openai_stream
+from assistant_stream_ce.serialization import OpenAIStreamEncoder, acompletion, completion, openai_stream
 from tests.serialization.round_trips import encoded
 from tests.support.conversations import ModelError, conversation, perform
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind
@@ -53,7 +54,7 @@ def complete(reader: str, stream: Any, *arguments: Any, **options: Any) -> Any:
         return completion(stream, *arguments, **options)
 
     async def wait() -> Any:
-        return await completion(stream, *arguments, **options)
+        return await acompletion(stream, *arguments, **options)
 
     return asyncio.run(wait())
 
@@ -112,6 +113,7 @@ SAID = {
 
 def test_it_is_offered_beside_the_encoder() -> None:
     assert openai_stream.completion is completion
+    assert openai_stream.acompletion is acompletion
 
 
 @each_callback
@@ -359,9 +361,10 @@ def test_what_is_no_chunk_is_refused_and_the_source_closed(reader: str) -> None:
 
 
 @pytest.mark.parametrize("source", [None, "text", 5, {"a": 1}, say])
-async def test_what_is_no_source_is_refused_at_the_call(source: Any) -> None:
+@each_reader
+def test_what_is_no_source_is_refused(reader: str, source: Any) -> None:
     with pytest.raises(TypeError, match="must be an AssistantStream or an iterable of chunks"):
-        completion(source)
+        complete(reader, source)
 
 
 # --- Leaving --------------------------------------------------------------------------------------
@@ -385,13 +388,18 @@ async def test_cancelling_the_wait_leaves_the_run(kind: str) -> None:
         begun.set()
         await controller.cancelled_event.wait()
 
-    task = asyncio.ensure_future(completion(create_run(block if kind == "def" else wait, on_finish=finish)))
+    task = asyncio.ensure_future(acompletion(create_run(block if kind == "def" else wait, on_finish=finish)))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await ended.wait()
     assert [result.reason for result in results] == ["cancelled"]
+
+
+async def test_completion_in_a_coroutine_names_its_twin() -> None:
+    with pytest.raises(StreamUsageError, match="await acompletion"):
+        completion([])
 
 
 @each_reader
