@@ -1,5 +1,5 @@
 // The client code that real front ends run, behind one function: `decode`.
-// Used by decode.mjs (one stream) and batch.mjs (many).
+// Used by decode.mjs (one stream) and worker.mjs (many).
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
@@ -26,7 +26,9 @@ export const harnessWarn = (text) => run.warnings.push(`harness: ${text}`);
 
 const describe = (e) =>
   e instanceof Error ? `${e.name}: ${e.message}` : typeof e === "string" ? e : inspect(e);
-export const fail = (e) => {
+const fail = (e) => {
+  // Not of a stream, but of this program.
+  if (!run) throw e;
   run.error ??= describe(e);
 };
 process.on("unhandledRejection", fail);
@@ -52,12 +54,15 @@ const bytesToStream = (bytes, n) => {
 };
 
 // A response of stored bytes, handed over `fragment` at a time, or all at once.
-export const storedResponse = (protocol, bytes, fragment) =>
-  new Response(bytesToStream(bytes, fragment), {
+export const storedResponse = (protocol, bytes, fragment) => {
+  run.rawParts.push(bytes);
+  return new Response(bytesToStream(bytes, fragment), {
     headers: { "content-type": PLAIN_TYPE[protocol] ?? "text/event-stream" },
   });
+};
 
-const spied = (response) =>
+// A live response whose bytes are noted as they are read.
+export const spied = (response) =>
   new Response(
     response.body.pipeThrough(
       new TransformStream({
@@ -396,7 +401,7 @@ const clientName = (dir) => {
 };
 
 // What was decoded so far: the object that README.md describes.
-export const outcome = () => ({
+const outcome = () => ({
   protocol: run.protocol,
   client: run.client,
   chunks: run.chunks,
@@ -407,6 +412,10 @@ export const outcome = () => ({
 });
 
 export const exitStatus = ({ error, warnings }) => (error === null && warnings.length === 0 ? 0 : 1);
+
+// A client that waits for ever on a truncated stream leaves the event loop empty.
+let giveUp = () => {};
+process.on("beforeExit", () => giveUp());
 
 // Decodes the response that `open` returns; never rejects.
 // Options: lenient, initialState, onChunk (called for every decoded chunk).
@@ -423,8 +432,11 @@ export const decode = async (protocol, open, options = {}) => {
     error: null,
     rawParts: [], // every byte the client was given, for the end-marker checks
   };
+  const unsettled = new Promise((_, reject) => {
+    giveUp = () => reject("the client never settled: the stream ended without the end it waits for");
+  });
   try {
-    await client(spied(await open()));
+    await Promise.race([open().then(client), unsettled]);
   } catch (e) {
     fail(e);
   }

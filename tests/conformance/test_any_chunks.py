@@ -191,8 +191,8 @@ def test_state_that_is_a_text_takes_more_text(protocol: str, start: str) -> None
     append = UpdateStateChunk([{"type": "append-text", "path": [], "value": " more"}])
     begin = UpdateStateChunk([{"type": "set", "path": [], "value": "text"}])
     chunks: list[AssistantStreamChunk] = [begin, append] if start == "in the stream" else [append]
-    options = () if start == "in the stream" else ("--initial-state", '"text"')
-    result = decode(protocol, encode(ENCODERS[protocol](), chunks), *options)
+    state = None if start == "in the stream" else "text"
+    result = decode(protocol, encode(ENCODERS[protocol](), chunks), state=state)
     assert result["status"] == 0
     assert result["message"]["metadata"]["unstable_state"] == "text more"
 

@@ -30,7 +30,7 @@ def test_lock_file_names_no_registry() -> None:
     assert '"resolved"' not in (FOLDER / "package-lock.json").read_text()
 
 
-def test_batch_expects_of_each_input_what_the_self_test_does() -> None:
+def test_worker_expects_of_each_input_what_the_self_test_does() -> None:
     require_clients()
     jobs = [Job(entry["protocol"], path.read_bytes()) for _, path, entry in INPUTS]
     for (kind, _, entry), result in zip(INPUTS, decode_all(jobs, tell_ignored=True), strict=True):
@@ -41,11 +41,26 @@ def test_batch_expects_of_each_input_what_the_self_test_does() -> None:
 
 @pytest.mark.parametrize("file", ["good/data-stream--all-frames.txt", "bad/assistant-transport--result-at-root.txt"])
 @pytest.mark.parametrize("fragment", [None, 3])
-def test_batch_says_what_decode_says(file: str, fragment: int | None) -> None:
+def test_worker_says_what_decode_says(file: str, fragment: int | None) -> None:
     require_clients()
-    data = (FOLDER / "inputs" / file).read_bytes()
     protocol = file.split("/")[1].partition("--")[0]
-    assert decode_all([Job(protocol, data, fragment)])[0] == decode(protocol, data, fragment=fragment)
+    options = [] if fragment is None else ["--fragment", str(fragment)]
+    path = FOLDER / "inputs" / file
+    done = subprocess.run(["node", "decode.mjs", protocol, path, *options], cwd=FOLDER, capture_output=True, timeout=30)
+    data = path.read_bytes()
+    assert decode(protocol, data, fragment=fragment) == {**json.loads(done.stdout), "status": done.returncode}
+
+
+def test_client_that_never_settles_is_an_error() -> None:
+    require_clients()
+    script = """
+        import { decode } from "./clients.mjs";
+        const out = await decode("data-stream", () => new Promise(() => {}));
+        process.stdout.write(out.error);
+    """
+    command = ["node", "--input-type=module", "--eval", script]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.startswith("the client never settled")
 
 
 def as_javascript_prints(value: Any) -> str:

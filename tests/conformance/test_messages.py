@@ -198,8 +198,8 @@ def test_assistant_ui_shows_the_same_arguments() -> None:
     require_clients()
     calls = [pieces_of_arguments(seed) for seed in range(2_000)]
     with node("arguments.mjs") as process:
-        output, errors = process.communicate(json.dumps(calls).encode(), 50)
-    assert process.returncode == 0, errors.decode()
+        output, _ = process.communicate(json.dumps(calls).encode(), 50)
+    assert process.returncode == 0
     for pieces, shown in zip(calls, json.loads(output), strict=True):
         deltas = [ToolCallDeltaChunk("c", piece) for piece in pieces]
         args = accumulate([ToolCallBeginChunk("c", "t"), *deltas]).tool_calls[0].args

@@ -172,7 +172,7 @@ def test_assistant_ui_shows_what_was_written(
     address: str, name: str, protocol: str, kind: str, log: queue.SimpleQueue[logging.LogRecord]
 ) -> None:
     require_clients()
-    result = decode_url(protocol, f"{address}/{name}/{kind}/{protocol}", "--json", "{}")
+    result = decode_url(protocol, f"{address}/{name}/{kind}/{protocol}", {})
     assert result["status"] == 0, f"{result['error']} {result['warnings']}"
     assert difference(assistant_ui_message(CONVERSATIONS[name], protocol), result["message"]) is None
     assert_headers(protocol, result["response"])
@@ -186,7 +186,7 @@ def test_readers_of_the_ui_message_stream_show_what_was_written(
     address: str, name: str, protocol: str, kind: str, log: queue.SimpleQueue[logging.LogRecord]
 ) -> None:
     require_clients()
-    result = decode_url(protocol, f"{address}/{name}/{kind}/ui-message-stream", "--json", "{}")
+    result = decode_url(protocol, f"{address}/{name}/{kind}/ui-message-stream", {})
     assert failure(protocol, CONVERSATIONS[name], result) is None
     assert_headers("ui-message-stream", result["response"])
     assert_logged(name, log)
@@ -198,8 +198,8 @@ def test_openai_for_javascript_has_what_was_written(
     address: str, name: str, kind: str, log: queue.SimpleQueue[logging.LogRecord]
 ) -> None:
     require_clients()
-    body = f'{{"model":"{MODEL}","stream_options":{{"include_usage":true}}}}'
-    result = decode_url("openai-chat", f"{address}/{name}/{kind}/chat/completions", "--json", body)
+    body = {"model": MODEL, "stream_options": {"include_usage": True}}
+    result = decode_url("openai-chat", f"{address}/{name}/{kind}/chat/completions", body)
     assert result["status"] == 0, f"{result['error']} {result['warnings']}"
     assert difference(openai_message(CONVERSATIONS[name]), shown_by_openai(result)) is None
     assert_headers("openai-chat", result["response"])

@@ -220,7 +220,9 @@ def test_patches_have_the_same_effect_as_in_the_client() -> None:
 
     @given(state=VALUES, patch=st.lists(OPERATIONS, min_size=1, max_size=4))
     def collect(state: Any, patch: list[dict[str, Any]]) -> None:
-        examples.append((state, patch))
+        # RFC 6902 forbids moving a value into itself; the client makes a circle of it and then never ends.
+        if not any(one["op"] == "move" and one["path"].startswith(f"{one['from']}/") for one in patch):
+            examples.append((state, patch))
 
     collect()
 
