@@ -37,7 +37,7 @@ STRICTER = {
     # The transport shows two calls with one id; no result can be told from the other.
     r"the tool call has begun before": "calls",
     # AI SDK lets go of what came before a second start, which is nothing at best, and takes more input in some orders.
-    r"the start must come first|input of this tool call is complete|the tool-input .* has not ended": "order",
+    r"`start` must be|input of this tool call is complete|tool-input .* was started but not ended": "order",
     # The official clients take these in any order; others, the Python one for instance, read as they go.
     r"must be the last one with a choice|must have the role assistant|the begin of a tool call must have": "order",
 }

@@ -149,7 +149,7 @@ def test_the_broken_frame_is_named_and_the_rest_is_shown(
         ("data-stream", "args-after-result", 74, "arguments of this tool call are complete"),
         ("data-stream", "proto-key", 0, "__proto__"),
         ("data-stream", "second-result", 74, "second result"),
-        ("ai-sdk-ui", "text-never-ended", 180, "has not ended"),
+        ("ai-sdk-ui", "text-never-ended", 180, "was started but not ended"),
         ("openai-chat", "no-role", 0, "role assistant"),
         ("openai-chat", "missing-done", 1713, "without [DONE]"),
     ],

@@ -1,13 +1,12 @@
-"""AG-UI events: server-sent events, one JSON event each, from `RUN_STARTED` to `RUN_FINISHED` or `RUN_ERROR`.
+"""Encoder of AG-UI events: server-sent events from `RUN_STARTED` to `RUN_FINISHED` or `RUN_ERROR`.
 
-Clients: `@ag-ui/client` (1.0.0 and the 0.0.59 line) and what is built on it, CopilotKit and assistant-ui's
-`useAgUiRuntime` among them. They end the run at whatever is out of order: something that ends without its
-start, a run that finishes while something is open, anything after the last event, `[DONE]` too.
+Clients are `@ag-ui/client` (1.0.0 and the 0.0.59 line) and what uses it, such as CopilotKit and assistant-ui's
+`useAgUiRuntime`. They fail at any event out of order: an end without its start, the end of a run with an open message,
+anything after the end, `[DONE]` included.
 
-A conversation is a list of messages there. A text is a message, reasoning another, a tool's result a third; a call
-belongs to the message before it. The state is a JSON document: snapshots of it, and patches (RFC 6902).
-For sources, files, data and annotations there are `CUSTOM` events, a data part's under its own name; what else has no
-field is `metadata`.
+A text is a message, reasoning another and a tool result a third; a tool call belongs to the message before it. The
+state is sent as snapshots and JSON patches (RFC 6902). Sources, files, data and annotations are `CUSTOM` events, data
+parts under their own name. `metadata` carries what has no field.
 """
 
 from __future__ import annotations
@@ -18,8 +17,10 @@ from typing import Any
 from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text
-from assistant_stream_ce.serialization import assistant_ui, framing
-from assistant_stream_ce.serialization.encoder import StatefulEncoder, summary_text
+from assistant_stream_ce.serialization import assistant_ui
+from assistant_stream_ce.serialization.assistant_ui import without_none
+from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, summary_text
+from assistant_stream_ce.serialization.framing import EVENT_STREAM, KEEPALIVE, OBJECT_END, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.state import operations
 
@@ -27,20 +28,20 @@ __all__ = ("AGUIEncoder",)
 
 
 class AGUIEncoder(StatefulEncoder):
-    """Writes AG-UI events.
+    """Encoder of AG-UI events. Not thread-safe.
 
     Args:
-        thread_id: the conversation, `threadId` of the request; a fresh one when left out.
-        run_id: this run, `runId` of the request; a fresh one when left out. Ids of messages begin with it, so
-            it has to be another one for each run of a conversation.
-        state: where the state starts, if the chunks are not those of a stream by `create_run`, which tells it. Copied.
+        thread_id: the id of the conversation, `threadId` of the request; generated if None.
+        run_id: the id of the run, `runId` of the request; generated if None. Ids of messages start with it, so it must
+            be unique in the conversation.
+        state: the initial state, for chunks that do not come from a stream of `create_run`. It is copied.
 
     Raises:
         TypeError: `state` is not JSON.
     """
 
-    media_type = framing.EVENT_STREAM
-    keepalive = framing.KEEPALIVE
+    media_type = EVENT_STREAM
+    keepalive = KEEPALIVE
 
     def __init__(self, thread_id: str | None = None, run_id: str | None = None, *, state: object = None) -> None:
         super().__init__(state)
@@ -48,45 +49,40 @@ class AGUIEncoder(StatefulEncoder):
         self._run_id = run_id or str(uuid.uuid4())
         self._is_started = False
         self._ids = 0
-        # The text or reasoning that the next delta may extend: its type and parent, the event of a delta up to the
-        # text, and the events that end it.
+        # The open text or reasoning: its type and parent, the event of a delta up to the text, the events that end it.
         self._open_kind: tuple[str, str | None] | None = None
         self._delta_head = b""
         self._open_end = b""
         self._open_id = ""
-        # The message that the next call belongs to, and its parent.
+        # The message that the next tool call belongs to, and its parent.
         self._message: tuple[str, str | None] | None = None
         self._answered: set[str] = set()
         self._step: str | None = None
         self._has_state = False
         self._failure: chunks.ErrorChunk | None = None
-        self._finish_reason: str | None = None
-        self._step_usage = (0, 0)
-        self._message_usage = (0, 0)
+        self._summary = FinishSummary()
 
     def encode(self, chunk: chunks.AssistantStreamChunk) -> bytes:
-        """Return the events of a chunk, `RUN_STARTED` before the first.
+        """Return the events of a chunk, with `RUN_STARTED` before the first.
 
         Raises:
-            TypeError: it is no chunk, or holds what is not JSON.
-            StateError: an edit does not fit the state that the encoder knows.
+            TypeError: it is not a chunk, or contains a value that is not JSON.
+            StateError: a state operation does not fit the state of the encoder.
         """
         events = super().encode(chunk)
         return events if self._is_started else self._start() + events
 
     def finish(self) -> bytes:
-        """End what is open, and then the run: an error comes last, as nothing may follow it."""
+        """Return the ends of what is open, and the end of the run: `RUN_ERROR` if there was an error."""
         start = b"" if self._is_started else self._start()
         run: dict[str, JSON] = {"type": "RUN_FINISHED", "threadId": self._thread_id, "runId": self._run_id}
-        metadata: dict[str, JSON] = {"finishReason": self._finish_reason}
+        metadata: dict[str, JSON] = {"finishReason": self._summary.reason}
         if self._failure is not None:
-            run = assistant_ui.without_none(
-                {"type": "RUN_ERROR", "message": self._failure.error, "code": self._failure.code}
-            )
+            run = without_none({"type": "RUN_ERROR", "message": self._failure.error, "code": self._failure.code})
             metadata["severity"] = self._failure.severity
-        tokens = self._message_usage if any(self._message_usage) else self._step_usage
-        if any(tokens):
-            run["usage"] = [{"inputTokens": tokens[0], "outputTokens": tokens[1]}]
+        usage = self._summary.usage
+        if usage.input_tokens or usage.output_tokens:
+            run["usage"] = [{"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens}]
         return start + self._end_all() + self._end_step({}) + _event(run, metadata)
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
@@ -99,7 +95,7 @@ class AGUIEncoder(StatefulEncoder):
         return self._end_message() + self._delta("REASONING", chunk.parent_id, summary_text(chunk))
 
     def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
-        """End the reasoning with its signature; a message without text where none is open."""
+        """Write the signature and end the reasoning; without open reasoning, sign an empty message."""
         is_open = self._open_kind is not None and self._open_kind[0] == "REASONING"
         start = b"" if is_open else self._open("REASONING", None)
         value = {
@@ -111,17 +107,17 @@ class AGUIEncoder(StatefulEncoder):
         return start + self._end_message() + _event(value)
 
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
-        return self._delta_head, framing.OBJECT_END
+        return self._delta_head, OBJECT_END
 
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         if text == "":
-            # Older clients end the run at an empty delta.
+            # Older clients fail at an empty delta.
             return b""
         start = b"" if self._open_kind == (kind, parent_id) else self._open(kind, parent_id)
-        return start + self._delta_head + dumps_text(text) + framing.OBJECT_END
+        return start + self._delta_head + dumps_text(text) + OBJECT_END
 
     def _open(self, kind: str, parent_id: str | None) -> bytes:
-        """Start a message for text or reasoning; it ends the one that is open."""
+        """Start a message for text or reasoning, after the end of the open one."""
         end, message_id = self._end_message(), self._fresh_id()
         self._open_kind, self._open_id = (kind, parent_id), message_id
         self._delta_head = b'data: {"type":"%b_MESSAGE_CONTENT","messageId":%b,"delta":' % (
@@ -140,13 +136,13 @@ class AGUIEncoder(StatefulEncoder):
     def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         call_id = chunk.tool_call_id
         if call_id in self._answered:
-            # The client would show both.
+            # Clients show every result.
             return b""
         self._answered.add(call_id)
         if self._open_kind is None:
-            # What the model says next is said in the light of the result.
+            # The next tool call belongs to the answer that follows the result.
             self._message = None
-        # The client knows the calls of earlier messages.
+        # Clients accept results of calls of earlier runs.
         end = self._close(self._calls[call_id]) if call_id in self._calls else b""
         result = {
             "type": "TOOL_CALL_RESULT",
@@ -183,19 +179,15 @@ class AGUIEncoder(StatefulEncoder):
         return end + _event({"type": "STEP_STARTED", "stepName": self._step})
 
     def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
-        self._step_usage = (
-            self._step_usage[0] + chunk.input_tokens,
-            self._step_usage[1] + chunk.output_tokens,
-        )
+        self._summary.add_step(chunk)
         return self._end_all() + self._end_step(assistant_ui.step_finish(chunk))
 
     def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
-        self._finish_reason = chunk.finish_reason
-        self._message_usage = (chunk.input_tokens, chunk.output_tokens)
+        self._summary.set_message(chunk)
         return self._end_all()
 
     def error(self, chunk: chunks.ErrorChunk) -> bytes:
-        # Nothing may follow the event, but a callback may go on after an error.
+        # Nothing may follow RUN_ERROR, but the callback may go on.
         self._failure = chunk
         return b""
 
@@ -203,37 +195,36 @@ class AGUIEncoder(StatefulEncoder):
         if not chunk.operations:
             return b""
         patch = [self._change_state(operation) for operation in chunk.operations]
-        # Every client takes a snapshot. A patch fits only the very state that it was made for, and the client may
-        # have begun with another one.
+        # A patch fits only the state that it was made for, and the client may have started with another one.
         if not self._has_state or any(not change["path"] for change in patch):
             self._has_state = True
             return _event({"type": "STATE_SNAPSHOT", "snapshot": self._state[0]})
         return _event({"type": "STATE_DELTA", "delta": patch})
 
     def _change_state(self, operation: chunks.Operation) -> dict[str, JSON]:
-        """Apply an operation; return the change in the words of JSON patches, which cannot append to a text."""
+        """Apply a state operation and return the patch operation for it. JSON patches cannot append to a text."""
         try:
             container, key, value = operations.resolve(self._state, operation)
         except StateError as error:
             raise StateError(
                 f"{error} (pass AGUIEncoder or AGUIResponse the state that the chunks start with)"
             ) from error
-        # `add` would insert into a list; in a dict it sets.
-        word = "replace" if type(container) is list and key != len(container) else "add"
+        # `add` inserts into a list, but sets in a dict.
+        name = "replace" if type(container) is list and key != len(container) else "add"
         operations.assign(container, key, clone(value))
-        return {"op": word, "path": "".join(map(_segment, operation["path"])), "value": value}
+        return {"op": name, "path": "".join(map(_segment, operation["path"])), "value": value}
 
     def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
         end, message = self._end_open(), self._message
         if message is None or message[1] != parent_id:
             message = self._message = (self._fresh_id(), parent_id)
-        call = {
+        start = {
             "type": "TOOL_CALL_START",
             "toolCallId": record.call_id,
             "toolCallName": name,
             "parentMessageId": message[0],
         }
-        return end + _event(call, {"parentId": parent_id})
+        return end + _event(start, {"parentId": parent_id})
 
     def _write_args(self, record: ToolCallState, text: str) -> bytes:
         return _event({"type": "TOOL_CALL_ARGS", "toolCallId": record.call_id, "delta": text})
@@ -247,17 +238,17 @@ class AGUIEncoder(StatefulEncoder):
         return _event({"type": "RUN_STARTED", "threadId": self._thread_id, "runId": self._run_id})
 
     def _end_open(self) -> bytes:
-        """End the text or reasoning that is open."""
+        """End the open text or reasoning."""
         end, self._open_end, self._open_kind = self._open_end, b"", None
         return end
 
     def _end_message(self) -> bytes:
-        """End what is open; what follows belongs to another message."""
+        """End the open text or reasoning; what follows belongs to another message."""
         self._message = None
         return self._end_open()
 
     def _end_all(self) -> bytes:
-        """End what is open, and the arguments of all calls."""
+        """End the open text or reasoning, and the arguments of all tool calls."""
         return self._end_message() + self._close_all()
 
     def _end_step(self, metadata: dict[str, JSON]) -> bytes:
@@ -272,9 +263,9 @@ class AGUIEncoder(StatefulEncoder):
 
 
 def _event(fields: dict[str, JSON], metadata: dict[str, JSON] | None = None) -> bytes:
-    """Return an event, with the metadata that is known: a client takes null for a wrong type."""
-    known = assistant_ui.without_none(metadata or {})
-    return framing.event(dumps({**fields, "metadata": known} if known else fields))
+    """Return an event. Metadata that is None is left out, as clients reject null."""
+    present = without_none(metadata or {})
+    return event(dumps({**fields, "metadata": present} if present else fields))
 
 
 def _custom(name: str, value: JSON, metadata: dict[str, JSON] | None = None) -> bytes:
@@ -284,6 +275,3 @@ def _custom(name: str, value: JSON, metadata: dict[str, JSON] | None = None) -> 
 def _segment(segment: str) -> str:
     """Return a segment of a JSON pointer (RFC 6901)."""
     return "/" + segment.replace("~", "~0").replace("/", "~1")
-
-
-# The response is imported when it is first asked for.

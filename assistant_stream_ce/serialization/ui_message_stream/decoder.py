@@ -1,12 +1,11 @@
-"""Reads the UI message stream of AI SDK 5, 6 and 7: server-sent events with a JSON frame each, then `[DONE]`.
+"""Decoder of the UI message stream of AI SDK 5, 6 and 7: server-sent events with a JSON frame each, then `[DONE]`.
 
-A strict decoder refuses what the client of version 7 refuses: a frame that does not match its schema, and one that
-names a text or a call that was not begun. A lenient one takes from each frame what it can.
+A strict decoder rejects what the client of version 7 rejects: a frame that does not match its schema, and one for a
+text or tool call that was not started. A lenient one reads from each frame what it can.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -14,49 +13,40 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key
-from assistant_stream_ce.serialization.assistant_ui import AssistantUIDecoder
-from assistant_stream_ce.serialization.decoder import checked, optional_text, token_count
+from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, optional_text, token_count
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
+from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, file_data, signature_of
 
-__all__ = ("DENIED", "UIMessageStreamDecoder", "file_data", "signature_of")
+__all__ = ("UIMessageStreamDecoder",)
 
 T = TypeVar("T")
 
-# What the clients know and no chunk can say.
+# Frames without a chunk.
 _WITHOUT_CHUNK = frozenset({"reasoning-file", "custom", "steering-message"})
 
-#: The result of a call that was denied without a reason.
-DENIED = "Tool execution denied."
 
-# A file's bytes in a URL. Its type may hold a comma in quotes; the frame has it too.
-_INLINE = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
-
-# Where providers put the signature of reasoning, each in an object of its own.
-_SIGNATURES = ("signature", "thoughtSignature", "reasoningEncryptedContent")
-
-
-class UIMessageStreamDecoder(AssistantUIDecoder):
-    """Reads the UI message stream. The format ends with `[DONE]`."""
+class UIMessageStreamDecoder(ToolCallDecoder):
+    """Decoder of the UI message stream. Not thread-safe."""
 
     _make_reader = EventReader
 
     def _prepare(self) -> None:
         super()._prepare()
-        # The message's id, and its usage in tokens, as far as they are known.
+        # The id of the message, and its usage, as far as they are known.
         self._message_id = ""
         self._usage: JSON = None
-        # The ids of the texts and of the reasoning that are open.
+        # The ids of the open texts and of the open reasoning.
         self._texts: dict[str, set[str]] = {"text": set(), "reasoning": set()}
-        # The kind of the part that the next delta extends, and the signature that was told last.
+        # The kind of the last part, and the last signature.
         self._last = ""
         self._signature: str | None = None
-        # The calls that a client knows, those of them that it knows since this step, and those whose input comes in
-        # pieces: a step that is reset takes its calls with it.
+        # The calls in the client's message, those of them in this step, and those with partial input. A reset of the
+        # step removes its calls.
         self._shown: set[str] = set()
         self._shown_in_step: set[str] = set()
         self._partial: set[str] = set()
-        # The calls by the ids of the requests for approval, the last request for each call, and why it was denied.
+        # The calls by the ids of their approval requests, the last request of each call, and the reasons of denials.
         self._requests: dict[str, str] = {}
         self._last_request: dict[str, str] = {}
         self._denials: dict[str, str] = {}
@@ -66,7 +56,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
             self._is_done = True
             return
         if self._is_strict and has_refused_key(frame.data):
-            raise FrameError("it has a key __proto__ or constructor.prototype, which the clients refuse")
+            raise FrameError("it has a key __proto__ or constructor.prototype, which clients reject")
         value: dict[str, JSON] = checked(self._json(frame.data), dict)
         kind: str = checked(value.get("type"), str, "type")
         if self._is_strict:
@@ -78,9 +68,9 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
             raise FrameError("the stream ended without [DONE]")
         yield from ()
 
-    def _demand(self, is_so: bool, reason: str) -> None:
-        """Refuse a frame that can be read, but at which a client stops; a lenient decoder does not."""
-        if self._is_strict and not is_so:
+    def _require(self, is_met: bool, reason: str) -> None:
+        """Reject a frame at which a client fails, unless the decoder is lenient."""
+        if self._is_strict and not is_met:
             raise FrameError(reason)
 
     def _read_value(self, kind: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
@@ -106,13 +96,13 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
         self._texts[part].add(_id(value, "id"))
         self._signature = None
         if part == self._last == "reasoning":
-            # Else its text would continue that of the part before.
+            # Otherwise its text would extend the previous part.
             yield chunks.ReasoningPartChunk()
         self._last = part
 
     def _delta(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         text: str = checked(value.get("delta"), str, "delta")
-        self._demand(_id(value, "id") in self._texts[part], f"no {part} with its id is open")
+        self._require(_id(value, "id") in self._texts[part], f"no {part} with its id is open")
         self._last = part
         if part == "text":
             yield chunks.TextDeltaChunk(text)
@@ -123,13 +113,13 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
         yield from self._sign(signature)
 
     def _end_text(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        self._demand(_id(value, "id") in self._texts[part], f"no {part} with its id is open")
+        self._require(_id(value, "id") in self._texts[part], f"no {part} with its id is open")
         self._texts[part].discard(_id(value, "id"))
         if part == "reasoning":
             yield from self._sign(signature_of(value))
 
     def _sign(self, signature: str | None) -> Iterator[AssistantStreamChunk]:
-        # Some providers repeat it with the end.
+        # Some providers repeat the signature at the end.
         if signature not in (None, self._signature):
             self._signature = signature
             yield chunks.ReasoningSignatureChunk(signature)
@@ -148,7 +138,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
                 if call_id not in self._calls:
                     yield from self._begin(chunks.ToolCallBeginChunk(call_id, _tool_name(value)))
             case "tool-input-delta":
-                self._demand(call_id in self._partial, "no input of such a tool call has started")
+                self._require(call_id in self._partial, "the input of this tool call was not started")
                 text: str = checked(value.get("inputTextDelta"), str, "inputTextDelta")
                 yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, text))
             case "tool-input-available":
@@ -157,26 +147,26 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
                 yield from self._input(call_id, value)
                 yield from self._answer(_error_result(call_id, value))
             case "tool-output-available":
-                self._demand_call(call_id)
+                self._require_call(call_id)
                 if value.get("preliminary") is not True:
                     yield from self._answer(chunks.ToolResultChunk(call_id, value.get("output")))
             case "tool-output-error":
-                self._demand_call(call_id)
+                self._require_call(call_id)
                 yield from self._answer(_error_result(call_id, value))
             case "tool-output-denied":
-                self._demand_call(call_id)
+                self._require_call(call_id)
                 reason = self._denials.get(call_id, DENIED)
                 yield from self._answer(chunks.ToolResultChunk(call_id, reason, is_error=True))
             case "tool-approval-request":
-                self._demand_call(call_id)
+                self._require_call(call_id)
                 self._last_request[call_id] = approval_id = _id(value, "approvalId")
                 self._requests[approval_id] = call_id
             case _:
                 raise FrameError(f"its type {kind[:40]!r} is unknown")
 
     def _input(self, call_id: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        """Read the whole input of a call, of which pieces may have come before."""
-        # JavaScript's undefined has no field.
+        """Read the whole input of a call. Pieces of it may have come before."""
+        # Input that is JavaScript's undefined has no field.
         args = value.get("input", {})
         self._show(call_id)
         if call_id in self._calls:
@@ -195,15 +185,14 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
             self._shown.add(call_id)
             self._shown_in_step.add(call_id)
 
-    def _demand_call(self, call_id: str) -> None:
-        # Leniently: it may be one of the message that this stream continues.
-        self._demand(call_id in self._shown, "no such tool call has begun")
+    def _require_call(self, call_id: str) -> None:
+        self._require(call_id in self._shown, "this tool call was not started")
 
     def _approve(self, value: dict[str, JSON]) -> None:
         approval_id = _id(value, "approvalId")
         call_id = self._requests.get(approval_id, "")
         is_known = call_id in self._shown and self._last_request.get(call_id) == approval_id
-        self._demand(is_known, "no tool call waits for this approval")
+        self._require(is_known, "no tool call waits for this approval")
         reason = optional_text(value, "reason")
         if is_known and reason is not None:
             self._denials[call_id] = reason
@@ -237,7 +226,7 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
                 yield from self._close_arguments()
                 yield chunks.StepFinishChunk(reason, *usage, is_continued=value.get("isContinued") is True)
             case "reset-step":
-                # What was said of the step cannot be taken back, but nothing may be added to it.
+                # Chunks of the step cannot be taken back, but nothing may be added to it.
                 for open_ids in (*self._texts.values(), self._partial):
                     open_ids.clear()
                 self._shown -= self._shown_in_step
@@ -247,10 +236,10 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
     def _message(self, kind: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         match kind:
             case "start" | "message-metadata":
-                self._note_usage(value)
+                self._read_usage(value)
                 self._message_id = optional_text(value, "messageId") or self._message_id
             case "finish":
-                self._note_usage(value)
+                self._read_usage(value)
                 yield from self._finish(optional_text(value, "finishReason") or "unknown")
             case "abort":
                 yield from self._finish("interrupted")
@@ -280,8 +269,8 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
         yield from self._close_arguments()
         yield chunks.MessageFinishChunk(reason, *_tokens(self._usage))
 
-    def _note_usage(self, value: dict[str, JSON]) -> None:
-        """Note the usage, if it is told: in a field that assistant-ui reads, or in AI SDK's metadata."""
+    def _read_usage(self, value: dict[str, JSON]) -> None:
+        """Read the usage from a field, as assistant-ui does, or from AI SDK's metadata."""
         metadata = value.get("messageMetadata")
         for holder in (value, metadata if isinstance(metadata, dict) else {}):
             for name in ("usage", "totalUsage"):
@@ -291,12 +280,12 @@ class UIMessageStreamDecoder(AssistantUIDecoder):
 
 
 def _id(value: dict[str, JSON], name: str) -> str:
-    """Return an id; a lenient decoder does without."""
+    """Return an id; empty if it is missing, which only a lenient decoder accepts."""
     return optional_text(value, name) or ""
 
 
 def _extra(value: dict[str, JSON], name: str, default: T) -> str | T:
-    """Return a text that AI SDK does not look at, or a default where it is something else."""
+    """Return a text that AI SDK does not check, or a default if it is something else."""
     text = value.get(name)
     return text if isinstance(text, str) else default
 
@@ -315,25 +304,6 @@ def _file(value: dict[str, JSON]) -> chunks.FileChunk:
     url: str = checked(value.get("url"), str, "url")
     media_type: str = checked(value.get("mediaType"), str, "mediaType")
     return chunks.FileChunk(file_data(url, media_type), media_type, filename=_extra(value, "filename", None))
-
-
-def file_data(url: str, media_type: str) -> str:
-    """Return the base64 text of a file that its URL holds, or the URL."""
-    head = f"data:{media_type};base64,"
-    if url.startswith(head):
-        return url[len(head) :]
-    inline = _INLINE.match(url)
-    return url[inline.end() :] if inline else url
-
-
-def signature_of(value: dict[str, JSON]) -> str | None:
-    """Return the signature of a reasoning, in the name of whatever provider, if there is one."""
-    metadata = value.get("providerMetadata")
-    for fields in metadata.values() if isinstance(metadata, dict) else ():
-        for name in _SIGNATURES if isinstance(fields, dict) else ():
-            if isinstance(fields.get(name), str):
-                return str(fields[name])
-    return None
 
 
 def _tokens(usage: JSON) -> tuple[int, int]:

@@ -1,18 +1,16 @@
-"""The UI message stream: server-sent events for AI SDK 5, 6 and 7, which assistant-ui reads too.
+"""Encoder of the UI message stream: server-sent events for AI SDK 5, 6 and 7, which assistant-ui reads too.
 
-The AI SDK checks each frame against a closed set of schemas and stops at what it does not know, so only frames
-are written that version 5 knows, and the fields that only assistant-ui reads are extra ones. assistant-ui shows
-a tool call when its whole input is told, takes its first result only, and leaves out documents.
+AI SDK validates each frame against a closed set of schemas and fails at any other, so only frame types of version 5
+are written. Extra fields are allowed: some are for assistant-ui only. assistant-ui shows a tool call when its whole
+input is available, accepts only its first result, and ignores documents.
 
-A page may have `useChat` ask again by itself when every call in a message's last step has its result
-(`sendAutomaticallyWhen`), for calls that the page answers itself. It would never stop asking if what is said after the
-results, in the next answer or in this one, were in their step. So where the callback begins no step, one is begun
-before the first part and before the first one after results.
+With `sendAutomaticallyWhen`, `useChat` sends a request when every tool call in the last step of a message has a result.
+It would do so without end if the parts after the results were in the same step. So where the callback starts no step,
+the encoder starts one before the first part, and before the first part after results.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -21,30 +19,26 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads
-from assistant_stream_ce.serialization import assistant_ui, framing
+from assistant_stream_ce.serialization import assistant_ui
+from assistant_stream_ce.serialization.assistant_ui import without_none
 from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, summary_text
+from assistant_stream_ce.serialization.framing import DONE, EVENT_STREAM, KEEPALIVE, OBJECT_END, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
+from assistant_stream_ce.serialization.ui_message_stream.values import (
+    BAD_ARGUMENTS,
+    FINISH_REASONS,
+    PROVIDER,
+    file_url,
+)
 from assistant_stream_ce.state.operations import apply, lookup, set_value
 
-__all__ = ("BAD_ARGUMENTS", "PROVIDER", "UIMessageStreamEncoder", "file_url")
+__all__ = ("UIMessageStreamEncoder",)
 
-# All that version 6 and 7 know: "unknown", of version 5, would end their stream.
-_FINISH_REASONS = frozenset({"stop", "length", "content-filter", "tool-calls", "error", "other"})
-
-_START_STEP = framing.event(b'{"type":"start-step"}')
-
-#: What a client is told of a call whose arguments nobody could read.
-BAD_ARGUMENTS = "The arguments of this call are not valid JSON."
-
-# No base64 text has a colon.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-
-#: The provider in whose name the metadata of a part has what the format has no field for.
-PROVIDER = "assistant-stream"
+_START_STEP = event(b'{"type":"start-step"}')
 
 
-class _Input:
-    """The input of a tool call that the client has not been told whole: the tool's name, and the text so far."""
+class _PendingInput:
+    """Input of a tool call that was not sent whole yet: the name of the tool, and the text in pieces."""
 
     __slots__ = ("name", "pieces")
 
@@ -58,19 +52,23 @@ class _Input:
 
 
 class UIMessageStreamEncoder(StatefulEncoder):
-    """Writes the UI message stream.
+    """Encoder of the UI message stream. Not thread-safe.
+
+    The format has no state operations: each update sends the whole state, as a `data-state` part that replaces the
+    previous one.
 
     Args:
-        message_id: the message's id; the client chooses one when left out.
-        metadata: the message's metadata at its start. The usage is added to it at the end, if there is any.
-        state: where the state starts, if the chunks are not those of a stream by `create_run`, which tells it. The
-            format has no word for an edit, so each one sends the whole state, as a `data-state` part that takes the
-            place of the one before.
+        message_id: the id of the message; the client generates one if None.
+        metadata: metadata for the start of the message. The usage is added at its end.
+        state: the initial state, for chunks that do not come from a stream of `create_run`. It is copied.
+
+    Raises:
+        TypeError: an argument is not JSON.
     """
 
-    media_type = framing.EVENT_STREAM
+    media_type = EVENT_STREAM
     headers: ClassVar[dict[str, str]] = {"x-vercel-ai-ui-message-stream": "v1"}
-    keepalive = framing.KEEPALIVE
+    keepalive = KEEPALIVE
 
     def __init__(
         self, *, message_id: str | None = None, metadata: Mapping[str, JSON] | None = None, state: JSON = None
@@ -78,51 +76,50 @@ class UIMessageStreamEncoder(StatefulEncoder):
         super().__init__(state)
         fields = {"messageId": message_id, "messageMetadata": metadata}
         start = {"type": "start", **{name: value for name, value in fields.items() if value is not None}}
-        # What comes before the first frame.
+        # Sent before the first frame.
         self._head = _event(start)
         self._summary = FinishSummary()
         self._parts = 0
-        # The text or reasoning part that the next delta may extend: its type and parent, the frame of a delta up to
-        # the text, and the frame that ends it.
+        # The open text or reasoning: its type and parent, the frame of a delta up to the text, the frame that ends it.
         self._open_kind: tuple[str, str | None] | None = None
         self._delta_head = b""
         self._text_end = b""
-        # Whether the last step is of an earlier answer or has results, and whether the callback began it and goes on.
+        # Whether the last step belongs to an earlier answer or has results, and whether a step of the callback is open.
         self._needs_step = True
         self._is_in_step = False
-        self._inputs: dict[str, _Input] = {}
-        # The data parts that a later one may take the place of.
+        self._inputs: dict[str, _PendingInput] = {}
+        # The data parts that a later one may replace.
         self._data_ids: set[tuple[str, str]] = set()
-        # Starts of steps that wait until all input is told: AI SDK looks for a call in the current step.
-        self._waiting_steps = b""
+        # Starts of steps, held back until all input was sent: AI SDK searches for a tool call in the current step.
+        self._waiting_steps: list[bytes] = []
 
     def encode(self, chunk: AssistantStreamChunk) -> bytes:
-        """Return the frames of a chunk; before the first ones, the start of the message.
+        """Return the frames of a chunk, with the start of the message before the first.
 
         Raises:
-            TypeError: it is no chunk, or holds what is not JSON.
+            TypeError: it is not a chunk, or contains a value that is not JSON.
         """
         frames = super().encode(chunk)
         return self._take_head() + frames if self._head else frames
 
     def finish(self) -> bytes:
-        """End the open parts, then write `finish`, or `abort` for a message that was interrupted, and `[DONE]`."""
+        """Return the ends of open parts, `finish`, or `abort` if the message was interrupted, and `[DONE]`."""
         frames = self._take_head() + self._end_parts()
         usage = self._usage()
         if self._summary.reason == "interrupted":
             metadata = _event({"type": "message-metadata", **usage}) if usage else b""
-            return frames + metadata + _event({"type": "abort"}) + framing.DONE
-        reason = assistant_ui.without_none({"finishReason": self._finish_reason()})
-        return frames + _event({"type": "finish", **reason, **usage}) + framing.DONE
+            return frames + metadata + _event({"type": "abort"}) + DONE
+        reason = without_none({"finishReason": self._finish_reason()})
+        return frames + _event({"type": "finish", **reason, **usage}) + DONE
 
     def _usage(self) -> dict[str, JSON]:
-        """Return the fields that tell the usage, if there is any."""
+        """Return the fields with the usage, if there is any."""
         total = self._summary.usage
         read, written = total.input_tokens, total.output_tokens
         if not (read or written):
             return {}
         usage = {"inputTokens": read, "outputTokens": written}
-        # The first is what assistant-ui reads, the second what AI SDK shows.
+        # assistant-ui reads the first, AI SDK the second.
         return {"usage": usage, "messageMetadata": {"usage": {**usage, "totalTokens": read + written}}}
 
     def _take_head(self) -> bytes:
@@ -132,7 +129,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
     def _finish_reason(self) -> str | None:
         reason = self._summary.reason
         if reason is not None:
-            return reason if reason in _FINISH_REASONS else "other"
+            return reason if reason in FINISH_REASONS else "other"
         if self._summary.has_failed:
             return "error"
         return "tool-calls" if self._waits_for_result() else None
@@ -150,7 +147,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         return self._end_text() + (self._delta("reasoning", chunk.parent_id, summary) if summary else b"")
 
     def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
-        """End the reasoning with its signature; a part without text where none is open."""
+        """End the reasoning with its signature; without open reasoning, sign an empty part."""
         is_open = self._open_kind is not None and self._open_kind[0] == "reasoning"
         start = b"" if is_open else self._start_text("reasoning", None)
         self._open_kind = None
@@ -158,12 +155,12 @@ class UIMessageStreamEncoder(StatefulEncoder):
         return start + _event({"type": "reasoning-end", "id": str(self._parts), "providerMetadata": metadata})
 
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
-        return self._delta_head, framing.OBJECT_END
+        return self._delta_head, OBJECT_END
 
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
-        # The format has no word for the parent, but texts of two parents are two texts.
+        # The format has no parents, but texts of two parents are two parts.
         start = b"" if self._open_kind == (kind, parent_id) else self._start_text(kind, parent_id)
-        return start + self._delta_head + dumps_text(text) + framing.OBJECT_END
+        return start + self._delta_head + dumps_text(text) + OBJECT_END
 
     def _start_text(self, kind: str, parent_id: str | None) -> bytes:
         end = self._before_part()
@@ -181,22 +178,22 @@ class UIMessageStreamEncoder(StatefulEncoder):
         return self._text_end
 
     def _before_part(self) -> bytes:
-        """End the open text, and begin the step that the callback did not begin."""
-        # The client would not find a call whose input is not told yet.
+        """End the open text, and start a step if one is needed."""
+        # In a new step the client would not find a tool call whose input was not sent yet.
         if self._is_in_step or self._inputs or not self._needs_step:
             return self._end_text()
         self._needs_step = False
         return self._end_text() + _START_STEP
 
     def _end_parts(self) -> bytes:
-        """End the open text, and tell the input of every call."""
+        """End the open text, and send the input of every tool call."""
         return self._end_text() + self._close_all() + b"".join(map(self._give_up, list(self._inputs)))
 
     # --- Tool calls ---
 
     def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
         before = self._before_part()
-        self._inputs[record.call_id] = _Input(name)
+        self._inputs[record.call_id] = _PendingInput(name)
         return before + _event({"type": "tool-input-start", "toolCallId": record.call_id, "toolName": name})
 
     def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
@@ -208,53 +205,53 @@ class UIMessageStreamEncoder(StatefulEncoder):
         return _event({"type": "tool-input-delta", "toolCallId": record.call_id, "inputTextDelta": text})
 
     def _write_close(self, record: ToolCallState) -> bytes:
-        """Tell the whole input. What is not JSON has to wait for the result, which may say more about it."""
+        """Send the whole input. Input that is not JSON waits for the result, which may be a better error."""
         try:
             value = loads(self._inputs[record.call_id].text) if record.has_args else {}
         except ValueError:
             return b""
-        return self._tell("tool-input-available", record.call_id, value)
+        return self._send_input("tool-input-available", record.call_id, value)
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
         if not self._is_in_step:
-            # What follows is of another step.
+            # What follows belongs to another step.
             frames += self._end_text()
         record.has_result = self._needs_step = True
         frames += self._close(record)
         address = {"toolCallId": chunk.tool_call_id}
         if not chunk.is_error:
-            # The tool took the text as it was.
-            frames += self._tell_text("tool-input-available", chunk.tool_call_id)
+            # The tool accepted the text as it was.
+            frames += self._send_input_text("tool-input-available", chunk.tool_call_id)
             return frames + _event({"type": "tool-output-available", **address, "output": chunk.result})
         error = chunk.result if isinstance(chunk.result, str) else dumps(chunk.result).decode()
         if chunk.tool_call_id in self._inputs:
-            return frames + self._tell_text("tool-input-error", chunk.tool_call_id, errorText=error)
+            return frames + self._send_input_text("tool-input-error", chunk.tool_call_id, errorText=error)
         return frames + _event({"type": "tool-output-error", **address, "errorText": error})
 
     def _give_up(self, call_id: str) -> bytes:
-        """Tell that a call's input is not JSON: there was no result in time."""
+        """Report that the input of a tool call is not JSON, as it has no result."""
         self._calls[call_id].has_result = self._needs_step = True
-        return self._tell_text("tool-input-error", call_id, errorText=BAD_ARGUMENTS)
+        return self._send_input_text("tool-input-error", call_id, errorText=BAD_ARGUMENTS)
 
-    def _tell_text(self, kind: str, call_id: str, **fields: JSON) -> bytes:
-        """Tell the input of a call as its text, if it was not told yet."""
-        return self._tell(kind, call_id, self._inputs[call_id].text, **fields) if call_id in self._inputs else b""
+    def _send_input_text(self, kind: str, call_id: str, **fields: JSON) -> bytes:
+        """Send the input of a tool call as text, if it was not sent yet."""
+        return self._send_input(kind, call_id, self._inputs[call_id].text, **fields) if call_id in self._inputs else b""
 
-    def _tell(self, kind: str, call_id: str, value: JSON, **fields: JSON) -> bytes:
-        """Tell the input of a call; the steps that have waited for the last one follow."""
+    def _send_input(self, kind: str, call_id: str, value: JSON, **fields: JSON) -> bytes:
+        """Send the input of a tool call. Held back starts of steps follow the last one."""
         name = self._inputs.pop(call_id).name
         frame = _event({"type": kind, "toolCallId": call_id, "toolName": name, "input": value, **fields})
         if self._inputs or not self._waiting_steps:
             return frame
-        steps, self._waiting_steps = self._waiting_steps, b""
-        return frame + self._end_text() + steps
+        steps, self._waiting_steps = self._waiting_steps, []
+        return frame + self._end_text() + b"".join(steps)
 
     # --- Parts that come whole ---
 
     def source(self, chunk: chunks.SourceChunk) -> bytes:
         source = {"type": "source-url", "sourceId": chunk.id, "url": chunk.url, "title": chunk.title}
-        return self._before_part() + _event(assistant_ui.without_none(source))
+        return self._before_part() + _event(without_none(source))
 
     def source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
         source = {
@@ -264,25 +261,25 @@ class UIMessageStreamEncoder(StatefulEncoder):
             "title": chunk.title,
             "filename": chunk.filename,
         }
-        return self._before_part() + _event(assistant_ui.without_none(source))
+        return self._before_part() + _event(without_none(source))
 
     def file(self, chunk: chunks.FileChunk) -> bytes:
-        # No client keeps the name yet, but their types of a file part have it.
+        # Clients drop the file name, but their types have a field for it.
         file = {
             "type": "file",
             "url": file_url(chunk.data, chunk.mime_type),
             "mediaType": chunk.mime_type,
             "filename": chunk.filename,
         }
-        return self._before_part() + _event(assistant_ui.without_none(file))
+        return self._before_part() + _event(without_none(file))
 
     def data_part(self, chunk: chunks.DataPartChunk) -> bytes:
-        known = assistant_ui.without_none({"id": chunk.id, "transient": chunk.transient or None})
+        known = without_none({"id": chunk.id, "transient": chunk.transient or None})
         part = _event({"type": f"data-{chunk.name}", **known, "data": chunk.data})
         return part if chunk.transient or self._is_update(chunk) else self._before_part() + part
 
     def _is_update(self, chunk: chunks.DataPartChunk) -> bool:
-        """Return whether a part takes the place of an earlier one; then it breaks no text."""
+        """Return whether a part replaces an earlier one; then it does not end a text."""
         if chunk.id is None:
             return False
         address = (chunk.name, chunk.id)
@@ -308,7 +305,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         start = _event({"type": "start-step", "messageId": chunk.message_id})
         self._needs_step, self._is_in_step = False, True
         if self._inputs:
-            self._waiting_steps += start
+            self._waiting_steps.append(start)
             return b""
         return self._end_text() + start
 
@@ -319,31 +316,22 @@ class UIMessageStreamEncoder(StatefulEncoder):
         return self._end_parts() + _event({"type": "finish-step", **assistant_ui.step_finish(chunk)})
 
     def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
-        """End the parts. The frame itself is written once, as the last one before `[DONE]`."""
+        """End the parts. `finish` itself is written once, right before `[DONE]`."""
         self._summary.set_message(chunk)
         return self._end_parts()
 
     def error(self, chunk: chunks.ErrorChunk) -> bytes:
-        """Write an error after the ends of all parts: `useChat` reads no further."""
+        """Write an error after the ends of all parts, as `useChat` stops reading there."""
         self._summary.has_failed = True
         return self._end_parts() + _event({"type": "error", "errorText": chunk.error})
 
 
-def file_url(data: str, mime_type: str) -> str:
-    """Return the URL of a file: its own, or one that holds its base64 text."""
-    return data if _URL.match(data) else f"data:{mime_type};base64,{data}"
-
-
 def _event(value: JSON) -> bytes:
-    return framing.event(dumps(value))
+    return event(dumps(value))
 
 
 def _applied(state: JSON, operation: Operation) -> JSON:
-    """Return the state with one operation applied, in place if possible.
-
-    What an operation takes for granted is made where it is missing, as the data stream's client does: the encoder was
-    perhaps not told with which state the run began.
-    """
+    """Apply a state operation, and create missing containers: the initial state may be unknown."""
     with suppress(StateError):
         return apply(state, operation)
     path = tuple(operation["path"])
@@ -359,6 +347,3 @@ def _found(state: JSON, path: tuple[str, ...]) -> JSON:
     with suppress(StateError):
         return lookup(state, path)
     return None
-
-
-# The response is imported when it is first asked for.

@@ -1,6 +1,6 @@
-"""What AI SDK 7 demands of the frames of the UI message stream; it stops at any other.
+"""Schemas of the frames of the UI message stream, as AI SDK 7 checks them. It fails at a frame that does not match.
 
-A field that it does not look at, and that may be missing, is not named here.
+Optional fields that it does not check are not listed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ("check_frame",)
 
 
 def _frame(*required: str, **optional: Any) -> Fields:
-    """Return the type of a frame with required texts, and with optional fields."""
+    """Return the type of a frame with required text fields and with optional fields."""
     return fields(dict.fromkeys(required, str), **optional)
 
 
@@ -79,7 +79,7 @@ _DATA = _frame(id=str, transient=bool)
 
 
 def check_frame(kind: str, value: dict[str, JSON]) -> None:
-    """Hold a frame against its schema.
+    """Check a frame against its schema.
 
     Raises:
         FrameError: its type is unknown, or a field is missing or has a wrong type.

@@ -1,14 +1,15 @@
-"""What the AI SDK's clients refuse of a UI message stream."""
+"""Rules of AI SDK 5 and 6 for a UI message stream, beyond what the strict decoder checks for version 7."""
 
 from __future__ import annotations
 
 from assistant_stream_ce.serialization.framing import Frame, FrameError
+from assistant_stream_ce.serialization.ui_message_stream.values import FINISH_REASONS
 from assistant_stream_ce.serialization.validation import Validator, json_object
 
 __all__ = ("UIMessageStreamValidator",)
 
-# What AI SDK 5 knows. It stops at other frames, but for data parts.
-_KNOWN = frozenset(
+# The frame types of AI SDK 5. It fails at any other, except for data parts.
+_TYPES = frozenset(
     {
         "start",
         *(f"{part}-{place}" for part in ("text", "reasoning") for place in ("start", "delta", "end")),
@@ -19,21 +20,18 @@ _KNOWN = frozenset(
     }
 )
 
-# What AI SDK 5, 6 and 7 know.
-_FINISH_REASONS = frozenset({"stop", "length", "content-filter", "tool-calls", "error", "other"})
-
 
 class UIMessageStreamValidator(Validator):
-    """What AI SDK 5 and 6 refuse, and what would stay unfinished for ever. The decoder does as AI SDK 7."""
+    """Checks what AI SDK 5 and 6 reject, and that everything that starts also ends."""
 
     def __init__(self) -> None:
         self._is_done = False
         self._has_begun = False
-        # What has been started: texts and reasoning by type and id, inputs of calls by id.
+        # Texts, reasoning and inputs of tool calls that were started, by type and id.
         self._open: dict[tuple[str, str], None] = {}
 
     def check(self, frame: Frame) -> None:
-        """Check a type, and that all that starts ends."""
+        """Check the type and the order of a frame."""
         if self._is_done:
             raise FrameError("nothing is read after [DONE]")
         if frame.data.strip() == b"[DONE]":
@@ -41,15 +39,15 @@ class UIMessageStreamValidator(Validator):
             return
         value = json_object(frame.data)
         kind = str(value.get("type"))
-        if kind not in _KNOWN and not kind.startswith("data-"):
-            raise FrameError(f"AI SDK 5 stops at a frame of type {kind}")
+        if kind not in _TYPES and not kind.startswith("data-"):
+            raise FrameError(f"AI SDK 5 fails at a frame of type {kind[:40]}")
         if kind == "start" and self._has_begun:
-            raise FrameError("the start must come first: clients let go of what was before it")
+            raise FrameError("`start` must be the first frame: clients discard anything before it")
         self._has_begun = True
         match kind.rsplit("-", 1):
             case [("text" | "reasoning") as part, "start"]:
                 if (part, str(value.get("id"))) in self._open:
-                    raise FrameError(f"the {part} with its id has not ended, and never will")
+                    raise FrameError(f"{part} {value.get('id')!r:.100} was started again before it ended")
                 self._open[part, str(value.get("id"))] = None
             case [("text" | "reasoning") as part, "end"]:
                 self._open.pop((part, str(value.get("id"))), None)
@@ -63,10 +61,10 @@ class UIMessageStreamValidator(Validator):
         if kind == "finish-step":
             self._refuse_open()
         if kind == "start-step":
-            # AI SDK looks for a call in the current step.
+            # AI SDK searches for a tool call in the current step.
             self._refuse_open("tool-input")
-        if kind == "finish" and value.get("finishReason") not in (None, *_FINISH_REASONS):
-            raise FrameError(f"AI SDK 5 or 6 stops at the finish reason {value['finishReason']}")
+        if kind == "finish" and value.get("finishReason") not in (None, *FINISH_REASONS):
+            raise FrameError(f"AI SDK 5 or 6 fails at the finish reason {str(value['finishReason'])[:40]}")
 
     def end(self) -> None:
         """Check that nothing is left open."""
@@ -76,4 +74,4 @@ class UIMessageStreamValidator(Validator):
         for kind, id in self._open:
             if kinds and kind not in kinds:
                 continue
-            raise FrameError(f"the {kind} {id!r} was started and has not ended")
+            raise FrameError(f"{kind} {id!r:.100} was started but not ended")

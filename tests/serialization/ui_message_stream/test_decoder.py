@@ -318,7 +318,7 @@ def test_tool_call(frames: list[Any], wanted: list[AssistantStreamChunk]) -> Non
         ([{"type": "source-url", "sourceId": "s"}], "url"),
         ([{"type": "source-document", "sourceId": "s", "mediaType": "m"}], "title"),
         ([{"type": "file", "url": "u"}], "mediaType"),
-        ([input_delta("x")], "no input of such a tool call has started|no such tool call"),
+        ([input_delta("x")], "the input of this tool call was not started|no such tool call"),
     ],
 )
 def test_frame_that_cannot_be_read(frames: list[Any], reason: str) -> None:
