@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.concurrency.channel import in_event_loop
-from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource, RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON
@@ -135,7 +135,7 @@ class AssistantStream:
         self._run = run
         self._owner = _Owner(run)
         # Guards `_is_taken`.
-        self._lock = guard()
+        self._lock = new_lock()
         self._is_taken = False
 
     def __iter__(self) -> SyncReader:
@@ -374,7 +374,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
             return
         quiet = time.monotonic() - self._last_read
         if quiet >= timeout:
-            channel.nudge()
+            channel.wake_reader()
             quiet = 0.0
         self._timer = loop.call_later(timeout - quiet, self._nudge, loop, timeout)
 

@@ -1,177 +1,104 @@
-"""The channel between the one that runs and the one that reads. The only importer of janus.
+"""Bounded multi-producer, single-consumer channel between a run and its reader. The only importer of janus.
 
-Any number of threads and coroutines put; exactly one reader, a thread or a coroutine, gets. What
-makes it fast is an *open batch*: a producer appends to the batch that is waiting already, and the reader takes
-a batch whole, which closes it. Only a batch that is full goes through the janus queue, to make room for the next. So a
-burst costs one lock and one `list.append` a chunk, and the reader one wake-up and one write a batch.
+Any number of threads and coroutines put; one reader, a thread or a coroutine, gets. What makes it fast is the *open
+batch*: a producer appends to the batch that is waiting already, and the reader takes a batch whole, which closes it.
+Only a full batch goes to the queue, to make room for the next. So a burst costs one lock and one `list.append` a
+chunk, and the reader one wake-up and one write a batch.
 
 Three rules keep it right:
 
-- Everything is decided under one lock, the passage of a batch into janus included. Were the batch
-  filled under one lock and queued under another, two threads could meet in between and a batch
-  could overtake its predecessor.
-- The newest batch is always the open one until it is taken. So "no open batch" means "nothing
-  waits", and a producer that must not block has a place to append to even when the queue is full.
-- No foreign code is called while the lock is held, and nothing under it waits but for room.
+- Everything is decided under one lock, the move of a batch into the queue included. Were the batch filled under
+  one lock and queued under another, a batch could overtake its predecessor between the two.
+- The newest batch is always the open one until it is taken. So "no open batch" means "nothing waits", and a
+  producer that must not block has a place to append to even when the queue is full.
+- No user code runs under the lock, and nobody waits with it held.
 
-Waiting for a batch is done outside janus, on an alarm: a future that the producer resolves directly when it
-shares the reader's loop, or a lock that it releases. Waiting inside janus costs a task, a
-`call_soon_threadsafe` and an asyncio lock for each put.
+janus stores the full batches, and no more. This module's lock replaces janus's, whose `threading.Condition` a Ctrl-C
+can leave locked; its waiters replace janus's waiting, which costs a task, a `call_soon_threadsafe` and an asyncio
+lock for each put.
+
+An exception may be raised at any line, by a signal or from another thread. So a lock is taken by `with` only, and
+who waits stays registered until it was woken.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import janus
 
-from assistant_stream_ce.concurrency.gevent import guard, is_gevent
+from assistant_stream_ce.concurrency.gevent import is_gevent, new_lock
+from assistant_stream_ce.concurrency.sink import ChunkSink, PendingItem
+from assistant_stream_ce.concurrency.waiters import LoopWaiter, ThreadWaiter, Waiter, in_event_loop, resolve
 
-__all__ = ("Alarm", "Channel", "TaskAlarm", "ThreadAlarm", "in_event_loop", "running_loop")
+__all__ = ("Channel",)
 
 T = TypeVar("T")
 
 # The bound is split into this many batches: few enough that a burst is cheap, many enough that a
-# reader who takes one chunk at a time holds only an eighth more than the bound.
+# reader that takes one chunk at a time holds only an eighth more than the bound.
 _BATCHES = 8
 
 
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that the calling thread is running at this moment, if any."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+class _BatchQueue(janus.Queue[list[Any]]):
+    """The full batches, guarded by the channel's lock."""
 
+    def __init__(self, maxsize: int) -> None:
+        super().__init__(maxsize)
+        # Each refers back to the queue, which would leave one queue per run to the cycle collector.
+        del self._sync_queue, self._async_queue
 
-def in_event_loop() -> bool:
-    """Return whether the calling thread is running an event loop at this moment, and so must not block."""
-    return running_loop() is not None
-
-
-class Alarm(Protocol):
-    """What wakes one sleeper, once."""
-
-    def ring(self) -> bool:
-        """Wake the sleeper, from any thread; return false when it can never wake, because its loop is closed."""
-
-
-class ThreadAlarm:
-    """Wakes one sleeping thread. To be used again only after it has rung, so that a late ring disturbs nobody."""
-
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        # Held until the ring.
-        self._lock = threading.Lock()
-        self._lock.acquire()
-
-    def ring(self) -> bool:
-        """Wake the thread."""
-        self._lock.release()
-        return True
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Sleep until the ring, at most `timeout` seconds; return whether it rang."""
-        return self._lock.acquire(True, -1 if timeout is None else timeout)
-
-
-class TaskAlarm:
-    """Wakes one sleeping coroutine. Made by the coroutine itself, inside its loop."""
-
-    __slots__ = ("_future", "_loop", "_thread")
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._future: asyncio.Future[None] = self._loop.create_future()
-
-    def ring(self) -> bool:
-        """Wake the coroutine: directly from its own loop's thread, through the loop from another."""
-        if self._loop.is_closed():
-            return False
-        if threading.get_ident() == self._thread:
-            _resolve(self._future)
-            return True
-        try:
-            self._loop.call_soon_threadsafe(_resolve, self._future)
-        except RuntimeError:
-            # Closed meanwhile.
-            return False
-        return True
-
-    async def wait(self) -> None:
-        """Sleep until the ring."""
-        await self._future
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    def _init(self, maxsize: int) -> None:
+        self.batches: deque[list[Any]] = deque()
 
 
 class Channel(Generic[T]):
-    """A bounded, batched way from many producers to one reader.
+    """Carries items from many producers to one reader, in batches.
 
     Args:
-        max_pending: about how many chunks may wait before producers do.
-        refuse: called, outside the lock, for each item that comes after the end. It raises, or
-            returns to have the item discarded.
-        lose_reader: called, outside the lock, when the reader's loop turns out to be closed.
-        settle: called, outside the lock, once the reader has taken items that may have been extended after
-            they were put, and before it reads them, see `is_unsettled`; also when much is kept, see `start_keeping`.
+        max_pending: about how many items may wait before producers do. It is the capacity; an item takes one slot of
+            it, or as many as its weight.
+        on_closed: called for each item put after the end: raise, or return to drop it.
+        on_reader_lost: called when the loop of the waiting reader turns out to be closed.
     """
 
-    def __init__(
-        self,
-        max_pending: int,
-        refuse: Callable[[], None],
-        lose_reader: Callable[[], None],
-        settle: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, max_pending: int, on_closed: Callable[[], object], on_reader_lost: Callable[[], object]) -> None:
         self._batch_size = max(1, max_pending // _BATCHES)
         self._most_batches = max_pending // self._batch_size
-        self._refuse = refuse
-        self._lose_reader = lose_reader
-        self._settle_items = settle
-        #: Set by a producer before it puts an item that it may extend later.
-        self.is_unsettled = False
+        self._on_closed = on_closed
+        self._on_reader_lost = on_reader_lost
         # Guards every field below, and the order of what enters the queue.
-        self._lock = guard()
-        # Where threads wait for room. Like the queue below it is made when it is first needed: most runs need
-        # neither, and both together take 10 KB.
-        self._room: threading.Condition | None = None
-        # The full batches, and how many.
-        self._queue: janus.SyncQueue[list[T]] | None = None
-        self._queued = 0
-        self._queued_items = 0
-        # What has left the open batch, if that is to be kept. The items alone: to keep the lists would cost 2 us
-        # for each chunk on a server with a hundred threads, most of them the garbage collector's.
-        self._kept: list[T] | None = None
-        self._most_kept = 0
-        #: The newest batch while it waits, and the places left in it: below 0 after a heavy item, 0 without a batch.
-        #: To read one of them takes no lock; see `is_newest`.
-        self.open_batch: list[T] | None = None
-        self.space = 0
-        # How many of these places are beyond the bound: lent to a coroutine, which must not block.
+        self._lock = new_lock()
+        # Made when it is first needed: most runs fill no batch, and it takes 10 KB.
+        self._queue: _BatchQueue | None = None
+        #: The newest batch while it waits, and its free capacity: below 0 after a heavy item, never above 0 without a
+        #: batch. To read one of them takes no lock; see `is_newest`.
+        self.open_batch: list[Any] | None = None
+        self.capacity = 0
+        # How much of it is beyond the bound: lent to a coroutine, which must not block.
         self._lent = 0
-        self._ended = False
-        self._nudged = False
-        # What wakes the reader: a future of its loop, or a thread's alarm.
-        self._alarm: asyncio.Future[None] | ThreadAlarm | None = None
-        self._blocked = 0
-        self._draining: list[TaskAlarm] = []
-        # What rings when a producer begins to wait for room.
-        self._watchers: list[Alarm] = []
-        # Of the reader alone; `_owes_turn` after a `get` that did not have to wait, and so let nobody else run.
+        self._has_ended = False
+        self._carries_pending = False
+        self._is_woken = False
+        # The waiting reader: a future of its loop, or a thread's waiter.
+        self._reader: asyncio.Future[None] | ThreadWaiter | None = None
+        # Producers that wait for capacity, the first come first.
+        self._producers: deque[Waiter] = deque()
+        self._watchers: list[Waiter] = []
+        # Of the open batch, how many items the sinks have.
+        self._sinks: list[ChunkSink] = []
+        self._sunk = 0
+        self._is_sink_due = False
+        # Of the reader alone; `_owes_turn` after a `get` that did not wait, and so let no other task run.
         self._reader_thread = 0
         self._owes_turn = False
-        # To make a new alarm for each sleep would cost 0.2 us, several times that on a busy server. But a lock of
+        # A new waiter for each wait would cost 0.2 us, several times that on a busy server. But a lock of
         # gevent's may still be about to wake somebody, long after another thread has released it.
-        self._idle_alarm: ThreadAlarm | None = None
+        self._idle_waiter: ThreadWaiter | None = None
         self._is_gevent = is_gevent()
 
     # --- the producers' end ---
@@ -181,325 +108,321 @@ class Channel(Generic[T]):
 
         Args:
             item: what to send.
-            weight: how many places it takes; a long text counts as several.
-            may_block: false while the caller holds a lock that a coroutine may want; see `wait_for_room`.
+            weight: how many slots it takes; a long text takes several.
+            may_block: False while the caller holds a lock that a coroutine may want; see `wait_for_capacity`.
         """
-        lock = self._lock
-        # Here, in the hottest place, a `with` statement would cost 0.09 us of 0.29.
-        lock.acquire()
         try:
-            batch = self.open_batch
-            if batch is not None and self.space > 0:
-                batch.append(item)
-                self.space -= weight
-                return
-            # Where nothing waits there is room.
-            if batch is not None and may_block and self._is_full():
-                self._wait_while_full()
-            accepted = not self._ended
-            alarm = self._append(item, weight) if accepted else None
-        finally:
-            lock.release()
-        if alarm is not None and not self._ring(alarm):
-            self._lose_reader()
-        if not accepted:
-            self._refuse()
+            with self._lock:
+                if self.capacity > 0:
+                    self.open_batch.append(item)  # type: ignore[union-attr]
+                    self.capacity -= weight
+                    return
+                must_wait = may_block and self.open_batch is not None and self._must_wait()
+                accepted = must_wait or self._append(item, weight)
+            if must_wait:
+                accepted = self._wait_while_full(item, weight)
+            if not accepted:
+                self._on_closed()
+            elif self._reader is not None and not self._wake_reader():
+                self._on_reader_lost()
+        except BaseException:
+            self._wake_reader()
+            raise
 
-    def is_newest(self, item: T) -> bool:
-        """Return whether an item waits, with none behind it, in a batch that has room.
+    def put_pending(self, item: PendingItem, weight: int) -> None:
+        """Append an item that may be extended as long as `is_newest` holds. Never blocks."""
+        self._carries_pending = True
+        self.put(item, weight, may_block=False)  # type: ignore[arg-type]
 
-        Without the lock: it may be taken in the very next moment. So its producer must be able to hold up
-        `settle`, which its reader calls first.
+    def is_newest(self, item: object) -> bool:
+        """Return whether an item waits, with none behind it, in a batch that has capacity.
+
+        Without the lock: it may be taken in the very next moment, and is resolved after that.
         """
         batch = self.open_batch
-        return batch is not None and batch[-1] is item and self.space > 0
+        return batch is not None and batch[-1] is item and self.capacity > 0
 
-    def charge(self, weight: int) -> None:
-        """Count so many places more for the newest batch, whose items have grown."""
+    def add_weight(self, weight: int) -> None:
+        """Count so many slots more for the newest batch, whose items have grown."""
         with self._lock:
-            self.space -= weight
+            self.capacity -= weight
 
-    def admit(self) -> None:
-        """Wait for room, as `put` would, and refuse if the channel has ended."""
-        # As in `wait_for_room`. There is no space after the end either.
-        if self.space <= 0:
-            self.wait_for_room()
-            self.refuse_after_end()
+    def check_open(self) -> None:
+        """Call `on_closed`, as `put` would, if the channel has ended."""
+        if self._has_ended:
+            self._on_closed()
 
-    def refuse_after_end(self) -> None:
-        """Refuse, as `put` would, if the channel has ended."""
-        if self._ended:
-            self._refuse()
-
-    def wait_for_room(self) -> None:
+    def wait_for_capacity(self) -> None:
         """Block a worker thread while the channel is full; return at once in a coroutine."""
-        # A look without the lock, to spare it: a wrong answer lets one item more in, or is corrected under the lock.
-        if self.space <= 0 and self._is_full():
-            with self._lock:
-                self._wait_while_full()
+        # Checked without the lock, to spare it: a wrong answer lets one item more in, or is corrected under the lock.
+        if self.capacity <= 0 and self._is_full():
+            self._wait_while_full(None, 0)
+            # This caller may put nothing. Whatever is put makes the reader take it, and wake others.
+            if self.open_batch is None:
+                self._pass_on(None)
 
     async def drain(self) -> None:
         """Wait in a coroutine, on any loop, while the channel is full."""
-        while True:
-            with self._lock:
-                if self._ended:
-                    break
-                if not self._is_full():
-                    return
-                alarm = TaskAlarm()
-                self._draining.append(alarm)
-                self._wake_watchers()
-            await alarm.wait()
-        # Nothing waits for room any more: a callback that loops on must still meet its cancellation here.
-        await asyncio.sleep(0)
+        while self._is_full():
+            waiter = LoopWaiter()
+            try:
+                with self._lock:
+                    if not self._is_full():
+                        return
+                    self._enqueue(waiter)
+                await waiter.wait()
+            except asyncio.CancelledError:
+                self._pass_on(waiter)
+                raise
+            self._pass_on(None)
+        if self._has_ended:
+            # Nothing waits for capacity any more: a callback that loops on must still meet its cancellation here.
+            await asyncio.sleep(0)
 
     @property
     def has_ended(self) -> bool:
         """Return whether `finish` or `close` was called."""
-        return self._ended
+        return self._has_ended
 
     def finish(self, last: T | None = None) -> None:
-        """End the channel: the reader still gets all that was put, and `last` if there is one, then the end."""
+        """End the channel: the reader gets all that was put, and `last` if there is one, then the end. Idempotent."""
         with self._lock:
-            first = self._append(last, 1) if last is not None and not self._ended else None
-            reader = self._end(immediate=False) or first
-        self._wake(reader)
+            if last is not None and not self._has_ended:
+                self._append(last, 1)
+            sinks = self._end()
+        self._process(sinks)
 
     def close(self) -> None:
-        """End the channel for a reader who has left: what waits is dropped, and all who sleep wake."""
+        """End the channel for a reader that has left: waiting items are dropped, all who wait wake. Idempotent."""
         with self._lock:
-            self._queued = self._queued_items = 0
-            if self.open_batch is not None:
-                self._keep(self.open_batch)
-                self.open_batch = None
-            reader = self._end(immediate=True)
-        self._wake(reader)
+            # Dropped after the lock is released: what is in them may run user code then.
+            dropped = self._queue, self.open_batch
+            sinks = self._end()
+            self._queue = self.open_batch = None
+        del dropped
+        self._process(sinks)
 
     # --- the reader's end ---
 
     async def get(self) -> list[T] | None:
-        """Wait in a coroutine for the next batch; `[]` after a nudge, `None` at the end."""
+        """Wait in a coroutine for the next batch; `[]` after `wake_reader`, None at the end."""
         if self._owes_turn:
-            # A fast thread could keep this loop busy for ever: let its other tasks run in between.
+            # Yield to the loop, or a fast producer would starve its other tasks.
             self._owes_turn = False
             await asyncio.sleep(0)
         self._owes_turn = True
         self._reader_thread = threading.get_ident()
-        lock = self._lock
         while True:
-            # As in `put`.
-            lock.acquire()
-            try:
-                # As `_take` would find out, without the call: mostly a model's reader is the faster one.
-                if self.open_batch is not None or self._queued or self._ended or self._nudged:
-                    self._nudged = False
+            with self._lock:
+                if self.open_batch is not None or self._has_ended or self._is_woken:
+                    self._is_woken = False
+                    self._reader = None
                     batch = self._take()
                     break
-                self._alarm = alarm = asyncio.get_running_loop().create_future()
-            finally:
-                lock.release()
+                self._reader = waiter = asyncio.get_running_loop().create_future()
             self._owes_turn = False
-            await alarm
-        if self.is_unsettled:
-            self._settle()
-        return batch
+            await waiter
+        return self._finished(batch) if self._carries_pending or self._is_sink_due else batch
 
     def get_sync(self, timeout: float | None = None) -> list[T] | None:
-        """Wait in a thread for the next batch; `[]` after `timeout` seconds, `None` at the end."""
+        """Wait in a thread for the next batch; `[]` after `timeout` seconds, None at the end."""
         self._reader_thread = threading.get_ident()
-        lock = self._lock
         while True:
-            # As in `put`.
-            lock.acquire()
-            try:
-                # As in `get`.
-                if self.open_batch is not None or self._queued or self._ended:
+            with self._lock:
+                if self.open_batch is not None or self._has_ended:
+                    self._reader = None
                     batch = self._take()
                     break
-                self._alarm = alarm = self._idle_alarm or ThreadAlarm()
-                self._idle_alarm = None
-            finally:
-                lock.release()
-            if not alarm.wait(timeout):
-                # The alarm stays: a late ring wakes nobody, and the next sleep replaces it.
+                self._reader = waiter = self._idle_waiter or ThreadWaiter()
+                self._idle_waiter = None
+            if not waiter.wait(timeout):
+                # The waiter stays: a late wake-up does no harm, and the next wait replaces it.
                 return []
             if not self._is_gevent:
-                self._idle_alarm = alarm
-        if self.is_unsettled:
-            self._settle()
-        return batch
+                self._idle_waiter = waiter
+        return self._finished(batch) if self._carries_pending or self._is_sink_due else batch
 
-    def nudge(self) -> None:
-        """Make a waiting `get` return `[]`: time has passed and the reader has something to do."""
+    def wake_reader(self) -> None:
+        """Make a waiting `get` return `[]`: the reader has something else to do."""
         with self._lock:
-            self._nudged = True
-            alarm, self._alarm = self._alarm, None
-        self._wake(alarm)
+            self._is_woken = True
+            self._wake_reader()
 
-    # --- for who looks on ---
+    # --- recording and introspection ---
 
-    def start_keeping(self, most: int) -> None:
-        """Keep all items for `take_kept`, which is to be called, and so is `settle`, when they are more than `most`."""
-        self._kept = []
-        self._most_kept = most
+    def add_sink(self, sink: ChunkSink) -> None:
+        """Have a sink receive every item, from the first on: call it before anything is put."""
+        self._sinks.append(sink)
 
-    @property
-    def keeps_too_much(self) -> bool:
-        """Whether more is kept than is wanted. For `settle`."""
-        return self._kept is not None and len(self._kept) > self._most_kept
-
-    def take_kept(self) -> tuple[list[T], list[T]]:
-        """Return the items that have come since the last call, also those that nobody has read.
-
-        Returns:
-            Those that are kept no longer, and those that the next call returns again, before any other.
-        """
+    def flush_sinks(self) -> None:
+        """Have the sinks receive at once what waits in the open batch."""
         with self._lock:
-            kept, self._kept = self._kept or [], []
-            return kept, list(self.open_batch or ())
+            self._write_to_sinks()
 
     @property
     def waiting(self) -> int:
-        """How many items wait for the reader."""
+        """Return how many items wait for the reader."""
         with self._lock:
-            return self._queued_items + len(self.open_batch or ())
+            batches = self._queue.batches if self._queue is not None else ()
+            return sum(map(len, batches)) + len(self.open_batch or ())
 
     @property
-    def is_held(self) -> bool:
-        """Whether a producer waits for room."""
-        # A thread that was woken counts as blocked until it runs.
-        return self._is_full() and (self._blocked > 0 or bool(self._draining))
+    def is_blocking(self) -> bool:
+        """Return whether a producer waits for capacity."""
+        return self._is_full() and bool(self._producers)
 
-    def watch(self, watcher: Alarm) -> None:
-        """Have an alarm ring, once, when a producer waits for room, or when the channel has ended."""
+    def watch(self, watcher: Waiter) -> None:
+        """Wake a waiter, once, when a producer waits for capacity, or when the channel has ended."""
         with self._lock:
             self._watchers.append(watcher)
-            if self.is_held or self._ended:
+            if self.is_blocking or self._has_ended:
                 self._wake_watchers()
 
     # --- with the lock held ---
 
     def _is_full(self) -> bool:
-        return self.space <= self._lent and self._queued >= self._most_batches - 1 and self.open_batch is not None
+        if self.capacity > self._lent or self.open_batch is None or self._has_ended:
+            return False
+        return (0 if self._queue is None else len(self._queue.batches)) >= self._most_batches - 1
 
-    def _wait_while_full(self) -> None:
+    def _must_wait(self) -> bool:
         # A loop must not block, and the reader's own thread would wait for itself.
-        if in_event_loop() or threading.get_ident() == self._reader_thread:
-            return
-        if self._room is None:
-            self._room = threading.Condition(self._lock)
-        self._blocked += 1
-        self._wake_watchers()
-        try:
-            while self._is_full() and not self._ended:
-                self._room.wait()
-        finally:
-            self._blocked -= 1
+        return self._is_full() and not in_event_loop() and threading.get_ident() != self._reader_thread
 
-    def _append(self, item: T, weight: int) -> asyncio.Future[None] | ThreadAlarm | None:
-        """Append to the open batch or open a new one; return the alarm to ring."""
+    def _enqueue(self, waiter: Waiter) -> None:
+        """Let a producer wait for capacity."""
+        self._producers.append(waiter)
+        self._wake_watchers()
+
+    def _append(self, item: T, weight: int) -> bool:
+        """Append to the open batch or open a new one; return False after the end."""
+        if self._has_ended:
+            return False
         if self.open_batch is not None:
-            is_overfull = self.space <= 0 and self._is_full()
+            is_overfull = self.capacity <= 0 and self._is_full()
             if is_overfull:
                 # By a producer that must not block. To come here for each of its items would double what they cost.
                 self._lent += self._batch_size
-                self.space += self._batch_size
-            if is_overfull or self.space > 0:
+                self.capacity += self._batch_size
+            if is_overfull or self.capacity > 0:
                 self.open_batch.append(item)
-                self.space -= weight
-                return None
-            self._queue_open()
+                self.capacity -= weight
+                return True
+            self._queue_open_batch()
+        self._sunk = self._lent = 0
         self.open_batch = [item]
-        self.space = self._batch_size - weight
-        self._lent = 0
-        alarm, self._alarm = self._alarm, None
-        return alarm
+        self.capacity = self._batch_size - weight
+        return True
 
-    def _queue_open(self) -> None:
+    def _queue_open_batch(self) -> None:
         assert self.open_batch is not None
+        self._write_to_sinks()
         if self._queue is None:
-            self._queue = janus.Queue[list[T]](self._most_batches).sync_q
-        self._queue.put_nowait(self.open_batch)
-        self._keep(self.open_batch)
-        self._queued += 1
-        self._queued_items += len(self.open_batch)
-        self.open_batch = None
-        self.space = 0
+            self._queue = _BatchQueue(self._most_batches)
+        batches = self._queue.batches
+        # It may have been queued by a call that was interrupted here.
+        if not batches or batches[-1] is not self.open_batch:
+            batches.append(self.open_batch)
 
-    def _take(self) -> list[T] | None:
+    def _take(self) -> list[Any] | None:
         """Return the oldest batch, `[]` when none waits, None at the end."""
-        if self._queued and self._queue is not None:
-            batch = self._queue.get_nowait()
-            self._queued -= 1
-            self._queued_items -= len(batch)
-        elif self.open_batch is not None:
+        if self._producers:
+            self._wake_producers(self._batch_size)
+        batch = self._queue.batches.popleft() if self._queue is not None and self._queue.batches else None
+        if batch is None or batch is self.open_batch:
+            if self.open_batch is None:
+                return None if self._has_ended else []
+            self._write_to_sinks()
             batch = self.open_batch
+            self.capacity = 0
             self.open_batch = None
-            self.space = 0
-            self._keep(batch)
-        else:
-            return None if self._ended else []
-        if self._blocked:
-            self._wake_blocked()
-        if self._draining:
-            self._wake_draining()
         return batch
 
-    def _end(self, *, immediate: bool) -> asyncio.Future[None] | ThreadAlarm | None:
-        """End the channel; return the alarm to ring."""
-        self._ended = True
+    def _end(self) -> list[ChunkSink]:
+        """End the channel; return the sinks, which receive nothing any more."""
+        self._wake_reader()
+        self._has_ended = True
         # The open batch is still read, but takes no more.
-        self.space = 0
-        if self._queue is not None:
-            self._queue.shutdown(immediate)
-        self._wake_blocked()
-        self._wake_draining()
+        self.capacity = 0
+        self._wake_producers(len(self._producers))
         self._wake_watchers()
-        alarm, self._alarm = self._alarm, None
-        return alarm
+        self._write_to_sinks()
+        sinks, self._sinks = self._sinks, []
+        return sinks
 
-    def _keep(self, batch: list[T]) -> None:
-        if self._kept is not None:
-            self._kept += batch
-            if len(self._kept) > self._most_kept:
-                self.is_unsettled = True
+    def _write_to_sinks(self) -> None:
+        if self._sinks and self.open_batch is not None:
+            items = self.open_batch[self._sunk :] if self._sunk else self.open_batch
+            self._sunk = len(self.open_batch)
+            for sink in self._sinks:
+                if sink.write(items):
+                    self._is_sink_due = True
 
-    def _wake_blocked(self) -> None:
-        if self._room is not None:
-            self._room.notify_all()
-
-    def _wake_draining(self) -> None:
-        for sleeper in self._draining:
-            sleeper.ring()
-        self._draining.clear()
+    def _wake_producers(self, count: int) -> None:
+        # One for each slot that becomes free. A coroutine whose loop is closed takes none.
+        while self._producers and count > 0:
+            if self._producers[0].wake():
+                count -= 1
+            self._producers.popleft()
 
     def _wake_watchers(self) -> None:
-        for watcher in self._watchers:
-            watcher.ring()
-        self._watchers.clear()
+        while self._watchers:
+            self._watchers[-1].wake()
+            self._watchers.pop()
 
     # --- without the lock ---
 
-    def _settle(self) -> None:
-        # Cleared first: what is put meanwhile sets it again.
-        self.is_unsettled = False
-        self._settle_items()
-
-    def _wake(self, alarm: asyncio.Future[None] | ThreadAlarm | None) -> None:
-        if alarm is not None:
-            self._ring(alarm)
-
-    def _ring(self, alarm: asyncio.Future[None] | ThreadAlarm) -> bool:
-        """Wake the reader: directly in its own thread. Return false when it never wakes: its loop is closed."""
-        if isinstance(alarm, ThreadAlarm):
-            return alarm.ring()
+    def _wake_reader(self) -> bool:
+        """Wake the reader if it waits: directly in its own thread. Return False if its loop is closed."""
+        # It stays registered until it runs, so a call that is interrupted can be repeated.
+        reader = self._reader
+        if reader is None:
+            return True
+        if isinstance(reader, ThreadWaiter):
+            return reader.wake()
         try:
             if threading.get_ident() != self._reader_thread:
-                alarm.get_loop().call_soon_threadsafe(_resolve, alarm)
-            elif alarm.done():
-                return not alarm.get_loop().is_closed()
+                reader.get_loop().call_soon_threadsafe(resolve, reader)
+            elif not reader.done():
+                reader.set_result(None)
             else:
-                alarm.set_result(None)
+                return not reader.get_loop().is_closed()
         except RuntimeError:
             return False
         return True
+
+    def _wait_while_full(self, item: T | None, weight: int) -> bool:
+        """Block while the channel is full, then append an item if there is one, as `_append` does."""
+        waiter = ThreadWaiter()
+        try:
+            while True:
+                with self._lock:
+                    if not self._must_wait():
+                        return item is None or self._append(item, weight)
+                    self._enqueue(waiter)
+                waiter.wait()
+        except BaseException:
+            self._pass_on(waiter)
+            raise
+
+    def _pass_on(self, waiter: Waiter | None) -> None:
+        """Wake another producer in place of one that does not use what it was woken for."""
+        with self._lock:
+            if waiter in self._producers:
+                self._producers.remove(waiter)  # type: ignore[arg-type]
+            elif not self._is_full():
+                self._wake_producers(1)
+
+    def _process(self, sinks: list[ChunkSink]) -> None:
+        if self._is_sink_due:
+            # Cleared first: what is written meanwhile sets it again.
+            self._is_sink_due = False
+            for sink in sinks:
+                sink.process()
+
+    def _finished(self, batch: list[Any] | None) -> list[Any] | None:
+        """Resolve the pending items of a batch; let the sinks work."""
+        self._process(self._sinks)
+        if batch and self._carries_pending:
+            return [item.resolve() if isinstance(item, PendingItem) else item for item in batch]
+        return batch

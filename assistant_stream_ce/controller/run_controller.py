@@ -66,19 +66,15 @@ class RunLink:
 
     def __init__(self, state: object, max_pending: int, run: RunPort) -> None:
         self._find_run = find_run = weakref.ref(run)
-        find_link = weakref.ref(self)
         self.channel: Channel[AssistantStreamChunk] = Channel(
             max_pending,
-            refuse=lambda: _run_of(find_run).refuse(),
-            lose_reader=lambda: _run_of(find_run).leave(),
-            settle=lambda: _settle(find_link),
+            on_closed=lambda: _run_of(find_run).refuse(),
+            on_reader_lost=lambda: _run_of(find_run).leave(),
         )
         self.cancellation = Cancellation()
         self.cancelled_event = CancelledEvent(self.cancellation.signal)
         self.state: StateDocument = StateDocument(state, self.channel)
         self.calls = ToolCalls(self.channel)
-        #: Takes what the channel keeps, where it keeps something.
-        self.fold: Callable[[], None] | None = None
 
     @property
     def run(self) -> RunPort:
@@ -95,14 +91,6 @@ def _run_of(find_run: Callable[[], RunPort | None]) -> RunPort:
     if run is None:
         raise RunEndedError(RUN_HAS_ENDED)
     return run
-
-
-def _settle(find_link: Callable[[], RunLink | None]) -> None:
-    link = find_link()
-    if link is not None:
-        link.state.settle()
-        if link.fold is not None and link.channel.keeps_too_much:
-            link.fold()
 
 
 class RunController:
@@ -133,7 +121,7 @@ class RunController:
         elif text:
             self._put(TextDeltaChunk(text, self._parent_id), places(len(text)))
         else:
-            self.link.channel.refuse_after_end()
+            self.link.channel.check_open()
 
     def append_reasoning(self, text: str) -> None:
         """Append text to the reasoning. An empty text changes nothing."""
@@ -144,7 +132,7 @@ class RunController:
         elif text:
             self._put(ReasoningDeltaChunk(text, self._parent_id), places(len(text)))
         else:
-            self.link.channel.refuse_after_end()
+            self.link.channel.check_open()
 
     def append_refusal(self, text: str) -> None:
         """Append to the text in which the model declines to answer. An empty text changes nothing."""
@@ -152,7 +140,7 @@ class RunController:
         if text:
             self._put(chunks.RefusalDeltaChunk(text, self._parent_id), places(len(text)))
         else:
-            self.link.channel.refuse_after_end()
+            self.link.channel.check_open()
 
     def add_reasoning_part(self, summary: str | None = None) -> None:
         """Start a new part of the reasoning, perhaps under a summary; `append_reasoning` adds its text."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, TypeAlias
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.concurrency.channel import Channel
-from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.controller import validation as arguments
 from assistant_stream_ce.controller.validation import flag, items, places
 from assistant_stream_ce.errors import RunCancelled, ToolCallError
@@ -32,7 +32,7 @@ class ToolCalls:
     def __init__(self, channel: Channel[AssistantStreamChunk]) -> None:
         self._channel = channel
         # Guards `_phases`, and that chunks of a call leave in the order of its phases.
-        self._lock = guard()
+        self._lock = new_lock()
         self._phases: dict[str, _Phase] = {}
 
     def begin(self, chunk: chunks.ToolCallBeginChunk) -> None:
@@ -45,7 +45,7 @@ class ToolCalls:
 
     def _start(self, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk, phase: _Phase, size: int) -> None:
         call_id = chunk.tool_call_id
-        self._channel.wait_for_room()
+        self._channel.wait_for_capacity()
         with self._lock:
             if call_id in self._phases:
                 raise ToolCallError(f"tool call {call_id!r} exists already: leave the id out to get a fresh one")
@@ -55,7 +55,7 @@ class ToolCalls:
     def append_args(self, chunk: chunks.ToolCallDeltaChunk) -> None:
         """Send more of a call's argument text."""
         call_id = chunk.tool_call_id
-        self._channel.wait_for_room()
+        self._channel.wait_for_capacity()
         with self._lock:
             phase = self._phases.get(call_id)
             if phase is None:
@@ -74,7 +74,7 @@ class ToolCalls:
         result, artifact = plain(result, "result"), plain(artifact, "artifact")
         content = None if model_content is None else items(model_content, "model_content")
         chunk = chunks.ToolResultChunk(call_id, result, artifact, flag(is_error, "is_error"), content)
-        self._channel.wait_for_room()
+        self._channel.wait_for_capacity()
         with self._lock:
             if self._phases.get(call_id) == "answered":
                 raise ToolCallError(f"tool call {call_id!r} has its result already: a call has one result")
@@ -83,7 +83,7 @@ class ToolCalls:
 
     def close(self, call_id: str) -> None:
         """Say that the arguments of an open call are complete; do nothing for any other."""
-        self._channel.wait_for_room()
+        self._channel.wait_for_capacity()
         with self._lock:
             self._close(call_id)
 
@@ -95,7 +95,7 @@ class ToolCalls:
 
     def finish(self, chunk: AssistantStreamChunk) -> None:
         """Send the end of a step or message, which ends the arguments of every call in the clients."""
-        self._channel.wait_for_room()
+        self._channel.wait_for_capacity()
         with self._lock:
             self._channel.put(chunk, may_block=False)
             for call_id, phase in self._phases.items():

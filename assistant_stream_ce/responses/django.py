@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from assistant_stream_ce.concurrency.channel import in_event_loop
-from assistant_stream_ce.concurrency.gevent import is_gevent
+from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
@@ -20,7 +20,6 @@ from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
 from assistant_stream_ce.run.callbacks import Surrounding
-from assistant_stream_ce.run.loops import NativeExecutor
 from assistant_stream_ce.serialization import Encoder
 
 try:

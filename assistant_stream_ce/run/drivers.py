@@ -8,7 +8,7 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from assistant_stream_ce.concurrency.channel import running_loop
+from assistant_stream_ce.concurrency.waiters import running_loop
 
 __all__ = ("LoopTask",)
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Itera
 from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk, ErrorChunk
-from assistant_stream_ce.concurrency.channel import in_event_loop
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource, RunController
 from assistant_stream_ce.errors import RunCancelled
 from assistant_stream_ce.run.loops import shared_loop

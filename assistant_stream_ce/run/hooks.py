@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 import msgspec
 
 from assistant_stream_ce.cancellation import Callback, Signal
-from assistant_stream_ce.concurrency.channel import in_event_loop
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 from assistant_stream_ce.run.loops import shared_loop, start_thread
 from assistant_stream_ce.run.recorder import Recording, message_of

@@ -15,26 +15,21 @@ import logging
 import os
 import threading
 import time
-from _queue import SimpleQueue
 from collections.abc import Awaitable, Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from assistant_stream_ce.cancellation import Signal
-from assistant_stream_ce.concurrency.channel import in_event_loop
-from assistant_stream_ce.concurrency.gevent import guard, is_gevent
+from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent, new_lock
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 
 __all__ = (
     "LiveRun",
-    "NativeExecutor",
     "add_live_run",
     "discard_live_run",
     "shared_loop",
     "shutdown",
     "start_thread",
 )
-
-T = TypeVar("T")
 
 logger = logging.getLogger("assistant_stream_ce")
 
@@ -65,7 +60,7 @@ class _Process:
 
     def __init__(self) -> None:
         # Guards `runs`.
-        self.lock = guard()
+        self.lock = new_lock()
         # Held while what all runs share is set up, which may take longer.
         self.setup_lock = threading.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -152,53 +147,6 @@ def _start_loop_thread(run_loop: Callable[[], object]) -> None:
         importlib.import_module("gevent.threadpool").ThreadPool(1).spawn(run_loop)
     else:
         start_thread(run_loop, "assistant-stream-loop")
-
-
-class NativeExecutor(ThreadPoolExecutor):
-    """An executor of OS threads for the shared loop under gevent. For the loop's thread only.
-
-    The "threads" of any other executor are greenlets there, of the thread that first submits; and the loop's thread
-    waits as an OS thread does, so its greenlets would never run.
-    """
-
-    # Nothing of the base, which asyncio wants to see, is used: it is made of what gevent has patched.
-    def __init__(self, max_threads: int) -> None:
-        self._left = max_threads
-        self._started = 0
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-
-    def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Call a function in one of the threads."""
-        future: Future[T] = Future()
-        self._calls.put(functools.partial(_settle, future, functools.partial(function, *args, **kwargs)))
-        if self._left:
-            self._left -= 1
-            self._started += 1
-            importlib.import_module("gevent.monkey").get_original("_thread", "start_new_thread")(self._work, ())
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the threads end when all calls are done; never waits."""
-        for _ in range(self._started):
-            self._calls.put(None)
-
-    def _work(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call()
-
-
-def _settle(future: Future[T], call: Callable[[], T]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = call()
-    except BaseException as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
-    finally:
-        # An exception's traceback holds this frame: no cycle.
-        del future
 
 
 def add_live_run(run: LiveRun) -> None:

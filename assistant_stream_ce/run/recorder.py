@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from assistant_stream_ce.chunks import UpdateStateChunk
-from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.controller.run_controller import RunLink
 from assistant_stream_ce.errors import StreamUsageError
+from assistant_stream_ce.state.pending import PendingUpdate
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
@@ -19,6 +20,9 @@ __all__ = ("FOLD_AFTER", "Recording", "message_of")
 
 #: About how many chunks are kept as they are.
 FOLD_AFTER = 4096
+
+# The state is taken from the document.
+_STATE = frozenset({PendingUpdate, UpdateStateChunk})
 
 
 def message_of(recording: Recording | None) -> AssistantMessage:
@@ -41,27 +45,34 @@ class Recording:
         link: of the run, before its start.
     """
 
-    __slots__ = ("_accumulator", "_channel", "_document", "_folded", "_is_cancelled", "_lock")
+    __slots__ = ("_accumulator", "_channel", "_chunks", "_document", "_is_cancelled", "_lock")
 
     def __init__(self, link: RunLink) -> None:
         self._channel = link.channel
-        self._channel.start_keeping(FOLD_AFTER)
-        link.fold = self.fold
+        self._channel.add_sink(self)
         # It has the state as all edits have left it.
         self._document = link.state
         # How the run ended.
         self._is_cancelled: bool | None = None
-        # Guards the accumulator, and how many of the chunks that the channel keeps are folded into it already.
-        self._lock = guard()
+        # What is not folded yet. Filled under the channel's lock, emptied under the next one; each step is atomic.
+        # The items alone: to keep the batches would cost 2 us for each chunk on a server with a hundred threads,
+        # most of them the garbage collector's.
+        self._chunks: list[Any] = []
+        # Guards the accumulator.
+        self._lock = new_lock()
         self._accumulator: MessageAccumulator | None = None
-        self._folded = 0
 
     def end(self, *, is_cancelled: bool) -> None:
         """Take note that the callback has ended, and whether its reader had left."""
         self._is_cancelled = is_cancelled
 
-    def fold(self) -> None:
-        """Fold what was said, and let go of it."""
+    def write(self, items: list[Any]) -> bool:
+        """Keep a batch of chunks; see `ChunkSink`."""
+        self._chunks.extend(items)
+        return len(self._chunks) > FOLD_AFTER
+
+    def process(self) -> None:
+        """Fold what was kept into the message; see `ChunkSink`."""
         with self._lock:
             self._fold()
 
@@ -83,8 +94,9 @@ class Recording:
             from assistant_stream_ce.message.accumulator import MessageAccumulator
 
             self._accumulator = MessageAccumulator()
-        kept, waiting = self._channel.take_kept()
-        chunks = (kept + waiting)[self._folded :]
-        self._folded = len(waiting)
-        self._accumulator.extend([chunk for chunk in chunks if type(chunk) is not UpdateStateChunk])
+        self._channel.flush_sinks()
+        count = len(self._chunks)
+        chunks = self._chunks[:count]
+        del self._chunks[:count]
+        self._accumulator.extend([chunk for chunk in chunks if type(chunk) not in _STATE])
         return self._accumulator

@@ -30,8 +30,8 @@ from typing import Any
 
 from assistant_stream_ce.cancellation import Callback, Signal
 from assistant_stream_ce.chunks import ErrorChunk
-from assistant_stream_ce.concurrency.channel import in_event_loop, running_loop
-from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.concurrency.waiters import in_event_loop, running_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource, RunController, RunLink
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import (
@@ -98,7 +98,7 @@ class Run:
         self._hooks = Hooks(name, on_error, on_finish)
         self._outcome = Outcome(name, self.link, self._hooks, self.recording)
         # Guards the three flags: each of these happens once, whoever comes first.
-        self._lock = guard()
+        self._lock = new_lock()
         self._has_started = False
         self._has_left = False
         self._has_concluded = False

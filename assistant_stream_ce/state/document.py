@@ -13,7 +13,7 @@ from assistant_stream_ce.jsonvalue import JSON, NotPlainError, clone, copy_plain
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.held import HeldState
 from assistant_stream_ce.state.operations import Path, show
-from assistant_stream_ce.state.outbox import ITEM, SET, TEXT
+from assistant_stream_ce.state.pending import ITEM, SET, TEXT
 from assistant_stream_ce.state.places import Key, Place, has_item, item_index
 
 __all__ = ("StateDocument",)
@@ -58,7 +58,7 @@ class StateDocument(HeldState):
         lock = self._lock
         lock.acquire()
         try:
-            if self._outbox.join(container, key, SET, size):
+            if self._buffer.join(container, key, SET, size):
                 self._put(container, key, container[key], new)
                 return
         finally:
@@ -87,7 +87,7 @@ class StateDocument(HeldState):
         lock = self._lock
         lock.acquire()
         try:
-            if self._outbox.join(container, key, TEXT, len(more), more):
+            if self._buffer.join(container, key, TEXT, len(more), more):
                 current = container[key]
                 container[key] = total if current is read else current + more
                 return True
@@ -103,9 +103,9 @@ class StateDocument(HeldState):
             if type(current) is not str:
                 return False
             if current:
-                self._outbox.extend(_item_path(path, key), more, container, key)
+                self._buffer.extend(_item_path(path, key), more, container, key)
             else:
-                self._outbox.set(_item_path(path, key), len(more), container, key)
+                self._buffer.set(_item_path(path, key), len(more), container, key)
             container[key] = total if current is read and type(total) is str else current + more
         return True
 
@@ -128,7 +128,7 @@ class StateDocument(HeldState):
         lock.acquire()
         try:
             is_known = is_known and newest is self._newest_text
-            if is_known and self._outbox.join(container, key, TEXT, len(text), text):
+            if is_known and self._buffer.join(container, key, TEXT, len(text), text):
                 ops.extend_text(container, key, text)
                 return
         finally:
@@ -142,7 +142,7 @@ class StateDocument(HeldState):
                 container, key = ops.locate_text(self.root, segments)
                 self._newest_text = (list(segments), container, key)
             if text:
-                self._outbox.extend(segments, text, container, key)
+                self._buffer.extend(segments, text, container, key)
                 ops.extend_text(container, key, text)
 
     def append(self, place: Place, value: object) -> None:
@@ -156,7 +156,7 @@ class StateDocument(HeldState):
         lock = self._lock
         lock.acquire()
         try:
-            if self._outbox.join(items, None, ITEM, size):
+            if self._buffer.join(items, None, ITEM, size):
                 items.append(new)
                 return
         finally:
@@ -276,10 +276,10 @@ class StateDocument(HeldState):
         # To an empty text, to say it as `append-text` would save nothing.
         if type(new) is str and type(current) is str and len(new) > len(current) > 0 and new.startswith(current):
             more = new[len(current) :]
-            if not self._outbox.join(container, key, TEXT, len(more), more):
-                self._outbox.extend(_item_path(path, key), more, container, key)
+            if not self._buffer.join(container, key, TEXT, len(more), more):
+                self._buffer.extend(_item_path(path, key), more, container, key)
         else:
-            self._outbox.set(_item_path(path, key), size, container, key)
+            self._buffer.set(_item_path(path, key), size, container, key)
         self._put(container, key, current, new)
 
     def _put(self, container: JSON, key: Key, current: JSON, new: JSON) -> None:
@@ -288,12 +288,12 @@ class StateDocument(HeldState):
             self._move()
 
     def _append(self, items: list[JSON], path: Path, new: JSON, size: int) -> None:
-        if not self._outbox.join(items, None, ITEM, size):
-            self._outbox.append(path, items, size)
+        if not self._buffer.join(items, None, ITEM, size):
+            self._buffer.append(path, items, size)
         items.append(new)
 
     def _rewrite(self, path: Path, change: Callable[[], T], characters: int = 0) -> T:
-        result = self._outbox.rewrite(path, change, characters)
+        result = self._buffer.rewrite(path, change, characters)
         self._move()
         return result
 
@@ -312,9 +312,9 @@ class StateDocument(HeldState):
         for operation in operations:
             path, value = tuple(operation["path"]), operation["value"]
             if operation["type"] == "set":
-                self._outbox.set(path, weight(value))
+                self._buffer.set(path, weight(value))
             elif value:
-                self._outbox.extend(path, value)
+                self._buffer.extend(path, value)
 
 
 def _plain(value: object, place: Place, key: Key | None = None) -> JSON:

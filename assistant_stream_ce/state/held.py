@@ -8,12 +8,12 @@ from contextlib import contextmanager, nullcontext
 from threading import get_ident
 from typing import Any
 
-from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, plain
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path
-from assistant_stream_ce.state.outbox import Outbox, Outlet
+from assistant_stream_ce.state.pending import UpdateBuffer, UpdateSink
 from assistant_stream_ce.state.places import Key, Place, path_of
 from assistant_stream_ce.state.texts import Sums
 
@@ -32,13 +32,13 @@ class HeldState:
 
     Args:
         value: where the state starts, as the front end has it already.
-        outlet: takes the operations.
+        sink: takes the updates.
     """
 
-    def __init__(self, value: JSON, outlet: Outlet) -> None:
-        self._outlet = outlet
+    def __init__(self, value: JSON, sink: UpdateSink) -> None:
+        self._sink = sink
         # Guards every field below and all of the value. Held for moments only, so that a reader's loop may wait for it.
-        self._lock = guard()
+        self._lock = new_lock()
         #: The only item is the state: so the root has a container, as everything else. Only the document may change it.
         #: To read one item of it takes no lock.
         self.root: list[JSON] = [plain(value, "state")]
@@ -50,13 +50,13 @@ class HeldState:
         self.root_proxy: Any = None
         # They refer to this, so the run gives them up at its end: no cycle is left.
         self._most_proxies = 64
-        self._outbox = Outbox(outlet, self.root)
+        self._buffer = UpdateBuffer(sink, self.root, self._lock)
         # The thread that holds edits together, or 0, and how deep. Others wait until it is over.
         self._group_thread = 0
         self._group_depth = 0
         self._group_over: threading.Condition | None = None
         # Waits for room before the lock is taken.
-        self._admit = outlet.admit
+        self._admit = sink.wait_for_capacity
         # Where `append_text` was last, if it still leads there: the path, the container and the key.
         self._newest_text: tuple[list[str] | None, JSON, Key] = _NO_TEXT
         #: The newest `+=` of each thread on a text that was read here.
@@ -123,7 +123,7 @@ class HeldState:
         with self._lock:
             self._await_turn()
             if not self._group_depth:
-                self._outbox.hold(in_new_chunk=True)
+                self._buffer.hold(in_new_chunk=True)
                 self._group_thread = get_ident()
                 self._admit = self._admit_others
             self._group_depth += 1
@@ -134,25 +134,20 @@ class HeldState:
                 self._group_depth -= 1
                 if not self._group_depth:
                     self._group_thread = 0
-                    self._admit = self._outlet.admit
+                    self._admit = self._sink.wait_for_capacity
                     if self._group_over is not None:
                         self._group_over.notify_all()
-                    self._outbox.release()
+                    self._buffer.release()
 
     def flush(self) -> None:
         """Let no later edit join those that wait. In a group it does nothing."""
         with self._lock:
-            self._outbox.close()
-
-    def settle(self) -> None:
-        """Fill the operations that were put. For the reader, once it has taken them and before it reads them."""
-        with self._lock:
-            self._outbox.seal()
+            self._buffer.close()
 
     def _admit_others(self) -> None:
         # They wait for a group, so its own thread must not wait for the reader.
         if self._group_thread != get_ident():
-            self._outlet.admit()
+            self._sink.wait_for_capacity()
 
     # --- with the lock held ---
 
@@ -175,11 +170,11 @@ class HeldState:
 
     @contextmanager
     def _held_together(self) -> Generator[None]:
-        self._outbox.hold(in_new_chunk=False)
+        self._buffer.hold(in_new_chunk=False)
         try:
             yield
         finally:
-            self._outbox.release()
+            self._buffer.release()
 
     def _path(self, place: Place) -> Path:
         if place._version != self.version:

@@ -175,7 +175,7 @@ class _EventWaiter:
     def __init__(self, event: Signal) -> None:
         self._event = event
 
-    def ring(self) -> bool:
+    def wake(self) -> bool:
         self._event.set()
         return True
 

@@ -10,8 +10,8 @@ from typing import Any, Self, TypeAlias
 
 from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.chunks import ReasoningDeltaChunk, ToolCallChunk
-from assistant_stream_ce.concurrency.channel import in_event_loop
-from assistant_stream_ce.concurrency.gevent import guard
+from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.testing.openai_client import ALREADY_DONE, OpenAIClient, openai_events
 from assistant_stream_ce.testing.timeouts import await_event, format_seconds, refuse_event_loop, wait_for_event
 
@@ -29,7 +29,7 @@ class Gate:
         self._timeout = timeout
         self._reached = Signal()
         # Guards both fields.
-        self._lock = guard()
+        self._lock = new_lock()
         self._is_open = False
         self._waiting: list[Signal] = []
 

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant_stream_ce.concurrency.channel import Channel, TaskAlarm, ThreadAlarm, in_event_loop
+from assistant_stream_ce.concurrency.channel import Channel
+from assistant_stream_ce.concurrency.sink import PendingItem
+from assistant_stream_ce.concurrency.waiters import LoopWaiter, ThreadWaiter, in_event_loop
 
 
 class Refused(Exception):
@@ -242,23 +244,23 @@ def test_a_ring_that_comes_late_loses_nothing() -> None:
 def test_an_alarm_that_may_still_ring_is_not_used_again() -> None:
     channel = make()
     assert channel.get_sync(0) == []
-    late = channel._alarm
+    late = channel._reader
     for number in range(2):
         channel.put(number)
         assert channel.get_sync(0) == [number]
         assert channel.get_sync(0) == []
-        assert channel._alarm is not late
+        assert channel._reader is not late
 
 
 async def test_a_nudge_gives_an_empty_batch_now_or_at_the_next_get() -> None:
     channel = make()
     waiting = asyncio.ensure_future(channel.get())
     await asyncio.sleep(0)
-    channel.nudge()
+    channel.wake_reader()
     assert await waiting == []
-    channel.nudge()
+    channel.wake_reader()
     assert await channel.get() == []
-    channel.nudge()
+    channel.wake_reader()
     channel.put(1)
     assert await channel.get() == [1]
 
@@ -332,26 +334,68 @@ def test_an_item_that_has_grown_to_fill_its_batch_takes_no_more() -> None:
     channel = make()
     item = object()
     channel.put(item)
-    channel.charge(10_000)
+    channel.add_weight(10_000)
     assert not channel.is_newest(item)
 
 
-def test_an_item_that_may_be_extended_is_settled_once_it_was_taken() -> None:
-    settled: list[str] = []
-    channel: Channel[str] = Channel(
-        64, refuse=lambda: None, lose_reader=lambda: None, settle=lambda: settled.append("x")
-    )
-    channel.put("a")
-    channel.get_sync()
-    assert not settled
-    channel.is_unsettled = True
-    channel.put("b")
-    assert not settled
-    assert channel.get_sync() == ["b"]
-    assert settled == ["x"]
-    channel.put("c")
-    channel.get_sync()
-    assert settled == ["x"]
+class Growing(PendingItem):
+    """A text that grows until it is taken."""
+
+    def __init__(self) -> None:
+        self.text = "a"
+        self._taken: str | None = None
+
+    def resolve(self) -> str:
+        self._taken = self._taken or self.text
+        return self._taken
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_pending_item_is_resolved_when_it_was_taken(reader: str) -> None:
+    channel = make()
+    growing = Growing()
+    channel.put("first")
+    channel.put_pending(growing, 1)
+    growing.text = "ab"
+    channel.put("last")
+    channel.finish()
+    assert READERS[reader](channel) == ["first", "ab", "last"]
+
+
+class Sink:
+    """Keeps what it receives, and asks for `process` at each third item."""
+
+    def __init__(self) -> None:
+        self.items: list[object] = []
+        self.processed = 0
+
+    def write(self, items: list[object]) -> bool:
+        self.items.extend(items)
+        return len(self.items) >= 3 * (self.processed + 1)
+
+    def process(self) -> None:
+        self.processed += 1
+
+
+@pytest.mark.parametrize("max_pending", [1, 3, 16, 1024])
+@pytest.mark.parametrize("end", ["finish", "close"])
+def test_each_sink_receives_every_item_once_and_in_order_also_unread_ones(max_pending: int, end: str) -> None:
+    channel = make(max_pending)
+    sinks = [Sink(), Sink()]
+    for sink in sinks:
+        channel.add_sink(sink)
+    channel.get_sync(timeout=0)
+    for number in range(50):
+        channel.put(number)
+        if number % 7 == 0:
+            channel.get_sync()
+        if number % 5 == 0:
+            channel.flush_sinks()
+            assert sinks[0].items == list(range(number + 1))
+    getattr(channel, end)()
+    channel.flush_sinks()
+    assert [sink.items for sink in sinks] == [list(range(50))] * 2
+    assert sinks[0].processed > 0
 
 
 def test_a_closed_loop_counts_as_a_lost_reader() -> None:
@@ -368,15 +412,15 @@ def test_a_closed_loop_counts_as_a_lost_reader() -> None:
 
 
 def test_alarms_do_not_mind_who_rings_and_when() -> None:
-    thread_alarm = ThreadAlarm()
+    thread_alarm = ThreadWaiter()
     assert not thread_alarm.wait(0)
-    assert thread_alarm.ring()
+    assert thread_alarm.wake()
     assert thread_alarm.wait(0)
 
     async def ring_twice() -> None:
-        alarm = TaskAlarm()
-        assert alarm.ring()
-        assert alarm.ring()
+        alarm = LoopWaiter()
+        assert alarm.wake()
+        assert alarm.wake()
         await alarm.wait()
 
     asyncio.run(ring_twice())
@@ -389,19 +433,19 @@ async def test_in_event_loop() -> None:
 
 def test_who_looks_on_sees_what_waits_and_when_a_producer_does() -> None:
     channel = make(8)
-    alarm = ThreadAlarm()
+    alarm = ThreadWaiter()
     channel.watch(alarm)
     producer = threading.Thread(target=lambda: [channel.put(number) for number in range(12)])
     producer.start()
     assert alarm.wait(10)
-    assert (channel.waiting, channel.is_held) == (8, True)
-    late = ThreadAlarm()
+    assert (channel.waiting, channel.is_blocking) == (8, True)
+    late = ThreadWaiter()
     channel.watch(late)
     assert late.wait(0)
     assert len(drain_some(channel, 12)) == 12
     producer.join(10)
-    assert (channel.waiting, channel.is_held) == (0, False)
-    last = ThreadAlarm()
+    assert (channel.waiting, channel.is_blocking) == (0, False)
+    last = ThreadWaiter()
     channel.watch(last)
     assert not last.wait(0)
     channel.finish()

@@ -37,7 +37,7 @@ def test_edits_do_what_they_do_to_plain_values(merges: bool, source: Random, edi
     for _ in range(edits):
         chance = source.random()
         if chance < 0.05:
-            recorded.document.settle()
+            recorded.take()
         elif chance < 0.1:
             with recorded.document.edit():
                 twins.edit(source)
@@ -58,7 +58,7 @@ def test_many_edits_of_a_large_state(seed: int) -> None:
     for number in range(400):
         twins.edit(source)
         if number % 40 == 0:
-            recorded.document.settle()
+            recorded.take()
             twins.check()
     assert replayed(initial, recorded.operations) == twins.plain
 

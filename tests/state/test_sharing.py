@@ -226,7 +226,7 @@ def test_a_state_does_not_grow_deeper_than_can_be_sent() -> None:
     with pytest.raises(StateError, match="nested more than 200 deep"):
         for _ in range(1000):
             node = node.setdefault("a", {})
-    recorded.document.settle()
+    recorded.take()
 
 
 def test_nothing_is_edited_after_a_group_that_could_not_be_sent() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce import RunController, StateError, UpdateStateChunk, create_run
+from assistant_stream_ce.concurrency.sink import PendingItem
 from assistant_stream_ce.state import StateDict, StateDocument, StateList
 from assistant_stream_ce.state.operations import apply
 from assistant_stream_ce.state.proxy import read_root
@@ -28,43 +29,44 @@ class Recorded:
 
     def __init__(self, value: Any, *, merges: bool = False) -> None:
         self._merges = merges
-        self._sent: list[UpdateStateChunk] = []
-        self.is_unsettled = False
-        self.space = 1
+        self._sent: list[PendingItem] = []
+        self.capacity = 1
         self.document = StateDocument(value, self)
 
     @property
     def state(self) -> Any:
         return read_root(self.document)
 
+    def take(self) -> None:
+        """Take all updates, as a reader does."""
+        for pending in self._sent:
+            pending.resolve()
+
     @property
     def updates(self) -> list[list[Any]]:
-        self.document.settle()
-        return [list(chunk.operations) for chunk in self._sent]
+        return [list(pending.resolve().operations) for pending in self._sent]
 
     @property
     def operations(self) -> list[Any]:
         return [operation for update in self.updates for operation in update]
 
     @property
-    def open_batch(self) -> list[UpdateStateChunk] | None:
+    def open_batch(self) -> list[PendingItem] | None:
         return self._sent if self._merges and self._sent else None
 
-    def admit(self) -> None: ...
+    def wait_for_capacity(self) -> None: ...
 
-    def refuse_after_end(self) -> None: ...
+    def check_open(self) -> None: ...
 
-    def put(self, item: UpdateStateChunk, weight: int, *, may_block: bool) -> None:
+    def put_pending(self, item: PendingItem, weight: int) -> None:
         assert weight > 0
-        assert not may_block
-        assert self.is_unsettled
         self._sent.append(item)
 
     def is_newest(self, item: object) -> bool:
         batch = self.open_batch
         return batch is not None and batch[-1] is item
 
-    def charge(self, weight: int) -> None: ...
+    def add_weight(self, weight: int) -> None: ...
 
 
 def set_(path: list[str], value: Any) -> dict[str, Any]:
