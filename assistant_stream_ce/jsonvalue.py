@@ -70,6 +70,8 @@ _SUSPECT_TEXT = re.compile(
     )
 )
 
+_LINE_ENDS = tuple((end.encode(), rb"\u%04x" % ord(end)) for end in "\x85\u2028\u2029")
+
 # A larger integer parses to Infinity in JavaScript.
 _LARGEST = int(sys.float_info.max)
 
@@ -87,8 +89,8 @@ def dumps(value: JSON) -> bytes:
         # escapes surrogates.
         return json.dumps(plain(value), separators=(",", ":")).encode()
     if b"__proto__" in data or b'"constructor"' in data:
-        return _encode(plain(value))
-    return data
+        data = _encode(plain(value))
+    return data if data.isascii() else _escape_line_ends(data)
 
 
 def dumps_text(text: str) -> bytes:
@@ -99,7 +101,8 @@ def dumps_text(text: str) -> bytes:
     """
     try:
         if type(text) is str:
-            return _encode(text)
+            data = _encode(text)
+            return data if data.isascii() else _escape_line_ends(data)
     except UnicodeEncodeError:
         # A lone surrogate, which the standard encoder escapes.
         return json.dumps(text).encode()
@@ -116,9 +119,18 @@ def dumps_texts(texts: Sequence[str], between: bytes) -> bytes:
         between: what stands between them.
     """
     try:
-        return between.join(map(_encode, texts))
+        data = between.join(map(_encode, texts))
+        return data if data.isascii() else _escape_line_ends(data)
     except UnicodeEncodeError:
         return between.join(map(dumps_text, texts))
+
+
+def _escape_line_ends(data: bytes) -> bytes:
+    """Escape U+0085, U+2028 and U+2029: JSON allows them, but Python clients that split lines cut there."""
+    # A replacement that finds nothing costs a quarter of what `in` does.
+    for raw, escaped in _LINE_ENDS:
+        data = data.replace(raw, escaped)
+    return data
 
 
 def whole_text(text: str) -> str:

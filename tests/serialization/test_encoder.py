@@ -14,13 +14,22 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce import (
+    AnnotationsChunk,
     AssistantStreamChunk,
     DataChunk,
+    DataPartChunk,
     ErrorChunk,
+    FileChunk,
+    ReasoningDeltaChunk,
+    ReasoningPartChunk,
     RunController,
+    SourceChunk,
+    StepFinishChunk,
+    StepStartChunk,
     StreamUsageError,
     TextDeltaChunk,
     ToolCallBeginChunk,
+    ToolCallChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
     UpdateStateChunk,
@@ -315,3 +324,36 @@ def test_generator_is_closed_when_the_reader_leaves(reader: str) -> None:
     else:
         asyncio.run(read_one())
     assert was_closed.wait(5)
+
+
+# --- Line ends of Unicode -------------------------------------------------------------------------
+
+
+@each_encoder
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+def test_a_python_client_that_splits_lines_gets_whole_frames(make_encoder: Callable[[], Encoder], end: str) -> None:
+    text = f"a{end}b"
+    chunks: list[AssistantStreamChunk] = [
+        *(TextDeltaChunk(text) for _ in range(5)),
+        ReasoningDeltaChunk(text, parent_id=text),
+        ReasoningPartChunk(text),
+        ToolCallBeginChunk(text, text),
+        ToolCallDeltaChunk(text, f'{{"q":"{text}"}}', is_final=True),
+        ToolResultChunk(text, {text: text}, artifact=[text]),
+        ToolCallChunk("whole", text, {text: text}),
+        SourceChunk(text, text, title=text),
+        FileChunk(text, text, filename=text),
+        DataChunk({text: text}),
+        DataPartChunk(text, text, id=text),
+        AnnotationsChunk([text]),
+        StepStartChunk(text),
+        UpdateStateChunk([{"type": "set", "path": [], "value": {text: text}}]),
+        UpdateStateChunk([{"type": "append-text", "path": [text], "value": text}]),
+        StepFinishChunk("stop"),
+        ErrorChunk(text, code=text),
+    ]
+    encoder = make_encoder()
+    frames: list[bytes] = []
+    encoder.encode_all(chunks, frames)
+    data = b"".join([*frames, encoder.finish()]).decode()
+    assert data.splitlines() == data.split("\n")[:-1]
