@@ -14,7 +14,7 @@ from assistant_stream_ce.concurrency.channel import Channel
 from assistant_stream_ce.errors import RunCancelled
 from assistant_stream_ce.run.loops import shared_loop, start_thread
 
-__all__ = ("iterate_in_thread", "iterate_on_shared_loop", "race")
+__all__ = ()
 
 T = TypeVar("T")
 

@@ -36,7 +36,6 @@ __all__ = (
     "AssistantTransportDecoder",
     "AssistantTransportEncoder",
     "AssistantTransportResponse",
-    "AssistantTransportValidator",
 )
 
 

@@ -35,7 +35,7 @@ from assistant_stream_ce.serialization.validation import Validator, json_object,
 if TYPE_CHECKING:
     from assistant_stream_ce.responses.starlette import DataStreamResponse
 
-__all__ = ("DataStreamDecoder", "DataStreamEncoder", "DataStreamResponse", "DataStreamValidator")
+__all__ = ("DataStreamDecoder", "DataStreamEncoder", "DataStreamResponse")
 
 
 class DataStreamEncoder(ToolCallEncoder):

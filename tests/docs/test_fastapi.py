@@ -1,0 +1,87 @@
+"""Checks of docs/fastapi.rst."""
+
+import zlib
+
+from assistant_stream_ce import create_run
+from assistant_stream_ce.serialization.data_stream import DataStreamResponse
+from tests.docs.clients import post
+from tests.docs.runner import Document
+
+doc = Document("docs/fastapi.rst")
+page = doc.page
+
+
+@doc.after("def blocking(")
+def check_both_kinds_of_callback() -> None:
+    assert DataStreamResponse is page.DataStreamResponse
+    for path in ("/chat", "/blocking"):
+        assert post(page.app, path, {"prompt": "Hello there"}).text == '0:"Hello "\n0:"there "\n'
+
+
+@doc.after("def greetings(")
+def check_status_headers_and_finish() -> None:
+    reply = post(page.app, "/greeting")
+    assert (reply.status, reply.text) == (201, '0:"Good "\n0:"evening"\n')
+    assert reply.headers == {
+        "content-type": "text/plain; charset=utf-8",
+        "x-accel-buffering": "no",
+        "x-vercel-ai-data-stream": "v1",
+        "access-control-expose-headers": "x-vercel-ai-data-stream",
+        "cache-control": "no-store",
+    }
+    assert page.finished == ["greeting"]
+
+
+@doc.after("def patient(")
+def check_disconnect_cancels() -> None:
+    assert post(page.app, "/patient", leave_after=1).text == '0:"One moment. "\n'
+    assert page.log == ["cleaned up", "cancelled", "background"]
+
+
+@doc.after("def traced(")
+def check_context_variables() -> None:
+    assert post(page.app, "/traced").text == '0:"request-7"\n'
+
+
+@doc.before("def endpoint(")
+def check_middleware_and_head() -> None:
+    from fastapi.middleware.gzip import GZipMiddleware
+    from starlette.middleware.base import BaseHTTPMiddleware
+
+    async def pass_on(request, call_next):
+        return await call_next(request)
+
+    for wrapped in (GZipMiddleware(page.app, minimum_size=1), BaseHTTPMiddleware(page.app, pass_on)):
+        page.log.clear()
+        reply = post(wrapped, "/patient", headers={"accept-encoding": "gzip"}, leave_after=1)
+        data = reply.pieces[0]
+        if reply.headers.get("content-encoding") == "gzip":
+            data = zlib.decompressobj(31).decompress(data)
+        assert data == b'0:"One moment. "\n'
+        assert {"cleaned up", "cancelled"} <= set(page.log)
+
+    started = []
+
+    @page.app.api_route("/any", methods=["GET", "HEAD"])
+    async def any_method():
+        return page.DataStreamResponse(
+            create_run(started.append, on_finish=lambda result: page.log.append(result.reason))
+        )
+
+    page.log.clear()
+    reply = post(page.app, "/any", method="HEAD")
+    assert (reply.text, started, page.log) == ("", [], ["cancelled"])
+    assert reply.headers["x-vercel-ai-data-stream"] == "v1"
+
+
+@doc.after("def endpoint(")
+def check_starlette_route() -> None:
+    assert post(page.app, "/chat", {"prompt": "Hi"}).text == '0:"Hi"\n'
+
+
+@doc.after("def test_chat(")
+def check_example_test_passes() -> None:
+    page.test_chat()
+
+
+test_fastapi = doc.test()

@@ -1,0 +1,28 @@
+"""Checks of README.md."""
+
+from tests.docs.clients import post
+from tests.docs.runner import Document
+
+doc = Document("README.md")
+page = doc.page
+
+
+@doc.after("# fastapi_app.py")
+def check_fastapi_sends_a_frame_per_word() -> None:
+    reply = post(page.app, "/chat", {"prompt": "Hello there"})
+    assert reply.pieces == [b'0:"Hello "\n', b'0:"there "\n']
+    assert reply.headers["x-vercel-ai-data-stream"] == "v1"
+
+
+@doc.after("# flask_app.py")
+def check_flask_sends_a_frame_per_word() -> None:
+    assert post(page.app, "/chat", {"prompt": "Hello there"}).pieces == [b'0:"Hello "\n', b'0:"there "\n']
+
+
+@doc.after("# django_app.py")
+def check_django_sends_a_frame_per_word() -> None:
+    for django_app in (page.application, page.asgi_application):
+        assert post(django_app, "/chat", {"prompt": "Hello there"}).pieces == [b'0:"Hello "\n', b'0:"there "\n']
+
+
+test_readme = doc.test()
