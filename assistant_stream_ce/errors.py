@@ -1,7 +1,6 @@
-"""Every exception that the library raises of its own.
+"""The library's exceptions. A wrong type of argument raises Python's `TypeError` instead.
 
-A wrong *type* of argument is Python's `TypeError`; everything else is here. Each message
-says what was wrong and what to do next.
+Each message has the cause and the next step, and never quotes more than the beginning of a value.
 """
 
 from __future__ import annotations
@@ -21,29 +20,40 @@ __all__ = (
 )
 
 
-# What the user is told where the exception's own text must not, or cannot, be shown.
+#: Fallback shown to users when the exception's text is unavailable or unsafe.
 UNKNOWN_ERROR = "Something went wrong."
 
 RUN_HAS_ENDED = "the run has ended: use its controller only while the callback runs"
 
 
+def shorten(text: str, limit: int = 80) -> str:
+    """Return a text that fits into an error message, cut at a number of characters."""
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
 class AssistantStreamError(Exception):
-    """Base of the library's errors, so that one `except` catches them all."""
+    """Base class of the library's errors."""
 
 
 class StreamUsageError(AssistantStreamError, RuntimeError):
-    """A stream was read in a way it cannot be: twice, or with `for` inside a running event loop."""
+    """Raised when a stream is read twice, or with `for` inside a running event loop."""
 
 
 class RunEndedError(AssistantStreamError, RuntimeError):
-    """A controller was used after its run had ended, so nobody could receive the chunk."""
+    """Raised by a controller whose run has ended: nobody can receive the chunk."""
 
 
 class RunFailedError(AssistantStreamError, RuntimeError):
-    """A stream told of an error where a whole answer was wanted. The text is the error's, as the user may read it.
+    """Raised when a complete answer was requested but the stream reported an error.
+
+    The message is the user-visible error text.
+
+    Args:
+        message: the text.
+        code: the machine-readable code of the error, or None.
 
     Attributes:
-        code: the word by which programs know the error, or None.
+        code: the code of the error, or None.
     """
 
     def __init__(self, message: str, code: str | None = None) -> None:
@@ -52,25 +62,31 @@ class RunFailedError(AssistantStreamError, RuntimeError):
 
 
 class ToolCallError(AssistantStreamError, ValueError):
-    """A tool call was used out of order: an id twice, arguments after the end, a second result."""
+    """Raised when a tool call is used out of order: an id twice, arguments after the end, a second result."""
 
 
 class StateError(AssistantStreamError, ValueError):
-    """A state edit that the front end could not apply. The state stays as it was."""
+    """Raised for a state edit that the front end could not apply. The state is unchanged."""
 
 
 class DecodeError(AssistantStreamError, ValueError):
-    """A decoder was fed what its format does not allow, or a frame that is too large.
+    """Raised by a decoder for a frame that its format does not allow, or that is too large.
+
+    Args:
+        reason: what is wrong.
+        offset: the position of the frame's first byte in the stream.
+        frame: the beginning of the frame.
+        chunks: the chunks that the same call decoded before the frame.
 
     Attributes:
         reason: what is wrong.
-        offset: the place of the frame's first byte in the stream.
-        frame: how the frame begins.
-        chunks: what the same call had decoded before it came to the frame.
+        offset: the position of the frame's first byte in the stream.
+        frame: the beginning of the frame.
+        chunks: the chunks that the same call decoded before the frame.
     """
 
     def __init__(self, reason: str, offset: int, frame: str, chunks: list[Any]) -> None:
-        super().__init__(f"cannot decode the frame at byte {offset:,}, {frame!r}: {reason}")
+        super().__init__(f"cannot decode the frame at byte {offset:,}, {shorten(frame)!r}: {shorten(reason, 500)}")
         self.reason = reason
         self.offset = offset
         self.frame = frame
@@ -78,10 +94,14 @@ class DecodeError(AssistantStreamError, ValueError):
 
 
 class MissingExtraError(AssistantStreamError, ImportError):
-    """A module needs a package that is installed as one of the library's extras."""
+    """Raised when a module needs a package that one of the library's extras installs.
+
+    Args:
+        module: the module that cannot be imported.
+        extra: the extra that installs the package.
+    """
 
     def __init__(self, module: str, extra: str) -> None:
-        """Name the module that cannot be imported and the extra that brings what it needs."""
         super().__init__(
             f"{module} needs a package that is not installed. "
             f'Install it with: pip install "assistant-stream-ce[{extra}]"'

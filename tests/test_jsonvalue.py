@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import array
+import base64
+import collections
 import dataclasses
 import datetime
 import decimal
 import enum
 import functools
+import ipaddress
 import json
 import math
+import pathlib
+import re
 import sys
+import types
 import uuid
 from collections import OrderedDict, UserDict
 from typing import Any
 
+import babel.support
+import bson
+import flask_babel.speaklater
 import msgspec
+import numpy as np
 import pydantic
 import pytest
+import yarl
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +46,7 @@ from assistant_stream_ce.jsonvalue import (
     weight,
     whole_text,
 )
+from tests.support import django_settings  # noqa: F401 - configures Django
 
 
 class Colour(enum.Enum):
@@ -123,6 +138,85 @@ def test_what_is_not_json_is_named_with_its_path(value: object, message: str) ->
         plain(value, "result")
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.int64(5), 5),
+        (np.uint8(5), 5),
+        (np.float32(0.5), 0.5),
+        (np.float64(0.5), 0.5),
+        (np.float32("nan"), None),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
+        (np.array(1.5), 1.5),
+        (np.datetime64("2026-01-02"), "2026-01-02"),
+        (array.array("i", [1, 2]), [1, 2]),
+        (pathlib.Path("/tmp") / "a.txt", "/tmp/a.txt"),
+        (pathlib.PureWindowsPath("C:/a"), "C:\\a"),
+        (ipaddress.ip_address("::1"), "::1"),
+        (ipaddress.ip_interface("10.0.0.1/8"), "10.0.0.1/8"),
+        (ipaddress.ip_network("10.0.0.0/8"), "10.0.0.0/8"),
+        (bson.ObjectId("0" * 24), "0" * 24),
+        (pydantic.TypeAdapter(pydantic.AnyUrl).validate_python("https://example.org"), "https://example.org/"),
+        (yarl.URL("https://example.org/a"), "https://example.org/a"),
+        (gettext_lazy("Hello"), "Hello"),
+        (format_lazy("{}!", gettext_lazy("Hello")), "Hello!"),
+        (flask_babel.speaklater.LazyString(lambda: "Hello"), "Hello"),
+        (babel.support.LazyProxy(lambda: "Hello", enable_cache=False), "Hello"),
+        (collections.deque([1]), [1]),
+        (datetime.timedelta(seconds=90), "PT90S"),
+        (types.MappingProxyType({"a": 1}), {"a": 1}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_common_types_of_other_libraries_are_converted_wherever_they_are(value: Any, expected: object) -> None:
+    assert plain(value) == expected
+    assert json.loads(dumps([value])) == [expected]
+    assert plain({"a": [value]}) == {"a": [expected]}
+    assert plain(Point(1, [value])) == {"x": 1, "inner": [expected]}
+    is_key = isinstance(expected, (str, int, float)) and not isinstance(expected, bool)
+    if is_key and type(value).__hash__ is not None:
+        assert plain({value: 1}) == {str(expected): 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        (object(), "str(value)"),
+        (ValueError("boom"), "str(value)"),
+        (1j, "str(value)"),
+        ({"a": 1}.keys(), "list(value)"),
+        (map(str, []), "list(value)"),
+        (types.SimpleNamespace(a=1), "str(value)"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_error_for_other_types_names_a_fix(value: object, fix: str) -> None:
+    for nested in value, [value], Point(1, value):
+        with pytest.raises(TypeError, match=re.escape(f"for example with {fix}")):
+            plain(nested)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"k" * 10_000_000: object()},
+        {"k" * 10_000_000: [[object()]]},
+        {1: "a", "1": {"k" * 10_000_000: {1, object()}}},
+        {("k" * 10_000_000,): 1},
+        {"k" * 10_000_000: {("a",): 1}},
+        {b"k" * 10_000_000: 1, base64.b64encode(b"k" * 10_000_000).decode(): 2},
+        type("T" * 100_000, (), {})(),
+    ],
+    ids=["key", "path", "two keys", "tuple", "nested tuple", "equal keys", "type"],
+)
+def test_no_error_quotes_megabytes(value: object) -> None:
+    with pytest.raises(TypeError) as raised:
+        plain(value)
+    assert len(str(raised.value)) < 1_500
+
+
 def test_a_cycle_is_refused() -> None:
     cycle: list[Any] = []
     cycle.append({"deeper": cycle})
@@ -170,6 +264,23 @@ def test_clone_equals_and_shares_nothing(value: Any) -> None:
 def test_dumps_text(text: str) -> None:
     assert json.loads(dumps_text(text)) == text
     assert dumps_text(text).isascii() or dumps_text(text).decode()
+
+
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\r", "\n"])
+def test_no_character_in_json_splits_a_line(character: str) -> None:
+    text = f"é{character}b"
+    for data in (
+        dumps_text(text),
+        dumps(text),
+        dumps({text: text}),
+        dumps_texts([text, "a", text], b","),
+        dumps(f"{text}\ud83d"),
+        dumps_text(Text(text)),
+    ):
+        assert len(data.decode().splitlines()) == 1
+    assert json.loads(dumps_text(text)) == text
+    assert json.loads(dumps({text: [text]})) == {text: [text]}
+    assert json.loads(b"[%b]" % dumps_texts([text, text], b",")) == [text, text]
 
 
 def test_two_halves_of_a_surrogate_pair_are_escapes_that_join() -> None:

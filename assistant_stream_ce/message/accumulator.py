@@ -83,9 +83,10 @@ class MessageAccumulator(ChunkHandler[None]):
             TypeError: it is not a chunk.
         """
         self._message = None
-        method = self.chunk_methods.get(type(chunk))
-        if method is None:
-            raise not_a_chunk(chunk)
+        try:
+            method = self.chunk_methods[type(chunk)]
+        except KeyError:
+            raise not_a_chunk(chunk) from None
         method(self, chunk)
 
     def extend(self, chunks: Iterable[AssistantStreamChunk]) -> None:

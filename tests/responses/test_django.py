@@ -16,7 +16,6 @@ from typing import Any
 import django
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, connections
@@ -39,17 +38,9 @@ from assistant_stream_ce.responses.django import (
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
 from assistant_stream_ce.testing import acollect, check_wire, collect
+from tests.support import django_settings  # noqa: F401 - configures Django
 from tests.support.asgi import Client
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind
-
-if not settings.configured:
-    settings.configure(
-        SECRET_KEY="tests",
-        ALLOWED_HOSTS=["*"],
-        ROOT_URLCONF=__name__,
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "CONN_MAX_AGE": 600}},
-    )
-    django.setup()
 
 GZIP = "django.middleware.gzip.GZipMiddleware"
 COMMON = "django.middleware.common.CommonMiddleware"
