@@ -73,6 +73,7 @@ _SUSPECT_TEXT = re.compile(
     )
 )
 
+# Line ends that JSON allows in strings, with their escapes.
 _LINE_ENDS = tuple((end.encode(), rb"\u%04x" % ord(end)) for end in "\x85\u2028\u2029")
 
 # A larger integer parses to Infinity in JavaScript.

@@ -372,12 +372,3 @@ def test_a_list_index_is_a_canonical_decimal(segment: str, index: int) -> None:
 @pytest.mark.parametrize("segment", ["", "00", "01", "-1", "-", "1.0", " 1", "٣", "²", "9" * 16, "9" * 5000])
 def test_other_segments_are_no_list_index(segment: str) -> None:
     assert list_index(segment) is None
-
-
-@pytest.mark.parametrize("text", ["a\u2028b", "\u2029", "\x85c", "é\u2028\u2029\x85—", "\ud83d\u2028"])
-def test_line_ends_of_unicode_are_escaped(text: str) -> None:
-    written = [dumps(text), dumps_text(text), dumps({text: [text]}), dumps_texts([text, "ü", text], b",")]
-    for data in written:
-        assert len(data.decode().splitlines()) == 1
-    assert json.loads(dumps_text(text)) == json.loads(dumps(text)) == text
-    assert json.loads(b"[" + dumps_texts([text, "ü"], b",") + b"]") == [text, "ü"]
