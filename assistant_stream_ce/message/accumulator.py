@@ -27,7 +27,7 @@ from assistant_stream_ce.message import (
     UsageTotal,
 )
 from assistant_stream_ce.message.builders import TextBuilder, TextKind, ToolCallBuilder
-from assistant_stream_ce.state.operations import apply_leniently
+from assistant_stream_ce.state.operations import apply
 
 __all__ = ("MessageAccumulator", "aaccumulate", "accumulate")
 
@@ -270,7 +270,7 @@ class MessageAccumulator(ChunkHandler[None]):
     def update_state(self, chunk: chunks.UpdateStateChunk) -> None:
         self._state_copy = None
         for operation in chunk.operations:
-            self._state = apply_leniently(self._state, operation)
+            self._state = apply(self._state, operation, "ignore")
 
     # --- steps and the end ---
 

@@ -1,27 +1,24 @@
-"""What the wire can say about state: `set` a value at a path, `append-text` to a text. Pure data.
+"""The operations on state that formats carry: `set` a value at a path, `append-text` to a text. Pure data.
 
-A path is a list of text segments, list positions as decimal text. The front ends apply operations
-strictly: one that they cannot apply ends their stream. So `locate` refuses here, with the path in
-the message, whatever they would refuse there.
+A path is a list of text segments, list positions in decimal. The front ends apply operations strictly: one that they
+cannot apply ends their stream. So `locate` raises here, with the path in the message, whatever they would refuse.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, clone
+from assistant_stream_ce.jsonvalue import JSON, clone, list_index
 
 __all__ = (
     "UNSAFE_KEYS",
+    "MissingPolicy",
     "Path",
     "append_text",
     "apply",
-    "apply_leniently",
     "assign",
     "extend_text",
     "is_safe",
@@ -37,11 +34,14 @@ __all__ = (
 #: A place in the state; `()` is the root.
 Path: TypeAlias = tuple[str, ...]
 
-#: The clients guard against prototype pollution and end the stream at such a segment.
+#: What `apply` does where a path leads nowhere.
+MissingPolicy: TypeAlias = Literal["raise", "create", "ignore"]
+
+#: Clients that guard against prototype pollution end the stream at such a segment.
 UNSAFE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 
-# Of an index that any list could have.
-_MOST_DIGITS = 16
+# Error messages show no more of a path.
+_MAX_SHOWN = 200
 
 
 def set_value(path: Path, value: JSON) -> Operation:
@@ -55,25 +55,26 @@ def append_text(path: Path, text: str) -> Operation:
 
 
 def is_safe(path: Path) -> bool:
-    """Return whether front ends take operations at a path."""
+    """Return whether front ends accept operations at a path."""
     return UNSAFE_KEYS.isdisjoint(path)
 
 
 def refuse_unsafe(path: Path) -> None:
-    """Raise for a path that front ends refuse.
+    """Check that front ends accept a path.
 
     Raises:
         StateError: it has an unsafe segment.
     """
     if not is_safe(path):
         raise StateError(
-            f"{show(path)} would end the front end's stream: __proto__, constructor and prototype are no keys for state"
+            f"{show(path)} would end the front end's stream: use other keys than __proto__, constructor and prototype"
         )
 
 
 def show(path: Sequence[str]) -> str:
-    """Return how error messages name a path: `state.messages.0.text`."""
-    return ".".join(("state", *path))
+    """Return how error messages name a path: `state.messages.0.text`, shortened."""
+    text = ".".join(("state", *(segment[:_MAX_SHOWN] for segment in path[: _MAX_SHOWN // 2])))
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def lookup(root: JSON, path: Sequence[str]) -> JSON:
@@ -86,7 +87,7 @@ def lookup(root: JSON, path: Sequence[str]) -> JSON:
     for depth, segment in enumerate(path):
         if type(node) is dict and segment in node:
             node = node[segment]
-        elif type(node) is list and (index := _index(segment)) < len(node):
+        elif type(node) is list and (index := list_index(segment)) is not None and index < len(node):
             node = node[index]
         else:
             raise StateError(
@@ -97,7 +98,7 @@ def lookup(root: JSON, path: Sequence[str]) -> JSON:
 
 
 def locate(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
-    """Return the container of a path and the key or index in it, where a value may be put.
+    """Return the container of a path, and the key or index in it where a value may be put.
 
     Args:
         root: the state as the only item of a list, so that the root has a container too.
@@ -112,7 +113,7 @@ def locate(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
     container, segment = lookup(root[0], path[:-1]), path[-1]
     if type(container) is dict:
         return container, segment
-    if type(container) is list and (index := _index(segment)) <= len(container):
+    if type(container) is list and (index := list_index(segment)) is not None and index <= len(container):
         return container, index
     raise StateError(
         f"cannot set {show(path)}: {show(path[:-1])} is {_kind(container)}. Only a dict takes new keys, "
@@ -129,7 +130,7 @@ def assign(container: JSON, key: str | int, value: JSON) -> None:
 
 
 def extend_text(container: JSON, key: str | int, more: str) -> None:
-    """Extend a text where it stands, without copying it if nobody else refers to it."""
+    """Extend a text in its container, without copying it if nothing else refers to it."""
     text = container[key]
     # CPython extends a text in place when a local name is its only reference: the container lets go of it meanwhile.
     container[key] = None
@@ -147,7 +148,7 @@ def locate_text(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
         container, key = locate(root, path)
         text = container[key]
     except (StateError, LookupError):
-        # It says more plainly what is missing.
+        # Its message is more precise about what is missing.
         lookup(root[0], path)
         raise
     if type(text) is not str:
@@ -169,56 +170,55 @@ def resolve(root: list[JSON], operation: Operation) -> tuple[JSON, str | int, JS
     if operation["type"] == "set":
         return (*locate(root, path), value)
     if operation["type"] != "append-text":
-        raise StateError(f"unknown state operation {operation['type']!r}: use 'set' or 'append-text'")
+        raise StateError(f"unknown state operation {operation['type']!r:.100}: use 'set' or 'append-text'")
     if type(value) is not str:
         raise StateError(f"cannot append {_kind(value)} to the text {show(path)}")
     container, key = locate_text(root, path)
     return container, key, container[key] + value
 
 
-def apply(root: JSON, operation: Operation) -> JSON:
-    """Apply one operation as a front end does, in place; return the root, which a `set` may replace.
+def apply(root: JSON, operation: Operation, missing: MissingPolicy = "raise") -> JSON:
+    """Apply one operation in place, as a front end does; return the root, which a `set` may replace.
 
-    For whoever folds chunks into a state.
+    Args:
+        root: the state.
+        operation: what to do; its value is copied.
+        missing: "raise" as strict front ends do; "create" to have a `set` make the dicts that are missing on its path;
+            "ignore" to do so too, append where an index is beyond the end of a list, and change nothing for
+            what cannot be applied, as a front end does that resumes a stream.
 
     Raises:
-        StateError: a front end could not apply it. Nothing has changed then.
+        StateError: the operation cannot be applied. Nothing has changed then.
     """
     holder = [root]
-    container, key, value = resolve(holder, operation)
-    assign(container, key, clone(value))
+    try:
+        _apply(holder, operation, missing)
+    except StateError:
+        if missing != "ignore":
+            raise
     return holder[0]
 
 
-def apply_leniently(root: JSON, operation: Operation) -> JSON:
-    """Apply one operation as a front end does that resumes a stream, in place; return the root.
-
-    A dict that a `set` takes for granted is made, an index beyond the end of a list appends, and what cannot be applied
-    changes nothing.
-    """
-    holder = [root]
-    with suppress(StateError):
-        _apply_leniently(holder, operation)
-    return holder[0]
-
-
-def _apply_leniently(holder: list[JSON], operation: Operation) -> None:
+def _apply(holder: list[JSON], operation: Operation, missing: MissingPolicy) -> None:
     path, value = tuple(operation["path"]), operation["value"]
-    refuse_unsafe(path)
-    container, key, rest = _deepest(holder, path)
-    if operation["type"] == "set":
+    if operation["type"] == "append-text" and type(value) is str:
+        extend_text(*locate_text(holder, path), value)
+    elif operation["type"] == "set" and missing != "raise":
+        refuse_unsafe(path)
+        container, key, rest = _deepest(holder, path, is_lenient=missing == "ignore")
         for segment in reversed(rest):
             value = {segment: value}
         assign(container, key, clone(value))
-    elif operation["type"] == "append-text" and type(value) is str and not rest and type(_item(container, key)) is str:
-        extend_text(container, key, value)
+    else:
+        container, key, value = resolve(holder, operation)
+        assign(container, key, clone(value))
 
 
-def _deepest(holder: list[JSON], path: Path) -> tuple[JSON, str | int, Path]:
-    """Return the last container on a path that is there, the key in it, and the path below that.
+def _deepest(holder: list[JSON], path: Path, *, is_lenient: bool) -> tuple[JSON, str | int, Path]:
+    """Return the last container on a path that exists, the key in it, and the path below that.
 
     Raises:
-        StateError: there is something on the path that is no container.
+        StateError: something on the path is no container, or has no place for the key.
     """
     container: JSON = holder
     key: str | int = 0
@@ -226,12 +226,13 @@ def _deepest(holder: list[JSON], path: Path) -> tuple[JSON, str | int, Path]:
         node = _item(container, key)
         if node is None:
             return container, key, path[depth:]
-        if type(node) is list and (index := _index(segment)) < sys.maxsize:
-            container, key = node, min(index, len(node))
-        elif type(node) is dict:
+        if type(node) is dict:
             container, key = node, segment
-        else:
+            continue
+        index = list_index(segment) if type(node) is list else None
+        if index is None or (index > len(node) and not is_lenient):
             raise StateError(f"cannot set {show(path)}: {show(path[:depth])} is {_kind(node)}")
+        container, key = node, min(index, len(node))
     return container, key, ()
 
 
@@ -240,12 +241,6 @@ def _item(container: JSON, key: str | int) -> JSON:
         return container[key]
     except LookupError:
         return None
-
-
-def _index(segment: str) -> int:
-    """Return the list index that a segment says, or one beyond every list when it says none."""
-    is_index = segment.isascii() and segment.isdigit() and (segment[0] != "0" or segment == "0")
-    return int(segment) if is_index and len(segment) < _MOST_DIGITS else sys.maxsize
 
 
 def _kind(value: JSON) -> str:

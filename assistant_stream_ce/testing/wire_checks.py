@@ -18,7 +18,7 @@ from assistant_stream_ce.serialization.decoder import Decoder
 from assistant_stream_ce.serialization.formats import FORMATS, Format
 from assistant_stream_ce.serialization.framing import Frame, FrameError, excerpt
 from assistant_stream_ce.serialization.validation import validate
-from assistant_stream_ce.state.operations import apply, lookup, set_value
+from assistant_stream_ce.state.operations import apply
 
 __all__ = ("WireError", "check_wire")
 
@@ -135,25 +135,7 @@ def _read(format: Format, decoder: Decoder, data: bytes, state: JSON) -> list[As
 def _apply_all(state: JSON, operations: Iterable[Operation], frame: Frame) -> JSON:
     try:
         for operation in operations:
-            state = _applied(state, operation)
+            state = apply(state, operation, "create")
     except StateError as error:
         raise FrameError(f"the state does not allow it: {error}", frame) from None
     return state
-
-
-def _applied(state: JSON, operation: Operation) -> JSON:
-    """Return the state with an operation applied as clients do it: a `set` makes the dicts that are missing.
-
-    Raises:
-        StateError: they could not apply it.
-    """
-    path = operation["path"]
-    if operation["type"] == "set":
-        for depth in range(len(path)):
-            try:
-                missing = lookup(state, path[:depth]) is None
-            except StateError:
-                missing = True
-            if missing:
-                state = apply(state, set_value(tuple(path[:depth]), {}))
-    return apply(state, operation)
