@@ -1,4 +1,4 @@
-"""The inspector: shows a stream as it comes, names the frame that breaks its wire's rules, and measures it."""
+"""The inspector: show a stream as it arrives, validate it against its format, and measure it."""
 
 from assistant_stream_ce.inspector.session import Options, inspect
 

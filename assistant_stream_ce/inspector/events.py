@@ -1,4 +1,4 @@
-"""What an inspection tells: one event after the other, and a summary. `--json` writes them as they are."""
+"""The events of an inspection, as `--json` writes them; the last one is a summary."""
 
 from __future__ import annotations
 
@@ -6,32 +6,56 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.chunks import (
+    AssistantStreamChunk,
+    ReasoningDeltaChunk,
+    RefusalDeltaChunk,
+    TextDeltaChunk,
+)
 
 __all__ = (
+    "DELTA_FIELDS",
     "Broken",
-    "ChunkCame",
+    "ChunkReceived",
     "End",
-    "Event",
+    "FormatFound",
     "Gap",
     "HowEnded",
-    "Part",
+    "InspectionEvent",
     "PartCount",
+    "PartRef",
     "Refused",
     "Start",
     "Summary",
-    "Usage",
-    "WireFound",
-    "plain_event",
+    "TextChunk",
+    "TokenUsage",
+    "delta_text",
 )
 
-#: How a stream ended: its body came to its end, or the connection was lost, or nothing came for too long, or who
-#: was watching stopped it.
+#: How a stream ended: its body was complete, the connection was lost, nothing arrived until the timeout, or the user
+#: stopped the inspection.
 HowEnded: TypeAlias = Literal["complete", "cut", "silent", "interrupted"]
 
+#: A piece of one of the three kinds of text.
+TextChunk: TypeAlias = TextDeltaChunk | ReasoningDeltaChunk | RefusalDeltaChunk
 
-class Part(msgspec.Struct, frozen=True):
+#: The field of each chunk that extends a part with text.
+DELTA_FIELDS = {
+    "text-delta": "text_delta",
+    "reasoning-delta": "reasoning_delta",
+    "refusal-delta": "refusal_delta",
+    "tool-call-delta": "args_text_delta",
+}
+
+
+def delta_text(chunk: AssistantStreamChunk) -> str:
+    """Return the text by which a chunk extends a part; empty for other chunks."""
+    field = DELTA_FIELDS.get(chunk.type)
+    text: str = "" if field is None else getattr(chunk, field)
+    return text
+
+
+class PartRef(msgspec.Struct, frozen=True):
     """A part of the message: its number, its kind (`text`, `reasoning`, `tool-call` ...), and the name of a tool."""
 
     index: int
@@ -40,7 +64,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True, tag="start", tag_field="event"):
-    """The source was opened. `started` is when it was asked for, in UTC."""
+    """The source was opened. `started` is the time of the request, in UTC and ISO 8601."""
 
     source: str
     started: str
@@ -49,24 +73,24 @@ class Start(msgspec.Struct, frozen=True, tag="start", tag_field="event"):
     headers: dict[str, str]
 
 
-class WireFound(msgspec.Struct, frozen=True, tag="wire", tag_field="event"):
-    """The wire is known: from the command line (`option`), from the `headers`, or from the first `bytes`."""
+class FormatFound(msgspec.Struct, frozen=True, tag="wire", tag_field="event"):
+    """The format is known: from the command line (`option`), the `headers` or the first `bytes`."""
 
     seconds: float
     wire: str
     told_by: Literal["option", "headers", "bytes"]
 
 
-class ChunkCame(msgspec.Struct, frozen=True, tag="chunk", tag_field="event"):
-    """A chunk, and the part of the message that it makes or extends."""
+class ChunkReceived(msgspec.Struct, frozen=True, tag="chunk", tag_field="event"):
+    """A chunk, and the part of the message that it starts or extends."""
 
     seconds: float
     chunk: AssistantStreamChunk
-    part: Part | None
+    part: PartRef | None
 
 
 class Broken(msgspec.Struct, frozen=True, tag="broken", tag_field="event"):
-    """The first frame that breaks the wire's rules: the place of its first byte, how it begins, and why."""
+    """The first frame that breaks the rules of the format: offset of its first byte, its beginning, the reason."""
 
     seconds: float
     offset: int
@@ -75,7 +99,7 @@ class Broken(msgspec.Struct, frozen=True, tag="broken", tag_field="event"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="event"):
-    """The first frame that is readable, and that a client refuses or drops; at the end its data is empty."""
+    """The first valid frame that a client refuses or drops; `frame` is empty at the end of the stream."""
 
     seconds: float
     offset: int
@@ -84,78 +108,73 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="event"):
 
 
 class End(msgspec.Struct, frozen=True, tag="end", tag_field="event"):
-    """The stream has ended, and how."""
+    """The stream has ended."""
 
     seconds: float
     how: HowEnded
     message: str | None
 
 
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens, as the stream tells them."""
+class TokenUsage(msgspec.Struct, frozen=True):
+    """Token usage that the stream reports."""
 
     input_tokens: int
     output_tokens: int
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """A time in which nothing came, and when it began."""
+    """A time without data: its length, and when it began."""
 
     seconds: float
     began: float
 
 
 class PartCount(msgspec.Struct):
-    """How many parts of a kind there are, and the characters in them."""
+    """Number of parts of one kind, and of the characters in them."""
 
     parts: int = 0
     characters: int = 0
 
 
-class Summary(msgspec.Struct, frozen=True, tag="summary", tag_field="event"):
-    """All that was measured. Times and rates are null where the source has no times, as a file.
+class Summary(msgspec.Struct, tag="summary", tag_field="event"):
+    """All measurements. Times and rates are None for a source without times, such as a file.
 
     Attributes:
-        is_good: whether the stream kept its wire's rules to its end, and no client refuses anything of it.
+        is_good: whether the stream is valid to its end, and no client refuses a part of it.
         skipped: frames that could not be read.
         deltas: pieces of text, reasoning, refusal and arguments that are not empty: about one for each token.
-        deltas_per_second: between the first and the last of them.
-        tokens_per_second: the output tokens of `usage` in the same time.
-        longest_gap: without a byte.
-        longest_pause: without a chunk, be there heartbeats or not.
-        missing_header: one by which clients know the wire, and which a response does not have.
-        other_content_type: the response's, where it is not that of the wire.
+        deltas_per_second: rate between the first and the last delta.
+        tokens_per_second: output tokens of `usage` in the same time.
+        longest_gap: longest time without a byte.
+        longest_pause: longest time without a chunk, whether there were heartbeats or not.
+        missing_header: header by which clients detect the format, if the response lacks it.
+        other_content_type: content type of the response, if it is not that of the format.
     """
 
-    is_good: bool
-    end: HowEnded
-    wire: str | None
-    broken: Broken | None
-    refused: Refused | None
-    first_byte: float | None
-    first_token: float | None
-    seconds: float | None
-    deltas: int
-    deltas_per_second: float | None
-    tokens_per_second: float | None
-    usage: Usage | None
-    longest_gap: Gap | None
-    longest_pause: Gap | None
-    bytes: int
-    pieces: int
-    frames: int
-    skipped: int
-    chunks: int
-    parts: dict[str, PartCount]
-    errors: list[str]
-    finish_reason: str | None
-    missing_header: str | None
-    other_content_type: str | None
+    is_good: bool = False
+    end: HowEnded = "interrupted"
+    wire: str | None = None
+    broken: Broken | None = None
+    refused: Refused | None = None
+    first_byte: float | None = None
+    first_token: float | None = None
+    seconds: float | None = None
+    deltas: int = 0
+    deltas_per_second: float | None = None
+    tokens_per_second: float | None = None
+    usage: TokenUsage | None = None
+    longest_gap: Gap | None = None
+    longest_pause: Gap | None = None
+    bytes: int = 0
+    pieces: int = 0
+    frames: int = 0
+    skipped: int = 0
+    chunks: int = 0
+    parts: dict[str, PartCount] = {}
+    errors: list[str] = []
+    finish_reason: str | None = None
+    missing_header: str | None = None
+    other_content_type: str | None = None
 
 
-Event: TypeAlias = Start | WireFound | ChunkCame | Broken | Refused | End | Summary
-
-
-def plain_event(event: Event) -> JSON:
-    """Return an event as it is written: an object whose `event` is its kind."""
-    return msgspec.to_builtins(event)
+InspectionEvent: TypeAlias = Start | FormatFound | ChunkReceived | Broken | Refused | End | Summary

@@ -1,26 +1,17 @@
-"""The inspection of one stream: its pieces in, events out. No I/O here, and no clock but the pieces' own times."""
+"""The inspection of one stream: pieces in, events out. No I/O, and no clock but the times of the pieces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce import chunks
+from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler
 from assistant_stream_ce.errors import DecodeError
-from assistant_stream_ce.inspector.events import (
-    Broken,
-    ChunkCame,
-    End,
-    Event,
-    HowEnded,
-    Refused,
-    Start,
-    Summary,
-    WireFound,
-)
-from assistant_stream_ce.inspector.parts import Parts
+from assistant_stream_ce.inspector import events
+from assistant_stream_ce.inspector.events import HowEnded, InspectionEvent, PartRef
 from assistant_stream_ce.inspector.sources import Origin, Piece
-from assistant_stream_ce.inspector.tally import Tally
+from assistant_stream_ce.inspector.statistics import Statistics
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES, Decoder
 from assistant_stream_ce.serialization.formats import FORMATS, FormatDetector, format_of_headers
 from assistant_stream_ce.serialization.framing import FrameError, excerpt
@@ -30,14 +21,14 @@ __all__ = ("Inspection",)
 
 
 class Inspection:
-    """Takes the pieces of one stream.
+    """Inspects the pieces of one stream. Not thread-safe.
 
     A strict validation reports the first frame that the format or a client does not accept. A lenient decoder reads
-    the pieces beside it, and goes on behind that frame.
+    the same pieces, and continues after that frame.
 
     Args:
-        origin: where the stream comes from.
-        wire: its name; None to find it out.
+        origin: the source of the stream.
+        wire: the name of its format; None to detect it.
     """
 
     def __init__(self, origin: Origin, wire: str | None = None) -> None:
@@ -45,96 +36,153 @@ class Inspection:
         self._named = wire
         self._detector = FormatDetector()
         self._held: list[Piece] = []
-        # Until they have found a frame.
-        self._strict: Validation | None = None
-        self._lenient: Decoder | None = None
-        # Whether a frame was too large, which neither decoder gets past.
+        # None before the format is known, and after the first problem.
+        self._validation: Validation | None = None
+        self._decoder: Decoder | None = None
+        # Whether a frame was too large, after which no decoder can continue.
         self._is_lost = False
-        self._parts = Parts()
-        self.tally = Tally(origin)
+        self._has_frames = True
+        self._parts = _PartNumbering()
+        self.statistics = Statistics(origin)
 
-    def begin(self) -> Iterator[Event]:
+    def begin(self) -> Iterator[InspectionEvent]:
         """Yield what is known before the first byte."""
         origin = self._origin
-        yield Start(origin.name, origin.started, origin.is_timed, origin.status, dict(origin.headers))
+        yield events.Start(origin.name, origin.started, origin.is_timed, origin.status, dict(origin.headers))
         wire = self._named or format_of_headers(origin.headers)
         if wire is not None:
-            yield from self._found(0.0, wire, "option" if self._named else "headers")
+            yield from self._set_format(0.0, wire, "option" if self._named else "headers")
 
-    def feed(self, piece: Piece) -> Iterator[Event]:
-        """Yield what a piece brings. Read it to its end before the next call."""
-        self.tally.take_piece(piece)
-        if self._lenient is not None:
-            yield from self._decoded(piece)
+    def feed(self, piece: Piece) -> Iterator[InspectionEvent]:
+        """Yield the events of a piece. Exhaust the iterator before the next call."""
+        self.statistics.add_piece(piece)
+        if self._decoder is not None:
+            yield from self._read_piece(piece)
             return
         self._held.append(piece)
         wire = self._detector.feed(piece.data)
         if wire is not None:
-            yield from self._found(piece.seconds, wire, "bytes")
+            yield from self._set_format(piece.seconds, wire, "bytes")
 
-    def end(self, seconds: float, how: HowEnded, message: str | None = None) -> Iterator[Event]:
-        """Yield what the end of the stream completes, and its summary."""
+    def end(self, seconds: float, how: HowEnded, message: str | None = None) -> Iterator[InspectionEvent]:
+        """Yield what the end of the stream completes, and the summary.
+
+        Args:
+            seconds: time of the end.
+            how: how the stream ended.
+            message: a description for the user, or None.
+        """
         if how != "interrupted":
-            if self._lenient is None and self.tally.bytes:
-                yield from self._found(seconds, self._detector.close(), "bytes")
-            yield from self._step(seconds, None)
-        yield self._noted(End(seconds, how, message))
+            if self._decoder is None and self.statistics.bytes:
+                yield from self._set_format(seconds, self._detector.close(), "bytes")
+            yield from self._read(seconds, None)
+        yield self._counted(events.End(seconds, how, message))
         yield self.summary()
 
-    def summary(self) -> Summary:
-        """Return what was measured so far."""
-        decoder = self._lenient
-        return self.tally.summary(decoder.frames if decoder else 0, decoder.skipped if decoder else 0)
+    def summary(self) -> events.Summary:
+        """Return the summary so far."""
+        decoder = self._decoder
+        return self.statistics.summary(decoder.frames if decoder else 0, decoder.skipped if decoder else 0)
 
-    def _found(self, seconds: float, wire: str, told_by: Any) -> Iterator[Event]:
-        self._strict = Validation(FORMATS[wire], max_frame_bytes=MAX_FRAME_BYTES)
-        self._lenient = FORMATS[wire].decoder()
-        yield self._noted(WireFound(seconds, wire, told_by))
+    def _set_format(self, seconds: float, wire: str, told_by: Any) -> Iterator[InspectionEvent]:
+        found = FORMATS[wire]
+        self._validation = Validation(found, max_frame_bytes=MAX_FRAME_BYTES)
+        self._decoder = found.decoder()
+        self._has_frames = found.reader(0) is not None
+        yield self._counted(events.FormatFound(seconds, wire, told_by))
         held, self._held = self._held, []
         for piece in held:
-            yield from self._decoded(piece)
+            yield from self._read_piece(piece)
 
-    def _decoded(self, piece: Piece) -> Iterator[Event]:
-        # Line by line, so that what is wrong with one stands at its place. Plain text has no frames.
-        for line in [piece.data] if self.tally.wire == "plain-text" else piece.data.splitlines(keepends=True):
-            yield from self._step(piece.seconds, line)
+    def _read_piece(self, piece: Piece) -> Iterator[InspectionEvent]:
+        # By lines, so that a problem is reported between the chunks around it.
+        for line in piece.data.splitlines(keepends=True) if self._has_frames else [piece.data]:
+            yield from self._read(piece.seconds, line)
 
-    def _step(self, seconds: float, line: bytes | None) -> Iterator[Event]:
-        """Yield what is wrong with a line, and its chunks; None is the end."""
-        problem = self._first_problem(line)
-        found = self._read(line)
+    def _read(self, seconds: float, line: bytes | None) -> Iterator[InspectionEvent]:
+        """Yield the problem of a line, if it is the first one, and the chunks; None is the end."""
+        problem = self._validate(line)
+        found = self._decode(line)
         if isinstance(problem, DecodeError):
-            yield self._noted(Broken(seconds, problem.offset, problem.frame, problem.reason))
+            yield self._counted(events.Broken(seconds, problem.offset, problem.frame, problem.reason))
         elif problem is not None:
-            yield self._noted(Refused(seconds, problem.frame.offset, excerpt(problem.frame.data), str(problem)))
+            yield self._counted(
+                events.Refused(seconds, problem.frame.offset, excerpt(problem.frame.data), str(problem))
+            )
         for chunk in found:
-            yield self._noted(ChunkCame(seconds, chunk, self._parts.of(chunk)))
+            yield self._counted(events.ChunkReceived(seconds, chunk, self._parts.handle(chunk)))
 
-    def _first_problem(self, line: bytes | None) -> DecodeError | FrameError | None:
-        """Return what is wrong with a line, if it is the first that is: the format or a client does not accept it."""
-        if self._strict is None:
+    def _validate(self, line: bytes | None) -> DecodeError | FrameError | None:
+        if self._validation is None:
             return None
         try:
-            for _ in self._strict.close() if line is None else self._strict.feed(line):
+            for _ in self._validation.close() if line is None else self._validation.feed(line):
                 pass
         except (DecodeError, FrameError) as error:
-            self._strict = None
+            self._validation = None
             return error
         return None
 
-    def _read(self, line: bytes | None) -> list[AssistantStreamChunk]:
-        if self._lenient is None or self._is_lost:
+    def _decode(self, line: bytes | None) -> list[AssistantStreamChunk]:
+        if self._decoder is None or self._is_lost:
             return []
         try:
-            return _fed(self._lenient, line)
+            return self._decoder.close() if line is None else self._decoder.feed(line)
         except DecodeError as error:
             self._is_lost = True
             return error.chunks
 
-    def _noted(self, event: Event) -> Event:
-        self.tally.take(event)
+    def _counted(self, event: InspectionEvent) -> InspectionEvent:
+        self.statistics.add_event(event)
         return event
 
 
-def _fed(decoder: Decoder, line: bytes | None) -> list[AssistantStreamChunk]:
-    return decoder.close() if line is None else decoder.feed(line)
+class _PartNumbering(ChunkHandler["PartRef | None"]):
+    """Numbers the parts of a message as front ends do, without keeping their texts.
+
+    The method of a chunk returns the part that it starts or extends; None if it is not part of the message.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        # Kind and parent of the text that the next delta extends.
+        self._growing: tuple[str, str | None] | None = None
+        self._last: PartRef | None = None
+        self._calls: dict[str, PartRef] = {}
+
+    def text_delta(self, chunk: events.TextChunk | chunks.ReasoningPartChunk) -> PartRef:
+        key = chunk.type.partition("-")[0], chunk.parent_id
+        if self._last is None or self._growing != key:
+            self._last = self._start(key[0])
+            self._growing = key
+        return self._last
+
+    reasoning_delta = refusal_delta = text_delta
+
+    def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> PartRef:
+        self._growing = None
+        return self.text_delta(chunk)
+
+    def tool_call(self, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> PartRef:
+        part = self._calls[chunk.tool_call_id] = self._start("tool-call", chunk.tool_name)
+        return part
+
+    tool_call_begin = tool_call
+
+    def tool_result(self, chunk: chunks.ToolCallDeltaChunk | chunks.ToolResultChunk) -> PartRef | None:
+        return self._calls.get(chunk.tool_call_id)
+
+    tool_call_delta = tool_result
+
+    def source(self, chunk: chunks.SourceChunk | chunks.SourceDocumentChunk | chunks.FileChunk) -> PartRef:
+        return self._start(chunk.type.partition("-")[0])
+
+    source_document = file = source
+
+    def data_part(self, chunk: chunks.DataPartChunk) -> PartRef | None:
+        return None if chunk.transient else self._start("data", chunk.name)
+
+    def _start(self, kind: str, name: str | None = None) -> PartRef:
+        self._growing = None
+        self._count += 1
+        return PartRef(self._count - 1, kind, name)

@@ -1,17 +1,22 @@
-"""How an inspection is shown in a terminal: in colours, with a line at the bottom that tells the present state."""
+"""The view for terminals: colours, and a status line at the bottom. The only module that imports rich."""
 
 from __future__ import annotations
 
-import time
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from assistant_stream_ce.errors import MissingExtraError
-from assistant_stream_ce.inspector.events import ChunkCame, Event, Start, Summary, WireFound
-from assistant_stream_ce.inspector.growing import GrowingLine, Lines
-from assistant_stream_ce.inspector.parts import text_of
-from assistant_stream_ce.inspector.views import KIND_COLUMNS, TIME_COLUMNS, growth, heading
-from assistant_stream_ce.inspector.words import line_of, opening, rows, visible
+from assistant_stream_ce.inspector.events import (
+    ChunkReceived,
+    FormatFound,
+    InspectionEvent,
+    Start,
+    Summary,
+    delta_text,
+)
+from assistant_stream_ce.inspector.report import summary_rows
+from assistant_stream_ce.inspector.views import KIND_COLUMNS, TIME_COLUMNS, GrowingLine, LineView
 
 try:
     from rich.console import Console, Group, RenderableType
@@ -25,8 +30,8 @@ __all__ = ("LiveView",)
 
 _REFRESHES_PER_SECOND = 10
 
-# Below this many columns a part's text stands below its heading.
-_NARROW = 60
+# With fewer columns, the text of a part is written below its heading.
+_NARROW_COLUMNS = 60
 
 _STYLES = {
     "text": "default",
@@ -49,28 +54,24 @@ _STYLES = {
 }
 
 
-class LiveView:
-    """Writes each row of text when it is full; only the rows that grow, and the state below them, are drawn anew.
+class LiveView(LineView):
+    """Prints each row of text when it is full; only growing rows and the status line are redrawn.
 
     Args:
-        console: where to; the standard output without it.
+        console: the output; None for the standard output.
     """
 
     def __init__(self, console: Console | None = None) -> None:
+        super().__init__()
         self._console = console or Console(highlight=False, emoji=False, markup=False)
-        self._name = ""
-        # What the state tells.
-        self._wire = "waiting for the answer"
+        # For the status line.
+        self._status = "waiting for the answer"
         self._chunks = self._deltas = 0
-        self._last_at = time.monotonic()
-        self._is_timed = False
-        self._lines = Lines()
-        # The line that is written as it grows: what stands in front of its next row, and the row that is not full.
-        self._present: GrowingLine | None = None
-        self._front = Text()
-        self._row = Text()
-        # Full rows that were not written yet; and what rich's thread draws of those that are not full, never changed.
-        self._rows: list[Text] = []
+        self._last_at = monotonic()
+        # Of the current line: what precedes its next row, and the row that is not full.
+        self._front = self._row = Text()
+        # Full rows that are not printed yet, and the other rows, which rich's thread draws and nothing modifies.
+        self._full: list[Text] = []
         self._drawn: list[Text] = []
         self._live = Live(
             get_renderable=self._draw,
@@ -88,133 +89,110 @@ class LiveView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the state away."""
+        """Remove the status line."""
         self._live.stop()
 
-    def ask(self, name: str) -> None:
-        """Write the source's name."""
-        self._name = name
-        self._console.print(Text(visible(name), "bold"))
-
-    def show(self, event: Event) -> None:
-        """Take an event, to be written by `flush`."""
-        self._last_at = time.monotonic()
+    def show(self, event: InspectionEvent) -> None:
+        """Write an event with the next `flush`."""
+        self._last_at = monotonic()
         match event:
-            case Start() | WireFound():
-                self._open(event)
-            case Summary():
-                self._finish(self._lines.end())
-                self.flush()
-                self._live.stop()
-                self._console.print(_summary(event))
-            case _:
-                if isinstance(event, ChunkCame):
-                    self._chunks += 1
-                    self._deltas += text_of(event.chunk) != ""
-                line = line_of(event)
-                if line is not None:
-                    self._finish(self._lines.take(line, event.seconds))
-                if self._lines.open:
-                    self._write(self._lines.open[0])
+            case ChunkReceived():
+                self._chunks += 1
+                self._deltas += delta_text(event.chunk) != ""
+            case Start():
+                self._status = "waiting for the first byte"
+            case FormatFound():
+                self._status = event.wire
+        super().show(event)
 
     def flush(self) -> None:
-        """Write the rows that are full."""
-        first, waiting = self._lines.open[:1], self._lines.open[1:]
-        self._drawn = [*(self._placed(self._row) for _ in first), *map(self._waiting, waiting)]
-        if self._rows:
-            self._console.print(Text("\n").join(self._rows), soft_wrap=True)
-            self._rows.clear()
+        """Print the full rows."""
+        growing, waiting = self._open[:1], self._open[1:]
+        self._drawn = [*(self._front.copy().append(self._row) for _ in growing), *map(self._waiting_row, waiting)]
+        if self._full:
+            self._console.print(Text("\n").join(self._full), soft_wrap=True)
+            self._full.clear()
 
-    def _open(self, event: Start | WireFound) -> None:
-        if isinstance(event, Start):
-            self._is_timed = event.is_timed
-            self._wire = "waiting for the first byte"
-        else:
-            self._wire = event.wire
-        if words := opening(event, self._name):
-            self._console.print(Text(words, "bright_black"))
-        if isinstance(event, WireFound):
+    # --- lines ---
+
+    def _write_name(self, name: str) -> None:
+        self._console.print(Text(name, "bold"))
+
+    def _write_opening(self, text: str, is_last: bool) -> None:
+        if text:
+            self._console.print(Text(text, "bright_black"))
+        if is_last:
             self._console.print()
 
-    # --- the lines that grow ---
+    def _write_begin(self, growing: GrowingLine) -> None:
+        self._front = self._heading(growing)
+        self._row = Text("", _style(growing)).append(growing.line.title, "bold")
 
-    def _finish(self, ended: list[GrowingLine]) -> None:
-        for growing in ended:
-            self._write(growing)
-            self._row.append(growth(growing, self._is_timed), "not bold bright_black")
-            self._fill(self._wrapped(self._row))
+    def _write_text(self, text: str) -> None:
+        *full, self._row = self._wrapped(self._row.append(text))
+        self._add_full(full)
 
-    def _write(self, growing: GrowingLine) -> None:
-        """Add the text of a line to the row that is not full."""
-        if growing is not self._present:
-            self._present = growing
-            self._front = self._heading(growing)
-            self._row = Text("", _style(growing)).append(growing.line.title, "bold")
-        self._row.append(growing.written())
-        *full, self._row = self._wrapped(self._row)
-        self._fill(full)
+    def _write_end(self, growth: str) -> None:
+        self._add_full(self._wrapped(self._row.append(growth, "not bold bright_black")))
 
-    def _fill(self, rows: list[Text]) -> None:
-        for row in rows:
-            self._rows.append(self._placed(row))
-            self._front = Text(" " * self._indent())
+    def _write_summary(self, summary: Summary) -> None:
+        self.flush()
+        self._live.stop()
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(style="bright_black", no_wrap=True)
+        table.add_column(overflow="fold")
+        table.add_row()
+        for name, value in summary_rows(summary):
+            style = ("bold green" if summary.is_good else "bold red") if name == "result" else "default"
+            table.add_row(name, Text(value, style))
+        self._console.print(table)
+
+    # --- rows ---
+
+    @property
+    def _indent(self) -> int:
+        is_narrow = self._console.width < _NARROW_COLUMNS
+        return 2 if is_narrow else KIND_COLUMNS + TIME_COLUMNS * self._is_timed
 
     def _heading(self, growing: GrowingLine) -> Text:
-        words = heading(growing, self._is_timed)
-        kind = words[-KIND_COLUMNS:]
-        made = Text.assemble((words.removesuffix(kind), "bright_black"), (kind, f"bold {_style(growing)}"))
-        return made.append("\n" + " " * self._indent()) if self._console.width < _NARROW else made
+        text = growing.heading(self._is_timed)
+        time, kind = text[:-KIND_COLUMNS], text[-KIND_COLUMNS:]
+        heading = Text.assemble((time, "bright_black"), (kind, f"bold {_style(growing)}"))
+        return heading.append("\n" + " " * self._indent) if self._console.width < _NARROW_COLUMNS else heading
 
-    def _waiting(self, growing: GrowingLine) -> Text:
-        """Return a line that waits, as one row: its heading, and the end of its text."""
+    def _waiting_row(self, growing: GrowingLine) -> Text:
+        """Return the heading of a line that waits and the end of its text, in one row."""
         text = growing.unwritten.replace("\n", " ")[-self._console.width :]
         row = self._heading(growing).append(growing.line.title).append(text)
         row.no_wrap, row.overflow = True, "ellipsis"
         return row
 
     def _wrapped(self, row: Text) -> list[Text]:
-        """Return the rows of a text at the width that there is now; at least one."""
-        width = max(1, self._console.width - self._indent())
-        # Rich drops the blanks that a row has no room for; but the next delta may begin with another word.
+        """Return the rows of a text at the current width; at least one."""
+        width = max(1, self._console.width - self._indent)
+        # Rich drops the blanks at the end of a row, but the next delta may begin with another word.
         length = len(row.plain.rstrip(" "))
         *full, last = row[:length].wrap(self._console, width, overflow="fold", tab_size=8) or [Text("", row.style)]
         return [*full, last.append(row[length:])]
 
-    def _indent(self) -> int:
-        if self._console.width < _NARROW:
-            return 2
-        return KIND_COLUMNS + TIME_COLUMNS * self._is_timed
+    def _add_full(self, rows: list[Text]) -> None:
+        for row in rows:
+            self._full.append(self._front.copy().append(row))
+            self._front = Text(" " * self._indent)
 
-    def _placed(self, row: Text) -> Text:
-        return self._front.copy().append(row)
-
-    # --- the state ---
+    # --- status ---
 
     def _draw(self) -> RenderableType:
-        """Return what is drawn anew: called by the thread of rich too, so it only reads."""
-        return Group(*self._drawn, self._state())
+        """Return what is redrawn. Called by rich's thread too, so it only reads."""
+        return Group(*self._drawn, self._status_line())
 
-    def _state(self) -> Text:
-        silence = time.monotonic() - self._last_at
-        words = [self._wire]
+    def _status_line(self) -> Text:
+        words = [self._status]
         if self._chunks:
             words += [f"{self._chunks:,} chunks", f"{self._deltas:,} deltas"]
-        words.append(f"quiet for {silence:.1f} s")
+        words.append(f"quiet for {monotonic() - self._last_at:.1f} s")
         return Text("   ".join(words), "reverse", no_wrap=True, overflow="ellipsis")
 
 
 def _style(growing: GrowingLine) -> str:
     return _STYLES.get(growing.line.kind, "default")
-
-
-def _summary(summary: Summary) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="bright_black", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row()
-    for name, value in rows(summary):
-        style = "default"
-        if name == "result":
-            style = "bold green" if summary.is_good else "bold red"
-        table.add_row(name, Text(value, style))
-    return table

@@ -1,37 +1,50 @@
-"""Recordings: what came, and when, so that it can be looked at again.
+"""Recordings: the pieces of a stream and their times, in a file.
 
 JSON lines. The first is `{"version": 1, "source", "is_timed", "started", "status", "headers"}`; each piece is
-`{"seconds", "text"}`, or `base64` for text where it is not UTF-8; the last is `{"seconds", "end", "message"}`.
-The request's headers and body are not in it, nor are cookies.
+`{"seconds", "text"}`, or `base64` for text if it is not UTF-8; the last is `{"seconds", "end", "message"}`.
+Headers and body of the request are not recorded, nor are cookies.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
+import math
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import msgspec
 
 from assistant_stream_ce.inspector.events import HowEnded
-from assistant_stream_ce.inspector.sources import CutError, Origin, Piece, Source, SourceError, Stopwatch, open_file
+from assistant_stream_ce.inspector.sources import (
+    MAX_SECONDS,
+    CutError,
+    Origin,
+    Piece,
+    SourceError,
+    Stopwatch,
+    StreamSource,
+    open_file,
+    reason_of,
+)
 from assistant_stream_ce.jsonvalue import dumps, loads
 
-__all__ = ("Recorder", "is_recording", "open_recording", "recorder")
+__all__ = ("Recorder", "is_recording", "open_recorder", "open_recording")
 
 VERSION = 1
 
-# A first line that is longer is none of a recording.
-_MOST_HEAD_BYTES = 1 << 20
+# Limits in bytes, above which a line is no line of a recording.
+_MAX_HEAD_BYTES = 1 << 20
+_MAX_LINE_BYTES = 1 << 26
 
-_LEFT_OUT = frozenset({"set-cookie", "set-cookie2"})
+_OMITTED_HEADERS = frozenset({"set-cookie", "set-cookie2"})
+
+T = TypeVar("T")
 
 
-class _Head(msgspec.Struct):
+class _RecordingHead(msgspec.Struct):
     version: int
     source: str
     is_timed: bool
@@ -40,7 +53,7 @@ class _Head(msgspec.Struct):
     headers: dict[str, str]
 
 
-class _Line(msgspec.Struct):
+class _RecordingLine(msgspec.Struct):
     seconds: float
     text: str | None = None
     base64: str | None = None
@@ -49,9 +62,9 @@ class _Line(msgspec.Struct):
 
 
 class Recorder:
-    """Writes a recording line by line, so that it is whole up to where the program was stopped.
+    """Writes a recording line by line, so that it is complete up to where the program was stopped.
 
-    Each method raises `SourceError` where the file cannot be written.
+    Each method raises `SourceError` if the file cannot be written.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -59,8 +72,8 @@ class Recorder:
 
     def begin(self, origin: Origin) -> None:
         """Write the first line."""
-        headers = {name: value for name, value in origin.headers.items() if name not in _LEFT_OUT}
-        self._write(_Head(VERSION, origin.name, origin.is_timed, origin.started, origin.status, headers))
+        headers = {name: value for name, value in origin.headers.items() if name not in _OMITTED_HEADERS}
+        self._write(_RecordingHead(VERSION, origin.name, origin.is_timed, origin.started, origin.status, headers))
 
     def add(self, piece: Piece) -> None:
         """Write a piece."""
@@ -75,87 +88,109 @@ class Recorder:
         self._write({"seconds": seconds, "end": how, "message": message})
 
     def _write(self, value: object) -> None:
+        line = memoryview(dumps(value) + b"\n")
         try:
-            self._file.write(dumps(value) + b"\n")
-            self._file.flush()
+            while line:
+                line = line[self._file.write(line) :]
         except OSError as error:
-            raise SourceError(f"cannot write the recording: {error.strerror}") from None
+            raise SourceError(f"cannot write the recording: {reason_of(error)}") from None
 
 
 @contextmanager
-def recorder(path: str) -> Iterator[Recorder]:
-    """Make a recording at a path; one that is there is replaced.
+def open_recorder(path: str, *used: os.stat_result) -> Iterator[Recorder]:
+    """Make a recording at a path. An existing recording is replaced, but no other file.
+
+    Args:
+        path: the file.
+        used: files that are read or written meanwhile, which must not be this one.
 
     Raises:
-        SourceError: the file cannot be written.
+        SourceError: the file cannot be written, is used, or is neither empty nor a recording.
     """
+    if os.path.isfile(path):
+        if any(os.path.samestat(other, os.stat(path)) for other in used):
+            raise SourceError(f"{path} is read or written by this command already: name another file for --record")
+        if os.path.getsize(path) and not is_recording(path):
+            raise SourceError(f"{path} exists and is no recording: name another file for --record, or remove it")
     with open_file(path, "wb", f"cannot write {path}") as file:
         yield Recorder(file)
 
 
 def is_recording(path: str) -> bool:
-    """Return whether a path is that of a recording. Of what is no regular file nothing is read."""
+    """Return whether a path is that of a recording. Only regular files are read."""
     if not os.path.isfile(path):
         return False
     with open_file(path, "rb", f"cannot read {path}") as file:
         try:
-            _value(file.readline(_MOST_HEAD_BYTES), _Head, "")
+            _value(file.readline(_MAX_HEAD_BYTES), _RecordingHead, "")
         except SourceError:
             return False
     return True
 
 
 @contextmanager
-def open_recording(path: str, speed: float = 1.0) -> Iterator[Source]:
-    """Open a recording, to come as it came; the times are always those that were recorded.
+def open_recording(path: str, speed: float = 1.0) -> Iterator[StreamSource]:
+    """Open a recording, whose pieces arrive as they did; their times are always those that were recorded.
 
     Args:
         path: the file.
-        speed: how much faster it comes; 0 for all at once.
+        speed: factor by which it is faster; 0 for all pieces at once.
 
     Raises:
-        SourceError: it cannot be read, or is no recording; so do its pieces where a line is broken.
+        SourceError: it cannot be read or is no recording; its pieces raise it for an invalid line.
     """
     with open_file(path, "rb", f"cannot read {path}") as file:
-        head = _value(file.readline(), _Head, f"{path} is no recording")
+        try:
+            first = file.readline(_MAX_HEAD_BYTES)
+        except OSError as error:
+            raise SourceError(f"cannot read {path}: {reason_of(error)}") from None
+        head = _value(first, _RecordingHead, f"{path} is no recording")
         if head.version != VERSION:
-            raise SourceError(f"{path} is a recording of version {head.version}, and only {VERSION} is known")
+            raise SourceError(f"{path} is a recording of version {head.version}, and only {VERSION} is supported")
         origin = Origin(head.source, head.is_timed, head.started, head.status, head.headers)
-        yield Source(origin, _pieces(file, path, speed))
+        yield StreamSource(origin, _pieces(file, path, speed))
 
 
 def _pieces(file: IO[bytes], path: str, speed: float) -> Iterator[Piece]:
     watch = Stopwatch()
-    nothing = threading.Event()
+    never = threading.Event()
     seconds = 0.0
-    for number, data in enumerate(file, 2):
-        if not data.endswith(b"\n"):
-            # Its writer was stopped in the middle of the line.
+    number = 1
+    while data := file.readline(_MAX_LINE_BYTES):
+        number += 1
+        complaint = f"line {number} of {path} is broken"
+        if len(data) < _MAX_LINE_BYTES and not data.endswith(b"\n"):
+            # The recorder was stopped in the middle of the line.
             break
-        line = _value(data, _Line, f"line {number} of {path} is broken")
+        line = _value(data, _RecordingLine, complaint)
+        if not seconds <= line.seconds < math.inf:
+            raise SourceError(f"{complaint}: its seconds are not at or after those of the line before")
         seconds = line.seconds
         if speed:
-            nothing.wait(max(0.0, seconds / speed - watch.seconds()))
+            never.wait(min(max(0.0, seconds / speed - watch.seconds()), MAX_SECONDS))
         if line.end == "complete":
             yield Piece(seconds, b"")
             return
         if line.end is not None:
             raise CutError(seconds, line.end, line.message or "")
-        yield Piece(seconds, _content(line, f"line {number} of {path} is broken"))
+        yield Piece(seconds, _content(line, complaint))
     raise CutError(seconds, "cut", "the recording has no last line")
 
 
-def _content(line: _Line, complaint: str) -> bytes:
-    if line.text is not None:
-        return line.text.encode()
+def _content(line: _RecordingLine, complaint: str) -> bytes:
     try:
-        return base64.b64decode(line.base64 or "", validate=True)
-    except (binascii.Error, ValueError) as error:
+        if line.text is not None:
+            return line.text.encode()
+        if line.base64 is not None:
+            return base64.b64decode(line.base64, validate=True)
+    except ValueError as error:
         raise SourceError(f"{complaint}: {error}") from None
+    raise SourceError(f"{complaint}: it has neither text nor base64 nor end")
 
 
-def _value(data: bytes, kind: Any, complaint: str) -> Any:
+def _value(data: bytes, kind: type[T], complaint: str) -> T:
     try:
-        return msgspec.convert(loads(data), kind)
+        value: Any = loads(data)
+        return msgspec.convert(value, kind)
     except ValueError as error:
         raise SourceError(f"{complaint}: {error}") from None

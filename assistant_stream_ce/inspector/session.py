@@ -1,4 +1,4 @@
-"""One inspection from its options to its exit status: what is opened, how it is shown, how it ends."""
+"""One inspection from its options to its exit status."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Literal
 
 from assistant_stream_ce.errors import MissingExtraError
-from assistant_stream_ce.inspector.events import Event, HowEnded, Summary
+from assistant_stream_ce.inspector.events import HowEnded, InspectionEvent, Summary
 from assistant_stream_ce.inspector.inspection import Inspection
-from assistant_stream_ce.inspector.recording import Recorder, is_recording, open_recording, recorder
+from assistant_stream_ce.inspector.recording import Recorder, is_recording, open_recorder, open_recording
+from assistant_stream_ce.inspector.report import visible
 from assistant_stream_ce.inspector.request import Request, open_url
-from assistant_stream_ce.inspector.sources import CutError, Source, SourceError, open_descriptor
+from assistant_stream_ce.inspector.sources import CutError, SourceError, StreamSource, open_descriptor, reason_of
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
-from assistant_stream_ce.inspector.words import visible
 
 __all__ = ("BROKEN_PIPE", "FAILED", "INTERRUPTED", "Options", "inspect")
 
-# Exit statuses, besides 0 for a good stream and 1 for a bad one. The last two are a shell's for the signals.
+# Exit statuses besides 0 for a good stream and 1 for a bad one. The last two are those of a shell for the signals.
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -31,19 +31,19 @@ BROKEN_PIPE = 141
 
 @dataclass(frozen=True)
 class Options:
-    """What is inspected, and how it is shown.
+    """Options of an inspection.
 
     Attributes:
-        source: a file, an address with `http` or `https`, or `-` for the standard input; not with `replay`.
-        wire: its name; None to find it out.
-        method: of the request, `None` for the usual one.
-        data: the body of the request.
-        headers: of the request.
-        timeout: for so many seconds nothing may come; None for ever.
+        source: a file, a URL with `http` or `https`, or `-` for the standard input; None with `replay`.
+        wire: the name of the format; None to detect it.
+        method: method of the request; None for the default.
+        data: body of the request.
+        headers: headers of the request.
+        timeout: seconds for which nothing may arrive; None for no limit.
         record: a file to record to.
         replay: a recording to read.
-        speed: how much faster it comes; 0 for at once.
-        view: None for the live one where it can be.
+        speed: factor by which the replay is faster; 0 for all at once.
+        view: the view; None for the live view where it is possible.
     """
 
     source: str | None = None
@@ -59,37 +59,57 @@ class Options:
 
 
 def inspect(options: Options) -> int:
-    """Inspect a stream and show it on the standard output; return the exit status. To be called in the main thread."""
+    """Inspect a stream and show it on the standard output; return the exit status. Call it in the main thread."""
     try:
         return _inspect(options)
-    except SourceError as error:
-        return _complain(str(error))
-    except MissingExtraError as error:
+    except (SourceError, MissingExtraError) as error:
         return _complain(str(error))
     except BrokenPipeError:
-        # Who read this has left. The interpreter flushes the output once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return BROKEN_PIPE
+    except OSError as error:
+        # Errors of sources and recordings are SourceErrors, so this one is of the output.
+        _discard_output()
+        return _complain(f"cannot write the output: {reason_of(error)}")
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def _complain(message: str) -> int:
-    sys.stdout.flush()
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stdout.flush()
     print(visible(message), file=sys.stderr)
     return FAILED
 
 
+def _discard_output() -> None:
+    """Discard what the interpreter would flush at its end, and fail to."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _inspect(options: Options) -> int:
+    if sys.stdout is None:
+        raise SourceError("the standard output is closed")
     with contextlib.ExitStack() as stack:
         view = stack.enter_context(_view(options))
-        record = stack.enter_context(recorder(options.record)) if options.record else None
+        recorder = None
+        if options.record is not None:
+            recorder = stack.enter_context(open_recorder(options.record, *_used_files(options)))
         opened, name = _source(options)
-        view.ask(name)
-        return _watch(stack.enter_context(opened), options.wire, view, record)
+        view.announce(name)
+        return _watch(stack.enter_context(opened), options.wire, view, recorder)
 
 
-def _source(options: Options) -> tuple[AbstractContextManager[Source], str]:
+def _used_files(options: Options) -> Iterator[os.stat_result]:
+    """Yield the files that the inspection reads and writes besides a recording."""
+    streams = [sys.stdout, *([sys.stdin] if options.source == "-" else [])]
+    for file in [options.source or "", *streams]:
+        # A URL is no file, and a stream may be closed or have no descriptor.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            yield os.stat(file if isinstance(file, str) else file.fileno())
+
+
+def _source(options: Options) -> tuple[AbstractContextManager[StreamSource], str]:
     source = options.source
     if options.replay is not None:
         return open_recording(options.replay, options.speed), options.replay
@@ -98,9 +118,11 @@ def _source(options: Options) -> tuple[AbstractContextManager[Source], str]:
         request = Request(source, options.method, options.data, options.headers, options.timeout)
         return open_url(request), request.name
     if source == "-":
+        if sys.stdin is None:
+            raise SourceError("the standard input is closed")
         return open_descriptor(sys.stdin.fileno(), "standard input", options.timeout), "standard input"
     if not os.path.exists(source):
-        raise SourceError(f"there is no file {source}; an address begins with http:// or https://")
+        raise SourceError(f"there is no file {source}; a URL begins with http:// or https://")
     if is_recording(source):
         raise SourceError(f"{source} is a recording: show it with --replay {source}")
     return open_descriptor(source, source), source
@@ -110,7 +132,7 @@ def _view(options: Options) -> View:
     if options.view == "json":
         return JSONView(sys.stdout)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # What the terminal's encoding lacks is shown as an escape.
+        # Characters that the encoding of the terminal lacks are shown as escapes.
         sys.stdout.reconfigure(errors="backslashreplace")
     if options.view == "live" or (options.view is None and _is_live()):
         from assistant_stream_ce.inspector.live_view import LiveView
@@ -123,31 +145,31 @@ def _is_live() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and find_spec("rich") is not None
 
 
-def _watch(source: Source, wire: str | None, view: View, record: Recorder | None) -> int:
+def _watch(source: StreamSource, wire: str | None, view: View, recorder: Recorder | None) -> int:
     inspection = Inspection(source.origin, wire)
     how: HowEnded = "complete"
     message = None
     try:
-        if record is not None:
-            record.begin(source.origin)
+        if recorder is not None:
+            recorder.begin(source.origin)
         _show(inspection.begin(), view)
         for piece in source.pieces:
-            if record is not None and piece.data:
-                record.add(piece)
+            if recorder is not None and piece.data:
+                recorder.add(piece)
             _show(inspection.feed(piece), view)
-        seconds = inspection.tally.seconds
+        seconds = inspection.statistics.seconds
     except CutError as error:
         seconds, how, message = error.seconds, error.how, str(error) or None
     except KeyboardInterrupt:
-        seconds = source.watch.seconds() if source.watch is not None else inspection.tally.seconds
+        seconds = source.watch.seconds() if source.watch is not None else inspection.statistics.seconds
         how = "interrupted"
-    if record is not None:
-        record.end(seconds, how, message)
+    if recorder is not None:
+        recorder.end(seconds, how, message)
     _show(inspection.end(seconds, how, message), view)
     return _status(inspection.summary())
 
 
-def _show(events: Iterable[Event], view: View) -> None:
+def _show(events: Iterable[InspectionEvent], view: View) -> None:
     for event in events:
         view.show(event)
     view.flush()

@@ -1,7 +1,7 @@
-"""Where the bytes of a stream come from, piece by piece, each with the time at which it came.
+"""Sources of bytes: pieces of a stream, each with the time at which it arrived.
 
-A source is opened by a function of its own, as a context manager: a file, a file descriptor, a request
-(`request.py`), a recording (`recording.py`).
+Each source is opened by a context manager: a file or file descriptor (here), a request (`request.py`), a recording
+(`recording.py`).
 """
 
 from __future__ import annotations
@@ -19,31 +19,36 @@ from typing import IO, NamedTuple
 from assistant_stream_ce.inspector.events import HowEnded
 
 __all__ = (
+    "MAX_SECONDS",
     "PIECE_BYTES",
     "CutError",
     "Origin",
     "Piece",
-    "Source",
     "SourceError",
     "Stopwatch",
+    "StreamSource",
     "open_descriptor",
     "open_file",
+    "reason_of",
 )
 
-#: As many bytes are read at once at most.
+#: Maximal size of one read, in bytes.
 PIECE_BYTES = 65536
+
+#: Longer waits overflow `select`, sockets and `threading`: about a year.
+MAX_SECONDS = 3e7
 
 
 class SourceError(Exception):
-    """There is no stream to read; the text says why."""
+    """There is no stream to read, or the output cannot be written; the message has the reason."""
 
 
 class CutError(Exception):
     """The stream stopped before its end.
 
     Attributes:
-        seconds: when.
-        how: "cut", "silent" when nothing came for too long, or in a recording "interrupted".
+        seconds: time of the end.
+        how: "cut", "silent" if nothing arrived until the timeout, or in a recording "interrupted".
     """
 
     def __init__(self, seconds: float, how: HowEnded, message: str) -> None:
@@ -53,7 +58,7 @@ class CutError(Exception):
 
 
 class Piece(NamedTuple):
-    """Bytes that came together, and when they did: seconds from the start."""
+    """Bytes that arrived together, and when: seconds from the start."""
 
     seconds: float
     data: bytes
@@ -64,11 +69,11 @@ class Origin:
     """What is known of a stream before its first byte.
 
     Attributes:
-        name: as it is shown: a file, or a method and an address.
-        is_timed: whether the times of the pieces mean anything; those of a file do not.
-        started: when it was asked for, in UTC and ISO 8601.
-        status: the response's; None for what is no response.
-        headers: the response's, with names in lower case.
+        name: the name that is shown: a file, or a method and a URL.
+        is_timed: whether the times of the pieces are meaningful; those of a file are not.
+        started: time of the request, in UTC and ISO 8601.
+        status: status of the response; None if there is no response.
+        headers: headers of the response, with names in lower case.
     """
 
     name: str
@@ -79,20 +84,20 @@ class Origin:
 
 
 class Stopwatch:
-    """Tells the seconds since it was made, to the microsecond, as a recording has them."""
+    """Measures the seconds since it was made, in microseconds as recordings do."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
 
     def seconds(self) -> float:
-        """Return the seconds."""
+        """Return the seconds since the start."""
         return round(time.monotonic() - self._started, 6)
 
 
-class Source(NamedTuple):
-    """A stream that was opened, and the watch that times it; None where the times are others.
+class StreamSource(NamedTuple):
+    """An open stream, and the stopwatch of its times, if it is timed now.
 
-    Its last piece is empty and tells when the end came; or `CutError` is raised.
+    The last piece is empty and has the time of the end, unless `CutError` is raised.
     """
 
     origin: Origin
@@ -100,27 +105,33 @@ class Source(NamedTuple):
     watch: Stopwatch | None = None
 
 
+def reason_of(error: Exception) -> str:
+    """Return the reason of an error of the operating system, or the message of another one."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 def open_file(path: str | int, mode: str, complaint: str) -> IO[bytes]:
-    """Open a file, or a descriptor, which is left open.
+    """Open a file, or a descriptor, which stays open, without buffer for writing.
 
     Raises:
-        SourceError: it cannot be opened; the message begins with the complaint.
+        SourceError: it cannot be opened; the message starts with the complaint.
     """
     try:
-        file: IO[bytes] = open(path, mode, closefd=isinstance(path, str))  # noqa: SIM115 - the caller closes it
-    except OSError as error:
-        raise SourceError(f"{complaint}: {error.strerror}") from None
+        buffering = 0 if "w" in mode else -1
+        file: IO[bytes] = open(path, mode, buffering, closefd=isinstance(path, str))  # noqa: SIM115 - closed by callers
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{complaint}: {reason_of(error)}") from None
     return file
 
 
 @contextmanager
-def open_descriptor(path: str | int, name: str, timeout: float | None = None) -> Iterator[Source]:
-    """Open a file by its path, or a descriptor such as that of the standard input, which is left open.
+def open_descriptor(path: str | int, name: str, timeout: float | None = None) -> Iterator[StreamSource]:
+    """Open a file by path, or a descriptor such as that of the standard input, which stays open.
 
     Args:
         path: the path or the descriptor.
-        name: how the source is called.
-        timeout: how many seconds a pipe may be silent; None for ever. Windows has no such limit.
+        name: the name of the source.
+        timeout: seconds for which a pipe may be silent; None for no limit. Not supported on Windows.
 
     Raises:
         SourceError: it cannot be read.
@@ -129,7 +140,7 @@ def open_descriptor(path: str | int, name: str, timeout: float | None = None) ->
         is_timed = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         limit = timeout if is_timed and os.name != "nt" else None
         watch = Stopwatch() if is_timed else None
-        yield Source(Origin(name, is_timed), _pieces(file.fileno(), watch, limit), watch)
+        yield StreamSource(Origin(name, is_timed), _pieces(file.fileno(), watch, limit), watch)
 
 
 def _pieces(descriptor: int, watch: Stopwatch | None, timeout: float | None) -> Iterator[Piece]:
@@ -137,12 +148,12 @@ def _pieces(descriptor: int, watch: Stopwatch | None, timeout: float | None) -> 
         return watch.seconds() if watch is not None else 0.0
 
     while True:
-        if timeout is not None and not select.select([descriptor], [], [], timeout)[0]:
-            raise CutError(seconds(), "silent", f"nothing came for {timeout:g} s")
         try:
+            if timeout is not None and not select.select([descriptor], [], [], min(timeout, MAX_SECONDS))[0]:
+                raise CutError(seconds(), "silent", f"nothing came for {timeout:g} s")
             data = os.read(descriptor, PIECE_BYTES)
-        except OSError as error:
-            raise CutError(seconds(), "cut", f"it cannot be read further: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            raise CutError(seconds(), "cut", f"it cannot be read further: {reason_of(error)}") from None
         yield Piece(seconds(), data)
         if not data:
             return

@@ -1,45 +1,35 @@
-"""How an inspection is shown where nothing but text can be: line by line, or as JSON."""
+"""The views of an inspection: base classes, plain text, and JSON lines."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Self, TextIO
 
-from assistant_stream_ce.inspector.events import Event, Start, Summary, WireFound, plain_event
-from assistant_stream_ce.inspector.growing import GrowingLine, Lines
-from assistant_stream_ce.inspector.words import line_of, opening, rows, visible
+import msgspec
 
-__all__ = ("JSONView", "PlainView", "View")
+from assistant_stream_ce.inspector.events import FormatFound, InspectionEvent, Start, Summary
+from assistant_stream_ce.inspector.report import (
+    ReportLine,
+    VisibleText,
+    report_line,
+    report_opening,
+    summary_rows,
+    visible,
+)
+
+__all__ = ("GrowingLine", "JSONView", "LineView", "PlainView", "View")
 
 KIND_COLUMNS = 13
 TIME_COLUMNS = 11
 
-
-class View(Protocol):
-    """Shows what an inspection tells, from one thread."""
-
-    def __enter__(self) -> Self:
-        """Begin."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the terminal as it was."""
-
-    def ask(self, name: str) -> None:
-        """Say what is opened, which may take its time."""
-
-    def show(self, event: Event) -> None:
-        """Show an event."""
-
-    def flush(self) -> None:
-        """Let the reader see what was shown."""
+# Lines that wait for an earlier one are written once they have more characters than this together.
+_MAX_WAITING_CHARACTERS = 20_000
 
 
-class _TextView:
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+class View:
+    """Base of the views: shows events on an output, from one thread."""
 
     def __enter__(self) -> Self:
         return self
@@ -47,89 +37,206 @@ class _TextView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing was changed."""
+        """Restore the terminal, if the view has changed it."""
+
+    def announce(self, name: str) -> None:
+        """Show the name of the source before it is opened, which may take a while."""
+
+    def show(self, event: InspectionEvent) -> None:
+        """Show an event, at the latest with the next `flush`."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Make visible what was shown."""
+
+
+class JSONView(View):
+    """Writes one JSON object per line, in ASCII."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def show(self, event: InspectionEvent) -> None:
+        """Write an event."""
+        line = json.dumps(msgspec.to_builtins(event), separators=(",", ":"))
+        # The one control character that JSON does not escape.
+        self._out.write(line.replace("\x7f", "\\u007f") + "\n")
 
     def flush(self) -> None:
         """Flush the output."""
         self._out.flush()
 
 
-class JSONView(_TextView):
-    """One JSON object a line, in ASCII."""
+class GrowingLine:
+    """A line with the text that was received for it and is not written yet.
 
-    def ask(self, name: str) -> None:
-        """Say nothing: the first event tells it."""
+    Attributes:
+        line: its kind, title and key.
+        began: when it began, in seconds.
+        seconds: from its begin to its newest text.
+        deltas: number of texts that were received for it.
+        unwritten: its unwritten text, safe to print.
+    """
 
-    def show(self, event: Event) -> None:
-        """Write an event."""
-        line = json.dumps(plain_event(event), separators=(",", ":"))
-        # The one control character that JSON lets through.
-        self._out.write(line.replace("\x7f", "\\u007f") + "\n")
+    def __init__(self, line: ReportLine, seconds: float) -> None:
+        self.line = line
+        self.began = seconds
+        self.seconds = 0.0
+        self.deltas = 0
+        self.unwritten = ""
+        self._text = VisibleText()
+        self._gap = "  " if line.title else ""
+        self.extend(line.text, seconds)
+
+    def extend(self, text: str, seconds: float) -> None:
+        """Add text."""
+        self.seconds = seconds - self.began
+        self.deltas += text != ""
+        self._add(self._text.feed(text))
+
+    def end(self) -> None:
+        """Add what is left at the end of the text."""
+        self._add(self._text.rest())
+
+    def take(self) -> str:
+        """Return the unwritten text, which the caller writes."""
+        text, self.unwritten = self.unwritten, ""
+        return text
+
+    def heading(self, is_timed: bool) -> str:
+        """Return the columns in front of the line: when it began, and its kind."""
+        time = f"{self.began:{TIME_COLUMNS - 2}.3f}  " if is_timed else ""
+        return f"{time}{self.line.kind:<{KIND_COLUMNS}}"
+
+    def growth(self, is_timed: bool) -> str:
+        """Return the note at the end of the line; empty for one that has not grown."""
+        if self.deltas < 2:
+            return ""
+        return f"  ({self.deltas:,} deltas, {self.seconds:.3f} s)" if is_timed else f"  ({self.deltas:,} deltas)"
+
+    def _add(self, text: str) -> None:
+        if text:
+            self.unwritten += self._gap + text
+            self._gap = ""
 
 
-class PlainView(_TextView):
-    """One line for each part, which grows as its text comes; times in front where there are any."""
+class LineView(View):
+    """Base of the views with one line for each part, which grows while its text arrives.
 
-    def __init__(self, out: TextIO) -> None:
-        super().__init__(out)
+    Several lines may grow at once: tool calls, or the answer and a state that repeats it. Only the first one is
+    written as it grows; the others wait for its end, so that texts that alternate are not split into words.
+    """
+
+    def __init__(self) -> None:
         self._name = ""
         self._is_timed = False
-        self._lines = Lines()
-        # The line that the output is in.
-        self._present: GrowingLine | None = None
+        # The lines that may still grow.
+        self._open: list[GrowingLine] = []
+        # The line that was written last.
+        self._current: GrowingLine | None = None
 
-    def ask(self, name: str) -> None:
-        """Write the source's name."""
+    def announce(self, name: str) -> None:
+        """Write the name of the source."""
         self._name = name
-        self._out.write(f"{visible(name)}\n")
-        self._out.flush()
+        self._write_name(visible(name))
 
-    def show(self, event: Event) -> None:
+    def show(self, event: InspectionEvent) -> None:
         """Write an event."""
         match event:
-            case Start() | WireFound():
-                self._open(event)
+            case Start() | FormatFound():
+                if isinstance(event, Start):
+                    self._is_timed = event.is_timed
+                self._write_opening(report_opening(event, self._name), isinstance(event, FormatFound))
             case Summary():
-                self._finish(self._lines.end())
-                self._out.write("\n")
-                for name, value in rows(event):
-                    self._out.write(f"{name:<15}{value}\n")
+                self._end(self._open)
+                self._write_summary(event)
             case _:
-                line = line_of(event)
-                if line is not None:
-                    self._finish(self._lines.take(line, event.seconds))
-                if self._lines.open:
-                    self._write(self._lines.open[0])
+                if (line := report_line(event)) is not None:
+                    self._add(line, event.seconds)
+                if self._open:
+                    self._write(self._open[0])
 
-    def _open(self, event: Start | WireFound) -> None:
-        if isinstance(event, Start):
-            self._is_timed = event.is_timed
-        if words := opening(event, self._name):
-            self._out.write(f"{words}\n")
-        if isinstance(event, WireFound):
-            self._out.write("\n")
+    def _add(self, line: ReportLine, seconds: float) -> None:
+        """Extend the line with the same key, or begin a new one, and end those that do not grow beside it."""
+        same = [growing for growing in self._open if line.key is not None and growing.line.key == line.key]
+        for growing in same:
+            growing.extend(line.text, seconds)
+            if sum(len(waiting.unwritten) for waiting in self._open) > _MAX_WAITING_CHARACTERS:
+                self._end(self._open)
+        if same:
+            return
+        if not self._may_wait(line):
+            self._end(self._open)
+        self._open.append(GrowingLine(line, seconds))
+        if line.key is None:
+            self._end(self._open)
 
-    def _finish(self, ended: list[GrowingLine]) -> None:
-        for growing in ended:
+    def _may_wait(self, line: ReportLine) -> bool:
+        """Return whether a line grows beside the open ones: a tool call beside others, the state beside anything."""
+        if line.key is None:
+            return False
+        return line.kind == "state" or all(growing.line.kind == line.kind == "tool call" for growing in self._open)
+
+    def _end(self, lines: Sequence[GrowingLine]) -> None:
+        self._open = []
+        for growing in lines:
+            growing.end()
             self._write(growing)
-            self._out.write(f"{growth(growing, self._is_timed)}\n")
+            self._write_end(growing.growth(self._is_timed))
 
     def _write(self, growing: GrowingLine) -> None:
-        if growing is not self._present:
-            self._present = growing
-            self._out.write(heading(growing, self._is_timed) + growing.line.title)
-        indent = " " * (KIND_COLUMNS + TIME_COLUMNS * self._is_timed)
-        self._out.write(growing.written().replace("\n", f"\n{indent}"))
+        if growing is not self._current:
+            self._current = growing
+            self._write_begin(growing)
+        self._write_text(growing.take())
+
+    # --- what a subclass writes ---
+
+    def _write_name(self, name: str) -> None:
+        raise NotImplementedError
+
+    def _write_opening(self, text: str, is_last: bool) -> None:
+        raise NotImplementedError
+
+    def _write_begin(self, growing: GrowingLine) -> None:
+        raise NotImplementedError
+
+    def _write_text(self, text: str) -> None:
+        raise NotImplementedError
+
+    def _write_end(self, growth: str) -> None:
+        raise NotImplementedError
+
+    def _write_summary(self, summary: Summary) -> None:
+        raise NotImplementedError
 
 
-def heading(growing: GrowingLine, is_timed: bool) -> str:
-    """Return what stands in front of a line: when it began, and its kind."""
-    time = f"{growing.began:{TIME_COLUMNS - 2}.3f}  " if is_timed else ""
-    return f"{time}{growing.line.kind:<{KIND_COLUMNS}}"
+class PlainView(LineView):
+    """Writes plain text, with times in front if there are any."""
 
+    def __init__(self, out: TextIO) -> None:
+        super().__init__()
+        self._out = out
 
-def growth(growing: GrowingLine, is_timed: bool) -> str:
-    """Return what is said at the end of a line that has grown; empty for one that has not."""
-    if growing.deltas < 2:
-        return ""
-    return f"  ({growing.deltas:,} deltas, {growing.seconds:.3f} s)" if is_timed else f"  ({growing.deltas:,} deltas)"
+    def flush(self) -> None:
+        """Flush the output."""
+        self._out.flush()
+
+    def _write_name(self, name: str) -> None:
+        self._out.write(f"{name}\n")
+        self._out.flush()
+
+    def _write_opening(self, text: str, is_last: bool) -> None:
+        self._out.write(f"{text}\n" * bool(text) + "\n" * is_last)
+
+    def _write_begin(self, growing: GrowingLine) -> None:
+        self._out.write(growing.heading(self._is_timed) + growing.line.title)
+
+    def _write_text(self, text: str) -> None:
+        self._out.write(text.replace("\n", "\n" + " " * (KIND_COLUMNS + TIME_COLUMNS * self._is_timed)))
+
+    def _write_end(self, growth: str) -> None:
+        self._out.write(f"{growth}\n")
+
+    def _write_summary(self, summary: Summary) -> None:
+        self._out.write("\n" + "".join(f"{name:<15}{value}\n" for name, value in summary_rows(summary)))

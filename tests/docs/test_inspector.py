@@ -58,7 +58,10 @@ def check_table_of_formats() -> None:
 
 @doc.after("$ python -m assistant_stream_ce inspect --replay weather.jsonl --speed 0 --json")
 def check_table_of_events() -> None:
-    kinds = {kind.__struct_config__.tag: ", ".join(kind.__struct_fields__) for kind in typing.get_args(events.Event)}
+    kinds = {
+        kind.__struct_config__.tag: ", ".join(kind.__struct_fields__)
+        for kind in typing.get_args(events.InspectionEvent)
+    }
     assert dict(table("inspector.rst", "Events")) == kinds
 
 

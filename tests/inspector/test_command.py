@@ -1,4 +1,4 @@
-"""`python -m assistant_stream_ce inspect`, in processes of its own, as it is used."""
+"""`python -m assistant_stream_ce inspect`, in processes of its own."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("wire", FORMATS)
-def test_files_of_every_wire(wire: str, tmp_path: Path) -> None:
+def test_files_of_every_format(wire: str, tmp_path: Path) -> None:
     data = encoded(conversation(4), wire)
     (tmp_path / "stream").write_bytes(data)
     done = inspect("--json", str(tmp_path / "stream"))
@@ -70,7 +70,7 @@ def test_files_of_every_wire(wire: str, tmp_path: Path) -> None:
     assert (summary["wire"], summary["is_good"], summary["bytes"]) == (wire, True, len(data))
 
 
-def test_standard_input_is_shown_as_it_comes() -> None:
+def test_standard_input_is_shown_as_it_arrives() -> None:
     with started("--json", "-") as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -86,7 +86,7 @@ def test_standard_input_is_shown_as_it_comes() -> None:
         assert process.wait(SECONDS) == 0
 
 
-def test_plain_output_for_who_is_no_terminal(tmp_path: Path) -> None:
+def test_output_is_plain_without_a_terminal(tmp_path: Path) -> None:
     done = inspect("-", data=GOOD + b'0:"\\u001b[31m \\u6f22"\n')
     assert done.returncode == 0
     assert b"\x1b" not in done.stdout
@@ -108,7 +108,7 @@ def test_plain_output_for_who_is_no_terminal(tmp_path: Path) -> None:
         (b"some text", 0),
     ],
 )
-def test_exit_status_says_whether_it_was_good(data: bytes, status: int) -> None:
+def test_the_exit_status_depends_on_the_result(data: bytes, status: int) -> None:
     assert inspect("-", data=data).returncode == status
 
 
@@ -120,7 +120,7 @@ def test_exit_status_says_whether_it_was_good(data: bytes, status: int) -> None:
         (("--replay", "x", "--record", "y"), "exclude each other"),
         (("--replay", "none"), "cannot read none"),
         (("none",), "there is no file none"),
-        (("localhost:8000/chat",), "an address begins with http:// or https://"),
+        (("localhost:8000/chat",), "a URL begins with http:// or https://"),
         (("-", "--wire", "x"), "invalid choice"),
         (("-", "--speed", "-1"), "no number from 0 on"),
         (("-", "--timeout", "nan"), "no number from 0 on"),
@@ -135,6 +135,104 @@ def test_a_wrong_command_line_is_explained(arguments: tuple[str, ...], words: st
     assert done.returncode == 2
     assert words in done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["stream", "link", "empty"])
+def test_a_recording_never_replaces_its_source(name: str, tmp_path: Path) -> None:
+    (tmp_path / "stream").write_bytes(GOOD)
+    (tmp_path / "link").symlink_to(tmp_path / "stream")
+    (tmp_path / "empty").touch()
+    before = (tmp_path / name).read_bytes()
+    done = inspect(str(tmp_path / name), "--record", str(tmp_path / name))
+    assert (done.returncode, (tmp_path / name).read_bytes()) == (2, before)
+    assert re.fullmatch(rb".* is read or written by this command already: .*\n", done.stderr)
+
+
+def test_a_recording_replaces_recordings_only(tmp_path: Path) -> None:
+    notes, record = tmp_path / "notes", tmp_path / "recording"
+    notes.write_bytes(b"mine")
+    done = inspect("-", "--record", str(notes), data=GOOD)
+    assert (done.returncode, notes.read_bytes()) == (2, b"mine")
+    assert b"exists and is no recording" in done.stderr
+    record.touch()
+    for data in (GOOD, b"text"):
+        assert inspect("-", "--record", str(record), data=data).returncode == 0
+        replayed = events_of(inspect("--json", "--replay", str(record), "--speed", "0").stdout)
+        assert replayed[-1]["bytes"] == len(data)
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_a_recording_is_not_the_redirected_input_or_output(stream: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (tmp_path / "file").open("r+b") as file:
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, stream: file}
+        command = [*COMMAND, "-", "--record", str(tmp_path / "file")]
+        done = subprocess.run(command, **pipes, stderr=subprocess.PIPE, timeout=SECONDS, env=environment())
+    assert done.returncode == 2
+    assert b"is read or written by this command already" in done.stderr
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.parametrize("view", ["--json", "--plain"])
+def test_a_full_disk_is_reported_in_one_line(view: str, tmp_path: Path) -> None:
+    require(FULL.exists(), "this system has no /dev/full")
+    (tmp_path / "stream").write_bytes(GOOD * 10_000)
+    with FULL.open("wb") as full:
+        command = [*COMMAND, view, str(tmp_path / "stream")]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=SECONDS, env=environment())
+    assert (done.returncode, done.stderr) == (2, b"cannot write the output: No space left on device\n")
+    recorded = inspect(view, str(tmp_path / "stream"), "--record", str(FULL))
+    assert (recorded.returncode, recorded.stderr) == (2, b"cannot write the recording: No space left on device\n")
+
+
+@pytest.mark.parametrize("stream", ["<&-", ">&-"])
+def test_closed_standard_streams_are_reported_in_one_line(stream: str) -> None:
+    require(os.name != "nt", "a POSIX shell is needed")
+    code = "import sys; from assistant_stream_ce.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    command = f"'{sys.executable}' -c '{code}' inspect - {stream}"
+    done = subprocess.run(command, shell=True, capture_output=True, timeout=SECONDS, env=environment())
+    assert done.returncode == 2
+    assert re.fullmatch(rb"the standard (in|out)put is closed\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "http://[::1",
+        "http://me:secret@[::1",
+        "http://[x]/",
+        "http://host:port/",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0/",
+        "http://exa mple/",
+        "http://127.0.0.1:1/a b",
+        "http://127.0.0.1:1/\u00fc",
+        "http://" + "a" * 300 + "/",
+        "http://\u2100/",
+        "https://127.0.0.1:1/",
+    ],
+)
+def test_an_odd_url_is_reported_in_one_line(url: str) -> None:
+    done = inspect(url)
+    assert done.returncode == 2
+    assert re.fullmatch(rb"no answer from GET http.*: .+\n", done.stderr), done.stderr
+    assert b"secret" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--timeout", "1e300"), ("--timeout", "1e-300"), ("--speed", "1e-300")])
+def test_extreme_numbers_are_accepted(arguments: tuple[str, str], tmp_path: Path) -> None:
+    record = tmp_path / "recording"
+    assert inspect("-", "--record", str(record), data=GOOD).returncode == 0
+    lines = re.sub(rb'"seconds":[\d.]+', b'"seconds":0.0', record.read_bytes())
+    record.write_bytes(lines)
+    done = inspect("--replay", str(record), *arguments)
+    assert (done.returncode, done.stderr) == (0, b"")
+    piped = inspect("-", *arguments, data=GOOD)
+    assert piped.returncode in (0, 1)
+    assert piped.stderr == b""
 
 
 def test_help_is_there() -> None:
@@ -155,7 +253,7 @@ def chat(environ, start_response):  # type: ignore[no-untyped-def]
     return wsgi.OpenAIStreamResponse(create_run(run))(environ, start_response)
 
 
-def test_an_address_is_recorded_and_replayed_as_it_was(tmp_path: Path) -> None:
+def test_a_url_is_recorded_and_replayed_unchanged(tmp_path: Path) -> None:
     record = tmp_path / "recording"
     (tmp_path / "body").write_text('{"prompt": "Hello there you"}')
     with serving_wsgi(chat) as url:
@@ -175,7 +273,7 @@ def test_an_address_is_recorded_and_replayed_as_it_was(tmp_path: Path) -> None:
         assert inspect("--json", "--replay", str(record), "--speed", speed).stdout == done.stdout
 
 
-def test_an_answer_that_is_no_stream_is_shown() -> None:
+def test_a_response_that_is_no_stream_is_shown() -> None:
     with answering(response("403 Forbidden", b"no \x1b[2J entry", content_type="text/plain")) as (url, _):
         done = inspect(url)
     assert done.returncode == 2
@@ -195,7 +293,7 @@ def test_a_cut_stream_is_shown_and_is_not_good() -> None:
 # --- who stops it ---
 
 
-def test_ctrl_c_sums_up(tmp_path: Path) -> None:
+def test_ctrl_c_shows_the_summary(tmp_path: Path) -> None:
     record = tmp_path / "recording"
     with started("--json", "-", "--record", str(record)) as process:
         assert process.stdin is not None
@@ -215,7 +313,7 @@ def test_ctrl_c_sums_up(tmp_path: Path) -> None:
     assert (replayed.returncode, replayed.stdout) == (130, b"".join(shown) + rest)
 
 
-def test_a_reader_that_has_left_is_no_error(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "stream").write_bytes(b'0:"a"\n' * 200_000)
     for view in ("--json", "--plain"):
         with started(str(tmp_path / "stream"), view) as process:
@@ -227,7 +325,7 @@ def test_a_reader_that_has_left_is_no_error(tmp_path: Path) -> None:
             assert process.wait(SECONDS) == 141
 
 
-def test_silence_on_standard_input_has_an_end() -> None:
+def test_standard_input_has_a_timeout() -> None:
     require(os.name != "nt", "a pipe cannot be waited for with a limit on Windows")
     with started("--json", "-", "--timeout", "0.2") as process:
         assert process.stdin is not None
@@ -280,7 +378,7 @@ def in_terminal(columns: int, data: bytes, *arguments: str, **variables: str) ->
 
 
 @pytest.mark.parametrize("columns", [30, 40, 80, 120])
-def test_a_terminal_has_colours_and_a_state(columns: int) -> None:
+def test_a_terminal_shows_colours_and_a_status_line(columns: int) -> None:
     require(find_spec("rich"), "rich is not installed")
     status, output = in_terminal(columns, EVIL, "-")
     assert status == 1
@@ -311,7 +409,7 @@ def _width(line: str) -> int:
     return cell_len(line)
 
 
-def test_a_terminal_is_plain_where_that_is_asked_or_all_it_can() -> None:
+def test_a_terminal_is_plain_on_request_or_if_it_is_dumb() -> None:
     status, output = in_terminal(80, GOOD, "-", "--plain")
     assert status == 0
     assert b"\x1b" not in output

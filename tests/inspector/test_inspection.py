@@ -1,4 +1,4 @@
-"""One stream from its pieces to its events and its summary; the times are those of the pieces."""
+"""An inspection: pieces in, events and a summary out, with the times of the pieces."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pytest
 from assistant_stream_ce import ErrorChunk, TextDeltaChunk, chunks
 from assistant_stream_ce.inspector.events import (
     Broken,
-    ChunkCame,
+    ChunkReceived,
     End,
-    Event,
+    FormatFound,
     Gap,
     HowEnded,
-    Part,
+    InspectionEvent,
     PartCount,
+    PartRef,
     Refused,
     Start,
     Summary,
-    Usage,
-    WireFound,
+    TokenUsage,
 )
 from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.sources import Origin, Piece
@@ -40,7 +40,7 @@ def inspected(
     headers: dict[str, str] | None = None,
     end: tuple[float, HowEnded] | None = None,
     is_timed: bool = True,
-) -> list[Event]:
+) -> list[InspectionEvent]:
     """Return all events of pieces; they end with the last one where nothing else is said."""
     inspection = Inspection(Origin("test", is_timed, "", 200, headers or {}), wire)
     events = list(inspection.begin())
@@ -50,21 +50,21 @@ def inspected(
     return events
 
 
-def whole(data: bytes, wire: str | None = None) -> list[Event]:
+def whole(data: bytes, wire: str | None = None) -> list[InspectionEvent]:
     return inspected([(0.0, data)], wire)
 
 
-def only(events: list[Event], kind: Any) -> Any:
+def only(events: list[InspectionEvent], kind: Any) -> Any:
     (event,) = [event for event in events if isinstance(event, kind)]
     return event
 
 
-def texts(events: list[Event]) -> list[str]:
+def texts(events: list[InspectionEvent]) -> list[str]:
     """Return the texts, and `None` is not among them: only texts and errors are expected."""
     return [
         event.chunk.text_delta if isinstance(event.chunk, TextDeltaChunk) else event.chunk.error
         for event in events
-        if isinstance(event, ChunkCame) and isinstance(event.chunk, (TextDeltaChunk, ErrorChunk))
+        if isinstance(event, ChunkReceived) and isinstance(event.chunk, (TextDeltaChunk, ErrorChunk))
     ]
 
 
@@ -72,7 +72,7 @@ def texts(events: list[Event]) -> list[str]:
 
 
 @pytest.mark.parametrize("wire", FORMATS)
-def test_random_conversations_are_good_and_come_whole(wire: str) -> None:
+def test_random_conversations_are_good_and_complete(wire: str) -> None:
     decoder_class = FORMATS[wire].decoder
     for seed in range(30):
         data = encoded(conversation(seed), wire)
@@ -81,7 +81,7 @@ def test_random_conversations_are_good_and_come_whole(wire: str) -> None:
         decoder = decoder_class(strict=True)
         expected = decoder.feed(data) + decoder.close()
         events = whole(data, wire)
-        assert [event.chunk for event in events if isinstance(event, ChunkCame)] == expected
+        assert [event.chunk for event in events if isinstance(event, ChunkReceived)] == expected
         summary = only(events, Summary)
         # The conversations go on after an error, which no OpenAI client reads.
         is_after_error = wire == "openai" and summary.refused and "after an error" in summary.refused.reason
@@ -92,7 +92,7 @@ def test_random_conversations_are_good_and_come_whole(wire: str) -> None:
 
 
 @pytest.mark.parametrize("wire", FORMATS)
-def test_events_do_not_depend_on_how_the_bytes_are_cut(wire: str) -> None:
+def test_events_do_not_depend_on_how_the_bytes_are_split(wire: str) -> None:
     if wire == "plain-text":
         return
     for seed in range(5):
@@ -126,7 +126,7 @@ def test_events_do_not_depend_on_how_the_bytes_are_cut(wire: str) -> None:
         ("ag-ui", "crlf", 0, "LF alone", ["Hello é😀\u2028"]),
     ],
 )
-def test_the_broken_frame_is_named_and_the_rest_is_shown(
+def test_the_broken_frame_is_reported_and_the_rest_is_shown(
     wire: str, name: str, offset: int | None, reason: str, rest: list[str]
 ) -> None:
     data = (BAD / f"{wire}--{name}.txt").read_bytes()
@@ -154,7 +154,7 @@ def test_the_broken_frame_is_named_and_the_rest_is_shown(
         ("openai-chat", "missing-done", 1713, "without [DONE]"),
     ],
 )
-def test_what_only_clients_refuse_is_named_too(wire: str, name: str, offset: int, reason: str) -> None:
+def test_frames_that_only_clients_refuse_are_reported(wire: str, name: str, offset: int, reason: str) -> None:
     data = (BAD / f"{wire}--{name}.txt").read_bytes()
     events = whole(data, {"ai-sdk-ui": "ui-message-stream", "openai-chat": "openai"}.get(wire, wire))
     refused = only(events, Refused)
@@ -165,7 +165,7 @@ def test_what_only_clients_refuse_is_named_too(wire: str, name: str, offset: int
     assert not summary.is_good
 
 
-def test_the_bad_inputs_of_the_clients_are_all_found_but_those_that_depend_on_the_client() -> None:
+def test_all_bad_inputs_of_the_clients_are_detected() -> None:
     protocols = {"openai-chat": "openai", "ai-sdk-v4-data-stream": "data-stream"}
     unseen = []
     for entry in json.loads((BAD / "index.json").read_text()):
@@ -184,26 +184,45 @@ def test_the_bad_inputs_of_the_clients_are_all_found_but_those_that_depend_on_th
     ]
 
 
-def test_what_is_broken_is_not_refused_as_well() -> None:
+def test_only_the_first_problem_is_reported() -> None:
     summary = only(whole(b'0:"a"\nz:1\n2:[{"__proto__":1}]\n'), Summary)
     assert summary.broken is not None
     assert summary.refused is None
 
 
-def test_it_stands_where_it_came() -> None:
+def test_a_problem_is_reported_at_its_place() -> None:
     events = whole(b'0:"a"\nz:1\n0:"b"\nz:2\n0:"c"\n')
     kinds = [type(event).__name__ for event in events]
-    assert kinds == ["Start", "WireFound", "ChunkCame", "Broken", "ChunkCame", "ChunkCame", "End", "Summary"]
+    assert kinds == [
+        "Start",
+        "FormatFound",
+        "ChunkReceived",
+        "Broken",
+        "ChunkReceived",
+        "ChunkReceived",
+        "End",
+        "Summary",
+    ]
     assert only(events, Summary).skipped == 2
 
 
-def test_nothing_is_read_behind_a_frame_that_is_too_large() -> None:
+def test_nothing_is_read_after_a_frame_that_is_too_large() -> None:
     half = b"x" * (MAX_FRAME_BYTES // 2 + 1)
     events = inspected([(0.0, b'0:"a"\n0:"'), (1.0, half), (2.0, half), (3.0, b'"\n0:"b"\n')])
     assert "more than" in only(events, Broken).reason
     assert (only(events, Broken).offset, only(events, Broken).seconds) == (6, 2.0)
     assert texts(events) == ["a"]
     assert only(events, Summary).bytes == 6 + 3 + 2 * len(half) + 2 + 6
+
+
+@pytest.mark.parametrize("beginning", [b"text ", b'0:"', b"data: ", b": ", b"x", b"\n"])
+def test_a_long_line_without_an_end_is_inspected(beginning: bytes) -> None:
+    data = beginning + b"x" * (MAX_FRAME_BYTES + 100)
+    pieces = [(0.0, data[at : at + 1_000_000]) for at in range(0, len(data), 1_000_000)]
+    summary = only(inspected(pieces), Summary)
+    assert summary.bytes == len(data)
+    is_text = not beginning.startswith((b"0", b"data", b":"))
+    assert (summary.wire == "plain-text", summary.broken is None) == (is_text, is_text)
 
 
 @pytest.mark.parametrize("how", ["cut", "silent"])
@@ -216,7 +235,7 @@ def test_a_stream_that_stops_is_not_good(how: HowEnded) -> None:
     assert not only(finished, Summary).is_good
 
 
-def test_who_stops_it_is_not_told_that_the_end_is_missing() -> None:
+def test_an_interrupted_stream_is_not_reported_as_incomplete() -> None:
     events = inspected([(0.5, b'data: {"type":"data","data":[1]}\n\ndata: {"ty')], end=(2.0, "interrupted"))
     assert not any(isinstance(event, Broken) for event in events)
     summary = only(events, Summary)
@@ -227,17 +246,17 @@ def test_who_stops_it_is_not_told_that_the_end_is_missing() -> None:
 # --- the wire ---
 
 
-def test_the_wire_is_told_by_who_knows_it_best() -> None:
+def test_the_format_is_taken_from_option_headers_or_bytes() -> None:
     header = {"x-vercel-ai-data-stream": "v1"}
     by_option = inspected([(0.0, b'0:"a"\n')], "plain-text", header)
-    assert only(by_option, WireFound) == WireFound(0.0, "plain-text", "option")
-    assert only(inspected([(0.0, b"")], headers=header), WireFound).told_by == "headers"
+    assert only(by_option, FormatFound) == FormatFound(0.0, "plain-text", "option")
+    assert only(inspected([(0.0, b"")], headers=header), FormatFound).told_by == "headers"
     late = inspected([(1.0, b": keepalive\n\n"), (2.0, b'data: {"choices":[]}\n\n')])
-    assert only(late, WireFound) == WireFound(2.0, "openai", "bytes")
+    assert only(late, FormatFound) == FormatFound(2.0, "openai", "bytes")
 
 
 @pytest.mark.parametrize("wire", FORMATS)
-def test_a_header_by_which_clients_know_the_wire_is_missed(wire: str) -> None:
+def test_a_missing_header_is_reported(wire: str) -> None:
     data = encoded(conversation(4), wire)
     headers = dict(FORMATS[wire].encoder.headers)
     (missing,) = [f"{name}: {value}" for name, value in headers.items()] or [None]
@@ -249,13 +268,13 @@ def test_a_header_by_which_clients_know_the_wire_is_missed(wire: str) -> None:
     assert inspection.summary().missing_header is None
 
 
-def test_what_was_held_back_keeps_its_times() -> None:
+def test_pieces_before_the_detection_keep_their_times() -> None:
     events = inspected([(1.0, b"ab"), (2.0, b"cd"), (3.0, b" e")])
-    assert [event.seconds for event in events if isinstance(event, ChunkCame)] == [1.0, 2.0, 3.0]
-    assert only(events, WireFound).seconds == 3.0
+    assert [event.seconds for event in events if isinstance(event, ChunkReceived)] == [1.0, 2.0, 3.0]
+    assert only(events, FormatFound).seconds == 3.0
 
 
-def test_an_empty_stream_is_good_only_where_its_wire_is_known() -> None:
+def test_an_empty_stream_is_good_only_if_its_format_is_known() -> None:
     assert not only(whole(b""), Summary).is_good
     assert only(whole(b"", "data-stream"), Summary).is_good
     assert not only(whole(b"", "assistant-transport"), Summary).is_good
@@ -272,7 +291,9 @@ def test_deltas_extend_parts_as_in_the_front_ends() -> None:
         b'h:{"sourceType":"url","id":"s","url":"u"}\nk:{"data":"x","mimeType":"t"}\n0:"e"\n'
     )
     events = whole(frames)
-    places = [event.part and (event.part.index, event.part.kind) for event in events if isinstance(event, ChunkCame)]
+    places = [
+        event.part and (event.part.index, event.part.kind) for event in events if isinstance(event, ChunkReceived)
+    ]
     text, call, other = (0, "text"), (4, "tool-call"), (5, "tool-call")
     assert places[:4] == [text, text, None, text]
     assert places[4:7] == [(1, "text"), (2, "reasoning"), (3, "text")]
@@ -285,7 +306,7 @@ def test_deltas_extend_parts_as_in_the_front_ends() -> None:
         "source": PartCount(1, 0),
         "file": PartCount(1, 0),
     }
-    assert Part(4, "tool-call", "f") in [event.part for event in events if isinstance(event, ChunkCame)]
+    assert PartRef(4, "tool-call", "f") in [event.part for event in events if isinstance(event, ChunkReceived)]
 
 
 # --- measures ---
@@ -311,20 +332,20 @@ def test_times_are_measured_from_the_pieces() -> None:
     assert (summary.deltas_per_second, summary.tokens_per_second) == (1.0, 4.0)
     assert summary.longest_gap == Gap(1.0, 2.0)
     assert summary.longest_pause == Gap(2.0, 1.0)
-    assert summary.usage == Usage(7, 8)
+    assert summary.usage == TokenUsage(7, 8)
     assert summary.finish_reason == "stop"
 
 
-def test_a_silence_at_the_end_is_a_gap() -> None:
+def test_silence_at_the_end_is_a_gap() -> None:
     assert only(inspected([(1.0, b'0:"a"\n')], end=(9.0, "silent")), Summary).longest_gap == Gap(8.0, 1.0)
 
 
-def test_the_usage_of_steps_is_added_where_the_message_tells_none() -> None:
+def test_the_usage_of_steps_is_added_if_the_message_has_none() -> None:
     steps = [
         f'e:{{"finishReason":"stop","usage":{{"inputTokens":{number},"outputTokens":1}},"isContinued":false}}\n'
         for number in (1, 2)
     ]
-    assert only(whole("".join(steps).encode()), Summary).usage == Usage(3, 2)
+    assert only(whole("".join(steps).encode()), Summary).usage == TokenUsage(3, 2)
     assert only(whole(b'0:"a"\n'), Summary).usage is None
 
 
@@ -340,11 +361,11 @@ def test_the_first_errors_are_kept() -> None:
     assert only(events, Summary).is_good
 
 
-def test_the_start_says_where_it_comes_from() -> None:
+def test_the_start_has_the_source() -> None:
     inspection = Inspection(Origin("GET http://x/", True, "2026-01-01", 200, {"a": "b"}))
     assert list(inspection.begin()) == [Start("GET http://x/", "2026-01-01", True, 200, {"a": "b"})]
 
 
-def test_every_chunk_has_a_place_in_the_count_of_parts() -> None:
+def test_every_type_of_chunk_is_known() -> None:
     # A new kind of chunk has to be thought of here.
     assert len(chunks.AssistantStreamChunk.__args__) == 20

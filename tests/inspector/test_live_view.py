@@ -1,4 +1,4 @@
-"""The live view, in a terminal of any width that keeps what is written to it."""
+"""The live view, in terminals of several widths."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assistant_stream_ce.inspector.events import Event
+from assistant_stream_ce.inspector.events import InspectionEvent
 from assistant_stream_ce.jsonvalue import dumps
 from assistant_stream_ce.serialization.formats import FORMATS
 from tests.inspector.test_inspection import inspected
-from tests.inspector.test_words import is_harmless
+from tests.inspector.test_report import is_harmless
 from tests.support.conversations import conversation
 from tests.support.require import require
 from tests.support.samples import encoded
@@ -36,12 +36,12 @@ def live_view(out: io.StringIO, columns: int, **options: bool) -> LiveView:
     return LiveView(Console(file=out, force_terminal=True, width=columns, **options))  # type: ignore[arg-type]
 
 
-def shown(events: list[Event], columns: int, flushes: bool = True) -> str:
+def shown(events: list[InspectionEvent], columns: int, flushes: bool = True) -> str:
     """Return all that is written to the terminal, without the state, which a flush after each event draws."""
     out = io.StringIO()
     view = live_view(out, columns, highlight=False, emoji=False, markup=False)
     # The state is another test's.
-    view._state = lambda: ""  # type: ignore[method-assign, assignment, return-value]
+    view._status_line = lambda: ""  # type: ignore[method-assign, assignment, return-value]
     with view:
         for event in events:
             view.show(event)
@@ -55,7 +55,7 @@ def data_stream(texts: list[str]) -> list[tuple[float, bytes]]:
 
 
 @pytest.mark.parametrize("columns", [20, 30, 45, 59, 60, 80, 120])
-def test_no_word_and_no_blank_between_words_is_lost(columns: int) -> None:
+def test_no_word_and_no_blank_is_lost(columns: int) -> None:
     for seed in range(5):
         dice = random.Random(seed)
         words = dice.choices(WORDS, k=60)
@@ -73,7 +73,7 @@ def test_no_word_and_no_blank_between_words_is_lost(columns: int) -> None:
 
 @pytest.mark.parametrize("columns", [20, 59, 120])
 @pytest.mark.parametrize("wire", FORMATS)
-def test_nothing_of_a_stream_commands_the_terminal(wire: str, columns: int) -> None:
+def test_nothing_of_a_stream_controls_the_terminal(wire: str, columns: int) -> None:
     for seed in range(5):
         data = encoded(conversation(seed), wire)
         broken = data[: len(data) // 2] + b'\x1b[2J\x9b:"\x07\n\n' + data[len(data) // 2 :]
@@ -82,7 +82,7 @@ def test_nothing_of_a_stream_commands_the_terminal(wire: str, columns: int) -> N
             assert is_harmless(text.replace("\r", ""))
 
 
-def test_all_lines_that_grow_are_drawn() -> None:
+def test_all_growing_lines_are_drawn() -> None:
     events = inspected(
         [
             (0.0, b'b:{"toolCallId":"1","toolName":"first"}\nb:{"toolCallId":"2","toolName":"second"}\n'),

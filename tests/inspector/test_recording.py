@@ -1,14 +1,16 @@
-"""A stream that was recorded comes again as it came."""
+"""Recordings, and their replay."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import time
 from pathlib import Path
 
 import pytest
 
-from assistant_stream_ce.inspector.recording import open_recording, recorder
+from assistant_stream_ce.inspector.recording import open_recorder, open_recording
 from assistant_stream_ce.inspector.sources import CutError, Origin, Piece, SourceError
 
 ORIGIN = Origin("GET http://x/", True, "2026-01-01T00:00:00.000+00:00", 200, {"a": "b", "set-cookie": "secret"})
@@ -16,7 +18,7 @@ PIECES = [Piece(0.1, b'0:"\xf0\x9f'), Piece(0.2, b'\x98\x80"\n'), Piece(0.25, b'
 
 
 def record(path: Path, *, how: str = "complete", message: str | None = None) -> None:
-    with recorder(str(path)) as made:
+    with open_recorder(str(path)) as made:
         made.begin(ORIGIN)
         for piece in PIECES:
             made.add(piece)
@@ -28,7 +30,7 @@ def replayed(path: Path, speed: float = 0.0) -> tuple[Origin, list[Piece]]:
         return source.origin, list(source.pieces)
 
 
-def test_what_came_comes_again(tmp_path: Path) -> None:
+def test_a_replay_equals_the_stream(tmp_path: Path) -> None:
     path = tmp_path / "recording"
     record(path)
     origin, pieces = replayed(path)
@@ -37,7 +39,7 @@ def test_what_came_comes_again(tmp_path: Path) -> None:
     assert "secret" not in path.read_text()
 
 
-def test_its_form_is_the_documented_one(tmp_path: Path) -> None:
+def test_a_recording_has_the_documented_form(tmp_path: Path) -> None:
     record(tmp_path / "recording", how="cut", message="gone")
     head, first, second, third, last = map(json.loads, (tmp_path / "recording").read_text().splitlines())
     assert head["version"] == 1
@@ -48,7 +50,7 @@ def test_its_form_is_the_documented_one(tmp_path: Path) -> None:
     assert last == {"seconds": 0.3, "end": "cut", "message": "gone"}
 
 
-def test_it_comes_as_fast_as_it_came_or_faster(tmp_path: Path) -> None:
+def test_a_replay_takes_the_recorded_time_or_less(tmp_path: Path) -> None:
     path = tmp_path / "recording"
     record(path)
     for speed in (1.0, 3.0):
@@ -57,7 +59,7 @@ def test_it_comes_as_fast_as_it_came_or_faster(tmp_path: Path) -> None:
         assert time.monotonic() - began >= 0.3 / speed
 
 
-def test_a_cut_comes_again(tmp_path: Path) -> None:
+def test_a_cut_is_replayed(tmp_path: Path) -> None:
     path = tmp_path / "recording"
     record(path, how="silent", message="gone")
     with open_recording(str(path), 0) as source:
@@ -68,7 +70,7 @@ def test_a_cut_comes_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [-5, -60])
-def test_a_recording_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path: Path, kept: int) -> None:
+def test_an_incomplete_recording_is_read_as_far_as_possible(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "recording"
     record(path)
     path.write_bytes(path.read_bytes()[:kept])
@@ -87,14 +89,33 @@ def test_a_recording_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path: Pat
         ('{"version":9,"source":"","is_timed":true,"started":"","status":null,"headers":{}}\n', "version 9"),
     ],
 )
-def test_what_is_no_recording_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
     (tmp_path / "recording").write_text(text)
     with pytest.raises(SourceError, match=complaint):
         replayed(tmp_path / "recording")
 
 
-@pytest.mark.parametrize("line", ["{}", '{"seconds": 1, "base64": "?"}', '{"seconds": "x"}', "x"])
-def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}",
+        '{"seconds": 1, "base64": "?"}',
+        '{"seconds": 1, "base64": "\u00fc"}',
+        '{"seconds": "x"}',
+        '{"seconds": 1}',
+        '{"seconds": -1, "text": ""}',
+        '{"seconds": 1e400, "text": ""}',
+        '{"seconds": NaN, "text": ""}',
+        '{"seconds": 0, "text": "\\ud83d"}',
+        '{"seconds": 0, "end": "now"}',
+        "[" * 100_000,
+        "1" * 5000,
+        "\x00",
+        "x",
+        "",
+    ],
+)
+def test_an_invalid_line_is_reported(tmp_path: Path, line: str) -> None:
     path = tmp_path / "recording"
     record(path)
     head, *rest = path.read_text().splitlines()
@@ -103,7 +124,22 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
         replayed(path)
 
 
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+def test_damaged_recordings_are_read_or_reported(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    record(path)
+    good = path.read_bytes()
+    dice = random.Random(1)
+    for _ in range(500):
+        data = bytearray(good)
+        for _ in range(dice.randrange(1, 4)):
+            place = dice.randrange(len(data))
+            data[place : place + dice.randrange(3)] = bytes(dice.choices(range(256), k=dice.randrange(3)))
+        path.write_bytes(data)
+        with contextlib.suppress(SourceError, CutError):
+            replayed(path)
+
+
+def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot read"):
         replayed(tmp_path / "none")
     with pytest.raises(SourceError, match="cannot write"):

@@ -1,4 +1,4 @@
-"""A stream from an address, read as it comes."""
+"""Requests, whose response is read as it arrives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def refusal(request: Request) -> str:
     return str(caught.value)
 
 
-def test_pieces_come_when_they_are_sent() -> None:
+def test_pieces_arrive_when_they_are_sent() -> None:
     may_go_on = threading.Event()
 
     def run(controller: RunController) -> None:
@@ -62,7 +62,7 @@ def test_pieces_come_when_they_are_sent() -> None:
     assert 0 < first.seconds < second.seconds <= end.seconds
 
 
-def test_what_is_asked_is_sent() -> None:
+def test_a_request_has_url_body_and_headers() -> None:
     with answering(response("200 OK", b'0:"a"\n')) as (url, requests):
         request = Request(f"{url}/chat?a=b", data=b'{"x": 1}', headers={"Authorization": "Bearer x", "Accept": "y"})
         assert body_of(request) == b'0:"a"\n'
@@ -77,7 +77,7 @@ def test_what_is_asked_is_sent() -> None:
 
 
 @pytest.mark.parametrize(("method", "data", "sent"), [(None, None, "GET"), (None, b"x", "POST"), ("PUT", b"x", "PUT")])
-def test_the_method_is_the_usual_one(method: str | None, data: bytes | None, sent: str) -> None:
+def test_the_method_depends_on_the_data(method: str | None, data: bytes | None, sent: str) -> None:
     with answering(response("200 OK")) as (url, requests):
         request = Request(url, method, data)
         body_of(request)
@@ -85,7 +85,18 @@ def test_the_method_is_the_usual_one(method: str | None, data: bytes | None, sen
     assert request.name == f"{sent} {url}"
 
 
+def test_a_user_and_password_are_sent_as_basic_authentication() -> None:
+    with answering(response("200 OK"), response("200 OK")) as (url, requests):
+        with_user = url.replace("//", "//me:a%40b@")
+        body_of(Request(with_user))
+        body_of(Request(with_user, headers={"Authorization": "mine"}))
+    assert b"authorization: basic bwu6yubi\r\n" in requests[0].lower()
+    assert b"authorization: mine\r\n" in requests[1].lower()
+
+
 def test_a_password_is_not_shown() -> None:
+    assert "secret" not in refusal(Request("http://me:secret@host:port/"))
+    assert "secret" not in refusal(Request("http://me:secret@127.0.0.1:1"))
     assert Request("http://me:secret@host:1/a?b=c").name == "GET http://host:1/a?b=c"
 
 
@@ -152,7 +163,7 @@ def test_no_connection_is_said() -> None:
         (response("200 OK", b"hello", content_length="9"), "4 bytes of the body are missing"),
     ],
 )
-def test_a_body_that_was_cut_is_noticed(answer: bytes, message: str) -> None:
+def test_an_incomplete_body_is_detected(answer: bytes, message: str) -> None:
     with answering(answer) as (url, _), open_url(Request(url)) as source:
         assert next(source.pieces).data == b"hello"
         with pytest.raises(CutError, match=message) as caught:
@@ -160,7 +171,7 @@ def test_a_body_that_was_cut_is_noticed(answer: bytes, message: str) -> None:
     assert caught.value.how == "cut"
 
 
-def test_a_lost_connection_is_noticed() -> None:
+def test_a_lost_connection_is_detected() -> None:
     may_go = threading.Event()
 
     def reset(connection: socket.socket) -> None:
@@ -175,7 +186,7 @@ def test_a_lost_connection_is_noticed() -> None:
             next(source.pieces)
 
 
-def test_silence_has_an_end() -> None:
+def test_a_silent_response_has_a_timeout() -> None:
     has_ended = threading.Event()
 
     def be_silent(connection: socket.socket) -> None:
@@ -191,7 +202,7 @@ def test_silence_has_an_end() -> None:
     assert caught.value.seconds >= 1
 
 
-def test_a_server_that_does_not_answer_has_an_end() -> None:
+def test_a_server_that_does_not_respond_has_a_timeout() -> None:
     has_ended = threading.Event()
     with answering(lambda _: has_ended.wait(SECONDS) and None) as (url, _):
         assert "within 0.2 s" in refusal(Request(url, timeout=0.2))

@@ -1,42 +1,43 @@
-"""What the plain view and `--json` write."""
+"""The plain view, and `--json`."""
 
 from __future__ import annotations
 
 import io
 import json
 
+import msgspec
 import pytest
 
-from assistant_stream_ce.inspector.events import Event, plain_event
+from assistant_stream_ce.inspector.events import InspectionEvent
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
 from assistant_stream_ce.serialization.formats import FORMATS
 from tests.inspector.test_inspection import inspected
-from tests.inspector.test_words import is_harmless
+from tests.inspector.test_report import is_harmless
 from tests.support.conversations import conversation
 from tests.support.samples import encoded
 
 
-def shown(view: View, events: list[Event]) -> None:
+def shown(view: View, events: list[InspectionEvent]) -> None:
     with view:
-        view.ask("test")
+        view.announce("test")
         for event in events:
             view.show(event)
         view.flush()
 
 
-def plain(events: list[Event]) -> str:
+def plain(events: list[InspectionEvent]) -> str:
     out = io.StringIO()
     shown(PlainView(out), events)
     return out.getvalue()
 
 
-def json_lines(events: list[Event]) -> list[str]:
+def json_lines(events: list[InspectionEvent]) -> list[str]:
     out = io.StringIO()
     shown(JSONView(out), events)
     return out.getvalue().splitlines()
 
 
-def test_plain_view_lets_parts_grow() -> None:
+def test_the_plain_view_extends_parts() -> None:
     events = inspected(
         [
             (0.25, b'g:"hm"\n0:"Hello "\n'),
@@ -77,7 +78,7 @@ def test_plain_view_lets_parts_grow() -> None:
     )
 
 
-def test_texts_that_come_in_turns_are_not_cut_into_words() -> None:
+def test_alternating_texts_are_not_split_into_words() -> None:
     pieces = [(0.0, b'aui-state:[{"type":"set","path":[],"value":{"t":""}}]\n')]
     for number, word in enumerate((b"It ", b"is ", b"sunny"), 1):
         repeated = b'0:"%s"\naui-state:[{"type":"append-text","path":["t"],"value":"%s"}]\n' % (word, word)
@@ -91,7 +92,7 @@ def test_texts_that_come_in_turns_are_not_cut_into_words() -> None:
     ]
 
 
-def test_a_line_that_waits_does_not_grow_for_ever() -> None:
+def test_a_waiting_line_is_bounded() -> None:
     state = b'aui-state:[{"type":"append-text","path":["t"],"value":"%s"}]\n' % (b"x" * 1000)
     out = io.StringIO()
     view = PlainView(out)
@@ -100,7 +101,7 @@ def test_a_line_that_waits_does_not_grow_for_ever() -> None:
     assert out.getvalue().count("x") >= 80_000
 
 
-def test_what_comes_first_is_written_as_it_comes() -> None:
+def test_the_first_line_is_written_as_it_grows() -> None:
     out = io.StringIO()
     view = PlainView(out)
     events = inspected([(0.0, b'0:"a"\n0:"b"\naui-state:[{"type":"append-text","path":["t"],"value":"x"}]\n0:"c"\n')])
@@ -120,24 +121,24 @@ def test_a_file_is_shown_without_times() -> None:
         "result         good",
         "size           12 bytes, 2 frames, 2 chunks, 2 deltas",
         "message        1 text (2 characters)",
-        "finish reason  none: this wire has no other end, so the stream may have been cut",
-        "note           the response has no header x-vercel-ai-data-stream: v1, by which some clients know this wire "
-        "from others",
+        "finish reason  none: this format has no other end, so the stream may have been cut",
+        "note           the response lacks the header x-vercel-ai-data-stream: v1, by which some clients detect the "
+        "format",
     ]
 
 
-def test_an_error_that_the_stream_carries_is_told_beside_the_result() -> None:
+def test_an_error_in_the_stream_is_shown_with_the_result() -> None:
     assert "result         good, but it carries an error\n" in plain(inspected([(0.0, b'0:"a"\n3:"overloaded"\n')]))
 
 
-def test_the_content_type_of_another_wire_is_told() -> None:
+def test_the_content_type_of_another_format_is_noted() -> None:
     note = "note           the content type is text/html, not text/plain\n"
     page = [(0.0, b"<html>")]
     assert note in plain(inspected(page, headers={"content-type": "text/HTML; charset=utf-8"}))
     assert note not in plain(inspected(page, headers={"content-type": "text/plain; charset=utf-8"}))
 
 
-def test_that_all_came_at_once_is_told() -> None:
+def test_deltas_that_arrive_at_once_are_noted() -> None:
     words = b"".join(b'0:"%d "\n' % number for number in range(10))
     assert "came at once" in plain(inspected([(1.0, words)]))
     assert "came at once" not in plain(inspected([(1.0, words), (2.0, words)]))
@@ -156,7 +157,7 @@ def test_that_all_came_at_once_is_told() -> None:
         ([(0.0, b'0:"a"\nz:1\nz:1\n')], None, "broken at byte 6: its code is unknown (2 frames could not be read)"),
     ],
 )
-def test_the_result_says_all_that_is_wrong(pieces: list[tuple[float, bytes]], end: tuple, result: str) -> None:
+def test_the_result_has_all_problems(pieces: list[tuple[float, bytes]], end: tuple, result: str) -> None:
     text = plain(inspected(pieces, end=end))
     assert f"result         {result}" in text
     if len(end or ()) == 3:
@@ -164,7 +165,7 @@ def test_the_result_says_all_that_is_wrong(pieces: list[tuple[float, bytes]], en
 
 
 @pytest.mark.parametrize("wire", FORMATS)
-def test_nothing_that_a_terminal_obeys_is_written(wire: str) -> None:
+def test_no_control_characters_are_written(wire: str) -> None:
     for seed in range(20):
         data = encoded(conversation(seed), wire)
         # And broken, at any place.
@@ -179,7 +180,7 @@ def test_json_lines_hold_the_events(wire: str) -> None:
     for seed in range(20):
         events = inspected([(0.5, encoded(conversation(seed), wire))], wire)
         lines = [json.loads(line) for line in json_lines(events)]
-        assert lines == [plain_event(event) for event in events]
+        assert lines == [msgspec.to_builtins(event) for event in events]
         assert [line["event"] for line in lines][:2] == ["start", "wire"]
         assert [line["event"] for line in lines][-2:] == ["end", "summary"]
 

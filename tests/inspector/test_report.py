@@ -1,4 +1,4 @@
-"""What reaches a terminal: nothing that it would obey."""
+"""Lines and rows have nothing that a terminal obeys."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import unicodedata
 import pytest
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce.inspector.events import Broken, ChunkCame, End, Part, Refused, Start, WireFound
-from assistant_stream_ce.inspector.words import VisibleText, line_of, opening, visible
+from assistant_stream_ce.inspector.events import Broken, ChunkReceived, End, FormatFound, PartRef, Refused, Start
+from assistant_stream_ce.inspector.report import VisibleText, report_line, report_opening, visible
 
 EVIL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\u202e\u2028\x00\x7f"
 
@@ -35,7 +35,7 @@ def test_each_character_is_made_harmless() -> None:
         assert is_harmless(visible(chr(number))), hex(number)
 
 
-def test_what_people_read_stays() -> None:
+def test_readable_text_is_unchanged() -> None:
     text = "Hello \u6f22\u5b57 \U0001f600 e\u0301 \u0645\u0631\u062d\u0628\u0627 \U0001f469\u200d\U0001f680\n\ttab"
     assert visible(text) == text
 
@@ -45,7 +45,7 @@ def test_escapes_are_shown() -> None:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_halves_of_characters_join_however_they_are_cut(seed: int) -> None:
+def test_surrogates_join_however_they_are_split(seed: int) -> None:
     units = [unit for character in "a\U0001f600b\U0001f469\u200d\U0001f680\x1b\u6f22" for unit in _units(character)]
     dice = random.Random(seed)
     text, shown = VisibleText(), ""
@@ -61,14 +61,14 @@ def _units(character: str) -> list[str]:
     return [data[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(data), 2)]
 
 
-def test_a_half_that_stays_one_is_shown() -> None:
+def test_a_lone_surrogate_is_shown() -> None:
     text = VisibleText()
     assert text.feed("a\ud83d") == "a"
     assert text.feed("b\ud83d") == "\\ud83db"
     assert text.rest() == "\\ud83d"
 
 
-def test_no_field_of_a_chunk_gets_through() -> None:
+def test_every_field_of_a_chunk_is_escaped() -> None:
     evil = EVIL
     value = {evil: [evil]}
     sample = [
@@ -96,12 +96,12 @@ def test_no_field_of_a_chunk_gets_through() -> None:
         chunks.UpdateStateChunk([{"type": "append-text", "path": [evil], "value": evil}]),
     ]
     assert {type(chunk) for chunk in sample} == set(chunks.AssistantStreamChunk.__args__)
-    events = [ChunkCame(0.0, chunk, Part(0, "text", evil)) for chunk in sample]
+    events = [ChunkReceived(0.0, chunk, PartRef(0, "text", evil)) for chunk in sample]
     for event in (*events, Broken(0.0, 1, evil, evil), Refused(0.0, 1, evil, evil), End(0.0, "cut", evil)):
-        line = line_of(event)
+        line = report_line(event)
         assert line is not None
         assert is_harmless(line.title), event
         text = VisibleText()
         assert is_harmless(text.feed(line.text) + text.rest()), event
-    assert is_harmless(opening(Start(evil, "", True, 200, {"content-type": evil}), ""))
-    assert is_harmless(opening(WireFound(0.0, "data-stream", "bytes"), ""))
+    assert is_harmless(report_opening(Start(evil, "", True, 200, {"content-type": evil}), ""))
+    assert is_harmless(report_opening(FormatFound(0.0, "data-stream", "bytes"), ""))
