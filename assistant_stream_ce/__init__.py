@@ -46,7 +46,7 @@ from assistant_stream_ce.errors import (
 )
 
 # Imported eagerly, because its module has the same name: importing that first would hide a lazy attribute.
-from assistant_stream_ce.run.loops import shutdown
+from assistant_stream_ce.run.registry import ashutdown, shutdown
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
@@ -59,6 +59,7 @@ __all__ = (
     "RunController",
     "RunResult",
     "ToolCallController",
+    "ashutdown",
     "shutdown",
     # messages
     "AssistantMessage",

@@ -82,6 +82,7 @@ class Channel(Generic[T]):
         # How much of it is beyond the bound: lent to a coroutine, which must not block.
         self._lent = 0
         self._has_ended = False
+        self._is_detached = False
         self._carries_pending = False
         self._is_woken = False
         # The waiting reader: a future of its loop, or a thread's waiter.
@@ -123,6 +124,8 @@ class Channel(Generic[T]):
                 accepted = self._wait_while_full(item, weight)
             if not accepted:
                 self._on_closed()
+            elif self._is_detached:
+                self._process(self._sinks)
             elif self._reader is not None and not self._wake_reader():
                 self._on_reader_lost()
         except BaseException:
@@ -201,6 +204,18 @@ class Channel(Generic[T]):
             self._queue = self.open_batch = None
         del dropped
         self._process(sinks)
+
+    def detach(self) -> None:
+        """Go on without a reader: from now on items go to the sinks alone, and no producer waits. Idempotent."""
+        with self._lock:
+            dropped = self._queue, self.open_batch
+            self._write_to_sinks()
+            self._is_detached = True
+            self.capacity = 0
+            self._queue = self.open_batch = None
+            self._wake_producers(len(self._producers))
+        del dropped
+        self._process(self._sinks)
 
     # --- the reader's end ---
 
@@ -298,6 +313,11 @@ class Channel(Generic[T]):
         """Append to the open batch or open a new one; return False after the end."""
         if self._has_ended:
             return False
+        if self._is_detached:
+            for sink in self._sinks:
+                if sink.write([item]):
+                    self._is_sink_due = True
+            return True
         if self.open_batch is not None:
             is_overfull = self.capacity <= 0 and self._is_full()
             if is_overfull:

@@ -39,17 +39,17 @@ ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[Assistan
 class RunPort(Protocol):
     """What controllers need of the run that drives their callback."""
 
-    def refuse(self) -> None:
-        """Raise for a chunk that comes after the end, or return to have it discarded."""
+    def on_closed(self) -> None:
+        """Handle a chunk sent after the end: raise, or return to drop it."""
 
-    def leave(self) -> None:
-        """Take note that the reader is lost."""
+    def on_reader_lost(self) -> None:
+        """Handle the loss of the reader."""
 
     def forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
         """Read a source of chunks into a controller, in the way that suits the caller."""
 
-    def tell_late(self, callback: Callable[[], object]) -> None:
-        """Call an `on_cancel` callback that is registered when the run is cancelled already."""
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Register an `on_cancel` callback; return what unregisters it."""
 
 
 class RunLink:
@@ -68,8 +68,8 @@ class RunLink:
         self._find_run = find_run = weakref.ref(run)
         self.channel: Channel[AssistantStreamChunk] = Channel(
             max_pending,
-            on_closed=lambda: _run_of(find_run).refuse(),
-            on_reader_lost=lambda: _run_of(find_run).leave(),
+            on_closed=lambda: _run_of(find_run).on_closed(),
+            on_reader_lost=lambda: _run_of(find_run).on_reader_lost(),
         )
         self.cancellation = Cancellation()
         self.cancelled_event = CancelledEvent(self.cancellation.signal)
@@ -404,8 +404,4 @@ class RunController:
         """
         if not callable(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("callback must be a plain function; a coroutine callback meets CancelledError instead")
-        registration = self.link.cancellation.add(callback)
-        if registration is None:
-            self.link.run.tell_late(callback)
-            return lambda: None
-        return lambda: self.link.cancellation.remove(registration)
+        return self.link.run.on_cancel(callback)

@@ -6,7 +6,7 @@ import logging
 
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.responses.headers import Heartbeat, heartbeat_seconds
-from assistant_stream_ce.run.callbacks import Surrounding
+from assistant_stream_ce.run.scope import ContextFactory
 from assistant_stream_ce.serialization import EncodedStream, Encoder
 
 __all__ = ("ResponseBody",)
@@ -32,7 +32,7 @@ class ResponseBody(EncodedStream):
     """
 
     def __init__(
-        self, stream: ChunkSource, encoder: Encoder, heartbeat: Heartbeat, surrounding: Surrounding | None = None
+        self, stream: ChunkSource, encoder: Encoder, heartbeat: Heartbeat, surrounding: ContextFactory | None = None
     ) -> None:
         if not isinstance(encoder, Encoder):
             raise TypeError(
@@ -44,7 +44,7 @@ class ResponseBody(EncodedStream):
 
     def close(self) -> None:
         """Cancel the run without waiting for its end. Idempotent, from any thread, also for a body never read."""
-        self._stream.cancel()
+        self._stream.release()
 
     async def aclose(self) -> None:
         """Cancel the run, and wait for its end within the limits of `AssistantStream.aclose`."""

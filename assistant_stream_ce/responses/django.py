@@ -19,7 +19,7 @@ from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.run.callbacks import Surrounding
+from assistant_stream_ce.run.scope import ContextFactory
 from assistant_stream_ce.serialization import Encoder
 
 try:
@@ -41,7 +41,7 @@ __all__ = (
 )
 
 
-def _like_the_view() -> Surrounding:
+def _like_the_view() -> ContextFactory:
     """Return what surrounds a callback: the view's language and time zone, and the end of its connections.
 
     Django keeps all three by thread, so a copied context does not bring them along; and a thread that ends cannot

@@ -1,32 +1,19 @@
-"""What `create_run` takes as a callback, and what can be told of it before it is called."""
+"""The callback that `create_run` takes: its type, and checks before and after it is called."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
 from types import FunctionType
 from typing import Any, TypeAlias
 
 from assistant_stream_ce.controller.run_controller import RunController
 
-__all__ = (
-    "RunCallback",
-    "Surrounding",
-    "is_callable_as",
-    "name_of",
-    "open_surroundings",
-    "open_surroundings_async",
-    "refuse_iterator",
-)
+__all__ = ("RunCallback", "check_result", "is_callable_as", "name_of")
 
-#: What `create_run` takes: it gets the controller, and returns nothing or an awaitable.
+#: A callback gets the controller, and returns nothing or an awaitable.
 RunCallback: TypeAlias = Callable[[RunController], object]
-
-#: Makes a context manager to hold open around a callback, in the callback's own thread or task; only there, inside the
-#: event loop, it may be an asynchronous one.
-Surrounding: TypeAlias = Callable[[], AbstractContextManager[object] | AbstractAsyncContextManager[object]]
 
 _FLAGS: dict[Callable[[Any], bool], int] = {
     inspect.iscoroutinefunction: inspect.CO_COROUTINE,
@@ -39,7 +26,7 @@ def is_callable_as(kind: Callable[[Any], bool], callback: object) -> bool:
     """Return whether a callable is of a kind of `inspect`'s, looking through `partial` and `__call__`."""
     function = _without_partials(callback)
     if type(function) is FunctionType and not function.__dict__:
-        # Most callbacks, and nobody has marked it as something else: 0.1 us instead of 3.
+        # Most callbacks, and not marked as something else: 0.1 us instead of 3.
         return bool(function.__code__.co_flags & _FLAGS[kind])
     return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - the method itself is wanted
 
@@ -50,13 +37,19 @@ def name_of(callback: object) -> str:
     return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
-def refuse_iterator(result: object) -> None:
-    """Raise for a callback that returned a generator: nothing in it has run, and nobody would read it.
+def check_result(result: object) -> None:
+    """Check what a callback returned: text, bytes and iterators would be lost.
 
     Raises:
-        TypeError: the result is an iterator, or an asynchronous one.
+        TypeError: the result is one of these.
     """
-    if result is not None and isinstance(result, (Iterator, AsyncIterator)):
+    if result is None:
+        return
+    if isinstance(result, (str, bytes, bytearray)):
+        raise TypeError(
+            f"the callback returned {type(result).__name__}, which is not sent: call controller.append_text(...)"
+        )
+    if isinstance(result, (Iterator, AsyncIterator)):
         raise TypeError(
             f"the callback returned a {type(result).__name__}, which nobody reads: call controller.append_text(...) "
             "where it yields, or controller.add_stream(...) if it yields chunks"
@@ -67,30 +60,3 @@ def _without_partials(callback: object) -> object:
     while isinstance(callback, functools.partial):
         callback = callback.func
     return callback
-
-
-def open_surroundings(surroundings: list[Surrounding]) -> AbstractContextManager[object]:
-    """Enter what surrounds a blocking callback; the callback's exception will pass through it."""
-    if not surroundings:
-        return nullcontext()
-    with ExitStack() as stack:
-        for surrounding in surroundings:
-            manager = surrounding()
-            assert isinstance(manager, AbstractContextManager)
-            stack.enter_context(manager)
-        return stack.pop_all()
-
-
-async def open_surroundings_async(surroundings: list[Surrounding]) -> AbstractAsyncContextManager[object]:
-    """Enter what surrounds a coroutine callback; the callback's exception will pass through it."""
-    if not surroundings:
-        # Of a quiet stream's memory a stack would be a twentieth.
-        return nullcontext()
-    async with AsyncExitStack() as stack:
-        for surrounding in surroundings:
-            manager = surrounding()
-            if isinstance(manager, AbstractAsyncContextManager):
-                await stack.enter_async_context(manager)
-            else:
-                stack.enter_context(manager)
-        return stack.pop_all()

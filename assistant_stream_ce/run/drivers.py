@@ -1,31 +1,118 @@
-"""A task on an event loop that may be another thread's: started there, and cancelled there after a grace."""
+"""Drivers of a callback: a thread, an executor, or a task on an event loop.
+
+| callback    | read with `async for`        | read with `for`                                |
+|-------------|------------------------------|------------------------------------------------|
+| `async def` | a task on the reader's loop  | a task on the process's shared background loop |
+| `def`       | a thread (or the `executor`) | a thread (or the `executor`); no loop at all   |
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
+import functools
+import threading
 from collections.abc import Callable, Coroutine
-from typing import Any
+from concurrent.futures import Executor, Future
+from typing import Any, Protocol
 
 from assistant_stream_ce.concurrency.waiters import running_loop
+from assistant_stream_ce.run.loops import start_thread
 
-__all__ = ("LoopTask",)
+__all__ = ("Driver", "ExecutorDriver", "TaskDriver", "ThreadDriver")
 
 
-class LoopTask:
-    """A task, and the loop that it belongs to. Every method may be called from any thread; none blocks."""
+class Driver(Protocol):
+    """What runs a callback. Every method may be called from any thread; none blocks."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    #: The thread of the callback; 0 before it runs, and where it is a task.
+    thread_id: int
+
+    def cancel(self, is_over: Callable[[], bool]) -> None:
+        """Stop the callback where that is possible, unless `is_over` by then.
+
+        Raises:
+            RuntimeError: the loop of its task is closed.
+        """
+
+
+class ThreadDriver:
+    """Runs a callback in a daemon thread of its own, which nothing can stop."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.thread_id = 0
+        self._work = work
+
+    def start(self, name: str) -> None:
+        """Start the thread.
+
+        Raises:
+            RuntimeError: the interpreter is ending and starts no threads any more.
+        """
+        start_thread(self._run, name)
+
+    def _run(self) -> None:
+        self.thread_id = threading.get_ident()
+        self._work()
+        # It refers to the run, which holds this driver.
+        del self._work
+
+    def cancel(self, is_over: Callable[[], bool]) -> None:
+        """Do nothing: the next call of the controller raises `RunCancelled`."""
+
+
+class ExecutorDriver:
+    """Runs a callback in an executor, in whose queue it can be cancelled."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.thread_id = 0
+        self._work = work
+        self._future: Future[None] | None = None
+
+    def start(self, executor: Executor, on_done: Callable[[Future[None]], object]) -> None:
+        """Submit the callback.
+
+        Args:
+            executor: where it runs.
+            on_done: called with the future at its end, also when it was dropped from the queue.
+
+        Raises:
+            RuntimeError: the executor was shut down.
+        """
+        self._future = future = executor.submit(self._run)
+        future.add_done_callback(on_done)
+        if future.done():
+            self._future = None
+
+    def _run(self) -> None:
+        self.thread_id = threading.get_ident()
+        self._work()
+        # Both refer to the run, which holds this driver.
+        del self._work
+        self._future = None
+
+    def cancel(self, is_over: Callable[[], bool]) -> None:
+        """Take the callback out of the executor's queue."""
+        future = self._future
+        if future is not None:
+            future.cancel()
+
+
+class TaskDriver:
+    """Runs a coroutine as a task on an event loop, which may be another thread's.
+
+    Args:
+        loop: the loop.
+        grace: seconds between `cancel` and the cancellation of the task.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, grace: float = 0.0) -> None:
+        self.thread_id = 0
         self.loop = loop
-        # Made on the loop.
-        self._task: asyncio.Task[None] | None = None
+        self._grace = grace
+        #: Made on the loop.
+        self.task: asyncio.Task[None] | None = None
         self._is_cancelled = False
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the caller is in this very task, or in what it calls."""
-        return self._task is not None and running_loop() is self.loop and asyncio.current_task() is self._task
 
     def start(
         self,
@@ -47,21 +134,27 @@ class LoopTask:
         """
 
         def create() -> None:
-            self._task = self.loop.create_task(make(), name=name, context=context)
-            self._task.add_done_callback(on_done)
+            self.task = self.loop.create_task(make(), name=name, context=context)
+            self.task.add_done_callback(on_done)
 
         if running_loop() is self.loop:
             create()
         else:
             self.loop.call_soon_threadsafe(create)
 
-    def cancel_after(self, seconds: float, is_over: Callable[[], bool]) -> None:
-        """Cancel the task, once, unless it is over after so long."""
-        # A closed loop has ended its tasks already.
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(lambda: self.loop.call_later(seconds, self._cancel, is_over))
+    def cancel(self, is_over: Callable[[], bool]) -> None:
+        """Cancel the task after the grace, once, unless it is over by then."""
+        self.call_later(self._grace, functools.partial(self._cancel, is_over))
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> None:
+        """Call a function on the loop after so many seconds.
+
+        Raises:
+            RuntimeError: the loop is closed.
+        """
+        self.loop.call_soon_threadsafe(lambda: self.loop.call_later(seconds, function))
 
     def _cancel(self, is_over: Callable[[], bool]) -> None:
-        if self._task is not None and not self._is_cancelled and not is_over():
+        if self.task is not None and not self._is_cancelled and not is_over():
             self._is_cancelled = True
-            self._task.cancel()
+            self.task.cancel()

@@ -1,4 +1,4 @@
-"""Reading another stream of chunks into a controller, in the way that suits the place of the call."""
+"""Forwarding of another stream's chunks to a controller, in the way that suits the place of the call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ("Forwarding", "forward", "send_all", "send_all_async")
 
 
 class Forwarding:
-    """A source that is being read: a task in a coroutine, or done already. Awaiting it is optional."""
+    """A source that is being read: by a task in a coroutine, or completely read already. Awaiting it is optional."""
 
     def __init__(self, task: asyncio.Task[None] | None = None) -> None:
         self._task = task
@@ -40,7 +40,8 @@ class Forwarding:
 
     async def join(self) -> None:
         """Wait for the end; raise what the source raised unless the callback got it by awaiting."""
-        if self._task is not None:
+        # A task of another loop than the run's has ended with that loop.
+        if self._task is not None and self._task.get_loop() is asyncio.get_running_loop():
             await asyncio.wait((self._task,))
             if not self._was_awaited:
                 self._task.result()
@@ -50,7 +51,7 @@ def forward(source: ChunkSource, controller: RunController) -> Forwarding:
     """Send what a source yields: alongside in a coroutine if it is async, else before this returns.
 
     Raises:
-        TypeError: the source is not iterable, or yields what is no chunk.
+        TypeError: the source is not iterable, or yields something other than chunks.
         RunCancelled: in a worker thread, when the reader left meanwhile.
     """
     if isinstance(source, AsyncIterable) and in_event_loop():
@@ -70,7 +71,7 @@ def send_all(source: Iterable[AssistantStreamChunk], send: Callable[[AssistantSt
         for chunk in source:
             send(chunk)
     finally:
-        # Another run's stream without waiting for its end: this run's grace is not for that.
+        # Another run's stream without waiting for its end, for which this run's grace is not meant.
         close = getattr(source, "cancel", None) or getattr(source, "close", None)
         if close is not None:
             close()
@@ -93,15 +94,8 @@ async def send_all_async(
 
 
 def _forward_inline(source: Iterable[AssistantStreamChunk], controller: RunController) -> None:
-    # Another run's stream can be left from elsewhere: the thread may wait inside it when this run's reader leaves.
-    cancel = getattr(source, "cancel", None)
-    forget = None if cancel is None else controller.on_cancel(cancel)
     send = _hold_back_last_error(controller)
-    try:
-        send_all(source, send)
-    finally:
-        if forget is not None:
-            forget()
+    send_all(source, send)
     send(None)
     if not in_event_loop():
         controller.raise_if_cancelled()
@@ -115,20 +109,24 @@ async def _forward_async(source: AsyncIterable[AssistantStreamChunk], controller
 
 def _forward_on_shared_loop(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
     future = asyncio.run_coroutine_threadsafe(_forward_async(source, controller), shared_loop())
-    forget = controller.on_cancel(future.cancel)
+    cancellation = controller.link.cancellation
+    registration = cancellation.add(future.cancel)
+    if registration is None:
+        future.cancel()
     try:
         future.result()
     except concurrent.futures.CancelledError:
         raise RunCancelled("the reader has left") from None
     finally:
-        forget()
+        if registration is not None:
+            cancellation.remove(registration)
 
 
 def _hold_back_last_error(controller: RunController) -> Callable[[AssistantStreamChunk | None], None]:
     """Return a function that sends chunks, but an error chunk only when the next one, or None at the end, comes.
 
-    A stream that fails ends with an error chunk and then raises. The exception is reported by whoever
-    lets it pass; to send the chunk too would report it twice, and even when it was caught.
+    A stream that fails ends with an error chunk and then raises. The exception is reported by the code that lets it
+    pass; sending the chunk too would report it twice, and even when it was caught.
     """
     held: AssistantStreamChunk | None = None
 

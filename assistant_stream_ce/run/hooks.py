@@ -1,31 +1,34 @@
-"""The hooks of one run: `on_error`, `on_finish` and `on_cancel`, and what becomes of a hook that fails.
+"""The hooks of one run: `on_error`, `on_finish` and `on_cancel`, and what happens when a hook fails.
 
-A hook that raises is logged, and the run goes on as if it had not: the reader still gets the end of its
-stream. What means to end the program (`SystemExit`, `KeyboardInterrupt`) is left to the caller.
+A hook that raises, whatever it raises, is logged and the run goes on as if it had not: the reader still gets the end of
+its stream. Only `SystemExit` and `KeyboardInterrupt` are kept for the reader to raise.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import contextvars
+import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import msgspec
 
-from assistant_stream_ce.cancellation import Callback, Signal
-from assistant_stream_ce.concurrency.waiters import in_event_loop
+from assistant_stream_ce.cancellation import Callback
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
+from assistant_stream_ce.run.callbacks import is_callable_as
+from assistant_stream_ce.run.drivers import TaskDriver
 from assistant_stream_ce.run.loops import shared_loop, start_thread
-from assistant_stream_ce.run.recorder import Recording, message_of
+from assistant_stream_ce.run.recorder import MessageRecorder, message_of
+from assistant_stream_ce.run.scope import CallScope, enter_contexts_async
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
 
-__all__ = ("Hooks", "RunReason", "RunResult", "raisable", "run_coroutine", "wait_for_coroutine")
+__all__ = ("Hooks", "RunReason", "RunResult", "raisable")
 
 logger = logging.getLogger("assistant_stream_ce")
 
@@ -34,115 +37,178 @@ RunReason: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
 
 
 class RunResult(msgspec.Struct, frozen=True, dict=True):
-    """How a run ended, as `on_finish` gets it.
+    """How a run ended, passed to `on_finish`.
 
     `reason` is "completed" (the callback returned), "failed" (it raised; `error` is the exception),
-    "cancelled" (the reader left and the callback ended), or "abandoned" (the reader left and the callback's
-    thread still runs, because nothing can stop a thread).
+    "cancelled" (the reader left and the callback ended), or "abandoned" (the reader left and the callback
+    still runs: a thread cannot be stopped, and a coroutine may suppress its cancellation).
     """
 
     reason: RunReason
     error: BaseException | None = None
 
     @classmethod
-    def of(cls, reason: RunReason, error: BaseException | None, recording: Recording | None) -> Self:
-        """Return the result of a run with what was said in it."""
+    def of(cls, reason: RunReason, error: BaseException | None, recorder: MessageRecorder | None) -> Self:
+        """Return the result of a run with its message."""
         result = cls(reason, error)
         # No field, so that it takes no part in a comparison.
-        result.__dict__["recording"] = recording
+        result.__dict__["recorder"] = recorder
         return result
 
     @property
     def message(self) -> AssistantMessage:
-        """All that was said, also what the reader has not read, as a message. From any thread.
-
-        It is made when it is asked for.
+        """The whole output as a message, also what the reader has not read. Thread-safe; made on each access.
 
         Raises:
             StreamUsageError: the stream was made with `keep_message=False`.
         """
-        return message_of(self.__dict__.get("recording"))
+        return message_of(self.__dict__.get("recorder"))
 
 
 class Hooks:
-    """Calls the hooks of one run. From any thread; nothing here holds a lock."""
+    """Calls the hooks of one run. Thread-safe; no lock is held while a hook runs.
+
+    Args:
+        name: of the run, for log messages.
+        scope: where they are called.
+        on_error: see `create_run`.
+        on_finish: see `create_run`.
+    """
 
     def __init__(
         self,
         name: str,
+        scope: CallScope,
         on_error: Callable[[BaseException], str | None] | None,
         on_finish: Callable[[RunResult], object] | None,
     ) -> None:
         self._name = name
+        self._scope = scope
         self._on_error = on_error
         self._on_finish = on_finish
-        #: Set when all `on_cancel` callbacks were called.
-        self.told = Signal()
+        #: Set when all `on_cancel` callbacks have returned.
+        self.cancel_callbacks_done = OneShotEvent()
+        #: The `SystemExit` or `KeyboardInterrupt` that a hook raised.
+        self.exit: BaseException | None = None
+
+    def has_any(self, *, has_failed: bool) -> bool:
+        """Return whether there is a hook to call at the end of the run."""
+        return self._on_finish is not None or (has_failed and self._on_error is not None)
+
+    def may_block(self, *, has_failed: bool) -> bool:
+        """Return whether one of them is a plain function."""
+        if has_failed and self._on_error is not None:
+            return True
+        return self._on_finish is not None and not is_callable_as(inspect.iscoroutinefunction, self._on_finish)
 
     def error_text(self, error: BaseException) -> str:
-        """Return what the user is told of an exception; nothing of it when `on_error` was given and fails."""
+        """Return the text that the user sees of an exception; a neutral one when `on_error` fails."""
         try:
             text = None if self._on_error is None else self._on_error(error)
-        except Exception:
-            logger.exception("%s: on_error raised", self._name)
+        except BaseException as raised:
+            self._handle("on_error", raised)
             return UNKNOWN_ERROR
         if text is None:
             return _text_of(error)
         if isinstance(text, str):
             return text
-        logger.error("%s: on_error returned a %s, a str or None is wanted", self._name, type(text).__name__)
+        logger.error("%s: on_error must return str or None, not %s", self._name, type(text).__name__)
         return UNKNOWN_ERROR
 
     def finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
-        """Call `on_finish`; return what is left to await if it is a coroutine function."""
+        """Call `on_finish`. Returns what is left to await, if it is async."""
         if self._on_finish is None:
             return None
         try:
             outcome = self._on_finish(result)
-        except Exception:
-            logger.exception("%s: on_finish raised", self._name)
+        except BaseException as raised:
+            self._handle("on_finish", raised)
             return None
         return self._await_finish(outcome) if inspect.isawaitable(outcome) else None
 
     async def _await_finish(self, outcome: Awaitable[object]) -> None:
         try:
             await outcome
-        except Exception:
-            logger.exception("%s: on_finish raised", self._name)
+        except BaseException as raised:
+            self._handle("on_finish", raised)
 
-    def tell(self, callbacks: list[Callback]) -> None:
-        """Call `on_cancel` callbacks in a thread of their own, and set `told` after them; never blocks."""
-        if not callbacks:
-            self.told.set()
-            return
+    def wait_for(self, coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop | None) -> None:
+        """Run the rest of an `on_finish`, and wait for it in a worker thread.
 
-        def tell_all() -> None:
-            self._call_back(callbacks)
-            self.told.set()
+        Args:
+            coroutine: what `finish` returned.
+            loop: the reader's loop, where its pooled clients live; the shared loop is used where that does not run.
+        """
+        done = OneShotEvent()
+
+        def end(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._handle("what surrounds on_finish", error)
+            done.set()
 
         try:
-            start_thread(tell_all, f"{self._name}-on-cancel")
+            driver = TaskDriver(shared_loop() if loop is None or not loop.is_running() else loop)
+            driver.start(functools.partial(self._await_inside, coroutine), self._name, contextvars.copy_context(), end)
+        except RuntimeError:
+            # The loop was closed meanwhile, or the interpreter is ending and starts no threads any more.
+            if in_event_loop():
+                coroutine.close()
+            else:
+                asyncio.run(coroutine)
+            return
+        done.wait_sync()
+
+    async def _await_inside(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        async with await enter_contexts_async(self._scope.factories):
+            await coroutine
+
+    def call_cancel_callbacks(self, callbacks: list[Callback]) -> None:
+        """Call `on_cancel` callbacks in a thread of their own. Never blocks."""
+        if not callbacks:
+            self.cancel_callbacks_done.set()
+            return
+
+        def call_all() -> None:
+            self._call(callbacks)
+            self.cancel_callbacks_done.set()
+
+        self._start(call_all)
+
+    def call_late(self, callback: Callback) -> None:
+        """Call an `on_cancel` callback that was registered after the cancellation; wait for it outside a loop."""
+        done = OneShotEvent()
+
+        def call() -> None:
+            self._call([callback])
+            done.set()
+
+        self._start(call)
+        if not in_event_loop():
+            done.wait_sync()
+
+    def _start(self, work: Callable[[], None]) -> None:
+        try:
+            start_thread(work, f"{self._name}-on-cancel")
         except RuntimeError:
             # The interpreter is ending and starts no threads any more.
-            tell_all()
+            work()
 
-    def tell_late(self, callback: Callback) -> None:
-        """Call an `on_cancel` callback that was registered too late: here, but never on a loop."""
-        if in_event_loop():
-            start_thread(lambda: self._call_back([callback]), f"{self._name}-on-cancel")
-        else:
-            self._call_back([callback])
-
-    def _call_back(self, callbacks: list[Callback]) -> None:
+    def _call(self, callbacks: list[Callback]) -> None:
         for callback in callbacks:
             try:
                 callback()
             except RunCancelled:
-                # It used the controller, which has nobody to send to.
+                # It used the controller, which has no reader any more.
                 continue
             except BaseException:
-                # At the top of a thread: nobody is left to take it.
+                # At the top of a thread: there is no caller to raise to.
                 logger.exception("%s: an on_cancel callback raised", self._name)
+
+    def _handle(self, hook: str, raised: BaseException) -> None:
+        if isinstance(raised, (SystemExit, KeyboardInterrupt)):
+            self.exit = raised
+        else:
+            logger.error("%s: %s raised", self._name, hook, exc_info=raised)
 
 
 def _text_of(error: BaseException) -> str:
@@ -161,34 +227,3 @@ def raisable(error: BaseException) -> BaseException:
         # Raised from an iterator these look like its end.
         return RuntimeError(f"the callback raised {type(error).__name__}").with_traceback(error.__traceback__)
     return error
-
-
-def run_coroutine(
-    coroutine: Coroutine[Any, Any, None], reader_loop: asyncio.AbstractEventLoop | None
-) -> Future[None] | None:
-    """Start the rest of an `on_finish` on the reader's loop, where its pooled clients live, or on the shared one.
-
-    Returns:
-        The future of its end; None when it was run to its end here, because no loop can take it any more.
-    """
-    try:
-        loop = shared_loop() if reader_loop is None or not reader_loop.is_running() else reader_loop
-        return asyncio.run_coroutine_threadsafe(coroutine, loop)
-    except RuntimeError:
-        # The loop was closed meanwhile, or the interpreter is ending and starts no threads any more.
-        if in_event_loop():
-            coroutine.close()
-        else:
-            asyncio.run(coroutine)
-        return None
-
-
-def wait_for_coroutine(
-    coroutine: Coroutine[Any, Any, None] | None, reader_loop: asyncio.AbstractEventLoop | None
-) -> None:
-    """Wait, in a worker thread, for the rest of an `on_finish`, if there is any."""
-    future = None if coroutine is None else run_coroutine(coroutine, reader_loop)
-    if future is not None:
-        # The loop may end before it does.
-        with contextlib.suppress(CancelledError):
-            future.result()

@@ -1,4 +1,4 @@
-"""What a process keeps for its runs: dedicated threads, one shared event loop, and the list of live runs.
+"""Threads and the shared event loop of a process, and the hook at its exit.
 
 Nothing exists before the first run. A child process after `fork` starts with nothing again: it has the
 memory of its parent, but not its threads.
@@ -8,64 +8,45 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import functools
 import importlib
 import logging
 import os
+import sys
 import threading
-import time
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Protocol
+from _queue import SimpleQueue
+from collections.abc import Callable
 
-from assistant_stream_ce.cancellation import Signal
-from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent, new_lock
-from assistant_stream_ce.concurrency.waiters import in_event_loop
+from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 
-__all__ = (
-    "LiveRun",
-    "add_live_run",
-    "discard_live_run",
-    "shared_loop",
-    "shutdown",
-    "start_thread",
-)
+__all__ = ("EXIT_CALLS", "EXIT_SECONDS", "add_exit_hook", "shared_loop", "start_thread")
 
 logger = logging.getLogger("assistant_stream_ce")
 
 # As many as asyncio's own executor has at most.
 _NATIVE_THREADS = 32
 
-# At its exit the interpreter waits so long for runs to notice that they are cancelled, so long again for the
-# `on_finish` of those that it gives up then, and at most so long for the shared loop to stop.
-_EXIT_SECONDS = 0.5
+#: At its exit the interpreter waits this long for runs to end once they are cancelled, as long again for the
+#: `on_finish` of those that it gives up then, and at most as long for the shared loop to stop.
+EXIT_SECONDS = 0.5
 
+#: Called at the exit of the process, before the shared loop is stopped.
+EXIT_CALLS: list[Callable[[], object]] = []
 
-class LiveRun(Protocol):
-    """What this module needs of a run."""
-
-    @property
-    def ended(self) -> Signal:
-        """Set when the run is over."""
-
-    def shut_down(self) -> None:
-        """End the stream with an error chunk and cancel the callback; never blocks."""
-
-    def give_up(self) -> None:
-        """Report the end of a run that was shut down and cannot end by itself any more; may block."""
+# These start no thread as soon as the interpreter is ending, although threads still run then: others do until later.
+_NEEDS_EXIT_THREAD = sys.version_info[:3] in ((3, 12, 0), (3, 12, 1))
 
 
 class _Process:
-    """Everything that belongs to one process."""
+    """The shared loop of one process, and the thread that works at its exit."""
 
     def __init__(self) -> None:
-        # Guards `runs`.
-        self.lock = new_lock()
-        # Held while what all runs share is set up, which may take longer.
-        self.setup_lock = threading.Lock()
+        # Held while the fields below are set up, which may take longer.
+        self.lock = threading.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.loop_stopped = Signal()
-        self.runs: set[LiveRun] = set()
+        self.loop_stopped = OneShotEvent()
+        self.exit_work: SimpleQueue[Callable[[], object]] | None = None
 
 
 # By process id: a child has the memory of its parent, and uWSGI forks without the hooks of `os.register_at_fork`.
@@ -81,8 +62,22 @@ def _this_process() -> _Process:
 
 
 def start_thread(target: Callable[[], object], name: str) -> None:
-    """Start a daemon thread: it never holds the process at its exit."""
-    threading.Thread(target=target, name=name, daemon=True).start()
+    """Start a daemon thread: it never holds the process at its exit.
+
+    Raises:
+        RuntimeError: the interpreter is ending and starts no threads any more.
+    """
+    if is_gevent() and in_event_loop():
+        # A greenlet of this thread would never run: its loop waits as an OS thread does.
+        importlib.import_module("gevent.monkey").get_original("_thread", "start_new_thread")(target, ())
+        return
+    try:
+        threading.Thread(target=target, name=name, daemon=True).start()
+    except RuntimeError:
+        work = _this_process().exit_work
+        if work is None:
+            raise
+        work.put(target)
 
 
 def shared_loop() -> asyncio.AbstractEventLoop:
@@ -96,8 +91,8 @@ def shared_loop() -> asyncio.AbstractEventLoop:
     process = _this_process()
     if process.loop is not None:
         return process.loop
-    with process.setup_lock:
-        _add_exit_hook()
+    add_exit_hook()
+    with process.lock:
         if process.loop is None:
             loop = _new_loop()
             try:
@@ -109,7 +104,7 @@ def shared_loop() -> asyncio.AbstractEventLoop:
         return process.loop
 
 
-def _run_loop(loop: asyncio.AbstractEventLoop, stopped: Signal) -> None:
+def _run_loop(loop: asyncio.AbstractEventLoop, stopped: OneShotEvent) -> None:
     try:
         while not _run_until_stopped(loop):
             pass
@@ -124,7 +119,7 @@ def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> bool:
         loop.run_forever()
     except (SystemExit, KeyboardInterrupt):
         # Of one task, which has it as its result; asyncio lets it break the loop too. This loop is not its own.
-        logger.exception("a task on the shared loop wants to end the program; the loop goes on for the other runs")
+        logger.exception("a task on the shared loop raised an exit; the loop goes on for the other runs")
         return False
     return True
 
@@ -149,107 +144,39 @@ def _start_loop_thread(run_loop: Callable[[], object]) -> None:
         start_thread(run_loop, "assistant-stream-loop")
 
 
-def add_live_run(run: LiveRun) -> None:
-    """List a run that has started."""
-    process = _this_process()
-    if not _has_exit_hook:
-        with process.setup_lock:
-            _add_exit_hook()
-    with process.lock:
-        process.runs.add(run)
-
-
-def _add_exit_hook() -> None:
-    """Register the hook for the process's exit, once, with the lock for that held."""
+def add_exit_hook() -> None:
+    """Register the hook for the process's exit, once."""
     global _has_exit_hook
-    if _has_exit_hook:
-        return
-    _has_exit_hook = True
-    # `atexit` is too late: threads of executors are joined before it, and one may wait for a reader who has left.
-    # Executors use this hook themselves, in the reverse order of registration, so theirs has to be there first.
-    importlib.import_module("concurrent.futures.thread")
-    register: Callable[[Callable[[], None]], object] = getattr(threading, "_register_atexit", atexit.register)
-    try:
-        register(_at_exit)
-    except RuntimeError:
-        # The interpreter is ending already.
-        atexit.register(_at_exit)
-
-
-def discard_live_run(run: LiveRun) -> None:
-    """Strike a run that has ended."""
     process = _this_process()
+    if _has_exit_hook and (process.exit_work is not None or not _NEEDS_EXIT_THREAD):
+        return
     with process.lock:
-        process.runs.discard(run)
-
-
-class _Stopped:
-    """What `shutdown` returns: awaitable in a coroutine, where the call itself does not wait."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._runs: list[LiveRun] = []
-        self._told = Signal()
-
-    def shut_down(self) -> None:
-        """Tell all live runs."""
-        process = _this_process()
-        with process.lock:
-            self._runs = list(process.runs)
-        for run in self._runs:
-            run.shut_down()
-        self._told.set()
-
-    def give_up(self) -> None:
-        """Give up the runs that have not ended, each in a thread of its own: one may block."""
-        for run in self._runs:
-            if not run.ended.is_set():
-                start_thread(run.give_up, "assistant-stream-give-up")
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(self._seconds):
-                await self._told.wait()
-                for run in self._runs:
-                    await run.ended.wait()
-        except TimeoutError:
+        if _NEEDS_EXIT_THREAD and process.exit_work is None:
+            process.exit_work = SimpleQueue()
+            start_thread(functools.partial(_work_at_exit, process.exit_work), "assistant-stream-exit")
+        if _has_exit_hook:
             return
+        _has_exit_hook = True
+        # `atexit` is too late: threads of executors are joined before it, and one may wait for a reader who has left.
+        # Executors use this hook themselves, in the reverse order of registration, so theirs has to be there first.
+        importlib.import_module("concurrent.futures.thread")
+        register: Callable[[Callable[[], None]], object] = getattr(threading, "_register_atexit", atexit.register)
+        try:
+            register(_at_exit)
+        except RuntimeError:
+            # The interpreter is ending already.
+            atexit.register(_at_exit)
 
-    def wait_sync(self) -> None:
-        """Block until all runs have ended or the time is over."""
-        deadline = time.monotonic() + self._seconds
-        self._told.wait_sync(self._seconds)
-        for run in self._runs:
-            run.ended.wait_sync(max(0.0, deadline - time.monotonic()))
 
-
-def shutdown(timeout: float) -> Awaitable[None]:
-    """End all live runs of this process, each with an error chunk and a proper end of its wire.
-
-    For a server's shutdown hook, a signal handler included: clients are told, callbacks learn that they are
-    cancelled. Streams that are created later work as ever. In a thread it waits for the callbacks to end, at
-    most `timeout` seconds. In a coroutine it does not block; `await` what it returns to wait that long.
-    """
-    stopped = _Stopped(timeout)
-    # In a thread of its own: a signal handler may have interrupted this one with a lock of a run in its hands.
-    start_thread(stopped.shut_down, "assistant-stream-shutdown")
-    if not in_event_loop():
-        stopped.wait_sync()
-    return stopped
+def _work_at_exit(work: SimpleQueue[Callable[[], object]]) -> None:
+    while True:
+        work.get()()
 
 
 def _at_exit() -> None:
-    stopped = _Stopped(_EXIT_SECONDS)
-    stopped.shut_down()
-    stopped.wait_sync()
-    # Where no thread can be started any more it is left out: an `on_finish` that blocks would hold the exit.
-    with contextlib.suppress(RuntimeError):
-        stopped.give_up()
-        stopped.wait_sync()
+    for call in EXIT_CALLS:
+        call()
     process = _this_process()
     if process.loop is not None:
         process.loop.call_soon_threadsafe(process.loop.stop)
-        process.loop_stopped.wait_sync(_EXIT_SECONDS)
+        process.loop_stopped.wait_sync(EXIT_SECONDS)

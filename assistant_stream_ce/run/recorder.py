@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
     from assistant_stream_ce.message.accumulator import MessageAccumulator
 
-__all__ = ("FOLD_AFTER", "Recording", "message_of")
+__all__ = ("FOLD_AFTER", "MessageRecorder", "message_of")
 
 #: About how many chunks are kept as they are.
 FOLD_AFTER = 4096
@@ -25,18 +25,18 @@ FOLD_AFTER = 4096
 _STATE = frozenset({PendingUpdate, UpdateStateChunk})
 
 
-def message_of(recording: Recording | None) -> AssistantMessage:
+def message_of(recorder: MessageRecorder | None) -> AssistantMessage:
     """Return the message of a run.
 
     Raises:
         StreamUsageError: it is not kept.
     """
-    if recording is None:
+    if recorder is None:
         raise StreamUsageError("the message of this run is not kept: call create_run without keep_message=False")
-    return recording.message()
+    return recorder.message()
 
 
-class Recording:
+class MessageRecorder:
     """Keeps what was said, and folds it into a message when somebody asks, or when it has become much.
 
     Everything counts that came into the channel, also what the reader has not read, and never will. From any thread.

@@ -1,76 +1,95 @@
-"""One run of a callback: how it is started, how it ends, and who learns of it. Internal; `create_run` is its front.
+"""Lifecycle of one run: start, completion, cancellation, and notification of hooks. Internal; see `create_run`.
 
-| callback    | read with `async for`        | read with `for`                                |
-|-------------|------------------------------|------------------------------------------------|
-| `async def` | a task on the reader's loop  | a task on the process's shared background loop |
-| `def`       | a thread (or the `executor`) | a thread (or the `executor`); no loop at all   |
+A run is a state machine that only moves forward::
 
-A run's own thread or task concludes it: the error chunk, `on_finish`, then the end of the channel, in
-this order, so that whoever sees the end sees everything before it.
+    CREATED --> RUNNING --> FINISHING --> ENDED
+       |           |            ^
+       +-----------+-> CANCELLING
 
-When the reader leaves first, `Run.leave` does all that matters synchronously, because in a cancelled anyio
-scope the first `await` of a clean-up is its last: it sets the signal, closes the channel, has the
-`on_cancel` callbacks called, and arms the timer that cancels the task. To wait after that is courtesy.
+Whoever moves it to FINISHING (the callback's own thread or task when the callback ends; another one when the callback
+never began, was dropped or is abandoned) reports the end: the error chunk, `on_finish`, then the end of the channel, in
+this order, so that a reader that sees the end sees everything before it.
+
+`Run.cancel` does everything that matters synchronously, because in a cancelled anyio scope the first `await` of a
+clean-up raises: it closes the channel, sets the signal, cancels nested runs, has the `on_cancel` callbacks called, and
+arms the timers that cancel the task and abandon the run. Everything after that is best effort.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import inspect
 import itertools
 import logging
-import threading
-import time
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
-from typing import Any
+from enum import IntEnum
+from typing import Any, Literal, TypeAlias
 
-from assistant_stream_ce.cancellation import Callback, Signal
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.concurrency.waiters import in_event_loop, running_loop
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource, RunController, RunLink
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
-from assistant_stream_ce.run.callbacks import (
-    RunCallback,
-    Surrounding,
-    is_callable_as,
-    name_of,
-    open_surroundings,
-    open_surroundings_async,
-    refuse_iterator,
-)
-from assistant_stream_ce.run.drivers import LoopTask
+from assistant_stream_ce.run.callbacks import RunCallback, is_callable_as, name_of
+from assistant_stream_ce.run.drivers import Driver, ExecutorDriver, TaskDriver, ThreadDriver
+from assistant_stream_ce.run.execution import run_in_task, run_in_thread
 from assistant_stream_ce.run.forwarding import Forwarding, forward
-from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult, run_coroutine, wait_for_coroutine
-from assistant_stream_ce.run.loops import add_live_run, discard_live_run, shared_loop, start_thread
-from assistant_stream_ce.run.outcome import Outcome
-from assistant_stream_ce.run.recorder import Recording
+from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult, raisable
+from assistant_stream_ce.run.loops import shared_loop, start_thread
+from assistant_stream_ce.run.recorder import MessageRecorder
+from assistant_stream_ce.run.registry import add_live_run, discard_live_run
+from assistant_stream_ce.run.report import Report
+from assistant_stream_ce.run.scope import CallScope, current_run
 
-__all__ = ("Run",)
+__all__ = ("GRACE_SECONDS", "LostReaderPolicy", "Run", "RunState")
 
 logger = logging.getLogger("assistant_stream_ce")
 
-# After the reader has left: what a callback gets to end by itself before its task is cancelled, and the
-# longest that `close` waits for a thread.
-_GRACE_SECONDS = 0.05
+#: What happens when the reader is lost: the run is cancelled, or goes on without a reader (resumable streams).
+LostReaderPolicy: TypeAlias = Literal["cancel", "continue"]
 
-# How long the thread of a web response may still run, until its next call of the controller, before it is given up.
+#: After the reader has left: how long a callback may take to end by itself before its task is cancelled, and the
+#: longest that `close` waits for a thread.
+GRACE_SECONDS = 0.05
+
+# How long a callback may still run after that, before it is abandoned.
 _PATIENCE_SECONDS = 2.0
-
-# How long `close` waits for the clean-up of a coroutine after its task was cancelled.
-_CLEANUP_SECONDS = 1.0
 
 _GOODBYE = "The server is shutting down."
 
 _run_numbers = itertools.count(1)
 
 
+class RunState(IntEnum):
+    """How far a run has come."""
+
+    #: Nothing runs before the first read.
+    CREATED = 0
+    #: The callback was started.
+    RUNNING = 1
+    #: The reader has left, or the server shuts down: the callback is to end.
+    CANCELLING = 2
+    #: The callback has ended or was abandoned: hooks are called.
+    FINISHING = 3
+    #: `on_finish` has returned.
+    ENDED = 4
+
+
+_SOURCES: dict[RunState, tuple[RunState, ...]] = {
+    RunState.RUNNING: (RunState.CREATED,),
+    RunState.CANCELLING: (RunState.CREATED, RunState.RUNNING),
+    RunState.FINISHING: (RunState.RUNNING, RunState.CANCELLING),
+    RunState.ENDED: (RunState.FINISHING,),
+}
+
+
 class Run:
-    """Drives one callback. Every method may be called from any thread; none but the waiting ones blocks."""
+    """Drives one callback. Thread-safe; no method blocks."""
 
     def __init__(
         self,
@@ -85,40 +104,56 @@ class Run:
     ) -> None:
         self.link = RunLink(state, max_pending, self)
         #: None where the message is not kept.
-        self.recording = Recording(self.link) if keep_message else None
-        self.ended = Signal()
-        self.context: contextvars.Context | None = None
-        self.surroundings: list[Surrounding] = []
+        self.recorder = MessageRecorder(self.link) if keep_message else None
+        #: Set when the run is over, `on_finish` included.
+        self.ended = OneShotEvent()
+        self.lost_reader_policy: LostReaderPolicy = "cancel"
         self.logs_errors = False
+        #: What runs the callback; None before.
+        self.driver: Driver | None = None
+        #: Whether the run was cancelled together with the run in which it is read.
+        self.was_cancelled_by_parent = False
+        self.scope = CallScope()
         self._callback = callback
         self._executor = executor
         self._controller = RunController(self.link)
         self._name = f"assistant-stream-{next(_run_numbers)}"
-        name = str(self)
-        self._hooks = Hooks(name, on_error, on_finish)
-        self._outcome = Outcome(name, self.link, self._hooks, self.recording)
-        # Guards the three flags: each of these happens once, whoever comes first.
+        self.hooks = Hooks(str(self), self.scope, on_error, on_finish)
+        #: How the run ends.
+        self.report = Report(self.link, self.hooks, self.scope, self.recorder)
+        # Guards the state, which each transition changes once, and `_children`.
         self._lock = new_lock()
-        self._has_started = False
-        self._has_left = False
-        self._has_concluded = False
+        self._state = RunState.CREATED
+        self.is_cancelled = False
         # None when the reader is a thread.
-        self._reader_loop: asyncio.AbstractEventLoop | None = None
-        # How the callback is driven: by a task on a loop, by an executor's future, or by a thread.
-        self._task: LoopTask | None = None
-        self._future: Future[None] | None = None
-        self._thread_id = 0
-        self._forwardings: list[Forwarding] = []
+        self.reader_loop: asyncio.AbstractEventLoop | None = None
+        self.forwardings: list[Forwarding] = []
+        self._children: weakref.WeakSet[Run] | None = None
+        # Until when the response of a run that is shut down waits for its end.
+        self.deadline = 0.0
 
-    @property
-    def is_live(self) -> bool:
-        """Whether the callback was started and has neither ended nor been left."""
-        return self._has_started and not self._has_left and not self._has_concluded
+    def _transition(self, state: RunState, *sources: RunState) -> RunState | None:
+        """Enter a state; return the previous one, or None where that cannot be left for it any more."""
+        with self._lock:
+            previous = self._state
+            if previous not in (sources or _SOURCES[state]):
+                return None
+            self._state = state
+            if state is RunState.CANCELLING:
+                self.is_cancelled = True
+            return previous
 
     @property
     def reason(self) -> RunReason | None:
         """How the run ended; None before that."""
-        return self._outcome.reason
+        return self.report.reason
+
+    @property
+    def needs_reader(self) -> bool:
+        """Whether the run has to be left when nobody can read it any more."""
+        if self._state is RunState.CREATED:
+            return self.hooks.has_any(has_failed=False)
+        return self._state is RunState.RUNNING
 
     # --- start ---
 
@@ -128,76 +163,41 @@ class Run:
         Args:
             loop: the reader's loop; None when it reads in a thread.
         """
-        if self._has_started:
+        if self._transition(RunState.RUNNING) is None:
             return
-        with self._lock:
-            if self._has_started or self._has_left:
-                return
-            self._has_started = True
-        self._reader_loop = loop
+        self.reader_loop = loop
         add_live_run(self)
-        context = contextvars.copy_context() if self.context is None else self.context
+        context = self.scope.open()
+        context.run(current_run.set, weakref.ref(self))
         try:
-            if is_callable_as(inspect.iscoroutinefunction, self._callback):
-                self._start_task(context, functools.partial(self._callback, self._controller))
-            elif self._executor is not None:
-                self._future = self._executor.submit(self._work, context)
-                self._future.add_done_callback(self._end_if_dropped)
-            else:
-                start_thread(functools.partial(self._work, context), self._name)
+            self._start_driver(context)
         except Exception as error:
             # No thread could be started, or the executor was shut down: the reader gets the reason.
-            self._conclude_elsewhere(error)
+            self.finish_elsewhere(error)
 
-    def _start_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
-        self._task = LoopTask(self._reader_loop or shared_loop())
-        self._task.start(functools.partial(self._run_coroutine, make), self._name, context, self._end_if_dropped)
-        if self._has_left:
-            self._task.cancel_after(_GRACE_SECONDS, self._is_over)
+    def start_detached(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Start the callback without a reader: only the sinks of its channel see the chunks."""
+        self.lost_reader_policy = "continue"
+        self.link.channel.detach()
+        self.start(loop)
 
-    def _end_if_dropped(self, driver: asyncio.Future[None] | Future[None]) -> None:
-        """Conclude a run whose driver never came to it: cancelled in its queue, or before its first step."""
-        if self._has_concluded:
+    def _start_driver(self, context: contextvars.Context) -> None:
+        if is_callable_as(inspect.iscoroutinefunction, self._callback):
+            self._start_task(context, self.call)
             return
-        if driver.cancelled():
-            self._conclude_elsewhere(asyncio.CancelledError(), is_from_outside=True)
-        elif (error := driver.exception()) is not None:
-            self._conclude_elsewhere(error)
+        work = functools.partial(self._run_in_thread, context)
+        if self._executor is None:
+            self.driver = thread = ThreadDriver(work)
+            thread.start(self._name)
+        else:
+            self.driver = executor = ExecutorDriver(work)
+            executor.start(self._executor, self._end_if_dropped)
+        if self.is_cancelled:
+            self._cancel_driver()
 
-    # --- the two drivers ---
-
-    async def _run_coroutine(self, make: Callable[[], Any]) -> None:
-        error: BaseException | None = None
-        task = asyncio.current_task()
-        try:
-            async with await open_surroundings_async(self.surroundings):
-                try:
-                    refuse_iterator(await make())
-                    for forwarding in self._forwardings:
-                        await forwarding.join()
-                except BaseException as raised:
-                    # The reader raises it again: a KeyboardInterrupt too, there and not in the loop's internals.
-                    error = raised
-                    for forwarding in self._forwardings:
-                        forwarding.cancel()
-                rest = self._conclude(error, is_from_outside=task is not None and task.cancelling() > 0)
-                if rest is not None:
-                    await rest
-                if error is not None:
-                    raise error
-        except BaseException as raised:
-            if raised is not error:
-                self._fail_around(raised)
-        finally:
-            # Its traceback holds this frame.
-            del error
-            self._end()
-
-    def _work(self, context: contextvars.Context) -> None:
-        self._thread_id = threading.get_ident()
-        awaitable = context.run(self._call)
+    def _run_in_thread(self, context: contextvars.Context) -> None:
+        awaitable = context.run(run_in_thread, self)
         if awaitable is None:
-            self._end()
             return
         # A plain function that returned an awaitable: what blocked is done, the rest is a coroutine's.
         try:
@@ -206,199 +206,218 @@ class Run:
             # The reader's loop was closed meanwhile.
             if inspect.iscoroutine(awaitable):
                 awaitable.close()
-            self._conclude_elsewhere(error)
+            self.finish_elsewhere(error)
 
-    def _call(self) -> Awaitable[object] | None:
-        error: BaseException | None = None
-        try:
-            with open_surroundings(self.surroundings):
-                try:
-                    # In an executor's queue it may have waited until nobody wants it any more.
-                    result = None if self._has_left else self._callback(self._controller)
-                    if inspect.isawaitable(result):
-                        return result
-                    refuse_iterator(result)
-                except BaseException as raised:
-                    error = raised
-                wait_for_coroutine(self._conclude(error), self._reader_loop)
-                if error is not None:
-                    raise error
-        except BaseException as raised:
-            if raised is not error:
-                self._fail_around(raised)
-        finally:
-            # Its traceback holds this frame.
-            del error
-        return None
+    def _start_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
+        loop = self.reader_loop or shared_loop()
+        self.driver = driver = TaskDriver(loop, GRACE_SECONDS)
+        driver.start(functools.partial(run_in_task, self, make), self._name, context, self._end_if_dropped)
+        if self.is_cancelled:
+            self._cancel_driver()
 
-    def _fail_around(self, error: BaseException) -> None:
-        """Report that what surrounds the callback failed, at its start or at its end."""
-        if self._has_concluded:
-            logger.error("%s: the clean-up around the callback failed", self, exc_info=error)
-        else:
-            self._conclude_elsewhere(error)
+    def _end_if_dropped(self, driver: asyncio.Future[None] | Future[None]) -> None:
+        """Finish a run whose driver never came to it: cancelled in its queue, or before its first step."""
+        if self.is_over():
+            return
+        if driver.cancelled():
+            self.finish_elsewhere(asyncio.CancelledError(), is_from_outside=True)
+        elif (error := driver.exception()) is not None:
+            self.finish_elsewhere(error)
+
+    def call(self) -> Any:
+        """Call the callback."""
+        return self._callback(self._controller)
+
+    # --- for controllers ---
 
     def forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
         """Read a source of chunks into a controller; the run does not end before it."""
-        forwarding = forward(source, controller)
+        token = current_run.set(weakref.ref(self))
+        try:
+            forwarding = forward(source, controller)
+        finally:
+            current_run.reset(token)
         if not forwarding.is_done:
-            self._forwardings.append(forwarding)
+            self.forwardings.append(forwarding)
         return forwarding
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Register an `on_cancel` callback, or call it if the run is cancelled; return what unregisters it."""
+        callback = functools.partial(contextvars.copy_context().run, self.scope.call_here, callback)
+        registration = self.link.cancellation.add(callback)
+        if registration is None:
+            self.hooks.call_late(callback)
+            return lambda: None
+        return functools.partial(self.link.cancellation.remove, registration)
+
+    def on_closed(self) -> None:
+        """Handle a chunk sent after the end: raise, or return to drop it."""
+        if not self.is_cancelled:
+            raise RunEndedError(RUN_HAS_ENDED)
+        driver = self.driver
+        if not isinstance(driver, TaskDriver) or running_loop() is not driver.loop:
+            # As `begin_cancel` will right after it ends the channel: the caller finds `is_cancelled` true.
+            self.link.cancellation.signal.set()
+            raise RunCancelled("the reader has left")
+
+    def adopt(self, child: Run) -> None:
+        """Have a run that is read in this one's callback cancelled together with it."""
+        with self._lock:
+            if self._state > RunState.CANCELLING:
+                # A hook reads it.
+                return
+            if self._children is None:
+                self._children = weakref.WeakSet()
+            self._children.add(child)
+        if self.is_cancelled:
+            child.cancel_with_parent()
+
+    def cancel_with_parent(self) -> None:
+        """Cancel the run because its reader's own run is cancelled."""
+        self.was_cancelled_by_parent = True
+        self.cancel()
 
     # --- the end ---
 
-    def _conclude(
-        self, error: BaseException | None, *, is_from_outside: bool = False
-    ) -> Coroutine[Any, Any, None] | None:
-        """Report how the callback ended; return what is left to await of `on_finish`.
+    def is_over(self) -> bool:
+        """Return whether the end is decided."""
+        # What may still run in its task then is an `on_finish` that saves something: it is not cancelled.
+        return self._state >= RunState.FINISHING
+
+    def finish(self, error: BaseException | None, *, is_from_outside: bool = False) -> bool:
+        """Decide how the run ends; return whether the caller has to report it, as the first to come here.
 
         Args:
             error: what the callback raised.
             is_from_outside: whether a CancelledError is somebody's who cancelled the run's own task.
         """
-        with self._lock:
-            if self._has_concluded:
-                return None
-            self._has_concluded = True
+        previous = self._transition(RunState.FINISHING)
+        if previous is None:
+            return False
         self.link.cancellation.end()
-        return self._outcome.report(
-            error, is_left=self._has_left, is_from_outside=is_from_outside, logs_errors=self.logs_errors
-        )
+        if previous is RunState.CANCELLING:
+            if isinstance(error, Exception):
+                logger.debug("%s: raised after its reader had left", self, exc_info=error)
+            self.report.decide("cancelled")
+        elif isinstance(error, asyncio.CancelledError) and is_from_outside:
+            # An ending loop cancels all its tasks. If there is a reader still, it must not take this for the end.
+            self.report.decide("cancelled", RunCancelled("the run was cancelled from outside"))
+        elif error is not None:
+            self.report.decide("failed", raisable(error))
+            if self.logs_errors:
+                logger.error("%s raised", self, exc_info=error)
+        return True
 
-    def _conclude_elsewhere(self, error: BaseException | None, *, is_from_outside: bool = False) -> None:
-        """Conclude and end a run that has no thread or task of its own to do so; never blocks."""
-        rest = self._conclude(error, is_from_outside=is_from_outside)
-        future = None if rest is None else run_coroutine(rest, self._reader_loop or running_loop())
-        if future is None:
-            self._end()
-        else:
-            future.add_done_callback(lambda _: self._end())
+    def finish_elsewhere(self, error: BaseException | None, *, is_from_outside: bool = False) -> None:
+        """Finish a run whose callback has no thread or task to do so; never blocks."""
+        if self.finish(error, is_from_outside=is_from_outside):
+            self._report_elsewhere()
 
-    def _end(self) -> None:
+    def _report_elsewhere(self) -> None:
+        # Not listed yet if it never began: a shutdown waits for its hooks too.
+        add_live_run(self)
+        self.report.send_elsewhere(self.reader_loop or running_loop(), self.end)
+
+    def end(self) -> None:
+        """End the run, once it is reported."""
+        self._transition(RunState.ENDED)
+        self.report.end()
         self.link.channel.finish()
         discard_live_run(self)
         self.ended.set()
 
-    def raise_error(self) -> None:
-        """Raise, once, what the callback raised."""
-        self._outcome.raise_error()
+    # --- cancellation ---
 
-    def refuse(self) -> None:
-        """Raise for a chunk that comes too late, or return to have it discarded."""
-        if not self._has_left:
-            raise RunEndedError(RUN_HAS_ENDED)
-        if not in_event_loop():
-            # As `_stop` will, right after it ends the channel: who catches the exception finds `is_cancelled` true.
-            self.link.cancellation.signal.set()
-            raise RunCancelled("the reader has left")
-
-    # --- the reader leaves ---
-
-    def leave(self) -> None:
-        """Tell the callback that nobody reads any more; does nothing when the run is over."""
-        self._stop(self.link.channel.close)
-        self._outcome.forget_error()
-
-    def shut_down(self) -> None:
-        """End the stream with an error chunk for the reader, and tell the callback."""
-        self._stop(functools.partial(self.link.channel.finish, ErrorChunk(_GOODBYE)))
-
-    def _stop(self, end_channel: Callable[[], None]) -> None:
-        with self._lock:
-            if self._has_left or self._has_concluded:
-                return
-            self._has_left = True
-            has_started = self._has_started
-        # The channel first: whoever sees the signal finds every call refused.
-        end_channel()
-        self._hooks.tell(self.link.cancellation.cancel())
-        if not has_started:
-            self._conclude_elsewhere(None)
-        elif self._task is not None:
-            self._task.cancel_after(_GRACE_SECONDS, self._is_over)
-        elif self._future is not None:
-            self._future.cancel()
-
-    def _is_over(self) -> bool:
-        # What may still run in its task then is an `on_finish` that saves something: it is not cancelled.
-        return self._has_concluded
-
-    def tell_late(self, callback: Callback) -> None:
-        """Call an `on_cancel` callback that was registered too late."""
-        self._hooks.tell_late(callback)
+    def on_reader_lost(self) -> None:
+        """Handle the loss of the reader, by the policy of the run."""
+        if self.lost_reader_policy == "continue":
+            self.link.channel.detach()
+        else:
+            self.cancel()
 
     def cancel(self) -> None:
-        """Leave without waiting; a thread that does not end by its next call of the controller is given up later."""
-        self.leave()
-        if self._task is not None or self._has_concluded:
-            return
-        if (loop := running_loop()) is not None:
-            # Weakly: the run is alive while its thread runs, and one that ends in time goes before the timer.
-            loop.call_later(_PATIENCE_SECONDS, _abandon, weakref.ref(self))
+        """Cancel the callback without waiting; one that does not end in time is abandoned later."""
+        if self.begin_cancel(self.link.channel.close):
+            self.abandon_later()
+        # Nobody is left to raise it to, and its traceback holds the run.
+        self.report.error = None
+
+    def shut_down(self, deadline: float) -> None:
+        """Cancel the callback because the server shuts down, with an error chunk for the reader.
+
+        Args:
+            deadline: until when, by `time.monotonic`, the response may wait for the end of the run.
+        """
+        self.deadline = deadline
+        if self.begin_cancel(functools.partial(self.link.channel.finish, ErrorChunk(_GOODBYE))):
+            self.abandon_later()
+
+    def begin_cancel(self, end_channel: Callable[[], None]) -> bool:
+        """Cancel the callback, but do not abandon it later; return whether this call was the first."""
+        previous = self._transition(RunState.CANCELLING)
+        if previous is None:
+            return False
+        # The channel first: whoever sees the signal finds every call refused.
+        end_channel()
+        callbacks = self.link.cancellation.cancel()
+        for child in list(self._children or ()):
+            child.cancel_with_parent()
+        self.hooks.call_cancel_callbacks(callbacks)
+        if previous is RunState.CREATED:
+            self.finish_elsewhere(None)
         else:
-            start_thread(self._wait_and_abandon, f"{self._name}-wait")
+            self._cancel_driver()
+        return True
+
+    def _cancel_driver(self) -> None:
+        try:
+            if self.driver is not None:
+                self.driver.cancel(self.is_over)
+        except RuntimeError:
+            # The loop was closed under its task.
+            self.finish_elsewhere(None)
+
+    def abandon_later(self) -> None:
+        """Set the timer that abandons the cancelled callback."""
+        if self.is_over():
+            return
+        # Weakly: a run that ends in time goes before the timer.
+        abandon = functools.partial(_abandon, weakref.ref(self))
+        loop = running_loop()
+        with contextlib.suppress(RuntimeError):
+            if isinstance(self.driver, TaskDriver):
+                self.driver.call_later(GRACE_SECONDS + _PATIENCE_SECONDS, abandon)
+            elif loop is not None:
+                loop.call_later(_PATIENCE_SECONDS, abandon)
+            else:
+                start_thread(self._wait_and_abandon, f"{self._name}-wait")
 
     def _wait_and_abandon(self) -> None:
         self.ended.wait_sync(_PATIENCE_SECONDS)
         self.abandon()
 
-    def close(self) -> None:
-        """Leave, and wait for the end: of a thread at most for the grace, of a coroutine for its clean-up."""
-        if running_loop() is not None or threading.get_ident() == self._thread_id:
-            self.cancel()
-            return
-        self.leave()
-        deadline = time.monotonic() + self._close_seconds()
-        if self.ended.wait_sync(self._close_seconds()) and self._has_left:
-            self._hooks.told.wait_sync(max(0.0, deadline - time.monotonic()))
-        self.abandon()
-
-    async def aclose(self) -> None:
-        """Leave, and wait as `close` does, without blocking the loop."""
-        self.leave()
-        if self._task is None or not self._task.is_current:
-            await self.wait_for_end()
-            self.abandon()
-
-    async def wait_for_end(self) -> None:
-        """Wait, after leaving, as long as `aclose` does."""
-        # As mostly after a web response that was read to its end: the timer below would cost 3 us of each.
-        if self.ended.is_set() and not self._has_left:
-            return
-        try:
-            async with asyncio.timeout(self._close_seconds()):
-                await self.ended.wait()
-                if self._has_left:
-                    await self._hooks.told.wait()
-        except TimeoutError:
-            return
-
-    def _close_seconds(self) -> float:
-        is_thread = self._has_started and self._task is None
-        return _GRACE_SECONDS if is_thread else _GRACE_SECONDS + _CLEANUP_SECONDS
-
     def abandon(self) -> None:
-        """Give up a thread that still runs; do nothing for any other run."""
-        with self._lock:
-            if self._task is not None or self._has_concluded:
-                return
-            self._has_concluded = True
-        logger.warning(
-            "%s still runs, although its reader has left. A thread cannot be stopped: register controller.on_cancel "
-            "to end what it waits for, or check controller.is_cancelled",
-            self,
-        )
-        discard_live_run(self)
-        rest = self._outcome.finish("abandoned")
-        if rest is not None:
-            run_coroutine(rest, self._reader_loop)
+        """Abandon a cancelled callback that did not end in time; does nothing for any other."""
+        if self._transition(RunState.FINISHING, RunState.CANCELLING) is None:
+            return
+        if isinstance(self.driver, TaskDriver):
+            advice = "It suppresses its cancellation: let asyncio.CancelledError pass"
+        else:
+            advice = (
+                "A thread cannot be stopped: register controller.on_cancel to end what it waits for, or check "
+                "controller.is_cancelled"
+            )
+        logger.warning("%s still runs, although its reader has left. %s", self, advice)
+        self.link.cancellation.end()
+        self.report.decide("abandoned")
+        self._report_elsewhere()
 
     def give_up(self) -> None:
-        """Report the end of a run that the process cuts off: of a thread, or of a task whose loop has stopped."""
-        if self._task is None:
+        """Abandon a run that the process cuts off; it is only cancelled where the loop of its task has stopped."""
+        if isinstance(self.driver, TaskDriver) and not self.driver.loop.is_running():
+            self.finish_elsewhere(None)
+        else:
             self.abandon()
-        elif not self._task.loop.is_running():
-            self._conclude_elsewhere(None)
 
     def __str__(self) -> str:
         return f"{self._name} ({name_of(self._callback)})"

@@ -286,7 +286,7 @@ class Disconnect:
 
     def _conclude(self) -> bool:
         """Measure the end of the callback, or abandon a thread that did not stop; return whether it was cancelled."""
-        if self._run.ended.is_set():
+        if self._run.ended.is_set() and self._run.reason != "abandoned":
             self.ended_after = time.monotonic() - self._left_at
         else:
             self._run.abandon()

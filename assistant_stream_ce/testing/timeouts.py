@@ -17,6 +17,7 @@ from assistant_stream_ce.create_run import AssistantStream, as_stream, create_ru
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.run import run as run_module
 from assistant_stream_ce.run.callbacks import RunCallback
+from assistant_stream_ce.run.drivers import TaskDriver
 from assistant_stream_ce.run.loops import start_thread
 from assistant_stream_ce.run.run import Run
 
@@ -113,7 +114,7 @@ class Timeout:
             # Before the run is cancelled, while it still is where it hangs.
             self._report = f"the run did not end in {format_seconds(self._timeout)}: {describe_stack(self._run)}"
             if self._over.set():
-                self._run.leave()
+                self._run.cancel()
 
 
 def describe_stack(run: Run) -> str:
@@ -127,13 +128,13 @@ def describe_stack(run: Run) -> str:
 
 def _frames(run: Run) -> list[FrameType]:
     """Return the frames of a callback, innermost last, without those of its driver."""
-    loop_task = run._task
-    task = None if loop_task is None else loop_task._task
-    if loop_task is None or task is None:
-        frames = _frames_of_thread(run._thread_id)
+    driver = run.driver
+    task = driver.task if isinstance(driver, TaskDriver) else None
+    if not isinstance(driver, TaskDriver) or task is None:
+        frames = _frames_of_thread(0 if driver is None else driver.thread_id)
     elif inspect.getcoroutinestate(coroutine := task.get_coro()) == inspect.CORO_RUNNING:  # type: ignore[arg-type]
         # It blocks its loop, whose thread has the stack.
-        frames = _frames_of_thread(getattr(loop_task.loop, "_thread_id", None) or 0)
+        frames = _frames_of_thread(getattr(driver.loop, "_thread_id", None) or 0)
     else:
         frames = list(_frames_of_coroutine(coroutine))
     drivers = [number for number, frame in enumerate(frames) if frame.f_code.co_filename == run_module.__file__]

@@ -9,28 +9,28 @@ import pytest
 from assistant_stream_ce import AssistantMessage, RunController, create_run
 from assistant_stream_ce.message import MessageStatus, TextPart
 from assistant_stream_ce.message.accumulator import MessageAccumulator
-from assistant_stream_ce.run.recorder import Recording
+from assistant_stream_ce.run.recorder import MessageRecorder
 
 
 @pytest.mark.parametrize("is_before", [True, False])
 def test_a_run_that_ends_while_it_is_told_is_not_told_as_whole(
     monkeypatch: pytest.MonkeyPatch, *, is_before: bool
 ) -> None:
-    fold: Callable[[Recording], MessageAccumulator] = Recording._fold
+    fold: Callable[[MessageRecorder], MessageAccumulator] = MessageRecorder._fold
 
     def say(controller: RunController) -> None:
         controller.append_text("a")
 
     stream = create_run(say)
 
-    def fold_at_the_end(recording: Recording) -> MessageAccumulator:
+    def fold_at_the_end(recorder: MessageRecorder) -> MessageAccumulator:
         """Fold, and let the run go from its start to its end before or after that."""
-        monkeypatch.setattr(Recording, "_fold", fold)
-        accumulator = None if is_before else recording._fold()
+        monkeypatch.setattr(MessageRecorder, "_fold", fold)
+        accumulator = None if is_before else recorder._fold()
         list(stream)
-        return accumulator or recording._fold()
+        return accumulator or recorder._fold()
 
-    monkeypatch.setattr(Recording, "_fold", fold_at_the_end)
+    monkeypatch.setattr(MessageRecorder, "_fold", fold_at_the_end)
     running = MessageStatus("running")
     seen = AssistantMessage([TextPart("a", status="running")] if is_before else [], running)
     assert stream.message == seen
@@ -38,13 +38,13 @@ def test_a_run_that_ends_while_it_is_told_is_not_told_as_whole(
 
 
 def test_a_run_with_a_reason_has_a_message_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    end, reasons = Recording.end, []
+    end, reasons = MessageRecorder.end, []
     stream = create_run(lambda controller: None)
 
-    def note_reason(recording: Recording, *, is_cancelled: bool) -> None:
+    def note_reason(recorder: MessageRecorder, *, is_cancelled: bool) -> None:
         reasons.append(stream.reason)
-        end(recording, is_cancelled=is_cancelled)
+        end(recorder, is_cancelled=is_cancelled)
 
-    monkeypatch.setattr(Recording, "end", note_reason)
+    monkeypatch.setattr(MessageRecorder, "end", note_reason)
     assert list(stream) == []
     assert (reasons, stream.reason) == ([None], "completed")

@@ -1,0 +1,38 @@
+"""Context manager for objects that are closed from threads and from coroutines."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+__all__ = ("ClosesBothWays",)
+
+
+class ClosesBothWays:
+    """Base of objects with `close` and `aclose`: the context manager, sync and async, that calls them at its exit."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Close the object, from a thread."""
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Close the object, in a coroutine."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,177 @@
+"""The live runs of a process, and their graceful shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Awaitable, Generator, Iterable
+from typing import Any, Protocol
+
+from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
+from assistant_stream_ce.run.loops import EXIT_CALLS, EXIT_SECONDS, add_exit_hook, start_thread
+
+__all__ = ("LiveRun", "add_live_run", "ashutdown", "discard_live_run", "shutdown")
+
+# How long a run may take to end once it is cancelled by `shutdown`, before it is abandoned; at most half of the time.
+_PATIENCE_SECONDS = 2.0
+
+
+class LiveRun(Protocol):
+    """What the registry needs of a run."""
+
+    @property
+    def ended(self) -> OneShotEvent:
+        """Set when the run is over, `on_finish` included."""
+
+    def shut_down(self, deadline: float) -> None:
+        """End the stream with an error chunk and cancel the callback; never blocks.
+
+        Args:
+            deadline: until when, by `time.monotonic`, the response may wait for the end of the run.
+        """
+
+    def give_up(self) -> None:
+        """Abandon a cancelled run that has not ended; never blocks."""
+
+
+class _Registry:
+    """The live runs of one process."""
+
+    def __init__(self) -> None:
+        # Guards `runs`.
+        self.lock = new_lock()
+        self.runs: set[LiveRun] = set()
+        #: Until when a call of `shutdown` waits for its runs: the exit of the process waits as long.
+        self.deadline = 0.0
+
+    def snapshot(self) -> list[LiveRun]:
+        """Return the live runs."""
+        with self.lock:
+            return list(self.runs)
+
+
+# By process id, as the loops are.
+_registries: dict[int, _Registry] = {}
+
+
+def _registry() -> _Registry:
+    number = os.getpid()
+    return _registries.get(number) or _registries.setdefault(number, _Registry())
+
+
+def add_live_run(run: LiveRun) -> None:
+    """Register a run that has started. A second call does nothing."""
+    registry = _registry()
+    add_exit_hook()
+    with registry.lock:
+        registry.runs.add(run)
+
+
+def discard_live_run(run: LiveRun) -> None:
+    """Unregister a finished run."""
+    registry = _registry()
+    with registry.lock:
+        registry.runs.discard(run)
+
+
+class _Shutdown:
+    """One graceful shutdown; awaitable, so that a coroutine can wait where the call itself does not."""
+
+    def __init__(self, timeout: float, grace: float, patience: float) -> None:
+        self._timeout = timeout
+        self._grace = grace
+        self._patience = patience
+        self._registry = _registry()
+        self._done = OneShotEvent()
+
+    def run(self) -> None:
+        """Wait for the grace, cancel what is left, wait again, abandon what hangs. Blocks."""
+        grace_ends = time.monotonic() + self._grace
+        # Again for the runs that were started meanwhile.
+        while (runs := self._registry.snapshot()) and _wait_until(grace_ends, runs):
+            pass
+        started = time.monotonic()
+        deadline = started + self._timeout
+        self._registry.deadline = max(self._registry.deadline, deadline)
+        for run in runs:
+            run.shut_down(deadline)
+        if not _wait_until(started + self._patience, runs):
+            for run in runs:
+                if not run.ended.is_set():
+                    run.give_up()
+            _wait_until(deadline, runs)
+        self._done.set()
+
+    def wait_sync(self) -> None:
+        """Block until all runs have ended or the time is over."""
+        self._done.wait_sync(min(self._grace + self._timeout, threading.TIMEOUT_MAX))
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace + self._timeout):
+                await self._done.wait()
+
+
+def _wait_until(deadline: float, runs: Iterable[LiveRun]) -> bool:
+    """Wait for the end of runs; return whether all have ended in time."""
+    return all(run.ended.wait_sync(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)) for run in runs)
+
+
+def shutdown(timeout: float, *, grace: float = 0.0) -> Awaitable[None]:
+    """End all live runs of this process gracefully. For a server's shutdown hook, a signal handler included.
+
+    For up to `grace` seconds live runs may end by themselves. Then the rest are cancelled: each client gets an error
+    chunk and a complete stream, each callback is notified, and the response keeps its request open until `on_finish`
+    has returned, at most `timeout` seconds. A run that still hangs after half of them, at most 2 seconds, is abandoned.
+    Streams that are created later work as ever.
+
+    In a thread it blocks until all runs have ended, at most `grace + timeout` seconds. In a running event loop it never
+    blocks: use `ashutdown` to wait there.
+
+    Args:
+        timeout: seconds that cancelled runs may take to end.
+        grace: seconds before that in which runs may end by themselves.
+
+    Returns:
+        An awaitable of the same wait.
+
+    Raises:
+        TypeError: an argument is not a number.
+        ValueError: an argument is negative, or not a number of seconds.
+    """
+    timeout, grace = _seconds(timeout, "timeout"), _seconds(grace, "grace")
+    process = _Shutdown(timeout, grace, min(_PATIENCE_SECONDS, timeout / 2) if timeout >= 1 else _PATIENCE_SECONDS)
+    # In a thread of its own: a signal handler may interrupt a thread that holds a run's lock.
+    start_thread(process.run, "assistant-stream-shutdown")
+    if not in_event_loop():
+        process.wait_sync()
+    return process
+
+
+async def ashutdown(timeout: float, *, grace: float = 0.0) -> None:
+    """End all live runs of this process gracefully, and wait for them; see `shutdown`."""
+    await shutdown(timeout, grace=grace)
+
+
+def _seconds(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not value >= 0:
+        raise ValueError(f"{name} must be 0 or more seconds, not {value}")
+    return float(value)
+
+
+def _shut_down_at_exit() -> None:
+    """Cancel live runs when the interpreter ends; wait longer only where a `shutdown` does."""
+    left = _registry().deadline - time.monotonic()
+    _Shutdown(max(2 * EXIT_SECONDS, left), 0.0, max(EXIT_SECONDS, min(_PATIENCE_SECONDS, left / 2))).run()
+
+
+EXIT_CALLS.append(_shut_down_at_exit)
