@@ -1,10 +1,10 @@
-"""The model: what an assistant can say and do, one small immutable type for each.
+"""Chunks: the immutable, typed events of a stream, and the base class of what handles them by type.
 
-Chunks are compared by value, hold plain data only, and know no wire. Every chunk has a `type`.
-The controller makes them; whoever iterates a stream receives them; encoders write them.
+Chunks are compared by value, hold plain data, and are independent of formats. The controller creates them, the reader
+of a stream receives them, encoders write them.
 
-A chunk does not check what it is built with: the controller checks what comes from a callback,
-and `RunController.add_stream` checks chunks that were built elsewhere.
+A chunk does not validate its fields: the controller validates what a callback passes, and `RunController.add_stream`
+validates chunks that were created elsewhere.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ __all__ = (
     "UpdateStateChunk",
 )
 
-#: Why a step or message ended, in the words of the data stream; other words are passed through.
+#: Why a step or message ended, in the values of the data stream; other values are passed through.
 FinishReason: TypeAlias = Literal["stop", "length", "content-filter", "tool-calls", "error", "other", "unknown"] | str
 
-#: How grave an error is. Front ends show the message as failed in each case.
+#: Severity of an error. Front ends show the message as failed in each case.
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 
 
 class Operation(TypedDict):
-    """One edit of the state: `set` a value at a path, or `append-text` to the text there."""
+    """One edit of the state: `set` a value at a path, or `append-text` to the text at it."""
 
     type: Literal["set", "append-text"]
     path: list[str]
     value: JSON
 
 
-# `gc=False` where the fields are scalars: such a chunk can be part of no cycle, and the collector skips it.
+# `gc=False` where all fields are scalars: such a chunk cannot be part of a cycle, so the garbage collector skips it.
 
 
 class TextDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="text-delta"):
-    """More text of the answer."""
+    """A piece of the answer's text."""
 
     type: ClassVar[str] = "text-delta"
     text_delta: str
@@ -71,7 +71,7 @@ class TextDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="text-delta"):
 
 
 class ReasoningDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-delta"):
-    """More of the model's reasoning."""
+    """A piece of the model's reasoning."""
 
     type: ClassVar[str] = "reasoning-delta"
     reasoning_delta: str
@@ -79,7 +79,7 @@ class ReasoningDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-
 
 
 class RefusalDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="refusal-delta"):
-    """More of the text in which the model declines to answer; where a wire has no word for it, text of the answer."""
+    """A piece of a refusal. Formats without refusals send it as text."""
 
     type: ClassVar[str] = "refusal-delta"
     refusal_delta: str
@@ -87,7 +87,7 @@ class RefusalDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="refusal-delt
 
 
 class ReasoningPartChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-part"):
-    """A new part of the reasoning starts, perhaps under a summary; its text follows."""
+    """The start of a new reasoning part, with an optional summary; its text follows."""
 
     type: ClassVar[str] = "reasoning-part"
     summary: str | None = None
@@ -95,14 +95,14 @@ class ReasoningPartChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-p
 
 
 class ReasoningSignatureChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-signature"):
-    """The provider's signature of the reasoning before it, to be sent back with it in the next request."""
+    """The provider's signature of the preceding reasoning, to be sent back with it in the next request."""
 
     type: ClassVar[str] = "reasoning-signature"
     signature: str
 
 
 class ToolCallChunk(msgspec.Struct, frozen=True, tag="tool-call"):
-    """A tool call whose arguments came whole."""
+    """A tool call with complete arguments."""
 
     type: ClassVar[str] = "tool-call"
     tool_call_id: str
@@ -112,7 +112,7 @@ class ToolCallChunk(msgspec.Struct, frozen=True, tag="tool-call"):
 
 
 class ToolCallBeginChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-begin"):
-    """A tool call starts; its arguments follow as text."""
+    """The start of a tool call; its arguments follow as text."""
 
     type: ClassVar[str] = "tool-call-begin"
     tool_call_id: str
@@ -121,7 +121,7 @@ class ToolCallBeginChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-b
 
 
 class ToolCallDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-delta"):
-    """More of a tool call's argument text (JSON in pieces); `is_final` when no more will come."""
+    """A piece of a tool call's argument text, which is JSON; `is_final` on the last one."""
 
     type: ClassVar[str] = "tool-call-delta"
     tool_call_id: str
@@ -130,7 +130,7 @@ class ToolCallDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-d
 
 
 class ToolResultChunk(msgspec.Struct, frozen=True, tag="tool-result"):
-    """What a tool call returned; it ends the call's arguments too. `model_content` is what the model reads of it."""
+    """The result of a tool call, which also ends its arguments. `model_content` is the result as the model reads it."""
 
     type: ClassVar[str] = "tool-result"
     tool_call_id: str
@@ -141,7 +141,7 @@ class ToolResultChunk(msgspec.Struct, frozen=True, tag="tool-result"):
 
 
 class SourceChunk(msgspec.Struct, frozen=True, gc=False, tag="source"):
-    """A document that the answer rests on."""
+    """A source cited by the answer."""
 
     type: ClassVar[str] = "source"
     id: str
@@ -152,7 +152,7 @@ class SourceChunk(msgspec.Struct, frozen=True, gc=False, tag="source"):
 
 
 class SourceDocumentChunk(msgspec.Struct, frozen=True, gc=False, tag="source-document"):
-    """A document without a URL that the answer rests on."""
+    """A source cited by the answer: a document without a URL."""
 
     type: ClassVar[str] = "source-document"
     id: str
@@ -163,7 +163,7 @@ class SourceDocumentChunk(msgspec.Struct, frozen=True, gc=False, tag="source-doc
 
 
 class FileChunk(msgspec.Struct, frozen=True, gc=False, tag="file"):
-    """A file in the message: base64 text, or a URL."""
+    """A file in the message; `data` is base64 text or a URL."""
 
     type: ClassVar[str] = "file"
     data: str
@@ -180,10 +180,10 @@ class DataChunk(msgspec.Struct, frozen=True, tag="data"):
 
 
 class DataPartChunk(msgspec.Struct, frozen=True, tag="data-part"):
-    """Application data as a part of the message, with a name by which the front end chooses how to show it.
+    """Application data as a part of the message; the front end chooses by its name how to show it.
 
-    A part with the `id` of an earlier one of that name takes its place, where the wire has ids. One that is
-    `transient` is handed to the front end, and not kept in the message.
+    A part with the name and `id` of an earlier one replaces it, in formats that have ids. A `transient` part is passed
+    to the front end, but not stored in the message.
     """
 
     type: ClassVar[str] = "data-part"
@@ -195,21 +195,21 @@ class DataPartChunk(msgspec.Struct, frozen=True, tag="data-part"):
 
 
 class AnnotationsChunk(msgspec.Struct, frozen=True, tag="annotations"):
-    """Notes about the message, for the application."""
+    """Annotations of the message, for the application."""
 
     type: ClassVar[str] = "annotations"
     annotations: list[JSON]
 
 
 class StepStartChunk(msgspec.Struct, frozen=True, gc=False, tag="step-start"):
-    """One call of the model starts."""
+    """The start of one call of the model."""
 
     type: ClassVar[str] = "step-start"
     message_id: str
 
 
 class StepFinishChunk(msgspec.Struct, frozen=True, gc=False, tag="step-finish"):
-    """One call of the model has ended, with its usage in tokens."""
+    """The end of one call of the model, with its usage in tokens."""
 
     type: ClassVar[str] = "step-finish"
     finish_reason: str
@@ -219,7 +219,7 @@ class StepFinishChunk(msgspec.Struct, frozen=True, gc=False, tag="step-finish"):
 
 
 class ErrorChunk(msgspec.Struct, frozen=True, gc=False, tag="error"):
-    """Something failed; the text is shown to the user."""
+    """An error; the text is shown to the user."""
 
     type: ClassVar[str] = "error"
     error: str
@@ -228,7 +228,7 @@ class ErrorChunk(msgspec.Struct, frozen=True, gc=False, tag="error"):
 
 
 class MessageFinishChunk(msgspec.Struct, frozen=True, gc=False, tag="message-finish"):
-    """The whole message has ended, with its usage in tokens."""
+    """The end of the message, with its usage in tokens."""
 
     type: ClassVar[str] = "message-finish"
     finish_reason: str
@@ -237,7 +237,7 @@ class MessageFinishChunk(msgspec.Struct, frozen=True, gc=False, tag="message-fin
 
 
 class UpdateStateChunk(msgspec.Struct, frozen=True, tag="update-state"):
-    """Edits of the state, to be applied in order."""
+    """Edits of the state, to be applied in this order."""
 
     type: ClassVar[str] = "update-state"
     operations: list[Operation]
@@ -270,10 +270,10 @@ R = TypeVar("R")
 
 
 class ChunkHandler(Generic[R]):
-    """Base of what does something else for each type of chunk. `R` is what its methods return.
+    """Base of classes with a method for each type of chunk. `R` is the return type of the methods.
 
-    A chunk of type "tool-call-begin" goes to the method `tool_call_begin`, and to `unhandled` where a subclass has no
-    such method. The methods are looked up when a subclass is defined. Thread safety is the subclass's.
+    A chunk of type "tool-call-begin" is passed to the method `tool_call_begin`, or to `unhandled` if there is none. The
+    methods are looked up when a subclass is defined. Not thread-safe unless the subclass is.
     """
 
     #: The method for each type of chunk, to be called with the handler and the chunk.
@@ -284,7 +284,10 @@ class ChunkHandler(Generic[R]):
         cls.chunk_methods = {kind: getattr(cls, name, cls.unhandled) for kind, name in _METHOD_NAMES.items()}
 
     def handle(self, chunk: AssistantStreamChunk) -> R:
-        """Call the method for a chunk.
+        """Call the method for a chunk and return its result.
+
+        Args:
+            chunk: the chunk.
 
         Raises:
             TypeError: it is not a chunk.
@@ -296,7 +299,11 @@ class ChunkHandler(Generic[R]):
         return result
 
     def unhandled(self, chunk: AssistantStreamChunk) -> R:
-        """Handle a chunk for which the class has no method. By default it is ignored."""
+        """Handle a chunk for which the class has no method. Ignores it by default.
+
+        Args:
+            chunk: the chunk.
+        """
         return None  # type: ignore[return-value]
 
 
@@ -304,7 +311,7 @@ _METHOD_NAMES: Mapping[type, str] = {kind: kind.type.replace("-", "_") for kind 
 
 
 def not_a_chunk(value: object) -> TypeError:
-    """Return the error for a stream that yields something else than chunks."""
+    """Return the exception for a stream that yields a value that is not a chunk."""
     return TypeError(
         f"a stream must yield chunks, not {type(value).__name__}: yield TextDeltaChunk(...), or call "
         "controller.append_text(...) in a callback of create_run"

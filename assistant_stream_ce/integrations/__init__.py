@@ -1,3 +1,3 @@
-"""Helpers for the packages that callbacks call. Nothing here imports those packages: it asks what it is given."""
+"""Helpers for packages that callbacks use. Nothing here imports those packages; objects are inspected instead."""
 
 __all__ = ()

@@ -1,7 +1,7 @@
-"""Ending a read that blocks in httpx, or in an SDK built on it (`openai`, `anthropic`), from another thread.
+"""Abort a blocked read of httpx, or of an SDK built on it (`openai`, `anthropic`), from another thread.
 
-To close a response or its client from another thread does not release a blocked read. To shut the socket down
-does: the read ends with the client's own exception within milliseconds.
+Closing a response or its client from another thread does not release a blocked read. Shutting its socket down does: the
+read raises the client's own exception within milliseconds.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ __all__ = ("abort",)
 
 
 def abort(response: Any) -> None:
-    """Shut down the socket under a response that is being read. From any thread; made for `controller.on_cancel`.
+    """Shut down the socket of a response that is being read. Thread-safe and idempotent.
 
-    Register it as soon as there is a response: `controller.on_cancel(lambda: abort(response))`. The thread that reads
-    gets the client's exception for a lost connection; let it pass, for the run was cancelled. A response that was read
-    to its end or closed is left alone: its connection may serve another request by now. Over HTTP/2 requests share a
-    connection, and all of them end.
+    Register it as soon as there is a response: `controller.on_cancel(lambda: abort(response))`. The reading thread gets
+    the client's exception for a lost connection; let it propagate, because the run was cancelled. A response that was
+    read to its end or closed is ignored: its connection may serve another request. Over HTTP/2, requests share a
+    connection, and all of them are aborted.
 
     Args:
-        response: an `httpx.Response`, or what has one as its attribute `response`, as the streams of `openai` and
-            `anthropic` have.
+        response: an `httpx.Response`, or an object with one in its attribute `response`, such as the streams of
+            `openai` and `anthropic`.
 
     Raises:
-        TypeError: there is no socket to be found.
+        TypeError: it has no socket.
     """
     found = getattr(response, "response", response)
     if getattr(found, "is_closed", False):
@@ -38,8 +38,8 @@ def abort(response: Any) -> None:
             f"response must be a streamed httpx response, or hold one, not {type(response).__name__}: no socket found"
         )
     with contextlib.suppress(OSError):
-        # Not connected any more. The plain method also for TLS: the one of SSLSocket takes the TLS state away from
-        # under the reading thread.
+        # Raised if it is not connected any more. The plain method also for TLS: SSLSocket's own removes the TLS state
+        # that the reading thread uses.
         _shutdown(connection)
 
 
@@ -47,5 +47,5 @@ def _shutdown(connection: Any) -> None:
     if isinstance(connection, socket.socket):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
     else:
-        # An event loop's view of its socket.
+        # The socket object of an event loop's transport.
         connection.shutdown(socket.SHUT_RDWR)

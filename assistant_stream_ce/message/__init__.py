@@ -1,7 +1,6 @@
-"""The final message: what a stream of chunks adds up to. Plain data, to be stored and read back.
+"""The message that a stream of chunks adds up to: immutable plain data, to be stored and loaded.
 
-A message is a value: compared by value, and not changed after it was made. The words for its status are those
-of assistant-ui.
+Messages are compared by value. Their status values are those of assistant-ui.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ __all__ = (
     "message_from",
 )
 
-#: Whether a text may still grow.
+#: Whether more text may follow.
 PartStatus: TypeAlias = Literal["running", "complete"]
 
-#: How far a tool call has come: its arguments may grow, they are whole, or it has its result.
+#: State of a tool call: its arguments are incomplete, they are complete, or it has a result.
 ToolCallState: TypeAlias = Literal["partial", "complete", "answered"]
 
 
@@ -51,7 +50,7 @@ class TextPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="text"):
 
 
 class RefusalPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="refusal"):
-    """The text in which the model declines to answer."""
+    """A refusal of the model."""
 
     type: ClassVar[str] = "refusal"
     text: str
@@ -60,7 +59,7 @@ class RefusalPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="refusal"
 
 
 class ReasoningPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="reasoning"):
-    """A part of the model's reasoning, perhaps under a summary, and with the provider's signature of it."""
+    """A part of the model's reasoning, with an optional summary and the provider's signature."""
 
     type: ClassVar[str] = "reasoning"
     text: str
@@ -73,7 +72,7 @@ class ReasoningPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="reason
 class ToolCallPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool-call"):
     """A tool call, with its result if there is one.
 
-    `args` is what `args_text` says, as far as it has come: most often a dict, and `{}` where it is no JSON.
+    `args` is `args_text` parsed as far as it has arrived: usually a dict, and `{}` if it is not JSON.
     """
 
     type: ClassVar[str] = "tool-call"
@@ -90,7 +89,7 @@ class ToolCallPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool-ca
 
 
 class SourcePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="source"):
-    """A document that the answer rests on."""
+    """A source cited by the answer."""
 
     type: ClassVar[str] = "source"
     id: str
@@ -101,7 +100,7 @@ class SourcePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="source"):
 
 
 class SourceDocumentPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="source-document"):
-    """A document without a URL that the answer rests on."""
+    """A source cited by the answer: a document without a URL."""
 
     type: ClassVar[str] = "source-document"
     id: str
@@ -112,7 +111,7 @@ class SourceDocumentPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="s
 
 
 class FilePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="file"):
-    """A file: base64 text, or a URL."""
+    """A file; `data` is base64 text or a URL."""
 
     type: ClassVar[str] = "file"
     data: str
@@ -122,7 +121,7 @@ class FilePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="file"):
 
 
 class DataPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="data"):
-    """Application data with a name, as a part of the message."""
+    """Named application data as a part of the message."""
 
     type: ClassVar[str] = "data"
     name: str
@@ -137,14 +136,14 @@ MessagePart: TypeAlias = (
 
 
 class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far a message has come, and why it is there."""
+    """Status of a message, and the reason for it."""
 
     type: Literal["running", "complete", "incomplete", "requires-action"]
     reason: str | None = None
 
 
 class MessageError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What failed, as the user was told."""
+    """The error of a message, as shown to the user."""
 
     message: str
     code: str | None = None
@@ -186,8 +185,8 @@ class UsageTotal:
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One call of the model; it has a `finish_reason` once it has ended.
 
-    Its `message_id` is None when only its end was told. `first_part` is the number of parts that the message had when
-    the step began.
+    `message_id` is None if only its end was reported. `first_part` is the number of parts that the message had when the
+    step began.
     """
 
     message_id: str | None = None
@@ -198,19 +197,19 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A whole message of the assistant, or one so far.
+    """A message of the assistant, complete or so far.
 
     Attributes:
-        parts: what it consists of, in order.
+        parts: its parts, in order.
         status: `running`, or how it ended.
-        error: what failed, if something did.
-        steps: the calls of the model that made it.
-        usage: the tokens of the message, or those of its steps together if it told none.
-        data: the application data beside it.
-        annotations: the notes about it.
-        state: the shared state at its end.
-        metadata: what the application adds; the library adds nothing.
-        id: an id that the application gives it.
+        error: the error, if there was one.
+        steps: the calls of the model.
+        usage: the tokens of the message, or the sum of its steps if it reports none.
+        data: the application data beside the parts.
+        annotations: the annotations.
+        state: the shared state at the end.
+        metadata: for the application; the library adds nothing.
+        id: the id that the application has set.
     """
 
     parts: list[MessagePart] = []
@@ -226,7 +225,7 @@ class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def text(self) -> str:
-        """The text of the answer: of all text parts together."""
+        """The text of the answer: all text parts joined."""
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
     @property
@@ -235,24 +234,30 @@ class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
         return [part for part in self.parts if isinstance(part, ToolCallPart)]
 
     def to_json(self) -> bytes:
-        """Return the message as JSON, for `from_json`. What has its default is left out."""
+        """Return the message as JSON, for `from_json`. Fields with their default are omitted."""
         return dumps(self)
 
     @staticmethod
     def from_json(data: bytes | str) -> AssistantMessage:
-        """Return the message that `to_json` has written. Fields that are not known are left out.
+        """Return the message that `to_json` has written. Unknown fields are ignored.
+
+        Args:
+            data: the JSON text.
 
         Raises:
-            ValueError: it is no JSON, or no message.
+            ValueError: it is not JSON, or not a message.
         """
         return message_from(loads(data))
 
 
 def message_from(fields: JSON) -> AssistantMessage:
-    """Return the message with these fields, which are checked.
+    """Return the message with some fields.
+
+    Args:
+        fields: the fields as plain JSON, as `to_json` writes them.
 
     Raises:
-        ValueError: one is missing or has a wrong type.
+        ValueError: a field is missing or has a wrong type.
     """
     try:
         return msgspec.convert(fields, AssistantMessage)

@@ -1,8 +1,7 @@
-"""JSON that is not whole yet: the argument text of a tool call, read as assistant-ui reads it while it comes.
+"""Parse incomplete JSON, the argument text of a tool call, as assistant-ui does while it arrives.
 
-What is open is closed, a literal that has begun is completed, and what says nothing yet (half a key, the sign of
-a number) is left out. Characters that do not belong there are skipped as the front end skips them, so that both make
-the same of a text that is no JSON.
+Open containers and strings are closed, literals completed, and incomplete keys and numbers dropped. Unexpected
+characters are skipped as the front end skips them, so that both have the same arguments for a text that is not JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from assistant_stream_ce.jsonvalue import JSON, loads_as_client
 
 __all__ = ("parse_partial",)
 
-# What may come next, and is looked for.
+# What may follow, to be searched for.
 _VALUE = re.compile(r'["ftn0-9{\[-]')
 _FIRST_ITEM = re.compile(r'["ftn0-9{\[\]-]')
 _KEY = re.compile(r'"')
@@ -22,7 +21,7 @@ _AFTER_FIELD = re.compile(r"[,}]")
 _AFTER_ITEM = re.compile(r"[,\]]")
 
 _REST_OF_KEY = re.compile(r'(?:[^"\\]++|\\.)*+"[^:]*+:', re.DOTALL)
-# A string as far as it is whole: without an escape that has only begun.
+# The complete part of a string: without an incomplete escape.
 _STRING = re.compile(r'(?:[^"\\]++|\\[^u]|\\u[0-9a-fA-F]{4})*+')
 _BEGUN_ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{0,3})*\\?\Z")
 _NUMBER = re.compile(r"[0-9eE.+-]*")
@@ -34,9 +33,10 @@ _LITERALS = {
 
 
 def parse_partial(text: str) -> JSON:
-    """Return the dict or list that a text says so far, or None where a front end makes neither of it.
+    """Return the dict or list that a text contains so far, or None where a front end has neither. Linear in the text.
 
-    It takes time in proportion to the text.
+    Args:
+        text: the text so far.
     """
     if not text:
         return {}
@@ -53,20 +53,20 @@ def _container(text: str) -> JSON:
 
 
 class _Scanner:
-    """Goes through a text once, from one thing that counts to the next."""
+    """Scans a text once, from one token to the next."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
-        # So much of the text is kept; what closes the string or literal at its end; what closes each container.
+        # The length of the text to keep, the end of the string or literal there, and the ends of the open containers.
         self._end = 0
         self._tail = ""
         self._closers: list[str] = []
-        # None when nothing more counts.
+        # None when the rest of the text is ignored.
         self._next: re.Pattern[str] | None = _VALUE
 
     def repaired(self) -> str:
-        """Return the text up to where it says something, with all that is open closed."""
+        """Return the text up to its last complete token, with everything that is open closed."""
         while self._next is not None and (found := self._next.search(self._text, self._at)):
             if self._next is _AFTER_ITEM and found.start() > self._at:
                 self._end = found.start()
@@ -119,7 +119,7 @@ class _Scanner:
         if self._at == len(self._text) or _BEGUN_ESCAPE.match(self._text, self._at):
             self._tail = '"'
         else:
-            # A wrong escape: nothing can be made of it, nor of what follows.
+            # An invalid escape: the rest cannot be parsed.
             self._end = len(self._text)
 
     def _literal(self, literal: str, pattern: re.Pattern[str]) -> None:
@@ -142,12 +142,12 @@ class _Scanner:
         self._end_word()
 
     def _end_word(self) -> None:
-        """End what has no end of its own: the next character ends it, and is lost if it does not belong there."""
+        """End a literal or number; the character after it is dropped if it is unexpected."""
         self._end_value()
         if self._next is not None and self._text[self._at : self._at + 1] not in (",", self._closers[-1]):
             self._at += 1
         if self._next is _AFTER_ITEM and self._at >= len(self._text):
-            # Nothing has come after it.
+            # The text ends here.
             self._next = None
 
     def _end_value(self) -> None:

@@ -1,7 +1,6 @@
-"""Small bridges for the web responses: a race of two coroutines, and iterables that are read on the other side.
+"""Bridges for web responses: a race of two coroutines, sync iterables for a loop, and async iterables for a thread.
 
-The other side of a thread is a loop, and of a loop a thread: what middleware wraps around a body may be made for one
-world while the server reads it in the other.
+Middleware may wrap a body in a sync iterable while the server reads it in a loop, and the other way round.
 """
 
 from __future__ import annotations
@@ -18,15 +17,19 @@ __all__ = ()
 
 T = TypeVar("T")
 
-# How many items of an iterable are read ahead of their reader.
+# How many items of an iterable are read ahead of the consumer.
 _READ_AHEAD = 8
 
 
 async def race(work: Coroutine[Any, Any, None], signal: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end, or until `signal` returns; what is not done then is cancelled.
+    """Run two coroutines until one of them returns, and cancel the other.
+
+    Args:
+        work: the main coroutine.
+        signal: ends the work when it returns.
 
     Raises:
-        BaseException: what `work` raised, or `signal` when it came first.
+        BaseException: what `work` raised, or `signal` if that returned first.
     """
     loop = asyncio.get_running_loop()
     worker, watcher = loop.create_task(work), loop.create_task(signal)
@@ -42,7 +45,7 @@ async def race(work: Coroutine[Any, Any, None], signal: Coroutine[Any, Any, None
 
 
 class _Relay(Generic[T]):
-    """Carries the items of an iterable from where it is read to where they are wanted, and the error after them."""
+    """Carries the items of an iterable from its producer to its consumer, and then the producer's error."""
 
     def __init__(self) -> None:
         self.channel: Channel[T] = Channel(_READ_AHEAD, self._refuse, self._close)
@@ -83,7 +86,7 @@ class _Relay(Generic[T]):
 
 
 async def iterate_in_thread(source: Iterable[T]) -> AsyncIterator[T]:
-    """Yield what a blocking iterable yields, read in a thread of its own."""
+    """Yield the items of a blocking iterable, which is read in its own thread."""
     relay: _Relay[T] = _Relay()
     start_thread(lambda: relay.read(source), "assistant-stream-iterate")
     try:
@@ -96,7 +99,7 @@ async def iterate_in_thread(source: Iterable[T]) -> AsyncIterator[T]:
 
 
 def iterate_on_shared_loop(source: AsyncIterable[T]) -> Iterator[T]:
-    """Yield what an async iterable yields, read on the shared loop."""
+    """Yield the items of an async iterable, which is read on the shared loop."""
     relay: _Relay[T] = _Relay()
     future = asyncio.run_coroutine_threadsafe(relay.read_async(source), shared_loop())
     try:

@@ -80,12 +80,13 @@ def _forget_executor() -> None:
 
 
 class AssistantStreamResponse(StreamingHttpResponse):
-    """Streams with any encoder.
+    """Stream with any encoder, under WSGI and ASGI. Create it in the view, `def` or `async def`.
 
     Args:
-        stream: what to send.
-        encoder: how to write it.
-        heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI it is also what notices a lost client.
+        stream: what to send: a stream, or an iterable of chunks.
+        encoder: writes the chunks.
+        heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI only a heartbeat detects a disconnect
+            while the stream is idle.
         status: the status code.
         reason: the reason phrase, for an unusual status.
         headers: extra headers; they replace those of the same name.

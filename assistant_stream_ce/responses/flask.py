@@ -1,4 +1,4 @@
-"""Responses for Flask. The callback sees the request's context: `request`, `session`, `g`, `current_app`."""
+"""Responses for Flask. The callback has the request's context: `request`, `session`, `g`, `current_app`."""
 
 from __future__ import annotations
 
@@ -59,12 +59,13 @@ def _tearing_down() -> Callable[[], AbstractContextManager[None]]:
 
 
 class AssistantStreamResponse(flask.Response):
-    """Streams with any encoder. To be made in the view; the body cannot be read by `after_request` hooks.
+    """Stream with any encoder. Create it in the view; `after_request` hooks cannot read the body.
 
     Args:
-        stream: what to send.
-        encoder: how to write it.
-        heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI it is also what notices a lost client.
+        stream: what to send: a stream, or an iterable of chunks.
+        encoder: writes the chunks.
+        heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI only a heartbeat detects a disconnect
+            while the stream is idle.
         status: a number or a status line.
         headers: extra headers; they replace those of the same name.
     """

@@ -1,7 +1,7 @@
-"""Responses for Starlette and FastAPI, and any ASGI server.
+"""Responses for Starlette and FastAPI, on any ASGI server.
 
-The response itself waits for `http.disconnect`, whatever version of the ASGI specification the server
-announces: Starlette does so only below 2.4, and trusts `send` to raise above, which a quiet stream never calls.
+The response waits for `http.disconnect` in every version of the ASGI specification. Starlette does so only below 2.4,
+and relies on `send` to raise otherwise, which an idle stream does not call.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ __all__ = (
 logger = logging.getLogger("assistant_stream_ce")
 
 
-_CLIENT_GONE = "the client left while the response was sent"
+_CLIENT_GONE = "the client disconnected while the response was sent"
 
 
 class AssistantStreamResponse(StreamingResponse):
-    """Streams with any encoder. To be made in the endpoint, `def` or `async def`.
+    """Stream with any encoder. Create it in the endpoint, `def` or `async def`.
 
     Args:
-        stream: what to send.
-        encoder: how to write it.
+        stream: what to send: a stream, or an iterable of chunks.
+        encoder: writes the chunks.
         heartbeat: True for 15 seconds, False for none, or seconds.
         status_code: the status code.
         status: the same, by the name that other frameworks use; it has precedence.
         headers: extra headers; they replace those of the same name.
-        background: a task to run after the response, also when the client has left.
+        background: a task to run after the response, also after a disconnect.
     """
 
     def __init__(
@@ -83,20 +83,24 @@ class AssistantStreamResponse(StreamingResponse):
             else:
                 await race(self.stream_response(send), self._watch(receive))
         finally:
-            # Before any await: in a cancelled scope the first one would be the last.
+            # Before any await: in a cancelled scope the first one raises.
             self._body.close()
         await self._body.aclose()
         if self.background is not None:
             await self.background()
 
     async def stream_response(self, send: Send) -> None:
-        """Send the response; return early when that fails after its start, because there is nobody to send to."""
+        """Send the response; return early if `send` fails after the start, because the client has disconnected.
+
+        Args:
+            send: sends an ASGI message.
+        """
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for data in self.body_iterator:
             if not isinstance(data, (bytes, memoryview)):
-                # Of middleware that has wrapped the body.
+                # Middleware has wrapped the body.
                 data = data.encode(self.charset)
-            # Spelled out for each piece: one more coroutine around `send` costs 0.2 us.
+            # Inline: another coroutine around `send` costs 0.2 us per piece.
             try:
                 await send({"type": "http.response.body", "body": data, "more_body": True})
             except Exception:

@@ -1,7 +1,7 @@
-"""Responses for any WSGI server or framework without a module of its own: Bottle, Falcon, Pyramid, bare servers.
+"""Responses for any WSGI server, and for frameworks without a module here: Bottle, Falcon, Pyramid.
 
-Each is a WSGI application: `return DataStreamResponse(create_run(run))(environ, start_response)`. A server
-learns that a client has left only by writing, so the heartbeat is also what ends a quiet run.
+Each is a WSGI application: `return DataStreamResponse(create_run(run))(environ, start_response)`. A WSGI server detects
+a disconnect only when a write fails, so the heartbeat also ends the run of an idle stream.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = (
 
 
 class AssistantStreamResponse:
-    """Streams with any encoder, as a WSGI application for one request.
+    """Stream with any encoder: a WSGI application for one request.
 
     Args:
-        stream: what to send.
-        encoder: how to write it.
+        stream: what to send: a stream, or an iterable of chunks.
+        encoder: writes the chunks.
         heartbeat: True for 15 seconds, False for none, or seconds.
         status: a number, or a line such as `"200 OK"`.
         headers: extra headers; they replace those of the same name.
@@ -58,7 +58,12 @@ class AssistantStreamResponse:
         self.body = ResponseBody(stream, encoder, heartbeat)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request: WSGI's calling convention (PEP 3333)."""
+        """Respond to a request (PEP 3333).
+
+        Args:
+            environ: the request.
+            start_response: starts the response.
+        """
         start_response(self.status, self.headers)
         if environ.get("REQUEST_METHOD") == "HEAD":
             self.body.close()
