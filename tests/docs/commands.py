@@ -72,11 +72,12 @@ def run_command(block: Block, command: str, folder: Path) -> None:
 
 
 def check_requirements(requirements: list[str]) -> None:
+    known = importlib.metadata.metadata("assistant-stream-ce")
     for requirement in requirements:
-        name, extra = re.fullmatch(r"([\w-]+)(?:\[([\w-]+)\])?", requirement).groups()  # type: ignore[union-attr]
-        known = importlib.metadata.metadata("assistant-stream-ce")
-        if name == known["Name"]:
+        name, extra, version = re.fullmatch(r"([\w.-]+)(?:\[([\w-]+)\])?(>=.*)?", requirement).groups()  # type: ignore[union-attr]
+        if name in (known["Name"], "."):
             assert extra is None or extra in (known.get_all("Provides-Extra") or ())
+            assert name == "." or version == ">=0.1", "releases 0.0.x on the package index are a different code base"
         else:
             require(is_installed(name), f"not installed: {name}")
 
