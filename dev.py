@@ -25,6 +25,9 @@ HAS_ENSUREPIP = importlib.util.find_spec("ensurepip") is not None
 # Where the tests' JavaScript packages are: clients for Node.js, and front ends for a browser.
 NODE_FOLDERS = (ROOT / "tests" / "conformance", ROOT / "tests" / "frontends")
 
+# One more than there are cores: many tests wait for servers.
+TEST_PROCESSES = (os.cpu_count() or 1) + 1
+
 
 def run(*command: str | Path, folder: Path = ROOT) -> None:
     """Run a command; end with its status if it fails."""
@@ -86,11 +89,11 @@ def demo(*arguments: str) -> None:
 
 
 def test(*arguments: str) -> None:
-    """Run the tests."""
+    """Run the tests side by side; `-n 0` runs them in one process."""
     set_up("test")
     for folder in NODE_FOLDERS:
         set_up_node(folder)
-    run(PYTHON, "-m", "pytest", *arguments)
+    run(PYTHON, "-m", "pytest", f"--numprocesses={TEST_PROCESSES}", *arguments)
 
 
 def lint() -> None:

@@ -13,7 +13,7 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-pytest_plugins = ["tests.support.browser"]
+pytest_plugins = ["tests.servers.report", "tests.support.browser", "tests.support.side_by_side"]
 
 # The shared background loop lives as long as the process.
 _LASTING_THREADS = {"assistant-stream-loop"}

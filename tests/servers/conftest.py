@@ -1,4 +1,4 @@
-"""The servers that the tests share, and the table of what was measured on them."""
+"""The servers that the tests share."""
 
 from __future__ import annotations
 
@@ -8,31 +8,15 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.servers.report import REPORT
 from tests.servers.servers import ALL, SERVERS, Farm, Running, require_server
 
 Scenario: TypeAlias = Callable[[Running], Any]
 SideBySide: TypeAlias = Callable[[Scenario], Any]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that writes the table."""
-    parser.addoption("--servers-table", metavar="FILE", help="write the table of the servers to this file, as reST")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Stop the servers when all else is done."""
     items.sort(key=lambda item: item.path.name == "test_stopping.py")
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the table, and write it if wanted."""
-    if REPORT.is_empty:
-        return
-    terminalreporter.section("servers")
-    terminalreporter.write_line(REPORT.as_text())
-    if path := config.getoption("--servers-table"):
-        REPORT.write(path)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The table of what was measured on each server: printed after the tests, and written into the documentation.
 
+A plugin of pytest: processes that run tests side by side send what they measured to the one that prints.
 `python -m tests.servers.report` runs the tests and writes `docs/servers-table.inc`.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,11 @@ class Report:
         # Guards the dictionary.
         self._lock = threading.Lock()
         self._cells: dict[str, dict[str, str]] = {}
+
+    def cells(self) -> dict[str, dict[str, str]]:
+        """Return all cells, by server and column."""
+        with self._lock:
+            return {server: dict(row) for server, row in self._cells.items()}
 
     @property
     def is_empty(self) -> bool:
@@ -66,6 +73,34 @@ class Report:
 
 
 REPORT = Report()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes the table."""
+    parser.addoption("--servers-table", metavar="FILE", help="write the table of the servers to this file, as reST")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send what this process has measured, if it is one of several."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["servers"] = REPORT.cells()
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Take what another process has measured; it has nothing if it crashed."""
+    for server, row in getattr(node, "workeroutput", {}).get("servers", {}).items():
+        for column, value in row.items():
+            REPORT.add(server, column, value)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the table, and write it if wanted."""
+    if REPORT.is_empty:
+        return
+    terminalreporter.section("servers")
+    terminalreporter.write_line(REPORT.as_text())
+    if path := config.getoption("--servers-table"):
+        REPORT.write(path)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from tests.support.require import require
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
+START_ATTEMPTS = 3
 STOP_SECONDS = 20.0
 
 MEGABYTE = 2**20
@@ -289,25 +290,33 @@ def start(server: Server, folder: Path, environment: Mapping[str, str] | None = 
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(sqlite3.connect(folder / "database")) as database:
         database.execute("create table if not exists word (id integer primary key, text text)")
+    for attempt in range(1, START_ATTEMPTS + 1):
+        running = _launch(server, folder, environment or {}, *arguments)
+        try:
+            wait_until_ready(running)
+            return running
+        except BaseException:
+            running.kill()
+            # Another process may have taken the port since the system chose it.
+            if attempt == START_ATTEMPTS or "in use" not in running.output:
+                raise
+    raise AssertionError
+
+
+def _launch(server: Server, folder: Path, environment: Mapping[str, str], *arguments: str) -> Running:
     port = free_port()
     command = [part.replace("{port}", str(port)) for part in (*server.command[:-1], *arguments, server.command[-1])]
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "SERVERS_FOLDER": str(folder), **(environment or {})},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "SERVERS_FOLDER": str(folder), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    running = Running(server, port, process, folder)
-    try:
-        wait_until_ready(running)
-    except BaseException:
-        running.kill()
-        raise
-    return running
+    return Running(server, port, process, folder)
 
 
 def require_server(name: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
 from tests.servers.conftest import SideBySide
 from tests.servers.report import REPORT
 from tests.servers.servers import ALL, ASGI, WSGI, Running
+from tests.support.attempts import within
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -34,16 +36,13 @@ class Left:
     seconds: float
 
 
-def leave(running: Running, framework: str, behaviour: str, kind: str, *, abruptly: bool = False) -> Left:
+def leave(running: Running, framework: str, behaviour: str, kind: str, *, abruptly: bool = False) -> tuple[float, Left]:
     """Start a run, leave when it has spoken, and hold that it learns of it once and is over with the right reason."""
     run, notes = running.name_run(), running.notes
     with running.request(f"{framework}/{behaviour}", run=run, kind=kind, heartbeat=HEARTBEAT) as client:
         client.read_until(b"word;")
         left_at = client.leave(abruptly=abruptly)
-    bound = BOUNDS[running.server.interface]
-    learned = notes.wait(run, "learned")
-    seconds = learned["at"] - left_at
-    assert seconds <= bound, f"{framework} {behaviour} {kind}: {seconds:.2f} s"
+    seconds = notes.wait(run, "learned")["at"] - left_at
     ended, finished, _ = (notes.wait(run, event) for event in ("ended", "finished", "told"))
     events = [one["event"] for one in notes.of(run)]
     assert {event: events.count(event) for event in ("told", "learned", "finished", "ended")} == dict.fromkeys(
@@ -53,7 +52,7 @@ def leave(running: Running, framework: str, behaviour: str, kind: str, *, abrupt
     assert ("cleaned" if kind == "async" else "refused") in events
     assert finished["reason"] == "cancelled"
     assert ended["at"] <= finished["at"]
-    return Left(behaviour, kind, seconds)
+    return seconds, Left(behaviour, kind, seconds)
 
 
 def leave_in_every_way(running: Running) -> list[Left]:
@@ -62,9 +61,10 @@ def leave_in_every_way(running: Running) -> list[Left]:
     ways = list(itertools.product(frameworks, KINDS))
     if running.server.capacity == 1:
         ways = list(zip(itertools.cycle(frameworks), KINDS, strict=False))
+    bound = BOUNDS[running.server.interface]
     with ThreadPoolExecutor(running.server.capacity) as pool:
         jobs = [
-            pool.submit(leave, running, framework, *kind, abruptly=number % 2 == 0)
+            pool.submit(within, bound, partial(leave, running, framework, *kind, abruptly=number % 2 == 0))
             for number, (framework, kind) in enumerate(ways)
         ]
         lefts = [job.result() for job in jobs]
@@ -86,24 +86,27 @@ def test_leaving_is_noticed_under_wsgi(name: str, side_by_side: SideBySide) -> N
     side_by_side(leave_in_every_way)
 
 
-def leave_stuck(running: Running, framework: str) -> None:
-    """Leave a callback that is in a call which nothing ends."""
+def leave_stuck(running: Running, framework: str) -> tuple[float, None]:
+    """Leave a callback that is in a call which nothing ends; return the seconds until it was told."""
     run = running.name_run()
     with running.request(f"{framework}/stuck", run=run, heartbeat=HEARTBEAT) as client:
         client.read_until(b"word;")
         left_at = client.leave()
     told, finished = (running.notes.wait(run, event) for event in ("told", "finished"))
-    assert told["at"] - left_at <= BOUNDS[running.server.interface]
     running.notes.wait(run, "refused")
     ended = running.notes.wait(run, "ended")
     assert finished["reason"] == "abandoned"
     assert finished["at"] < ended["at"]
+    return told["at"] - left_at, None
 
 
 def leave_stuck_in_each_framework(running: Running) -> None:
     """Leave a stuck callback, as many at once as the server serves."""
     with ThreadPoolExecutor(running.server.capacity) as pool:
-        jobs = [pool.submit(leave_stuck, running, framework) for framework in running.server.frameworks]
+        jobs = [
+            pool.submit(within, BOUNDS[running.server.interface], partial(leave_stuck, running, framework))
+            for framework in running.server.frameworks
+        ]
     for job in jobs:
         job.result()
 

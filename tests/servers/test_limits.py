@@ -6,17 +6,22 @@ import itertools
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from tests.servers.conftest import SideBySide
 from tests.servers.report import REPORT
 from tests.servers.servers import ALL, ENDLESS_BYTES, MEGABYTE, SERVERS, Running
+from tests.support.attempts import within
 
 pytestmark = pytest.mark.timeout(180)
 
 #: The promise. The servers and the system buffer what they buffer beside it, on disk or in the kernel.
 MEMORY_BYTES = 16 * MEGABYTE
+
+#: Until a producer learns that the client has left.
+LEFT_SECONDS = 1
 
 #: A producer that has not gone on for so long is stopped.
 STILL_SECONDS = 0.5
@@ -38,8 +43,11 @@ def wait_until_stopped(running: Running, run: str) -> int:
     return megabytes
 
 
-def never_read(running: Running, framework: str, kind: str) -> tuple[int, int]:
-    """Never read; hold that the producer stops, and ends when the client leaves. Return both growths."""
+def never_read(running: Running, framework: str, kind: str) -> tuple[float, tuple[int, int]]:
+    """Never read; hold that the producer stops, and ends when the client leaves.
+
+    Return how long it took to learn of that, and what the producer came to and the memory grew by.
+    """
     run = running.name_run()
     before = running.memory()
     with running.request(f"{framework}/endless", small_buffer=True, run=run, kind=kind) as client:
@@ -51,15 +59,14 @@ def never_read(running: Running, framework: str, kind: str) -> tuple[int, int]:
             assert growth < MEMORY_BYTES
         left_at = client.leave()
     learned = running.notes.wait(run, "learned")
-    assert learned["at"] - left_at <= 1
     running.notes.wait(run, "finished")
-    return megabytes, growth
+    return learned["at"] - left_at, (megabytes, growth)
 
 
 def never_read_in_each_combination(running: Running) -> None:
     """Never read, in each framework and each kind of callback, one after the other."""
     ways = itertools.product(running.server.frameworks, ("def", "async"))
-    stopped = [never_read(running, *way) for way in ways]
+    stopped = [within(LEFT_SECONDS, partial(never_read, running, *way)) for way in ways]
     most, growth = (max(column) for column in zip(*stopped, strict=True))
     where = "never: no back-pressure" if running.server.no_back_pressure else f"{most} MB"
     REPORT.add(running.server.name, "producer stops at", f"{where} ({growth / MEGABYTE:+.0f} MB)")
@@ -85,11 +92,14 @@ def test_the_server_itself_has_no_back_pressure(name: str, running: Running) -> 
     assert running.notes.wait(run, "finished")["reason"] == "completed"
 
 
-def seconds_of(running: Running, target: str) -> float:
-    """Return how long an endpoint takes to answer."""
-    asked_at = time.monotonic()
-    running.get(target)
-    return time.monotonic() - asked_at
+def median_seconds_of(running: Running, target: str) -> tuple[float, None]:
+    """Return how long an endpoint takes to answer, as the median of some answers."""
+    taken = []
+    for _ in range(PROBES):
+        asked_at = time.monotonic()
+        running.get(target)
+        taken.append(time.monotonic() - asked_at)
+    return statistics.median(taken), None
 
 
 @pytest.mark.parametrize("name", ["uvicorn"])
@@ -102,8 +112,7 @@ def test_a_hundred_blocking_runs_leave_the_rest_responsive(name: str, running: R
             list(pool.map(lambda client: client.read_until(b"word;"), clients))
             for target in ("ping", "look-up"):
                 # One of them may be disturbed by what else the machine does; all would wait for the runs.
-                seconds = statistics.median(seconds_of(running, target) for _ in range(PROBES))
-                assert seconds < ANSWER_SECONDS, f"{target}: {seconds:.3f} s"
+                within(ANSWER_SECONDS, partial(median_seconds_of, running, target))
             running.get("release")
             answers = list(pool.map(lambda client: client.read_to_end(), clients))
         finally:
