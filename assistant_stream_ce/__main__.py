@@ -9,8 +9,6 @@ from pathlib import Path
 from assistant_stream_ce.inspector import Options, inspect
 from assistant_stream_ce.serialization.formats import FORMATS
 
-__all__ = ("main", "parser")
-
 _EPILOG = """
 exit status: 0 the stream was good; 1 something in it is broken, or refused by clients, or its end is missing; 2 there
 was no stream to read; 130 after Ctrl-C.

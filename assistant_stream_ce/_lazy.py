@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ("STARLETTE", "lazy_exports")
-
 #: Where the modules of formats find their Starlette responses, which they re-export.
 STARLETTE = "assistant_stream_ce.responses.starlette"
 

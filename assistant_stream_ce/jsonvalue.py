@@ -27,26 +27,6 @@ import msgspec.json
 
 from assistant_stream_ce.errors import shorten
 
-__all__ = (
-    "ATOMS",
-    "JSON",
-    "MAX_DEPTH",
-    "NotPlainError",
-    "clone",
-    "copy_plain",
-    "dumps",
-    "dumps_text",
-    "dumps_texts",
-    "has_refused_key",
-    "key_text",
-    "list_index",
-    "loads",
-    "loads_as_client",
-    "plain",
-    "weight",
-    "whole_text",
-)
-
 #: Any value that JSON can hold. `Any`, because a recursive type would need casts at each use.
 JSON: TypeAlias = Any
 

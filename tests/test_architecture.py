@@ -190,19 +190,6 @@ def test_nothing_sleeps_and_polls() -> None:
         assert "time.sleep" not in path.read_text(encoding="utf-8"), path
 
 
-@each_module
-def test_every_module_lists_its_names(path: Path) -> None:
-    lists = [
-        node.value
-        for node in tree_of(path).body
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
-    ]
-    if path.parent.name == "responses" and path.stem == "__init__":
-        return
-    assert len(lists) == 1
-    assert isinstance(lists[0], ast.Tuple)
-
-
 @not_yet
 def test_the_package_is_small() -> None:
     lines = {path.relative_to(PACKAGE): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}

@@ -1,3 +1,1 @@
 """Queues, waiters and locks between threads and event loops."""
-
-__all__ = ()

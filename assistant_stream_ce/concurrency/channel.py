@@ -35,8 +35,6 @@ from assistant_stream_ce.concurrency.gevent import is_gevent, new_lock
 from assistant_stream_ce.concurrency.sink import ChunkSink, PendingItem
 from assistant_stream_ce.concurrency.waiters import LoopWaiter, ThreadWaiter, Waiter, in_event_loop, resolve
 
-__all__ = ("Channel",)
-
 T = TypeVar("T")
 
 # The bound is split into this many batches: few enough that a burst is cheap, many enough that a

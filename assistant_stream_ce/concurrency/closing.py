@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-__all__ = ("ClosesBothWays",)
-
 
 class ClosesBothWays:
     """Base of objects with `close` and `aclose`: the context manager, sync and async, that calls them at its exit."""

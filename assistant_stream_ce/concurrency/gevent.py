@@ -11,8 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ("NativeExecutor", "is_gevent", "new_lock")
-
 T = TypeVar("T")
 
 

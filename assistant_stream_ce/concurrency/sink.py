@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-__all__ = ("ChunkSink", "PendingItem")
-
 
 class PendingItem:
     """An item that its producer may extend until a reader takes it."""

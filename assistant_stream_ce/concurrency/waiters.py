@@ -12,8 +12,6 @@ from typing import Protocol
 
 from assistant_stream_ce.concurrency.gevent import new_lock
 
-__all__ = ("LoopWaiter", "OneShotEvent", "ThreadWaiter", "Waiter", "in_event_loop", "resolve", "running_loop")
-
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """Return the event loop that is running in the calling thread, or None."""

@@ -13,8 +13,6 @@ from assistant_stream_ce.controller.tool_calls import ToolCallController
 if TYPE_CHECKING:
     from assistant_stream_ce.controller.run_controller import RunController
 
-__all__ = ("replay",)
-
 
 def replay(controller: RunController, chunk: AssistantStreamChunk) -> None:
     """Send a chunk through a controller.

@@ -30,8 +30,6 @@ from assistant_stream_ce.jsonvalue import plain, weight
 from assistant_stream_ce.state import StateDocument
 from assistant_stream_ce.state.proxy import assign_root, read_root
 
-__all__ = ("ChunkSource", "RunController", "ToolCallController")
-
 #: What `add_stream` takes, be it another stream, an async generator, or any iterable of chunks.
 ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
 

@@ -16,8 +16,6 @@ from assistant_stream_ce.controller.validation import flag, items, places
 from assistant_stream_ce.errors import RunCancelled, ToolCallError
 from assistant_stream_ce.jsonvalue import plain, weight
 
-__all__ = ("ToolCallController", "ToolCalls")
-
 _Phase: TypeAlias = Literal["open", "closed", "answered"]
 
 

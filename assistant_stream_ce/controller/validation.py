@@ -7,8 +7,6 @@ from typing import get_args
 from assistant_stream_ce.chunks import Severity
 from assistant_stream_ce.jsonvalue import JSON, plain
 
-__all__ = ("count", "fields", "finish_reason", "flag", "items", "optional_text", "places", "severity", "text")
-
 
 def text(value: object, name: str) -> str:
     """Return a str, made plain if it is of a subclass."""

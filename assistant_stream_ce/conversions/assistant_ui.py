@@ -33,8 +33,6 @@ from assistant_stream_ce.message import (
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
 
-__all__ = ("from_assistant_ui", "to_assistant_ui")
-
 _STATES = {"partial": "partial-call", "complete": "call", "answered": "result"}
 _STATES_BACK = {theirs: ours for ours, theirs in _STATES.items()}
 _COMPLETE = {"type": "complete", "reason": "unknown"}

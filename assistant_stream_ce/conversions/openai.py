@@ -8,8 +8,6 @@ from assistant_stream_ce.message import AssistantMessage, RefusalPart, TextPart,
 from assistant_stream_ce.message.partial_json import parse_partial
 from assistant_stream_ce.serialization.assistant_ui import without_none
 
-__all__ = ("from_openai_messages", "to_openai_messages")
-
 
 def to_openai_messages(message: AssistantMessage) -> list[Fields]:
     """Return a message as OpenAI messages: one of the assistant for each turn, and one for each tool result.

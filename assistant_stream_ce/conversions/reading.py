@@ -9,8 +9,6 @@ from assistant_stream_ce.jsonvalue import JSON, dumps, plain
 from assistant_stream_ce.message import AssistantMessage, Usage
 from assistant_stream_ce.serialization.decoder import token_count
 
-__all__ = ("Fields", "fields", "items", "read", "result_text", "step_starts", "tokens_from", "total_tokens")
-
 Fields: TypeAlias = dict[str, JSON]
 
 

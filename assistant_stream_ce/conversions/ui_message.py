@@ -37,8 +37,6 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     signature_of,
 )
 
-__all__ = ("from_ui_message", "to_ui_message")
-
 _NO_JSON = object()
 
 

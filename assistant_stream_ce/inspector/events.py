@@ -13,25 +13,6 @@ from assistant_stream_ce.chunks import (
     TextDeltaChunk,
 )
 
-__all__ = (
-    "DELTA_FIELDS",
-    "Broken",
-    "ChunkReceived",
-    "End",
-    "FormatFound",
-    "Gap",
-    "HowEnded",
-    "InspectionEvent",
-    "PartCount",
-    "PartRef",
-    "Refused",
-    "Start",
-    "Summary",
-    "TextChunk",
-    "TokenUsage",
-    "delta_text",
-)
-
 #: How a stream ended: its body was complete, the connection was lost, nothing arrived until the timeout, or the user
 #: stopped the inspection.
 HowEnded: TypeAlias = Literal["complete", "cut", "silent", "interrupted"]

@@ -17,8 +17,6 @@ from assistant_stream_ce.serialization.formats import FORMATS, FormatDetector, f
 from assistant_stream_ce.serialization.framing import FrameError, excerpt
 from assistant_stream_ce.serialization.validation import Validation
 
-__all__ = ("Inspection",)
-
 
 class Inspection:
     """Inspects the pieces of one stream. Not thread-safe.

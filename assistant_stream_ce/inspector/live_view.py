@@ -26,8 +26,6 @@ try:
 except ImportError as error:
     raise MissingExtraError("the live view", "inspect") from error
 
-__all__ = ("LiveView",)
-
 _REFRESHES_PER_SECOND = 10
 
 # With fewer columns, the text of a part is written below its heading.

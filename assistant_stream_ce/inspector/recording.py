@@ -31,8 +31,6 @@ from assistant_stream_ce.inspector.sources import (
 )
 from assistant_stream_ce.jsonvalue import dumps, loads
 
-__all__ = ("Recorder", "is_recording", "open_recorder", "open_recording")
-
 VERSION = 1
 
 # Limits in bytes, above which a line is no line of a recording.

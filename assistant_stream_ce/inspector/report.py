@@ -17,8 +17,6 @@ from assistant_stream_ce.inspector import events
 from assistant_stream_ce.jsonvalue import JSON, dumps
 from assistant_stream_ce.serialization.formats import FORMATS
 
-__all__ = ("ReportLine", "VisibleText", "report_line", "report_opening", "summary_rows", "visible")
-
 # Controls (but for tab and line feed), marks and overrides of direction, other line ends, lone surrogates.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]"

@@ -26,8 +26,6 @@ from assistant_stream_ce.inspector.sources import (
     reason_of,
 )
 
-__all__ = ("Request", "open_url")
-
 # Bytes that are shown of a response that is no stream.
 _SHOWN_BYTES = 2000
 

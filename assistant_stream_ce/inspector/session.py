@@ -21,8 +21,6 @@ from assistant_stream_ce.inspector.request import Request, open_url
 from assistant_stream_ce.inspector.sources import CutError, SourceError, StreamSource, open_descriptor, reason_of
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
 
-__all__ = ("BROKEN_PIPE", "FAILED", "INTERRUPTED", "Options", "inspect")
-
 # Exit statuses besides 0 for a good stream and 1 for a bad one. The last two are those of a shell for the signals.
 FAILED = 2
 INTERRUPTED = 130

@@ -18,20 +18,6 @@ from typing import IO, NamedTuple
 
 from assistant_stream_ce.inspector.events import HowEnded
 
-__all__ = (
-    "MAX_SECONDS",
-    "PIECE_BYTES",
-    "CutError",
-    "Origin",
-    "Piece",
-    "SourceError",
-    "Stopwatch",
-    "StreamSource",
-    "open_descriptor",
-    "open_file",
-    "reason_of",
-)
-
 #: Maximal size of one read, in bytes.
 PIECE_BYTES = 65536
 

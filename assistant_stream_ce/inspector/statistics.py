@@ -11,8 +11,6 @@ from assistant_stream_ce.inspector.sources import Origin, Piece
 from assistant_stream_ce.message import UsageTotal
 from assistant_stream_ce.serialization.formats import FORMATS
 
-__all__ = ("Statistics",)
-
 _MAX_ERRORS = 10
 
 # Meaningless for a source without times.

@@ -19,8 +19,6 @@ from assistant_stream_ce.inspector.report import (
     visible,
 )
 
-__all__ = ("GrowingLine", "JSONView", "LineView", "PlainView", "View")
-
 KIND_COLUMNS = 13
 TIME_COLUMNS = 11
 

@@ -1,3 +1,1 @@
 """Helpers for packages that callbacks use. Nothing here imports those packages; objects are inspected instead."""
-
-__all__ = ()

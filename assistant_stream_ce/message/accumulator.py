@@ -29,8 +29,6 @@ from assistant_stream_ce.message import (
 from assistant_stream_ce.message.builders import TextBuilder, TextKind, ToolCallBuilder
 from assistant_stream_ce.state.operations import apply
 
-__all__ = ("MessageAccumulator", "aaccumulate", "accumulate")
-
 # The tool name of a call that was answered, but did not begin, in this message.
 _UNKNOWN_TOOL = "unknown"
 

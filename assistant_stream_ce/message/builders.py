@@ -17,8 +17,6 @@ from assistant_stream_ce.message import (
 )
 from assistant_stream_ce.message.partial_json import parse_partial
 
-__all__ = ("TextBuilder", "TextKind", "ToolCallBuilder")
-
 #: The type of part that a text becomes.
 TextKind: TypeAlias = type[TextPart] | type[RefusalPart] | type[ReasoningPart]
 

@@ -10,8 +10,6 @@ import re
 
 from assistant_stream_ce.jsonvalue import JSON, loads_as_client
 
-__all__ = ("parse_partial",)
-
 # What may follow, to be searched for.
 _VALUE = re.compile(r'["ftn0-9{\[-]')
 _FIRST_ITEM = re.compile(r'["ftn0-9{\[\]-]')

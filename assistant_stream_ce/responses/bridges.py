@@ -13,8 +13,6 @@ from assistant_stream_ce.concurrency.channel import Channel
 from assistant_stream_ce.errors import RunCancelled
 from assistant_stream_ce.run.loops import shared_loop, start_thread
 
-__all__ = ()
-
 T = TypeVar("T")
 
 # How many items of an iterable are read ahead of the consumer.

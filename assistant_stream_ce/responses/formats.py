@@ -21,8 +21,6 @@ from assistant_stream_ce.serialization import (
     UIMessageStreamEncoder,
 )
 
-__all__ = ()
-
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
 

@@ -10,8 +10,6 @@ from typing import Any, TypeAlias
 
 from assistant_stream_ce.controller.run_controller import RunController
 
-__all__ = ("RunCallback", "check_result", "is_callable_as", "name_of")
-
 #: A callback gets the controller, and returns nothing or an awaitable.
 RunCallback: TypeAlias = Callable[[RunController], object]
 

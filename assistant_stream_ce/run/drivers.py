@@ -19,8 +19,6 @@ from typing import Any, Protocol
 from assistant_stream_ce.concurrency.waiters import running_loop
 from assistant_stream_ce.run.loops import start_thread
 
-__all__ = ("Driver", "ExecutorDriver", "TaskDriver", "ThreadDriver")
-
 
 class Driver(Protocol):
     """What runs a callback. Every method may be called from any thread; none blocks."""

@@ -13,8 +13,6 @@ from assistant_stream_ce.run.forwarding import Forwarding
 from assistant_stream_ce.run.report import Report
 from assistant_stream_ce.run.scope import CallScope, enter_contexts, enter_contexts_async
 
-__all__ = ("run_in_task", "run_in_thread")
-
 logger = logging.getLogger("assistant_stream_ce")
 
 

@@ -13,8 +13,6 @@ from assistant_stream_ce.controller.run_controller import ChunkSource, RunContro
 from assistant_stream_ce.errors import RunCancelled
 from assistant_stream_ce.run.loops import shared_loop
 
-__all__ = ("Forwarding", "forward", "send_all", "send_all_async")
-
 
 class Forwarding:
     """A source that is being read: by a task in a coroutine, or completely read already. Awaiting it is optional."""

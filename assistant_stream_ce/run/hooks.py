@@ -28,8 +28,6 @@ from assistant_stream_ce.run.scope import CallScope, enter_contexts_async
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
 
-__all__ = ("Hooks", "RunReason", "RunResult", "raisable")
-
 logger = logging.getLogger("assistant_stream_ce")
 
 #: How a run ended; see `RunResult`.

@@ -20,8 +20,6 @@ from collections.abc import Callable
 from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 
-__all__ = ("EXIT_CALLS", "EXIT_SECONDS", "add_exit_hook", "shared_loop", "start_thread")
-
 logger = logging.getLogger("assistant_stream_ce")
 
 # As many as asyncio's own executor has at most.

@@ -17,8 +17,6 @@ from assistant_stream_ce.run.drivers import TaskDriver
 from assistant_stream_ce.run.run import GRACE_SECONDS, Run
 from assistant_stream_ce.run.scope import current_run
 
-__all__ = ("AsyncReader", "StreamSource", "SyncReader")
-
 # How long `close` waits for the clean-up of a coroutine after its task was cancelled.
 _CLEANUP_SECONDS = 1.0
 

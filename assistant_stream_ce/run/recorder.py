@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
     from assistant_stream_ce.message.accumulator import MessageAccumulator
 
-__all__ = ("FOLD_AFTER", "MessageRecorder", "message_of")
-
 #: About how many chunks are kept as they are.
 FOLD_AFTER = 4096
 

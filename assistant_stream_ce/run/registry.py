@@ -14,8 +14,6 @@ from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.run.loops import EXIT_CALLS, EXIT_SECONDS, add_exit_hook, start_thread
 
-__all__ = ("LiveRun", "add_live_run", "ashutdown", "discard_live_run", "shutdown")
-
 # How long a run may take to end once it is cancelled by `shutdown`, before it is abandoned; at most half of the time.
 _PATIENCE_SECONDS = 2.0
 

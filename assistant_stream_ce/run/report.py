@@ -21,8 +21,6 @@ from assistant_stream_ce.run.loops import start_thread
 from assistant_stream_ce.run.recorder import MessageRecorder
 from assistant_stream_ce.run.scope import CallScope
 
-__all__ = ("Report",)
-
 _THREAD = "assistant-stream-finish"
 
 

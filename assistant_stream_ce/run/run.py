@@ -46,8 +46,6 @@ from assistant_stream_ce.run.registry import add_live_run, discard_live_run
 from assistant_stream_ce.run.report import Report
 from assistant_stream_ce.run.scope import CallScope, current_run
 
-__all__ = ("GRACE_SECONDS", "LostReaderPolicy", "Run", "RunState")
-
 logger = logging.getLogger("assistant_stream_ce")
 
 #: What happens when the reader is lost: the run is cancelled, or goes on without a reader (resumable streams).

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
 from typing import Any, TypeAlias, TypeVar
 
-__all__ = ("CallScope", "ContextFactory", "current_run", "enter_contexts", "enter_contexts_async")
-
 logger = logging.getLogger("assistant_stream_ce")
 
 T = TypeVar("T")

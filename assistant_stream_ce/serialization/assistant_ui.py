@@ -22,23 +22,6 @@ from assistant_stream_ce.state.operations import is_safe
 if TYPE_CHECKING:
     from assistant_stream_ce.message import DataPart, FilePart, SourceDocumentPart, SourcePart
 
-__all__ = (
-    "AssistantUIDecoder",
-    "chunk_of",
-    "finish_of",
-    "reasoning_part_of",
-    "source_of",
-    "data_part",
-    "file",
-    "without_none",
-    "message_finish",
-    "reasoning_part",
-    "result",
-    "source",
-    "source_document",
-    "step_finish",
-)
-
 T = TypeVar("T", bound=msgspec.Struct)
 
 

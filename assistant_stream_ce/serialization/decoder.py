@@ -13,8 +13,6 @@ from assistant_stream_ce.jsonvalue import JSON, loads
 from assistant_stream_ce.serialization.framing import Frame, FrameError, excerpt
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
-__all__ = ("MAX_FRAME_BYTES", "Decoder", "ToolCallDecoder", "checked", "optional_text", "token_count")
-
 #: How large a line or an event may be where nothing else is said: a file of 12 MB as base64 text.
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 

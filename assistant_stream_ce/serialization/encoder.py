@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from assistant_stream_ce.controller.run_controller import ChunkSource
     from assistant_stream_ce.serialization.streaming import EncodedStream
 
-__all__ = ("Encoder", "FinishSummary", "StatefulEncoder", "ToolCallEncoder", "summary_text")
-
 # The tool's name in the begin frame of a call that an earlier message began.
 _UNKNOWN_TOOL = "unknown"
 

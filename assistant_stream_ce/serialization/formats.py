@@ -28,8 +28,6 @@ from assistant_stream_ce.serialization.ui_message_stream.encoder import UIMessag
 from assistant_stream_ce.serialization.ui_message_stream.validator import UIMessageStreamValidator
 from assistant_stream_ce.serialization.validation import Validator
 
-__all__ = ("FORMATS", "Format", "FormatDetector", "format_of_headers")
-
 
 class Format(NamedTuple):
     """One format: its name, and the classes that write, read and validate it."""

@@ -10,19 +10,6 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = (
-    "DONE",
-    "EVENT_STREAM",
-    "KEEPALIVE",
-    "OBJECT_END",
-    "EventReader",
-    "Frame",
-    "FrameError",
-    "LineReader",
-    "event",
-    "excerpt",
-)
-
 #: The media type of server-sent events.
 EVENT_STREAM = "text/event-stream"
 

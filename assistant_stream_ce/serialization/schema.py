@@ -11,8 +11,6 @@ from msgspec import UNSET, UnsetType
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.framing import FrameError
 
-__all__ = ("INTEGER", "NATURAL", "Fields", "convert", "fields", "validate_value")
-
 #: A type of JSON objects.
 Fields: TypeAlias = type[msgspec.Struct]
 

@@ -16,8 +16,6 @@ from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError, RunCancelled
 from assistant_stream_ce.serialization.decoder import Decoder
 from assistant_stream_ce.serialization.encoder import Encoder
 
-__all__ = ("EncodedStream", "decode")
-
 # Under WSGI a disconnect is visible only as a failed write, and the first write after it still succeeds; with a
 # server that writes in another thread (waitress) so does the second. A quick second heartbeat shortens the wait to one.
 _ECHO_SECONDS = 0.25

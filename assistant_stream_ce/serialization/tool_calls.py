@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ("ToolCallState",)
-
 
 class ToolCallState:
     """The id of a tool call, its number in the response, and its progress."""

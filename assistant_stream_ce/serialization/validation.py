@@ -13,8 +13,6 @@ from assistant_stream_ce.serialization.framing import Frame, FrameError
 if TYPE_CHECKING:
     from assistant_stream_ce.serialization.formats import Format
 
-__all__ = ("Validation", "Validator", "json_object", "refuse_unsafe_keys", "validate")
-
 
 class Validator:
     """The rules of one format for one body; each method raises `FrameError`. This one accepts everything."""

@@ -16,8 +16,6 @@ from assistant_stream_ce.state.operations import Path, show
 from assistant_stream_ce.state.pending import ITEM, SET, TEXT
 from assistant_stream_ce.state.places import Key, Place, has_item, item_index
 
-__all__ = ("StateDocument",)
-
 T = TypeVar("T")
 
 

@@ -17,8 +17,6 @@ from assistant_stream_ce.state.pending import UpdateBuffer, UpdateSink
 from assistant_stream_ce.state.places import Key, Place, path_of
 from assistant_stream_ce.state.texts import Sums
 
-__all__ = ("HeldState",)
-
 # Containers in containers; a value in them may be as deep again.
 _DEEPEST = 200
 

@@ -13,24 +13,6 @@ from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, list_index
 
-__all__ = (
-    "UNSAFE_KEYS",
-    "MissingPolicy",
-    "Path",
-    "append_text",
-    "apply",
-    "assign",
-    "extend_text",
-    "is_safe",
-    "locate",
-    "locate_text",
-    "lookup",
-    "refuse_unsafe",
-    "resolve",
-    "set_value",
-    "show",
-)
-
 #: A place in the state; `()` is the root.
 Path: TypeAlias = tuple[str, ...]
 

@@ -17,8 +17,6 @@ from assistant_stream_ce.jsonvalue import JSON, clone, weight
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path
 
-__all__ = ("ITEM", "SET", "TEXT", "PendingUpdate", "UpdateBuffer", "UpdateSink")
-
 T = TypeVar("T")
 
 #: The kinds of edits: put a value somewhere, extend a text, append to a list.

@@ -8,8 +8,6 @@ from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.state.operations import Path, show
 
-__all__ = ("Key", "Place", "has_item", "item_index", "path_of")
-
 #: Of an item in a dict, or in a list.
 Key: TypeAlias = str | int
 

@@ -16,8 +16,6 @@ from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
 from assistant_stream_ce.state.places import Key, Place, item_index
 from assistant_stream_ce.state.texts import StateText, text_read
 
-__all__ = ("StateDict", "StateList", "StateProxy", "assign_root", "read_root")
-
 
 class StateProxy(Place, Copyable):
     """What dict and list proxies share. From any thread.

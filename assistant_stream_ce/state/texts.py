@@ -7,8 +7,6 @@ from typing import Any, TypeAlias
 
 from assistant_stream_ce.jsonvalue import JSON
 
-__all__ = ("StateText", "Sums", "text_read")
-
 
 class _Text(str):
     """A text that is an object of its own, however short it is."""

@@ -14,8 +14,6 @@ from assistant_stream_ce.run.hooks import RunReason
 from assistant_stream_ce.state.operations import apply
 from assistant_stream_ce.testing.timeouts import RunSource, Timeout, not_own, refuse_event_loop, run_of, stream_of
 
-__all__ = ("Collected", "acollect", "collect")
-
 
 class Collected:
     """Everything a run sent, and how it ended. Made by `collect` and `acollect`.

@@ -9,8 +9,6 @@ from typing import Any, Self
 from assistant_stream_ce.chunks import ReasoningDeltaChunk, ToolCallChunk
 from assistant_stream_ce.jsonvalue import dumps
 
-__all__ = ("ALREADY_DONE", "OpenAIClient", "openai_events")
-
 # Models send the arguments of a tool call in pieces; characters of one.
 _PIECE_LENGTH = 8
 

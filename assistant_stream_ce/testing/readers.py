@@ -31,8 +31,6 @@ from assistant_stream_ce.testing.timeouts import (
     wait_for_event,
 )
 
-__all__ = ("Disconnect", "SlowReader", "aread_and_leave", "read_and_leave")
-
 #: How a reader disconnects.
 DisconnectKind: TypeAlias = Literal["close", "cancel", "break"]
 

@@ -15,8 +15,6 @@ from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.testing.openai_client import ALREADY_DONE, OpenAIClient, openai_events
 from assistant_stream_ce.testing.timeouts import await_event, format_seconds, refuse_event_loop, wait_for_event
 
-__all__ = ("Gate", "ModelCall", "ScriptedModel")
-
 
 class Gate:
     """A place in a script where the model waits until the test opens the gate. Thread-safe.

@@ -21,19 +21,6 @@ from assistant_stream_ce.run.drivers import TaskDriver
 from assistant_stream_ce.run.loops import start_thread
 from assistant_stream_ce.run.run import Run
 
-__all__ = (
-    "RunSource",
-    "Timeout",
-    "await_event",
-    "describe_stack",
-    "format_seconds",
-    "not_own",
-    "refuse_event_loop",
-    "run_of",
-    "stream_of",
-    "wait_for_event",
-)
-
 #: What the helpers read: a callback, a stream, or any iterable of chunks.
 RunSource: TypeAlias = RunCallback | ChunkSource
 

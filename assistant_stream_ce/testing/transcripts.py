@@ -18,8 +18,6 @@ from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone
 from assistant_stream_ce.state.operations import Path, append_text, apply, set_value
 
-__all__ = ("transcript",)
-
 # Characters: longer JSON values are written over several lines.
 _LINE_WIDTH = 100
 

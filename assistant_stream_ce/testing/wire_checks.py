@@ -20,8 +20,6 @@ from assistant_stream_ce.serialization.framing import Frame, FrameError, excerpt
 from assistant_stream_ce.serialization.validation import validate
 from assistant_stream_ce.state.operations import apply
 
-__all__ = ("WireError", "check_wire")
-
 
 class WireError(AssertionError):
     """A response is not what the clients of its wire read.

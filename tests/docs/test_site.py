@@ -14,6 +14,7 @@ import pytest
 from tests.docs.blocks import DOCS, INCLUDED_PAGE, REST_PAGES, ROOT, blocks_of
 from tests.docs.commands import is_installed
 from tests.support.require import require
+from tests.test_public_surface import MODULES
 
 BUILD_SECONDS = 55
 
@@ -45,36 +46,7 @@ def test_built_page_shows_the_same_blocks(page: str, site: Path) -> None:
     assert set(written) <= {"python", "text", "console", "bash", "nginx", "apache", "html"}
 
 
-PUBLIC_MODULES = [
-    "assistant_stream_ce",
-    *(
-        f"assistant_stream_ce.{name}"
-        for name in (
-            "cancellation",
-            "chunks",
-            "controller",
-            "conversions",
-            "create_run",
-            "errors",
-            "integrations.httpx",
-            "message",
-            "serialization",
-            "state",
-            "testing",
-        )
-    ),
-    *(
-        f"assistant_stream_ce.serialization.{name}"
-        for name in ("ag_ui", "assistant_transport", "data_stream", "openai_stream")
-    ),
-    *(
-        f"assistant_stream_ce.responses.{path.stem}"
-        for path in sorted((ROOT / "assistant_stream_ce" / "responses").glob("[!_]*.py"))
-    ),
-]
-
-
-@pytest.mark.parametrize("module_name", PUBLIC_MODULES)
+@pytest.mark.parametrize("module_name", MODULES)
 def test_api_reference_has_every_public_name(module_name: str, site: Path) -> None:
     reference = (site / "api.html").read_text(encoding="utf-8")
     documented = [resolve(anchor) for anchor in re.findall(r'id="(assistant_stream_ce\.[\w.]+)"', reference)]
@@ -84,7 +56,7 @@ def test_api_reference_has_every_public_name(module_name: str, site: Path) -> No
 
 def resolve(dotted_name: str) -> object:
     """Return the object of a dotted name, in the public module with the longest name that it begins with."""
-    module_name = max((name for name in PUBLIC_MODULES if dotted_name.startswith(f"{name}.")), key=len)
+    module_name = max((name for name in MODULES if dotted_name.startswith(f"{name}.")), key=len)
     value: object = importlib.import_module(module_name)
     for part in dotted_name.removeprefix(f"{module_name}.").split("."):
         value = getattr(value, part, None)

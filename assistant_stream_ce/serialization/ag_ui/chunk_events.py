@@ -12,8 +12,6 @@ from typing import NamedTuple, TypeAlias
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.framing import FrameError
 
-__all__ = ("ChunkEventExpander", "TypedEvent")
-
 #: The type of an event, and its fields.
 TypedEvent: TypeAlias = tuple[str, dict[str, JSON]]
 

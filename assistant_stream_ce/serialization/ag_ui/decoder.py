@@ -28,8 +28,6 @@ from assistant_stream_ce.serialization.decoder import (
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.state.operations import set_value
 
-__all__ = ("AGUIDecoder",)
-
 # The client fails if more bytes than this come without the end of an event.
 _CLIENT_BYTES = 10 * 1024 * 1024
 

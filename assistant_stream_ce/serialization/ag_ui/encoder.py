@@ -24,8 +24,6 @@ from assistant_stream_ce.serialization.framing import EVENT_STREAM, KEEPALIVE, O
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.state import operations
 
-__all__ = ("AGUIEncoder",)
-
 
 class AGUIEncoder(StatefulEncoder):
     """Encoder of AG-UI events. Not thread-safe.

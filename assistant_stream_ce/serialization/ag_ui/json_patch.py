@@ -9,8 +9,6 @@ from assistant_stream_ce.jsonvalue import JSON, MAX_DEPTH, clone, list_index, we
 from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path, lookup, set_value
 
-__all__ = ("PatchedDocument",)
-
 
 class PatchedDocument:
     """A JSON document that patches change.

@@ -15,8 +15,6 @@ from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, Fields, fields, validate_value
 
-__all__ = ("check_event",)
-
 _Object = dict[str, Any]
 # Any JSON but null.
 _Something = bool | float | str | list[Any] | _Object

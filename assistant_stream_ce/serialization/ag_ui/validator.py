@@ -9,8 +9,6 @@ from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.framing import Frame, FrameError
 from assistant_stream_ce.serialization.validation import Validator, json_object
 
-__all__ = ("AGUIValidator", "RunOrder")
-
 
 class _ItemKind(NamedTuple):
     """What events open and end: its name, the field of its id, and the kind under which its owner is recorded."""

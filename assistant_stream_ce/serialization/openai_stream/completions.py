@@ -16,8 +16,6 @@ from assistant_stream_ce.jsonvalue import JSON, dumps, whole_text
 from assistant_stream_ce.serialization.openai_stream.encoder import OpenAIEncoder
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
-__all__ = ("acompletion", "completion")
-
 _Fields: TypeAlias = dict[str, JSON]
 
 

@@ -16,8 +16,6 @@ from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, optional_text, token_count
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 
-__all__ = ("OpenAIStreamDecoder",)
-
 # The chunks' words for why a message ended, where the format has others.
 _FINISH_REASONS = {
     "tool_calls": "tool-calls",

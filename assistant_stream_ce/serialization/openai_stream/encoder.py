@@ -17,8 +17,6 @@ from assistant_stream_ce.serialization import framing
 from assistant_stream_ce.serialization.encoder import FinishSummary, ToolCallEncoder, summary_text
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
-__all__ = ("OpenAIStreamEncoder",)
-
 _Fields: TypeAlias = dict[str, JSON]
 
 # The format's own words for why a message ended. Others, "error" among them, would surprise its clients.

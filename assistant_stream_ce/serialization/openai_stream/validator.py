@@ -8,8 +8,6 @@ from typing import Any
 from assistant_stream_ce.serialization.framing import Frame, FrameError
 from assistant_stream_ce.serialization.validation import Validator, json_object
 
-__all__ = ("OpenAIStreamValidator",)
-
 
 class OpenAIStreamValidator(Validator):
     """What the official clients need to put a completion together."""

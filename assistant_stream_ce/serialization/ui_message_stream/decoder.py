@@ -18,8 +18,6 @@ from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameE
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
 from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, file_data, signature_of
 
-__all__ = ("UIMessageStreamDecoder",)
-
 T = TypeVar("T")
 
 # Frames without a chunk.

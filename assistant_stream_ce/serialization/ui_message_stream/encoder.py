@@ -32,8 +32,6 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
 )
 from assistant_stream_ce.state.operations import apply, lookup, set_value
 
-__all__ = ("UIMessageStreamEncoder",)
-
 _START_STEP = event(b'{"type":"start-step"}')
 
 

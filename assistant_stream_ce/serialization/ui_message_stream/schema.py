@@ -11,8 +11,6 @@ from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.serialization.schema import NATURAL, Fields, fields, validate_value
 
-__all__ = ("check_frame",)
-
 
 def _frame(*required: str, **optional: Any) -> Fields:
     """Return the type of a frame with required text fields and with optional fields."""

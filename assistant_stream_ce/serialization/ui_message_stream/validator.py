@@ -6,8 +6,6 @@ from assistant_stream_ce.serialization.framing import Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.values import FINISH_REASONS
 from assistant_stream_ce.serialization.validation import Validator, json_object
 
-__all__ = ("UIMessageStreamValidator",)
-
 # The frame types of AI SDK 5. It fails at any other, except for data parts.
 _TYPES = frozenset(
     {

@@ -6,8 +6,6 @@ import re
 
 from assistant_stream_ce.jsonvalue import JSON
 
-__all__ = ("BAD_ARGUMENTS", "DENIED", "FINISH_REASONS", "PROVIDER", "file_data", "file_url", "signature_of")
-
 #: Error text of a tool call whose arguments are not JSON.
 BAD_ARGUMENTS = "The arguments of this call are not valid JSON."
 
