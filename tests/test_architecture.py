@@ -212,3 +212,25 @@ def test_each_scenario_of_a_production_user_has_a_test_that_is_there() -> None:
         else:
             assert "::" not in line, line
     assert scenarios == set(range(1, 26))
+
+
+#: What works out by itself what must come of a run.
+ORACLES = [
+    *(TESTS / "conformance").glob("expected*.py"),
+    TESTS / "serialization" / "ag_ui_arrival.py",
+    TESTS / "serialization" / "arrivals.py",
+    TESTS / "support" / "plain.py",
+]
+
+
+@pytest.mark.parametrize("path", ORACLES, ids=lambda path: path.name)
+def test_an_oracle_imports_nothing_that_it_judges(path: Path) -> None:
+    imports = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom | ast.Import)]
+    assert not [node for node in imports if isinstance(node, ast.Import) and "assistant_stream_ce" in ast.unparse(node)]
+    names = {
+        f"{node.module}.{alias.name}"
+        for node in imports
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("assistant_stream_ce")
+        for alias in node.names
+    }
+    assert all(re.fullmatch(r"assistant_stream_ce\.\w+Chunk", name) for name in names)

@@ -24,9 +24,7 @@ from assistant_stream_ce import (
     ToolResultChunk,
     UpdateStateChunk,
 )
-from assistant_stream_ce.chunks import Operation
-from assistant_stream_ce.jsonvalue import dumps
-from assistant_stream_ce.state.operations import apply, lookup
+from tests.support.plain import JSONText, applied, found
 
 __all__ = ("AGUIArrival", "Ending")
 
@@ -107,7 +105,7 @@ class AGUIArrival:
             case ToolCallChunk(call_id, name, args, parent_id):
                 if call_id not in self.calls:
                     yield from self.begin(ToolCallBeginChunk(call_id, name, parent_id))
-                    yield from self.arguments(ToolCallDeltaChunk(call_id, dumps(args).decode(), is_final=True))
+                    yield from self.arguments(ToolCallDeltaChunk(call_id, JSONText.of(args), is_final=True))
             case ToolCallBeginChunk():
                 yield from self.begin(chunk)
             case ToolCallDeltaChunk(call_id):
@@ -177,11 +175,11 @@ class AGUIArrival:
                 yield from [] if call.has_args else [ToolCallDeltaChunk(call_id, "{}")]
                 yield ToolCallDeltaChunk(call_id, "", is_final=True)
 
-    def update(self, operations: list[Operation]) -> Iterator[AssistantStreamChunk]:
-        edits: list[Operation] = []
+    def update(self, operations: list[dict[str, Any]]) -> Iterator[AssistantStreamChunk]:
+        edits: list[dict[str, Any]] = []
         for operation in operations:
-            self.state = apply(self.state, operation)
-            value = copy.deepcopy(lookup(self.state, operation["path"]))
+            self.state = applied(self.state, operation)
+            value = copy.deepcopy(found(self.state, operation["path"]))
             edits.append({"type": "set", "path": operation["path"], "value": value})
         if edits and (not self.has_state or any(not edit["path"] for edit in edits)):
             self.has_state = True

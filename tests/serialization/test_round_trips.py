@@ -20,7 +20,8 @@ from assistant_stream_ce import (
     create_run,
 )
 from assistant_stream_ce.serialization import decode
-from tests.serialization.round_trips import WIRES, arrived, byte_by_byte, cut, decoded, encoded, same
+from tests.serialization.arrivals import arrived, same
+from tests.serialization.round_trips import WIRES, byte_by_byte, cut, decoded, encoded
 from tests.support.conversations import Flavor, ModelError, conversation, perform
 from tests.support.random_chunks import random_chunk
 

@@ -133,22 +133,26 @@ class Holder:
     state: Any
 
 
-def made_safe(value: Any) -> Any:
-    """Return what must arrive of a JSON value: no numbers that JSON lacks, no keys that the clients refuse."""
+def made_safe(value: Any, *, most: int = 2**1023) -> Any:
+    """Return what must arrive of a JSON value: no numbers that JSON lacks, no keys that the clients refuse.
+
+    Args:
+        value: any JSON value.
+        most: greater integers, which are Infinity in JavaScript, are null.
+    """
     match value:
         case dict():
             return {
-                key: made_safe(item)
+                key: made_safe(item, most=most)
                 for key, item in value.items()
                 if key != "__proto__" and not (key == "constructor" and isinstance(item, dict) and "prototype" in item)
             }
         case list():
-            return [made_safe(item) for item in value]
+            return [made_safe(item, most=most) for item in value]
         case float():
             return value if math.isfinite(value) else None
         case int():
-            # More digits are Infinity in JavaScript.
-            return value if abs(value) < 2**1023 else None
+            return value if abs(value) < most else None
         case _:
             return value
 
