@@ -165,11 +165,16 @@ def table(page: str, title: str) -> list[list[str]]:
 
 
 @contextlib.contextmanager
-def server(page: str, command: str, folder: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run a server with the files of a page in a folder, on a free port; give its process and its address."""
+def server(
+    page: str, command: str, folder: str | Path, changes: tuple[str, str] = ("", "")
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a server with the files of a page in a folder, on a free port; give its process and its address.
+
+    `changes` is a text of the files and its replacement.
+    """
     for block in blocks_of(page):
         if block.file_name:
-            (Path(folder) / block.file_name).write_text(block.code, encoding="utf-8")
+            (Path(folder) / block.file_name).write_text(block.code.replace(*changes), encoding="utf-8")
     words = shlex.split(command)
     port = ["--port", "0"] if words[0] == "uvicorn" else ["--bind", "127.0.0.1:0"]
     with subprocess.Popen(

@@ -48,7 +48,17 @@ PAGES_AT_ONCE = 2
 SKIPPED = "skipped: "
 
 #: What a page may need and a machine may lack: its steps are skipped then. Any other failing import is an error.
-OPTIONAL_PACKAGES = {"django", "fastapi", "flask", "gunicorn", "httpx", "openai", "starlette", "uvicorn"}
+OPTIONAL_PACKAGES = {
+    "django",
+    "fastapi",
+    "flask",
+    "gunicorn",
+    "httpx",
+    "openai",
+    "rest_framework",
+    "starlette",
+    "uvicorn",
+}
 
 Check = Callable[[], object]
 

@@ -28,35 +28,43 @@ def application(environ, start_response):
 """
 
 
-def check_terminal_error(process, address, path, number=signal.SIGTERM):
+SHORT_GRACE = ("grace=20", "grace=0.2")
+
+
+def rest_after_signal(process, address, path, number=signal.SIGTERM):
+    """Return what a client receives after the server received a signal."""
     connection = http.client.HTTPConnection(address, timeout=20)
     connection.request("POST", path)
     with connection.getresponse() as response:
         assert response.readline() == b'0:"One moment. "\n'
         process.send_signal(number)
-        assert response.read() == b'3:"The server is shutting down."\n'
+        rest = response.read()
     connection.close()
     assert process.wait(20) is not None
+    return rest
 
 
-@doc.after("uvicorn chat:app --timeout-graceful-shutdown 10")
+@doc.after("uvicorn chat:app --timeout-graceful-shutdown 30")
 def check_uvicorn_ends_streams_on_signals() -> None:
-    assert post(page.app, "/chat").text == '0:"One moment. "\n'
+    assert post(page.app, "/chat").text == '0:"One moment. "\n0:"Done."\n'
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number, path, rest in (
+        (signal.SIGTERM, "/chat?seconds=3600", b'3:"The server is shutting down."\n'),
+        (signal.SIGINT, "/chat?seconds=0.1", b'0:"Done."\n'),
+    ):
         with (
             tempfile.TemporaryDirectory() as folder,
-            server("docs/deploying.rst", "uvicorn chat:app", folder) as running,
+            server("docs/deploying.rst", "uvicorn chat:app", folder, SHORT_GRACE) as running,
         ):
-            check_terminal_error(*running, "/chat?seconds=3600", number)
+            assert rest_after_signal(*running, path, number) == rest
 
 
 @doc.after("def post_worker_init(")
 def check_gunicorn_ends_streams_on_sigterm() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "plain.py").write_text(PLAIN)
-        with server("docs/deploying.rst", "gunicorn plain:application", folder) as running:
-            check_terminal_error(*running, "/chat")
+        with server("docs/deploying.rst", "gunicorn plain:application", folder, SHORT_GRACE) as running:
+            assert rest_after_signal(*running, "/chat") == b'3:"The server is shutting down."\n'
 
 
 @doc.after("import sys")

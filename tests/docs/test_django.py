@@ -119,6 +119,30 @@ def check_gzip_is_bypassed() -> None:
     response.close()
 
 
+@doc.after("class EventStreamRenderer")
+def check_rest_framework_accepts_event_streams() -> None:
+    from rest_framework.settings import api_settings
+    from rest_framework.views import APIView
+
+    page.settings.REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}
+    api_settings.reload()
+
+    class Chat(APIView):
+        authentication_classes = permission_classes = ()
+        renderer_classes = (page.JSONRenderer, page.EventStreamRenderer)
+
+        def post(self, request):
+            return page.DataStreamResponse(create_run(lambda controller: controller.append_text("Hi")))
+
+    class Strict(Chat):
+        renderer_classes = (page.JSONRenderer,)
+
+    page.urlpatterns += [page.path("rest", Chat.as_view()), page.path("strict", Strict.as_view())]
+    for path, status in (("/rest", 200), ("/strict", 406)):
+        reply = post(page.application, path, headers={"accept": "text/event-stream"})
+        assert reply.status == status, (path, reply)
+
+
 @doc.after("def long(")
 def check_disconnect_cancels() -> None:
     for django_app in (page.application, page.asgi_application):
