@@ -16,12 +16,12 @@ from assistant_stream_ce.controller.run_controller import ChunkSource, RunContro
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.run.callbacks import RunCallback, is_callable_as
+from assistant_stream_ce.run.drivers import ContextFactory
 from assistant_stream_ce.run.forwarding import send_all, send_all_async
 from assistant_stream_ce.run.hooks import RunReason, RunResult
 from assistant_stream_ce.run.readers import AsyncReader, StreamSource, SyncReader
 from assistant_stream_ce.run.recorder import message_of
 from assistant_stream_ce.run.run import Run
-from assistant_stream_ce.run.scope import ContextFactory
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage

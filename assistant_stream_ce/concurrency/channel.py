@@ -33,7 +33,7 @@ import janus
 
 from assistant_stream_ce.concurrency.gevent import is_gevent, new_lock
 from assistant_stream_ce.concurrency.sink import ChunkSink, PendingItem
-from assistant_stream_ce.concurrency.waiters import LoopWaiter, ThreadWaiter, Waiter, in_event_loop, resolve
+from assistant_stream_ce.concurrency.waiters import LoopWaiter, ThreadWaiter, Waiter, resolve, running_loop
 
 T = TypeVar("T")
 
@@ -79,6 +79,8 @@ class Channel(Generic[T]):
         self.capacity = 0
         # How much of it is beyond the bound: lent to a coroutine, which must not block.
         self._lent = 0
+        #: The loop of the run's own task, which must not block. Calls from other loops are as calls from a thread.
+        self.producer_loop: asyncio.AbstractEventLoop | None = None
         self._has_ended = False
         self._is_detached = False
         self._carries_pending = False
@@ -299,8 +301,11 @@ class Channel(Generic[T]):
         return (0 if self._queue is None else len(self._queue.batches)) >= self._most_batches - 1
 
     def _must_wait(self) -> bool:
-        # A loop must not block, and the reader's own thread would wait for itself.
-        return self._is_full() and not in_event_loop() and threading.get_ident() != self._reader_thread
+        # The reader's own thread would wait for itself.
+        if not self._is_full() or threading.get_ident() == self._reader_thread:
+            return False
+        loop = running_loop()
+        return loop is None or loop is not self.producer_loop
 
     def _enqueue(self, waiter: Waiter) -> None:
         """Let a producer wait for capacity."""

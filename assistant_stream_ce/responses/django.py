@@ -19,7 +19,7 @@ from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.run.scope import ContextFactory
+from assistant_stream_ce.run.drivers import ContextFactory
 from assistant_stream_ce.serialization import Encoder
 
 try:

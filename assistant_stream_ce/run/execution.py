@@ -1,17 +1,29 @@
-"""Execution of a callback in its thread or task, from entering its context managers to the report of its end."""
+"""Execution of a callback in its thread or task, and the report of its end: error chunk, message, `on_finish`.
+
+Hooks are user code: they are called in the callback's own thread, or else in a thread of their own, in the run's
+context variables and inside its context managers. Only coroutines run on an event loop.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
+from assistant_stream_ce.chunks import ErrorChunk
+from assistant_stream_ce.concurrency.waiters import OneShotEvent
+from assistant_stream_ce.controller.run_controller import RunLink
+from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import check_result
+from assistant_stream_ce.run.drivers import CallScope, enter_contexts, enter_contexts_async
 from assistant_stream_ce.run.forwarding import Forwarding
-from assistant_stream_ce.run.report import Report
-from assistant_stream_ce.run.scope import CallScope, enter_contexts, enter_contexts_async
+from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult
+from assistant_stream_ce.run.loops import start_thread
+from assistant_stream_ce.run.recorder import MessageRecorder
 
 logger = logging.getLogger("assistant_stream_ce")
 
@@ -109,3 +121,123 @@ def _fail_around(run: ExecutedRun, error: BaseException) -> None:
         logger.error("%s: the clean-up around the callback failed", run, exc_info=error)
     else:
         run.finish_elsewhere(error)
+
+
+class Report:
+    """How one run ends. The run sees to it that it is decided and sent once."""
+
+    def __init__(self, link: RunLink, hooks: Hooks, scope: CallScope, recorder: MessageRecorder | None) -> None:
+        self._link = link
+        self._hooks = hooks
+        self._scope = scope
+        self._recorder = recorder
+        self._reason: RunReason = "completed"
+        self._failure: BaseException | None = None
+        #: How the run ended; None before `on_finish` is called.
+        self.reason: RunReason | None = None
+        #: What the reader has to raise at the end, and the chunk that reports it.
+        self.error: BaseException | None = None
+        self.error_chunk: ErrorChunk | None = None
+
+    def decide(self, reason: RunReason, error: BaseException | None = None) -> None:
+        """Decide how the run ends, and what its reader raises."""
+        self._reason = reason
+        self._failure = error
+
+    def _has_failed(self) -> bool:
+        return self._reason == "failed"
+
+    def _send(self) -> Coroutine[Any, Any, None] | None:
+        """Report the result and call `on_finish`. Returns its coroutine, if it is async."""
+        # Kept where the reader clears it: its traceback holds the run.
+        error, self._failure = self._failure, None
+        if error is not None:
+            self.error = error
+            self._send_error(self._hooks.error_text(error) if self._has_failed() else str(error))
+        self._link.state.end()
+        if self._recorder is not None:
+            self._recorder.end(is_cancelled=self._reason in ("cancelled", "abandoned"))
+        # Set last, so that a reader that sees `reason` also sees the complete message.
+        self.reason = self._reason
+        return self._hooks.finish(RunResult.of(self._reason, error if self._has_failed() else None, self._recorder))
+
+    def _send_error(self, text: str) -> None:
+        self.error_chunk = ErrorChunk(text)
+        with contextlib.suppress(RunCancelled, RunEndedError):
+            self._link.calls.close_all()
+            self._link.channel.put(self.error_chunk, may_block=False)
+
+    def send_in_thread(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Report in this thread; wait for an async `on_finish`, which runs on the loop or on the shared one."""
+        rest = self._send()
+        if rest is not None:
+            self._hooks.wait_for(rest, loop)
+
+    async def send_in_task(self) -> None:
+        """Report in the callback's task, but call plain functions in a thread."""
+        if self._hooks.may_block(has_failed=self._has_failed()):
+            rest = await self._send_in_other_thread()
+        else:
+            rest = self._send()
+        if rest is not None:
+            await rest
+
+    async def _send_in_other_thread(self) -> Coroutine[Any, Any, None] | None:
+        done = OneShotEvent()
+        rests: list[Coroutine[Any, Any, None] | None] = []
+
+        def send() -> None:
+            try:
+                rests.append(self._scope.call(self._send))
+            finally:
+                done.set()
+
+        _start_thread_or_call(send)
+        while not done.is_set():
+            # Not even the end of the loop cuts a hook off.
+            with contextlib.suppress(asyncio.CancelledError):
+                await done.wait()
+        return rests[0] if rests else None
+
+    def send_elsewhere(self, loop: asyncio.AbstractEventLoop | None, on_end: Callable[[], None]) -> None:
+        """Report for a callback that has no thread or task to do so; never blocks.
+
+        Args:
+            loop: as in `send_in_thread`.
+            on_end: called at the end.
+        """
+        if not self._hooks.has_any(has_failed=self._has_failed()):
+            self._send()
+            on_end()
+            return
+
+        def send() -> None:
+            try:
+                self._scope.call(functools.partial(self.send_in_thread, loop))
+            finally:
+                on_end()
+
+        _start_thread_or_call(send)
+
+    def end(self) -> None:
+        """Have the reader raise the exit that a hook raised."""
+        if self._hooks.exit is not None:
+            self.error, self._hooks.exit = self._hooks.exit, None
+
+    def raise_error(self) -> None:
+        """Raise, once, what the reader has to raise."""
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # Its traceback holds this frame: without a cycle both go when the reader is done with them.
+            del error
+
+
+def _start_thread_or_call(work: Callable[[], None]) -> None:
+    try:
+        start_thread(work, "assistant-stream-finish")
+    except RuntimeError:
+        # The interpreter is ending and starts no threads any more.
+        work()

@@ -95,8 +95,6 @@ def _forward_inline(source: Iterable[AssistantStreamChunk], controller: RunContr
     send = _hold_back_last_error(controller)
     send_all(source, send)
     send(None)
-    if not in_event_loop():
-        controller.raise_if_cancelled()
 
 
 async def _forward_async(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:

@@ -20,10 +20,9 @@ from assistant_stream_ce.cancellation import Callback
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 from assistant_stream_ce.run.callbacks import is_callable_as
-from assistant_stream_ce.run.drivers import TaskDriver
+from assistant_stream_ce.run.drivers import CallScope, TaskDriver, enter_contexts_async
 from assistant_stream_ce.run.loops import shared_loop, start_thread
 from assistant_stream_ce.run.recorder import MessageRecorder, message_of
-from assistant_stream_ce.run.scope import CallScope, enter_contexts_async
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage

@@ -10,21 +10,16 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import running_loop
 from assistant_stream_ce.errors import RunCancelled, StreamUsageError
-from assistant_stream_ce.run.drivers import TaskDriver
-from assistant_stream_ce.run.run import GRACE_SECONDS, Run
-from assistant_stream_ce.run.scope import current_run
-
-# How long `close` waits for the clean-up of a coroutine after its task was cancelled.
-_CLEANUP_SECONDS = 1.0
+from assistant_stream_ce.run.drivers import TaskDriver, current_run
+from assistant_stream_ce.run.run import Run
 
 
 class StreamSource:
     """What the handle and the readers of a stream share; when all are gone, nobody can read it any more."""
 
-    __slots__ = ("__weakref__", "_is_reading", "_lock", "batch", "has_ended", "parent", "run")
+    __slots__ = ("__weakref__", "_turn", "batch", "has_ended", "parent", "run")
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -33,9 +28,8 @@ class StreamSource:
         self.has_ended = False
         #: The run in whose callback the stream was read last.
         self.parent: object = None
-        # Guards `_is_reading`.
-        self._lock = new_lock()
-        self._is_reading = False
+        # Holds one item while nobody waits for a batch.
+        self._turn = [None]
 
     def check_readable(self) -> None:
         """Check that there is something to read.
@@ -52,10 +46,13 @@ class StreamSource:
         Raises:
             StreamUsageError: another thread or task waits for one.
         """
-        with self._lock:
-            if self._is_reading:
-                raise StreamUsageError("the stream is being read elsewhere: read it from one task or thread at a time")
-            self._is_reading = True
+        try:
+            # One atomic step instead of a lock, for each read.
+            self._turn.pop()
+        except IndexError:
+            raise StreamUsageError(
+                "the stream is being read elsewhere: read it from one task or thread at a time"
+            ) from None
         parent = current_run.get()
         if parent is not None and parent is not self.parent:
             self.parent = parent
@@ -65,7 +62,7 @@ class StreamSource:
 
     def end(self) -> None:
         """End the wait."""
-        self._is_reading = False
+        self._turn.append(None)
 
     def end_of_stream(self) -> None:
         """Note the end, and raise what the callback raised."""
@@ -104,7 +101,7 @@ class StreamSource:
         if not self._begin_close() or running_loop() is not None:
             self.run.abandon_later()
             return
-        seconds = self._close_seconds()
+        seconds = self.run.close_seconds
         deadline = time.monotonic() + seconds
         if self.run.ended.wait_sync(seconds) and self.run.is_cancelled:
             self.run.hooks.cancel_callbacks_done.wait_sync(max(0.0, deadline - time.monotonic()))
@@ -135,7 +132,7 @@ class StreamSource:
         if run.ended.is_set() and not run.is_cancelled:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(self._close_seconds(), run.deadline - time.monotonic())):
+            async with asyncio.timeout(max(self.run.close_seconds, run.deadline - time.monotonic())):
                 await run.ended.wait()
                 if run.is_cancelled:
                     await run.hooks.cancel_callbacks_done.wait()
@@ -145,11 +142,6 @@ class StreamSource:
         self.run.on_reader_lost()
         if self.run.deadline and running_loop() is None:
             self.run.ended.wait_sync(max(0.0, self.run.deadline - time.monotonic()))
-
-    def _close_seconds(self) -> float:
-        driver = self.run.driver
-        is_thread = driver is not None and not isinstance(driver, TaskDriver)
-        return GRACE_SECONDS if is_thread else GRACE_SECONDS + _CLEANUP_SECONDS
 
     def _stop_waiting(self) -> None:
         if isinstance(self.run.driver, TaskDriver):

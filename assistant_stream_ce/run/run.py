@@ -36,27 +36,28 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource, RunController, RunLink
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import RunCallback, is_callable_as, name_of
-from assistant_stream_ce.run.drivers import Driver, ExecutorDriver, TaskDriver, ThreadDriver
-from assistant_stream_ce.run.execution import run_in_task, run_in_thread
+from assistant_stream_ce.run.drivers import CallScope, Driver, ExecutorDriver, TaskDriver, ThreadDriver, current_run
+from assistant_stream_ce.run.execution import Report, run_in_task, run_in_thread
 from assistant_stream_ce.run.forwarding import Forwarding, forward
 from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult, raisable
 from assistant_stream_ce.run.loops import shared_loop, start_thread
 from assistant_stream_ce.run.recorder import MessageRecorder
 from assistant_stream_ce.run.registry import add_live_run, discard_live_run
-from assistant_stream_ce.run.report import Report
-from assistant_stream_ce.run.scope import CallScope, current_run
 
 logger = logging.getLogger("assistant_stream_ce")
 
 #: What happens when the reader is lost: the run is cancelled, or goes on without a reader (resumable streams).
 LostReaderPolicy: TypeAlias = Literal["cancel", "continue"]
 
-#: After the reader has left: how long a callback may take to end by itself before its task is cancelled, and the
-#: longest that `close` waits for a thread.
-GRACE_SECONDS = 0.05
+# After the reader has left: how long a callback may take to end by itself before its task is cancelled, and the
+# longest that `close` waits for a thread.
+_GRACE_SECONDS = 0.05
 
 # How long a callback may still run after that, before it is abandoned.
 _PATIENCE_SECONDS = 2.0
+
+# How long `close` waits for the clean-up of a coroutine after its task was cancelled.
+_CLEANUP_SECONDS = 1.0
 
 _GOODBYE = "The server is shutting down."
 
@@ -153,6 +154,12 @@ class Run:
             return self.hooks.has_any(has_failed=False)
         return self._state is RunState.RUNNING
 
+    @property
+    def close_seconds(self) -> float:
+        """How long to wait for the end after leaving, in seconds."""
+        is_thread = self.driver is not None and not isinstance(self.driver, TaskDriver)
+        return _GRACE_SECONDS if is_thread else _GRACE_SECONDS + _CLEANUP_SECONDS
+
     # --- start ---
 
     def start(self, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -208,7 +215,8 @@ class Run:
 
     def _start_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
         loop = self.reader_loop or shared_loop()
-        self.driver = driver = TaskDriver(loop, GRACE_SECONDS)
+        self.driver = driver = TaskDriver(loop, _GRACE_SECONDS)
+        self.link.channel.producer_loop = loop
         driver.start(functools.partial(run_in_task, self, make), self._name, context, self._end_if_dropped)
         if self.is_cancelled:
             self._cancel_driver()
@@ -237,6 +245,8 @@ class Run:
             current_run.reset(token)
         if not forwarding.is_done:
             self.forwardings.append(forwarding)
+        elif self.is_cancelled and not self._is_in_own_loop():
+            raise RunCancelled("the reader has left")
         return forwarding
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
@@ -252,11 +262,14 @@ class Run:
         """Handle a chunk sent after the end: raise, or return to drop it."""
         if not self.is_cancelled:
             raise RunEndedError(RUN_HAS_ENDED)
-        driver = self.driver
-        if not isinstance(driver, TaskDriver) or running_loop() is not driver.loop:
+        if not self._is_in_own_loop():
             # As `begin_cancel` will right after it ends the channel: the caller finds `is_cancelled` true.
             self.link.cancellation.signal.set()
             raise RunCancelled("the reader has left")
+
+    def _is_in_own_loop(self) -> bool:
+        """Return whether the caller runs on the loop of the callback's task, which must not block."""
+        return isinstance(self.driver, TaskDriver) and running_loop() is self.driver.loop
 
     def adopt(self, child: Run) -> None:
         """Have a run that is read in this one's callback cancelled together with it."""
@@ -384,7 +397,7 @@ class Run:
         loop = running_loop()
         with contextlib.suppress(RuntimeError):
             if isinstance(self.driver, TaskDriver):
-                self.driver.call_later(GRACE_SECONDS + _PATIENCE_SECONDS, abandon)
+                self.driver.call_later(_GRACE_SECONDS + _PATIENCE_SECONDS, abandon)
             elif loop is not None:
                 loop.call_later(_PATIENCE_SECONDS, abandon)
             else:
