@@ -79,8 +79,9 @@ class Channel(Generic[T]):
         self.capacity = 0
         # How much of it is beyond the bound: lent to a coroutine, which must not block.
         self._lent = 0
-        #: The loop of the run's own task, which must not block. Calls from other loops are as calls from a thread.
-        self.producer_loop: asyncio.AbstractEventLoop | None = None
+        # The loops on which producers must not block; see `set_producer_loop`.
+        self._is_any_loop = True
+        self._producer_loop: asyncio.AbstractEventLoop | None = None
         self._has_ended = False
         self._is_detached = False
         self._carries_pending = False
@@ -103,6 +104,11 @@ class Channel(Generic[T]):
         self._is_gevent = is_gevent()
 
     # --- the producers' end ---
+
+    def set_producer_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Let producers on other loops than this one, which is the run's own, block as producers in a thread do."""
+        self._is_any_loop = False
+        self._producer_loop = loop
 
     def put(self, item: T, weight: int = 1, *, may_block: bool = True) -> None:
         """Append an item. A worker thread waits while the channel is full; a coroutine never does.
@@ -305,7 +311,7 @@ class Channel(Generic[T]):
         if not self._is_full() or threading.get_ident() == self._reader_thread:
             return False
         loop = running_loop()
-        return loop is None or loop is not self.producer_loop
+        return loop is None or not (self._is_any_loop or loop is self._producer_loop)
 
     def _enqueue(self, waiter: Waiter) -> None:
         """Let a producer wait for capacity."""
