@@ -1,4 +1,4 @@
-"""The clients: raw sockets, so that on a small machine they leave the processor to the server."""
+"""The clients: raw sockets, so that on a small machine they take little CPU time from the server."""
 
 from __future__ import annotations
 

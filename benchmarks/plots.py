@@ -1,4 +1,4 @@
-"""The plots of the documentation. Their colours can be told apart by everyone, on white and on black."""
+"""The plots of the documentation. Everyone can distinguish their colours, on white and on black."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _STYLE: dict[str, Any] = {
     "legend.labelcolor": _INK,
 }
 
-# Which figure of a row with several stands for it among the ratios.
+# Which figure of a row with several is used for the ratios.
 _CHOSEN = {"latency": "median", "memory": "5,000", "state": "1,000"}
 
 

@@ -34,7 +34,7 @@ def call(module: str, function: str, /, **arguments: Any) -> Any:
         RuntimeError: the process failed.
     """
     program = f"import json; from {module} import {function} as f; print(json.dumps(f(**{arguments!r})), flush=True)"
-    # A subject may leave threads behind that wait for ever.
+    # A subject may not end all of its threads.
     program += "; import os; os._exit(0)"
     child = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=_SECONDS

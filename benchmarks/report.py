@@ -1,4 +1,4 @@
-"""What a run of the benchmarks leaves: numbers as JSON, tables for the terminal, the documentation and the README."""
+"""The output of a run of the benchmarks: numbers as JSON, tables for the terminal, the documentation and the README."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def table(results: Sequence[Result], *, is_short: bool = False) -> list[list[str
     """Return the lines of the table of a family, the first its head; without columns that would be empty."""
     verdict = _short_verdict if is_short else _verdict
     subjects = [subject for subject in SUBJECTS if any(subject in result.row.subjects for result in results)]
-    # Of what one bounds and the other does not, a ratio says nothing.
+    # Of what one bounds and the other does not, a ratio has no meaning.
     ratios = [subject for subject in (PEER, LIMIT) if subject in subjects and results[0].row.family != "stalled"]
     lines = [["work", *subjects, *(f"ours / {subject}" for subject in ratios), "target"]]
     for result in results:

@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     """Return what understands the command line."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--quick", action="store_true", help="little work for each row")
-    made.add_argument("--only", nargs="+", metavar="ROW", help="measure these rows; * and ? stand for any letters")
+    made.add_argument("--only", nargs="+", metavar="ROW", help="measure these rows; * and ? match any letters")
     made.add_argument("--list", action="store_true", help="print the names of the rows")
     made.add_argument("--rounds", type=int, metavar="N", help="measure every subject so many times")
     made.add_argument("--render", action="store_true", help="measure nothing: write the pages from results.json anew")
@@ -108,7 +108,7 @@ def work(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Do what the command line says, in the environment of the benchmarks, which is made when it is missing."""
+    """Run the command line in the environment of the benchmarks, which is made when it is missing."""
     arguments = parser().parse_args()
     if arguments.list:
         print("\n".join(row.name for row in chosen(arguments.only)))

@@ -413,7 +413,7 @@ const outcome = () => ({
 
 export const exitStatus = ({ error, warnings }) => (error === null && warnings.length === 0 ? 0 : 1);
 
-// A client that waits for ever on a truncated stream leaves the event loop empty.
+// A client that never settles on a truncated stream leaves the event loop empty.
 let giveUp = () => {};
 process.on("beforeExit", () => giveUp());
 

@@ -31,7 +31,7 @@ BATCH_SECONDS = 150
 PROCESSES = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 
 
-#: What a client leaves out without a word, and the documentation says so.
+#: What a client ignores silently, as documented.
 IGNORED = {
     "data-stream": {"harness: client ignores frame code j"},
     "ui-message-stream": {"harness: client ignores frame type source-document"},
@@ -74,10 +74,10 @@ def decode_url(protocol: str, url: str, body: Any) -> dict[str, Any]:
     return _without_ignored(result)
 
 
-def decode_all(jobs: Sequence[Job], *, tell_ignored: bool = False) -> list[dict[str, Any]]:
+def decode_all(jobs: Sequence[Job], *, reports_ignored: bool = False) -> list[dict[str, Any]]:
     """Decode many streams; the results are in the order of the jobs, with the exit status of decode.mjs as `status`.
 
-    What clients are known to leave out is a warning only with `tell_ignored`.
+    What clients are known to ignore is a warning only with `reports_ignored`.
     """
     # The long ones are spread evenly.
     order = sorted(range(len(jobs)), key=lambda number: len(jobs[number].data) // (jobs[number].fragment or 1000))
@@ -90,7 +90,7 @@ def decode_all(jobs: Sequence[Job], *, tell_ignored: bool = False) -> list[dict[
             for share, part in zip(shares, decoded, strict=True)
             for number, result in zip(share, part, strict=True)
         }
-    tidy = dict if tell_ignored else _without_ignored
+    tidy = dict if reports_ignored else _without_ignored
     return [tidy(results[number]) for number in range(len(jobs))]
 
 
@@ -120,7 +120,7 @@ class _Worker:
 
     def _send(self, jobs: Sequence[dict[str, Any]]) -> None:
         assert self._process.stdin is not None
-        # A process that has ended says why itself.
+        # A process that has ended has printed the reason.
         with suppress(BrokenPipeError):
             for job in jobs:
                 self._process.stdin.write(json.dumps(job).encode() + b"\n")

@@ -14,13 +14,13 @@ from typing import Any
 
 from tests.support.conversations import Act, Conversation, Holder, edit, joined, made_safe
 
-#: Stands for an id that the client invented.
+#: Matches any id that the client made up.
 ANY_ID = object()
 
 
 @dataclass(frozen=True)
 class AsJSON:
-    """Stands for any JSON text of a value: the client has written it anew."""
+    """Matches any JSON text of a value that the client serialized again."""
 
     value: Any
 
@@ -42,7 +42,7 @@ def assistant_ui_message(conversation: Conversation, protocol: str) -> dict[str,
 
 class _AssistantUIMessage:
     def __init__(self, conversation: Conversation, protocol: str) -> None:
-        # The two decoders finish a tool call's part at different times, which its status tells.
+        # The two decoders finish a tool call's part at different times, which its status shows.
         self.protocol = protocol
         self.answered_status = "stop" if protocol == "assistant-transport" else "unknown"
         self.parts: list[dict[str, Any]] = []
@@ -162,7 +162,7 @@ class _AssistantUIMessage:
     def extend_arguments(self, call: dict[str, Any], text: str) -> None:
         call["argsText"] += text
         arguments = parse_partial(call["argsText"])
-        # What does not parse, or is no object, leaves the arguments as they were.
+        # What does not parse, or is no object, does not change the arguments.
         if isinstance(arguments, (dict, list)) and not _is_poisoned(arguments):
             call["args"] = arguments
 
@@ -262,7 +262,7 @@ def _is_poisoned(value: Any) -> bool:
 def assistant_ui_message_of_ui_stream(conversation: Conversation) -> dict[str, Any]:
     """Return the message that assistant-ui's accumulator shows of a UI message stream.
 
-    Its reader shows a tool call when its whole input is told, knows no parents, takes the first result of a call, and
+    Its reader shows a tool call when its whole input is sent, knows no parents, takes the first result of a call, and
     has all data in one list. There the state is left out here, see `last_state`.
     """
     message = _AssistantUIMessageOfUIStream(conversation)
@@ -286,7 +286,7 @@ class _OwnSteps:
                 self.is_in_step = False
 
     def begins(self, inputs: dict[str, str]) -> bool:
-        """Return whether one begins here; not while a call's input has to be told."""
+        """Return whether one begins here; not before a call's input is sent."""
         begins = self.is_due and not self.is_in_step and not inputs
         self.is_due = self.is_due and not begins
         return begins
@@ -300,7 +300,7 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
         self.own_steps = _OwnSteps()
         self.open_text: tuple[str, str | None] | None = None
         self.data_ids: set[tuple[str, str | None]] = set()
-        # The calls whose input was not told yet, and their text.
+        # The calls whose input was not sent yet, and their text.
         self.inputs: dict[str, str] = {}
 
     def begin_step(self, open_text: tuple[str, str | None] | None = None) -> None:
@@ -331,7 +331,7 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
                     self.add_data_part(act.values["name"], act.values["data"], act.values["id"])
                 return
             case "add_source_document":
-                # Its reader leaves it out.
+                # Its reader ignores it.
                 self.begin_step()
                 return
             case "add_reasoning_signature":
@@ -357,7 +357,7 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
     def call(self, call_id: str, name: str, args: dict[str, Any], parent_id: str | None) -> None:
         call = self.begin(call_id, name, None)
         call["state"] = "call"
-        self.tell(call, args)
+        self.send(call, args)
 
     def begin(self, call_id: str, name: str, parent_id: str | None) -> dict[str, Any]:
         growing = self.growing
@@ -378,7 +378,7 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
             return
         call["state"] = "call"
         try:
-            self.tell(call, parse(self.inputs[call["toolCallId"]] or "{}"))
+            self.send(call, parse(self.inputs[call["toolCallId"]] or "{}"))
         except ValueError:
             return
 
@@ -389,7 +389,7 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
             self.own_steps.is_due = True
             self.tell_text(self.calls[call_id], "The arguments of this call are not valid JSON.")
 
-    def tell(self, call: dict[str, Any], value: Any) -> None:
+    def send(self, call: dict[str, Any], value: Any) -> None:
         del self.inputs[call["toolCallId"]]
         call["argsText"] = AsJSON(value)
         call["args"] = value if isinstance(value, (dict, list)) else {}
@@ -399,7 +399,7 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
     def tell_text(self, call: dict[str, Any], error: str) -> None:
         """Show text that is no JSON, and the error that came instead."""
         text = self.inputs[call["toolCallId"]]
-        self.tell(call, None)
+        self.send(call, None)
         call["argsText"] = ""
         super().extend_arguments(call, text)
         super().answer(call["toolCallId"], error, is_error=True)
@@ -417,7 +417,7 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
             if is_error:
                 self.tell_text(call, result)
                 return
-            self.tell(call, self.inputs[tool_call_id])
+            self.send(call, self.inputs[tool_call_id])
         if call["state"] != "result":
             super().answer(tool_call_id, result, is_error=is_error)
 
@@ -440,7 +440,7 @@ def ui_finish_reason(reason: str | None, calls: dict[str, dict[str, Any]]) -> st
 
 
 def summary_text(summary: str | None) -> str:
-    """Return a summary of reasoning as text of it, where a format has no other word for it."""
+    """Return a summary of reasoning as text of it, where a format does not support summaries."""
     return f"{summary}\n\n" if summary else ""
 
 
@@ -491,7 +491,7 @@ class _AISDKMessage:
         self.growing: tuple[str, str | None] | None = None
         self.calls: dict[str, dict[str, Any]] = {}
         self.open: set[str] = set()
-        # The calls whose input was not told yet, and their text; the steps that wait for them.
+        # The calls whose input was not sent yet, and their text; the steps that wait for them.
         self.inputs: dict[str, str] = {}
         self.waiting_steps = 0
         self.own_steps = _OwnSteps()
@@ -610,11 +610,11 @@ class _AISDKMessage:
             return
         self.open.remove(call_id)
         try:
-            self.tell(call_id, parse(self.inputs[call_id] or "{}"))
+            self.send(call_id, parse(self.inputs[call_id] or "{}"))
         except ValueError:
             return
 
-    def tell(self, call_id: str, value: Any) -> None:
+    def send(self, call_id: str, value: Any) -> None:
         del self.inputs[call_id]
         self.calls[call_id] |= {"state": "input-available", "input": value}
         self.start_steps()
@@ -622,7 +622,7 @@ class _AISDKMessage:
     def fail(self, call_id: str, error: Any) -> None:
         """Show text that is no JSON, and the error that came instead."""
         text = self.inputs[call_id]
-        self.tell(call_id, text)
+        self.send(call_id, text)
         del self.calls[call_id]["input"]
         self.calls[call_id] |= {"state": "output-error", self.raw_input: text, "errorText": error}
 
@@ -651,7 +651,7 @@ class _AISDKMessage:
                 call |= {"state": "output-error", "errorText": error_text(result)}
             return
         if tool_call_id in self.inputs:
-            self.tell(tool_call_id, self.inputs[tool_call_id])
+            self.send(tool_call_id, self.inputs[tool_call_id])
         for field in ("rawInput", "errorText"):
             call.pop(field, None)
         call |= {"state": "output-available", "output": made_safe(result)}

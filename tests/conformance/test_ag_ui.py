@@ -45,7 +45,7 @@ def events_of(data: bytes) -> list[Any]:
 def conversations() -> list[tuple[Conversation, bytes]]:
     """Return the random conversations with their bytes."""
     made = map(conversation, SEEDS)
-    return [(said, test_random_conversations.encode(said, AGUIEncoder(state=said.state))) for said in made]
+    return [(talk, test_random_conversations.encode(talk, AGUIEncoder(state=talk.state))) for talk in made]
 
 
 @pytest.mark.timeout(180)
@@ -54,16 +54,16 @@ def conversations() -> list[tuple[Conversation, bytes]]:
 def test_clients_show_what_was_written(protocol: str, fragment: int | None) -> None:
     require_clients()
     written = conversations()
-    jobs = [Job(protocol, data, fragment, said.state) for said, data in written]
-    for (said, data), result in zip(written, decode_all(jobs), strict=True):
+    jobs = [Job(protocol, data, fragment, talk.state) for talk, data in written]
+    for (talk, data), result in zip(written, decode_all(jobs), strict=True):
         if result["status"] != 0:
             found: str | None = f"the client failed: {result['error']} {result['warnings']}"
         else:
-            wanted, got = ag_ui_run(said), shown_by_ag_ui(result)
+            wanted, got = ag_ui_run(talk), shown_by_ag_ui(result)
             if not keeps_state(protocol, wanted["state"], data):
                 wanted["state"] = got["state"]
-            found = difference(wanted, got) or difference(pending(said), pending_in(result, said), "pending")
-        assert not found, test_random_conversations.report(said, data, found or "")
+            found = difference(wanted, got) or difference(pending(talk), pending_in(result, talk), "pending")
+        assert not found, test_random_conversations.report(talk, data, found or "")
 
 
 def keeps_state(protocol: str, state: Any, data: bytes) -> bool:
@@ -72,16 +72,16 @@ def keeps_state(protocol: str, state: Any, data: bytes) -> bool:
     return was_told and (protocol == "ag-ui" or isinstance(state, (dict, list)) or bool(state))
 
 
-def pending(said: Conversation) -> list[str]:
+def pending(talk: Conversation) -> list[str]:
     """Return the calls that nobody has answered."""
-    begun = [act.values["tool_call_id"] for act in said.acts if act.what == "add_tool_call"]
-    answered = {act.values["tool_call_id"] for act in said.acts if act.what == "tool.set_response"}
+    begun = [act.values["tool_call_id"] for act in talk.acts if act.what == "add_tool_call"]
+    answered = {act.values["tool_call_id"] for act in talk.acts if act.what == "tool.set_response"}
     return [call_id for call_id in begun if call_id not in answered]
 
 
-def pending_in(result: dict[str, Any], said: Conversation) -> list[str]:
-    """Return the calls that a client takes for unanswered; only the newer one says so, and only at a good end."""
-    found: list[str] = result["message"].get("pendingToolCallIds", pending(said))
+def pending_in(result: dict[str, Any], talk: Conversation) -> list[str]:
+    """Return the calls that a client takes for unanswered; only the newer one reports them, and only at a good end."""
+    found: list[str] = result["message"].get("pendingToolCallIds", pending(talk))
     return found
 
 
@@ -195,7 +195,7 @@ def test_halves_of_a_character_join_in_every_text_that_grows(protocol: str, frag
 
 
 @each_client
-def test_error_loses_nothing_that_was_said_in_the_same_write(protocol: str) -> None:
+def test_error_loses_nothing_that_was_sent_in_the_same_write(protocol: str) -> None:
     require_clients()
     result = decode(protocol, encode([ErrorChunk("boom"), TextDeltaChunk("after"), ToolResultChunk("t", 1)]))
     assert result["status"] == 0

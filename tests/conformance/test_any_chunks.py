@@ -205,7 +205,7 @@ def test_clients_take_the_end_of_a_message_that_was_interrupted(protocol: str) -
     result = decode(protocol, data + encoder.finish())
     assert "half an" in str(result["message"])
     assert not result["streamErrors"]
-    # assistant-ui's reader leaves out both frames, and says nothing.
+    # assistant-ui's reader ignores both frames silently.
     ignored = {f"harness: client ignores frame type {name}" for name in ("abort", "message-metadata")}
     assert set(result["warnings"]) == (set() if protocol in AI_SDK else ignored)
     assert result["error"] is None

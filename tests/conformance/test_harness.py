@@ -33,15 +33,15 @@ def test_lock_file_names_no_registry() -> None:
 def test_worker_expects_of_each_input_what_the_self_test_does() -> None:
     require_clients()
     jobs = [Job(entry["protocol"], path.read_bytes()) for _, path, entry in INPUTS]
-    for (kind, _, entry), result in zip(INPUTS, decode_all(jobs, tell_ignored=True), strict=True):
+    for (kind, _, entry), result in zip(INPUTS, decode_all(jobs, reports_ignored=True), strict=True):
         assert result["status"] == (0 if kind == "good" else 1), entry["file"]
-        said = result["message"] if kind == "good" else [result["warnings"], result["error"]]
-        assert entry["expect"] in as_javascript_prints(said) or entry["expect"] in str(said), entry["file"]
+        talk = result["message"] if kind == "good" else [result["warnings"], result["error"]]
+        assert entry["expect"] in as_javascript_prints(talk) or entry["expect"] in str(talk), entry["file"]
 
 
 @pytest.mark.parametrize("file", ["good/data-stream--all-frames.txt", "bad/assistant-transport--result-at-root.txt"])
 @pytest.mark.parametrize("fragment", [None, 3])
-def test_worker_says_what_decode_says(file: str, fragment: int | None) -> None:
+def test_worker_and_decode_print_the_same(file: str, fragment: int | None) -> None:
     require_clients()
     protocol = file.split("/")[1].partition("--")[0]
     options = [] if fragment is None else ["--fragment", str(fragment)]

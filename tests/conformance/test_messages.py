@@ -32,10 +32,10 @@ def decoded(decoder: Decoder, data: bytes) -> list[AssistantStreamChunk]:
 
 
 @functools.cache
-def said_plainly(seed: int) -> Conversation:
-    """Return a conversation without what only our message keeps; `expected.py` says what the clients make of it."""
-    said = conversation(seed)
-    return replace(said, acts=tuple(plain for act in said.acts for plain in _plain(act)))
+def plain_conversation(seed: int) -> Conversation:
+    """Return a conversation without what only our message keeps; `expected.py` has what the clients show of it."""
+    talk = conversation(seed)
+    return replace(talk, acts=tuple(plain for act in talk.acts for plain in _plain(act)))
 
 
 def _plain(act: Act) -> Iterator[Act]:
@@ -65,21 +65,21 @@ def _plain(act: Act) -> Iterator[Act]:
 @functools.cache
 def conversations(protocol: str) -> list[tuple[Conversation, bytes]]:
     """Return the conversations with the bytes of a protocol."""
-    made = map(said_plainly, SEEDS)
+    made = map(plain_conversation, SEEDS)
     encode, make_encoder = test_random_conversations.encode, test_random_conversations.make_encoder
-    return [(said, encode(said, make_encoder(protocol, said))) for said in made]
+    return [(talk, encode(talk, make_encoder(protocol, talk))) for talk in made]
 
 
 @functools.cache
 def message_of_run(seed: int) -> AssistantMessage:
     """Perform a conversation and return the message of its stream."""
-    said = said_plainly(seed)
-    stream = create_run(functools.partial(perform, said), state=said.state)
+    talk = plain_conversation(seed)
+    stream = create_run(functools.partial(perform, talk), state=talk.state)
     try:
         chunks = list(stream)
     except ModelError:
         return stream.message
-    assert stream.message == accumulate(chunks, state=said.state)
+    assert stream.message == accumulate(chunks, state=talk.state)
     return stream.message
 
 
@@ -102,12 +102,12 @@ def without_status(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def compare(jobs: list[tuple[Conversation, bytes, dict[str, Any]]], protocol: str) -> None:
     """Hold that assistant-ui shows of bytes what is wanted."""
-    results = decode_all([Job(protocol, data, state=said.state) for said, data, _ in jobs])
-    for (said, data, wanted), result in zip(jobs, results, strict=True):
+    results = decode_all([Job(protocol, data, state=talk.state) for talk, data, _ in jobs])
+    for (talk, data, wanted), result in zip(jobs, results, strict=True):
         # No bytes, no message.
         shown = result["message"] or {**wanted, "parts": []}
         found = difference(wanted, {**shown, "parts": without_status(shown["parts"])})
-        assert not found, report(said, data, found)
+        assert not found, report(talk, data, found)
 
 
 @pytest.mark.timeout(180)
@@ -115,12 +115,12 @@ def compare(jobs: list[tuple[Conversation, bytes, dict[str, Any]]], protocol: st
 def test_assistant_ui_shows_the_message(protocol: str) -> None:
     require_clients()
     jobs = []
-    for said, data in conversations(protocol):
-        message = message_of_run(said.seed)
-        again = accumulate(decoded(DECODERS[protocol](), data), state=said.state)
+    for talk, data in conversations(protocol):
+        message = message_of_run(talk.seed)
+        again = accumulate(decoded(DECODERS[protocol](), data), state=talk.state)
         found = difference(to_assistant_ui(message), to_assistant_ui(again))
-        assert not found, report(said, data, found)
-        jobs.append((said, data, as_shown_by_assistant_ui(message)))
+        assert not found, report(talk, data, found)
+        jobs.append((talk, data, as_shown_by_assistant_ui(message)))
     compare(jobs, protocol)
 
 
@@ -128,11 +128,11 @@ def test_assistant_ui_shows_the_message(protocol: str) -> None:
 def test_assistant_ui_shows_the_message_of_a_stream_that_was_cut() -> None:
     require_clients()
     jobs = []
-    for said, data in conversations("data-stream"):
+    for talk, data in conversations("data-stream"):
         lines = data.splitlines(keepends=True)
-        head = b"".join(lines[: random.Random(said.seed).randrange(len(lines) + 1)])
-        message = accumulate(decoded(DataStreamDecoder(), head), state=said.state)
-        jobs.append((said, head, as_shown_by_assistant_ui(message)))
+        head = b"".join(lines[: random.Random(talk.seed).randrange(len(lines) + 1)])
+        message = accumulate(decoded(DataStreamDecoder(), head), state=talk.state)
+        jobs.append((talk, head, as_shown_by_assistant_ui(message)))
     compare(jobs, "data-stream")
 
 
@@ -161,15 +161,15 @@ def test_ai_sdk_shows_the_message() -> None:
     require_clients()
     # The encoder ends all parts at an error, because `useChat` reads no further.
     written = [
-        (said, data)
-        for said, data in conversations("ai-sdk-ui")
-        if not any(act.what == "add_error" for act in said.acts)
+        (talk, data)
+        for talk, data in conversations("ai-sdk-ui")
+        if not any(act.what == "add_error" for act in talk.acts)
     ]
     results = decode_all([Job("ai-sdk-ui", data) for _, data in written])
-    for (said, data), result in zip(written, results, strict=True):
-        wanted = as_shown_by_ai_sdk(to_ui_message(message_of_run(said.seed)))
+    for (talk, data), result in zip(written, results, strict=True):
+        wanted = as_shown_by_ai_sdk(to_ui_message(message_of_run(talk.seed)))
         found = difference(wanted, as_shown_by_ai_sdk(result["message"]))
-        assert not found, report(said, data, found)
+        assert not found, report(talk, data, found)
 
 
 # --- Arguments ------------------------------------------------------------------------------------
@@ -180,9 +180,9 @@ TOKENS = ('"', "{", "}", "[", "]", ",", ":", " ", "x", "t", "nul", "fa", "1", "-
 def pieces_of_arguments(seed: int) -> list[str]:
     """Return argument text in pieces: most often whole or cut off, sometimes broken."""
     dice = random.Random(seed)
-    said = [act.values for act in conversation(seed % 50).acts if act.what in ("add_data", "tool.set_response")]
+    talk = [act.values for act in conversation(seed % 50).acts if act.what in ("add_data", "tool.set_response")]
     indent, is_ascii = dice.choice((None, 1)), dice.random() < 0.5
-    text = json.dumps(dice.choice(said) if said else {"a": [1, "b"]}, ensure_ascii=is_ascii, indent=indent)
+    text = json.dumps(dice.choice(talk) if talk else {"a": [1, "b"]}, ensure_ascii=is_ascii, indent=indent)
     if dice.random() < 0.4:
         at = dice.randrange(len(text) + 1)
         text = text[:at] + dice.choice(TOKENS) + text[at + dice.randrange(3) :]

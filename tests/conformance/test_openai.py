@@ -51,7 +51,7 @@ def refuse(controller: RunController) -> None:
     controller.append_refusal("will not.")
 
 
-def say_nothing(controller: RunController) -> None:
+def send_nothing(controller: RunController) -> None:
     """Say nothing."""
 
 
@@ -65,7 +65,7 @@ def fail(controller: RunController) -> None:
     raise ConnectionError("the model broke off")
 
 
-CALLBACKS = {callback.__name__: callback for callback in (weather, refuse, say_nothing, tell, fail)}
+CALLBACKS = {callback.__name__: callback for callback in (weather, refuse, send_nothing, tell, fail)}
 
 
 def call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ WANTED = {
         "finish_reason": "stop",
         "usage": [0, 0, 0],
     },
-    "say_nothing": {
+    "send_nothing": {
         "content": "",
         "refusal": None,
         "reasoning_content": None,
@@ -135,8 +135,8 @@ def shown(answer: dict[str, Any]) -> dict[str, Any]:
 
 def wanted(name: str, is_streamed: bool) -> dict[str, Any]:
     """Return what a client must have; a stream begins with an empty text, so there it is never null."""
-    said: dict[str, Any] = WANTED[name]
-    return {**said, "content": said["content"] or ""} if is_streamed else said
+    talk: dict[str, Any] = WANTED[name]
+    return {**talk, "content": talk["content"] or ""} if is_streamed else talk
 
 
 # --- Servers --------------------------------------------------------------------------------------
@@ -298,9 +298,9 @@ def test_openai_for_python_raises_the_same_of_both(client: openai.OpenAI, name: 
 
 def test_openai_for_python_shows_what_was_written() -> None:
     require(find_spec("openai"), "openai is not installed")
-    for said, data in conversations("openai-chat"):
-        found = difference(openai_message(said), shown_to_python(data))
-        assert found is None, report(said, data, found)
+    for talk, data in conversations("openai-chat"):
+        found = difference(openai_message(talk), shown_to_python(data))
+        assert found is None, report(talk, data, found)
 
 
 def shown_to_python(data: bytes) -> dict[str, Any]:

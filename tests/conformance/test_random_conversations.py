@@ -58,15 +58,15 @@ def test_clients_show_what_was_written(protocol: str, fragment: int | None) -> N
     if fragment and protocol in ("ai-sdk-ui-v6", "ai-sdk-ui-v5"):
         # Their parser of events is that of version 7: half of them show it, and take half the time.
         written = written[::2]
-    jobs = [Job(protocol, data, fragment, said.state if has_state(protocol) else None) for said, data in written]
+    jobs = [Job(protocol, data, fragment, talk.state if has_state(protocol) else None) for talk, data in written]
     failures = []
-    for (said, data), result in zip(written, decode_all(jobs), strict=True):
-        found = failure(protocol, said, result)
+    for (talk, data), result in zip(written, decode_all(jobs), strict=True):
+        found = failure(protocol, talk, result)
         if found:
-            failures.append((len(data), said, data, found))
+            failures.append((len(data), talk, data, found))
     if failures:
-        _, said, data, found = min(failures, key=lambda one: one[0])
-        pytest.fail(f"{len(failures)} conversations differ, for one {report(said, data, found)}")
+        _, talk, data, found = min(failures, key=lambda one: one[0])
+        pytest.fail(f"{len(failures)} conversations differ, for one {report(talk, data, found)}")
 
 
 @functools.cache
@@ -74,13 +74,13 @@ def conversations(protocol: str) -> list[tuple[Conversation, bytes]]:
     """Return the conversations for a protocol with their bytes."""
     flavor: Flavor = "ai-sdk-v4" if protocol == "ai-sdk-v4-data-stream" else "assistant-ui"
     made = [conversation(seed, flavor) for seed in SEEDS]
-    return [(said, encode(said, make_encoder(protocol, said))) for said in made]
+    return [(talk, encode(talk, make_encoder(protocol, talk))) for talk in made]
 
 
-def make_encoder(protocol: str, said: Conversation) -> Encoder:
+def make_encoder(protocol: str, talk: Conversation) -> Encoder:
     """Return the encoder of a conversation; one has to know the state that it starts with."""
     make = ENCODERS[protocol]
-    return make(state=said.state) if is_ui_stream(protocol) else make()  # type: ignore[call-arg]
+    return make(state=talk.state) if is_ui_stream(protocol) else make()  # type: ignore[call-arg]
 
 
 def is_ui_stream(protocol: str) -> bool:
@@ -88,18 +88,18 @@ def is_ui_stream(protocol: str) -> bool:
     return protocol in AI_SDK_VERSIONS or protocol == "ui-message-stream"
 
 
-def encode(said: Conversation, encoder: Encoder) -> bytes:
+def encode(talk: Conversation, encoder: Encoder) -> bytes:
     """Perform a conversation and return its bytes; the seed chooses the kinds, the bound, and keepalives."""
-    callback = as_kind(CALLBACK_KINDS[said.seed % 2], functools.partial(perform, said))
-    stream = create_run(callback, state=said.state, max_pending=(1, 3, 1024)[said.seed % 3])
+    callback = as_kind(CALLBACK_KINDS[talk.seed % 2], functools.partial(perform, talk))
+    stream = create_run(callback, state=talk.state, max_pending=(1, 3, 1024)[talk.seed % 3])
     pieces: list[bytes] = []
     raised = []
     try:
-        read_into(READER_KINDS[said.seed // 2 % 2], encoder.encode_stream(stream), pieces)
+        read_into(READER_KINDS[talk.seed // 2 % 2], encoder.encode_stream(stream), pieces)
     except ModelError as error:
         raised.append(str(error))
-    assert raised == [act.values["text"] for act in said.acts if act.what == "raise"]
-    between = encoder.keepalive if said.seed // 4 % 2 and encoder.keepalive else b""
+    assert raised == [act.values["text"] for act in talk.acts if act.what == "raise"]
+    between = encoder.keepalive if talk.seed // 4 % 2 and encoder.keepalive else b""
     return between.join([b"", *pieces])
 
 
@@ -108,27 +108,27 @@ def has_state(protocol: str) -> bool:
     return protocol in ("data-stream", "assistant-transport")
 
 
-def failure(protocol: str, said: Conversation, result: dict[str, Any]) -> str | None:
+def failure(protocol: str, talk: Conversation, result: dict[str, Any]) -> str | None:
     """Return what a client shows otherwise than it was written, or what it complained of."""
     if result["status"] != 0:
         return f"the client failed: {result['error']} {result['warnings']}"
     errors = [
-        act.values.get("message", act.values.get("text")) for act in said.acts if act.what in ("add_error", "raise")
+        act.values.get("message", act.values.get("text")) for act in talk.acts if act.what in ("add_error", "raise")
     ]
     if has_state(protocol):
-        wanted, got = assistant_ui_message(said, protocol), result["message"]
+        wanted, got = assistant_ui_message(talk, protocol), result["message"]
     elif protocol == "openai-chat":
         errors = errors[:1]
-        wanted, got = openai_message(said), shown_by_openai(result)
+        wanted, got = openai_message(talk), shown_by_openai(result)
     elif is_ui_stream(protocol):
         message, states = without_state(protocol, result["message"])
-        wanted, got = ui_message(protocol, said), message
+        wanted, got = ui_message(protocol, talk), message
         # An edit that changes nothing is not sent.
-        state = states[-1] if states else said.state
-        if found := difference(last_state(said), state, "state"):
+        state = states[-1] if states else talk.state
+        if found := difference(last_state(talk), state, "state"):
             return found
     else:
-        wanted, got = ai_sdk_v4_message(said), {**NO_AI_SDK_V4_MESSAGE, **(result["message"] or {})}
+        wanted, got = ai_sdk_v4_message(talk), {**NO_AI_SDK_V4_MESSAGE, **(result["message"] or {})}
         got.pop("revisionId")
     return difference(wanted, got) or difference(errors, result["streamErrors"], "errors")
 
@@ -137,11 +137,11 @@ def failure(protocol: str, said: Conversation, result: dict[str, Any]) -> str | 
 NO_AI_SDK_V4_MESSAGE = {"id": "none", "revisionId": "none", "role": "assistant", "content": "", "parts": [], "data": []}
 
 
-def ui_message(protocol: str, said: Conversation) -> dict[str, Any]:
+def ui_message(protocol: str, talk: Conversation) -> dict[str, Any]:
     """Return what a client of the UI message stream must show, but for the state."""
     if protocol == "ui-message-stream":
-        return assistant_ui_message_of_ui_stream(said)
-    return ai_sdk_message(said, AI_SDK_VERSIONS[protocol], "m1")
+        return assistant_ui_message_of_ui_stream(talk)
+    return ai_sdk_message(talk, AI_SDK_VERSIONS[protocol], "m1")
 
 
 def without_state(protocol: str, message: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
@@ -176,7 +176,7 @@ def shown_by_openai(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def report(said: Conversation, data: bytes, found: str) -> str:
+def report(talk: Conversation, data: bytes, found: str) -> str:
     """Return all that is needed to see a failure again."""
-    acts = "\n".join(f"  {act}" for act in said.acts)
-    return f"conversation({said.seed}, {said.flavor!r}): {found}\nstate {said.state!r}\n{acts}\n{data.decode()}"
+    acts = "\n".join(f"  {act}" for act in talk.acts)
+    return f"conversation({talk.seed}, {talk.flavor!r}): {found}\nstate {talk.state!r}\n{acts}\n{data.decode()}"

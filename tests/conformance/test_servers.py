@@ -207,7 +207,7 @@ def test_openai_for_javascript_has_what_was_written(
 
 
 def assert_headers(protocol: str, response: dict[str, Any]) -> None:
-    """Hold the headers to what clients and proxies look at."""
+    """Check the headers that clients and proxies look at."""
     content_type, format_header = HEADERS[protocol]
     headers = response["headers"]
     assert response["status"] == 200
@@ -283,7 +283,7 @@ def test_openai_for_python_gets_the_usage_it_asks_for(client: Callable[..., open
 
 
 def assert_completion(completion: Any) -> None:
-    """Hold a completion to what the conversation said."""
+    """Compare a completion with the conversation."""
     wanted = openai_message(WEATHER)
     (choice,) = completion.choices
     message = choice.message
@@ -314,7 +314,7 @@ def test_openai_for_python_raises_the_error(
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_exception_is_logged_although_the_client_leaves_at_the_error(
+def test_exception_is_logged_although_the_client_disconnects_at_the_error(
     kind: str, log: queue.SimpleQueue[logging.LogRecord]
 ) -> None:
     body = ResponseBody(make_stream("broken", kind), OpenAIStreamEncoder(), True)

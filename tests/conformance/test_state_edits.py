@@ -67,7 +67,7 @@ def edited(make_encoder: Callable[[Any], Encoder], seed: int) -> tuple[Any, Any,
         for _ in range(30):
             chance = source.random()
             if chance < 0.1:
-                controller.append_text("said in between")
+                controller.append_text("text in between")
             elif chance < 0.15:
                 controller.flush()
             elif chance < 0.2:

@@ -466,7 +466,7 @@ AG_UI_STREAMS: dict[str, list[Any]] = {
         asked({**USER, "subagentRunId": "s1"}), of("s2", {**MESSAGE, "messageId": "u"}),
         {**MESSAGE_END, "messageId": "u"}, FINISHED],
     "call of a message of the past": in_run(messages({**ASSISTANT, "subagentRunId": "s1"}), of("s2", CALL), CALL_END),
-    # What a field tells apart.
+    # Unions discriminated by a field.
     "add": in_run(SNAPSHOT, delta({"op": "add", "path": "/a/c", "value": None, "more": 1})),
     "add without a value": in_run(SNAPSHOT, delta({"op": "add", "path": "/a/c"})),
     "remove": in_run(SNAPSHOT, delta({"op": "remove", "path": "/l/0"})),
@@ -562,7 +562,7 @@ AG_UI_EXCEPTIONS: dict[str, tuple[bytes, str]] = {
         b"".join(map(event, in_run({"type": "ACTIVITY_DELTA", "messageId": "a", "activityType": "plan", "patch": []}))),
         "dropped with a warning",
     ),
-    "run without an end": (event(RUN), "the client cannot tell it from a lost connection, and waits for no end"),
+    "run without an end": (event(RUN), "the client cannot distinguish it from a lost connection, and requires no end"),
     "no UTF-8": (
         b"".join(map(event, (RUN, b'{"type":"CUSTOM","name":"\xff","value":1}', FINISHED))),
         "the client replaces it",

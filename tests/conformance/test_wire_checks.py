@@ -1,6 +1,6 @@
 """`check_wire` and the real clients say the same of a stream: of good ones, bad ones, and good ones that were broken.
 
-Where they differ on purpose, the check is the stricter one: `STRICTER` says why.
+Where they differ on purpose, the check is the stricter one: `STRICTER` has the reasons.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ STRICTER = {
     r"nothing is read after \[DONE\]": "the end",
     # Of a second run; that the first one has ended is enough to the client.
     r"ended without RUN_FINISHED": "the end",
-    # The transport shows two calls with one id; no result can be told from the other.
+    # The transport shows two calls with one id; their results cannot be told apart.
     r"the tool call has begun before": "calls",
     # AI SDK lets go of what came before a second start, which is nothing at best, and takes more input in some orders.
     r"`start` must be|input of this tool call is complete|tool-input .* was started but not ended": "order",
     # The official clients take these in any order; others, the Python one for instance, read as they go.
     r"must be the last one with a choice|must have the role assistant|the begin of a tool call must have": "order",
 }
-#: Of the stored bad streams: a frame for another client, which assistant-ui leaves out.
+#: Of the stored bad streams: a frame for another client, which assistant-ui ignores.
 LEFT_OUT = {"data-stream--reasoning-signature.txt"}
 
 MUTATIONS = 200
@@ -59,7 +59,7 @@ def inputs(kind: str) -> list[tuple[str, str, bytes]]:
 
 
 def verdict(data: bytes, wire: str) -> str | None:
-    """Return what the check says against a stream."""
+    """Return the error of the check, if any."""
     try:
         check_wire(data, wire)
     except WireError as error:
@@ -87,11 +87,11 @@ def test_the_check_and_the_clients_agree_on_streams_that_were_broken(wire: str) 
     results = [decode_all([Job(client, data) for data in streams]) for client in CLIENTS[wire]]
     refused = 0
     for data, *answers in zip(streams, *results, strict=True):
-        said = verdict(data, wire)
+        talk = verdict(data, wire)
         complaints = [complaint(answer) for answer in answers if answer["status"] != 0]
         refused += bool(complaints)
-        if not any(re.search(pattern, said or "") for pattern in STRICTER):
-            assert (said is None) == (not complaints), f"check: {said}\nclients: {complaints}\n{data.decode()}"
+        if not any(re.search(pattern, talk or "") for pattern in STRICTER):
+            assert (talk is None) == (not complaints), f"check: {talk}\nclients: {complaints}\n{data.decode()}"
     assert MUTATIONS / 5 < refused < MUTATIONS
 
 

@@ -19,7 +19,7 @@ from assistant_stream_ce import create_run
 from assistant_stream_ce.responses import flask, starlette
 from tests.frontends.conversation import Talk
 
-#: Flask notices with it that a page has left.
+#: It lets Flask detect that a page has disconnected.
 HEARTBEAT_SECONDS = 0.25
 
 

@@ -1,6 +1,6 @@
-"""What the assistant of the pages says: one script, told by a coroutine and by a plain function.
+"""The output of the pages' assistant: one script, performed by a coroutine and by a plain function.
 
-Each part is said twice: in chunks, and in `state["messages"]`, all that assistant-ui's transport runtime shows.
+Each part is sent twice: in chunks, and in `state["messages"]`, all that assistant-ui's transport runtime shows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from examples.request_body import prompt_of
 
 PATIENCE_SECONDS = 20
 
-#: A red pixel, whose size a browser tells only when it could show it.
+#: A red pixel, whose size a browser knows only once it is decoded.
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 
 PLACE = {"city": "Paris"}
@@ -48,7 +48,7 @@ class Talk:
     state: Any = None
     #: The page has shown the first words.
     was_seen: Wait = field(default_factory=Wait)
-    #: The callback was told that the page has left.
+    #: The callback was cancelled by the disconnect.
     has_left: Wait = field(default_factory=Wait)
 
     def callback(self, *, is_coroutine: bool) -> Callable[[RunController], Any]:
@@ -75,7 +75,7 @@ class Talk:
 
 
 class Speaker:
-    """Says each part of the answer in chunks and in the state.
+    """Sends each part of the answer in chunks and in the state.
 
     Args:
         controller: of the run.

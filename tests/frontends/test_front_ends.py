@@ -103,7 +103,7 @@ GUIDE: Part = ("document", {"title": DOCUMENT["title"], "type": DOCUMENT["mediaT
 GUIDE_OF_UNKNOWN_TYPE: Part = ("document", {"title": DOCUMENT["title"]})
 PART = data("progress", PROGRESS)
 END = text("It is sunny: 21 °C.")
-# AG-UI has no word for sources and files: they are events of the application's own.
+# AG-UI does not support sources and files: they are custom events.
 EVENTS = [
     data("source", SOURCE),
     data("file", FILE),
@@ -120,7 +120,7 @@ FRONT_ENDS = [
         for bundle in ("latest", "v6", "v5")
     ),
     FrontEnd("data-stream", "data-stream", [*BEGIN, *FILES, GUIDE_OF_UNKNOWN_TYPE, PART, END, beside(SEEN)]),
-    # Here the same runtime leaves out documents, and has no data parts.
+    # Here the same runtime ignores documents and data parts.
     FrontEnd(
         "data-stream",
         "ui-message-stream",

@@ -30,7 +30,7 @@ from tests.servers.servers import ENDLESS_BYTES
 
 FOLDER = Path(os.environ["SERVERS_FOLDER"])
 
-#: Longer than any test waits: a callback that is not told ends the test, not itself.
+#: Longer than any test waits: a callback that is not cancelled fails the test.
 FOREVER = 60.0
 
 #: A thread that makes no call for so long after its client left was given up before.
@@ -83,11 +83,12 @@ CALLBACKS: dict[str, dict[str, Callback]] = {"def": {}, "async": {}}
 
 
 def behaviour(callback: Callback) -> Callback:
-    """Register a callback under its name and kind; it notes its start, its end, and when it is told to stop."""
+    """Register a callback under its name and kind; it notes its start, its end, and its cancellation."""
+    is_coroutine = inspect.iscoroutinefunction(callback)
 
     def begin(controller: RunController, take_note: Note) -> None:
-        controller.on_cancel(functools.partial(take_note, "told"))
-        take_note("started")
+        controller.on_cancel(functools.partial(take_note, "cancelled"))
+        take_note("started", kind="async" if is_coroutine else "def")
 
     def run(controller: RunController, take_note: Note, options: Mapping[str, str]) -> None:
         begin(controller, take_note)
@@ -103,7 +104,6 @@ def behaviour(callback: Callback) -> Callback:
         finally:
             take_note("ended")
 
-    is_coroutine = inspect.iscoroutinefunction(callback)
     name = callback.__name__.removesuffix("_coroutine")
     CALLBACKS["async" if is_coroutine else "def"][name] = run_coroutine if is_coroutine else run
     return callback
@@ -120,7 +120,7 @@ def make_stream(name: str, options: Mapping[str, str]) -> AssistantStream:
     return create_run(functools.partial(callback, take_note=take_note, options=options), on_finish=finish)
 
 
-# --- Leaving ---------------------------------------------------------------------------------------
+# --- Disconnects -----------------------------------------------------------------------------------
 
 
 def use_after_leaving(controller: RunController, take_note: Note) -> None:
@@ -164,10 +164,10 @@ def polling(controller: RunController, take_note: Note, options: Mapping[str, st
 @behaviour
 def stuck(controller: RunController, take_note: Note, options: Mapping[str, str]) -> None:
     """Be in a call that nothing ends, until long after the run was given up."""
-    told = threading.Event()
-    controller.on_cancel(told.set)
+    cancelled = threading.Event()
+    controller.on_cancel(cancelled.set)
     controller.append_text("word;")
-    if told.wait(FOREVER):
+    if cancelled.wait(FOREVER):
         time.sleep(STUCK_SECONDS)
         use_after_leaving(controller, take_note)
 
@@ -200,7 +200,7 @@ async def talking_coroutine(controller: RunController, take_note: Note, options:
 
 
 def acknowledged(run: str) -> int:
-    """Return how many words the client has said to have read."""
+    """Return how many words the client has acknowledged."""
     try:
         return (FOLDER / f"{run}.read").stat().st_size
     except FileNotFoundError:
@@ -213,7 +213,7 @@ def in_step(controller: RunController, take_note: Note, options: Mapping[str, st
     for number in range(int(options["words"])):
         while acknowledged(options["run"]) < number and not controller.is_cancelled:
             time.sleep(0.005)
-        take_note("said", number=number)
+        take_note("sent", number=number)
         controller.append_text(f"word-{number};")
 
 
@@ -222,7 +222,7 @@ async def in_step_coroutine(controller: RunController, take_note: Note, options:
     for number in range(int(options["words"])):
         while acknowledged(options["run"]) < number:
             await asyncio.sleep(0.005)
-        take_note("said", number=number)
+        take_note("sent", number=number)
         controller.append_text(f"word-{number};")
 
 

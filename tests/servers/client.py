@@ -1,4 +1,4 @@
-"""A client on a bare socket: it reads what has come, leaves abruptly, or never reads at all."""
+"""A client on a bare socket: it reads incrementally, disconnects abruptly, or never reads at all."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Client:
         return parse(self._received)
 
     def _receive(self) -> bytes:
-        # Heartbeats may come for ever.
+        # There may be no end to the heartbeats.
         assert time.monotonic() < self._deadline, f"no end: {self._received[-1000:]!r}"
         try:
             return self._socket.recv(65536)
@@ -80,7 +80,7 @@ class Client:
             # A server that dies with unread data.
             return b""
 
-    def leave(self, *, abruptly: bool = False) -> float:
+    def disconnect(self, *, abruptly: bool = False) -> float:
         """Hang up, with a reset if wanted; return when."""
         if abruptly:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -15,10 +15,10 @@ import pytest
 
 COLUMNS = (
     "word arrives after",
-    "silent callback told after",
-    "talking callback told after",
+    "idle callback notified after",
+    "active callback notified after",
     "producer stops at",
-    "200 times left",
+    "200 disconnects",
     "live streams at SIGTERM",
 )
 

@@ -51,7 +51,7 @@ class Server:
     #: How many streams it serves at once.
     capacity: int = 24
     #: Why a client that never reads cannot stop the producer; nothing where it can.
-    no_back_pressure: str = ""
+    no_backpressure: str = ""
     #: Whether it marks the end of a body whose length it does not know by chunks, and not by closing the connection.
     is_chunked: bool = True
     #: What it does with live streams at SIGTERM: waits for them, cancels them, or dies at once.
@@ -111,7 +111,7 @@ SERVERS = {
             "asgi",
             "daphne",
             _module("daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", f"{APPS}:asgi"),
-            no_back_pressure="its send never waits: it keeps in memory what the client does not take",
+            no_backpressure="its send never waits: it keeps in memory what the client does not take",
             at_sigterm="cancels",
         ),
         Server("granian asgi", "asgi", "granian", _module("granian", "--interface", "asgi", *_GRANIAN, f"{APPS}:asgi")),
@@ -265,7 +265,7 @@ class Running:
         return sum(one.memory_info().rss for one in (main, *main.children(recursive=True)))
 
     def acknowledge(self, run: str, words: int) -> None:
-        """Tell a callback that runs in step how many of its words were read."""
+        """Acknowledge the words that were read, to a callback that runs in step."""
         (self.folder / f"{run}.read").write_bytes(b"." * words)
 
     def stop(self) -> float:

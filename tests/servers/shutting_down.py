@@ -1,4 +1,4 @@
-"""How an app calls `shutdown` when its server is told to end, for each kind of server, as docs/deploying.rst says.
+"""How an app calls `shutdown` at SIGTERM, for each kind of server: the recipes of docs/deploying.rst.
 
 gunicorn's way is its configuration, `gunicorn_shutdown.py`.
 """
@@ -71,7 +71,7 @@ def watch_signals() -> None:
 
 
 def stop_reactor_later() -> None:
-    """Daphne, which cancels all requests as soon as its reactor is to stop: the reactor is told after the streams."""
+    """Daphne, which cancels all requests once its reactor is to stop: the reactor is stopped after the streams."""
     reactor: Any = __import__("twisted.internet.reactor").internet.reactor
 
     async def end() -> None:

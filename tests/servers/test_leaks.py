@@ -1,4 +1,4 @@
-"""Two hundred clients that come and leave: what the server's process holds is what it held before.
+"""Two hundred disconnects: the server's process holds afterwards what it held before.
 
 The garbage collector is off in the servers, so nothing is let go by luck.
 """
@@ -28,27 +28,27 @@ COUNTS = ("threads", "fds", "tasks", "runs")
 #: Enough that every pool of threads and every cache is filled.
 WARM_UP = 48
 
-#: With the collector off, the cycles that servers and frameworks themselves leave behind stay too.
+#: With the collector off, the cycles that servers and frameworks themselves make stay too.
 MEMORY_BYTES = 16 * 2**20
 
 #: Servers do the same work at the same time, but not so many that they only wait for a processor.
 _few_at_once = threading.Semaphore(4)
 
 
-def start_and_leave(running: Running, framework: str, kind: str) -> str:
-    """Start a silent run and leave it."""
+def start_and_disconnect(running: Running, framework: str, kind: str) -> str:
+    """Start an idle run and disconnect."""
     run = running.name_run()
     with running.request(f"{framework}/quiet", run=run, kind=kind, heartbeat=0.02) as client:
         client.read_until(b"word;")
-        client.leave()
+        client.disconnect()
     return run
 
 
-def start_and_leave_often(running: Running, frameworks: tuple[str, ...], times: int) -> None:
-    """Start and leave runs of both kinds in each framework, and wait until all have ended."""
+def start_and_disconnect_often(running: Running, frameworks: tuple[str, ...], times: int) -> None:
+    """Start runs of both kinds in each framework, disconnect, and wait until all have ended."""
     ways = itertools.islice(itertools.cycle(itertools.product(frameworks, ("def", "async"))), times)
     with ThreadPoolExecutor(min(8, running.server.capacity)) as pool:
-        runs = [job.result() for job in [pool.submit(start_and_leave, running, *way) for way in ways]]
+        runs = [job.result() for job in [pool.submit(start_and_disconnect, running, *way) for way in ways]]
     wait_for_all(running, runs, ("finished", "ended"))
 
 
@@ -89,8 +89,8 @@ def grown(baseline: dict[str, Any], now: dict[str, Any], counts: Iterable[str]) 
     return more
 
 
-def leave_two_hundred_times(running: Running) -> None:
-    """Hold that nothing is left of two hundred clients who came and left."""
+def disconnect_two_hundred_times(running: Running) -> None:
+    """Check that nothing is left of two hundred clients who came and left."""
     if running.server.interface == "wsgi":
         growth = growth_of_two_hundred(running, running.server.frameworks)
     else:
@@ -101,15 +101,15 @@ def leave_two_hundred_times(running: Running) -> None:
         growth = growth_of_two_hundred(running, ("starlette",))
         growth_of_two_hundred(running, ("django",), ("threads", "fds", "tasks"))
         running.wait_for(lambda stats: stats["runs"] == 0, collect=1)
-    REPORT.add(running.server.name, "200 times left", f"nothing left, {growth / 2**20:+.1f} MB")
+    REPORT.add(running.server.name, "200 disconnects", f"nothing left, {growth / 2**20:+.1f} MB")
 
 
 def growth_of_two_hundred(running: Running, frameworks: tuple[str, ...], counts: tuple[str, ...] = COUNTS) -> int:
-    """Hold that nothing but a little memory is left of two hundred clients, and return how much."""
+    """Check that nothing but a little memory is left of two hundred clients, and return how much."""
     with _few_at_once:
-        start_and_leave_often(running, frameworks, WARM_UP)
+        start_and_disconnect_often(running, frameworks, WARM_UP)
         baseline = steady(running, counts)
-        start_and_leave_often(running, frameworks, CYCLES)
+        start_and_disconnect_often(running, frameworks, CYCLES)
         now = settled(running, baseline, counts)
     assert not now["collects"]
     assert now["collections"] == baseline["collections"], "something has called the garbage collector"
@@ -118,6 +118,6 @@ def growth_of_two_hundred(running: Running, frameworks: tuple[str, ...], counts:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_two_hundred_clients_who_left_leave_nothing(name: str, side_by_side: SideBySide) -> None:
+def test_two_hundred_disconnects_leak_nothing(name: str, side_by_side: SideBySide) -> None:
     """Scenario 25: threads, tasks, file descriptors, runs and memory are what they were, without a collector."""
-    side_by_side(leave_two_hundred_times)
+    side_by_side(disconnect_two_hundred_times)

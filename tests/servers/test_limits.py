@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(180)
 #: The promise. The servers and the system buffer what they buffer beside it, on disk or in the kernel.
 MEMORY_BYTES = 16 * MEGABYTE
 
-#: Until a producer learns that the client has left.
+#: Until a producer learns of the disconnect.
 LEFT_SECONDS = 1
 
 #: A producer that has not gone on for so long is stopped.
@@ -44,7 +44,7 @@ def wait_until_stopped(running: Running, run: str) -> int:
 
 
 def never_read(running: Running, framework: str, kind: str) -> tuple[float, tuple[int, int]]:
-    """Never read; hold that the producer stops, and ends when the client leaves.
+    """Never read; check that the producer stops, and ends at the disconnect.
 
     Return how long it took to learn of that, and what the producer came to and the memory grew by.
     """
@@ -53,14 +53,14 @@ def never_read(running: Running, framework: str, kind: str) -> tuple[float, tupl
     with running.request(f"{framework}/endless", small_buffer=True, run=run, kind=kind) as client:
         megabytes = wait_until_stopped(running, run)
         growth = running.memory() - before
-        if not running.server.no_back_pressure:
+        if not running.server.no_backpressure:
             assert not running.notes.of(run, "learned"), "the producer was not stopped"
             assert megabytes * MEGABYTE < ENDLESS_BYTES / 2
             assert growth < MEMORY_BYTES
-        left_at = client.leave()
+        disconnected_at = client.disconnect()
     learned = running.notes.wait(run, "learned")
     running.notes.wait(run, "finished")
-    return learned["at"] - left_at, (megabytes, growth)
+    return learned["at"] - disconnected_at, (megabytes, growth)
 
 
 def never_read_in_each_combination(running: Running) -> None:
@@ -68,27 +68,27 @@ def never_read_in_each_combination(running: Running) -> None:
     ways = itertools.product(running.server.frameworks, ("def", "async"))
     stopped = [within(LEFT_SECONDS, partial(never_read, running, *way)) for way in ways]
     most, growth = (max(column) for column in zip(*stopped, strict=True))
-    where = "never: no back-pressure" if running.server.no_back_pressure else f"{most} MB"
+    where = "never: no backpressure" if running.server.no_backpressure else f"{most} MB"
     REPORT.add(running.server.name, "producer stops at", f"{where} ({growth / MEGABYTE:+.0f} MB)")
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_client_that_never_reads_stops_the_producer(name: str, side_by_side: SideBySide) -> None:
-    """Scenario 17: the callback blocks or `drain()` waits, memory is bounded, and leaving frees it within a second.
+    """Scenario 17: the callback blocks or `drain()` waits, memory is bounded, a disconnect frees it within a second.
 
-    On a server without back-pressure the producer comes to its end instead.
+    On a server without backpressure the producer comes to its end instead.
     """
     side_by_side(never_read_in_each_combination)
 
 
 @pytest.mark.parametrize("name", ["daphne"])
-def test_the_server_itself_has_no_back_pressure(name: str, running: Running) -> None:
+def test_the_server_itself_has_no_backpressure(name: str, running: Running) -> None:
     """Scenario 17: daphne's `send` never waits, so nobody can know that the client does not read."""
-    assert SERVERS[name].no_back_pressure
+    assert SERVERS[name].no_backpressure
     run = running.name_run()
     with running.request("starlette/endless", small_buffer=True, run=run) as client:
         running.notes.wait(run, "finished", 60)
-        client.leave()
+        client.disconnect()
     assert running.notes.wait(run, "finished")["reason"] == "completed"
 
 
@@ -117,6 +117,6 @@ def test_a_hundred_blocking_runs_leave_the_rest_responsive(name: str, running: R
             answers = list(pool.map(lambda client: client.read_to_end(), clients))
         finally:
             for client in clients:
-                client.leave()
+                client.disconnect()
     assert all(answer.is_complete for answer in answers)
     assert {running.notes.wait(run, "finished")["reason"] for run in runs} == {"completed"}

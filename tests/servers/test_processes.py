@@ -1,4 +1,4 @@
-"""Processes that fork, are timed out, are told to end, or have greenlets for threads: none hangs, none complains."""
+"""Servers that fork, time out workers, get SIGTERM, or use greenlets: none hangs, none logs an error."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_sync_worker_that_is_timed_out_cancels_its_run(kind: str, reason: str)
             client.read_until(b"word-0;")
             old = running.notes.wait(run, "started")["pid"]
             client.read_to_end()
-        assert running.notes.wait(run, "told")
+        assert running.notes.wait(run, "cancelled")
         # A thread in a long call is given up by the worker's exit, before gunicorn's second signal kills it.
         running.notes.wait(run, "finished")
         assert running.stats()["pid"] != old
@@ -78,7 +78,7 @@ def test_a_threaded_worker_is_not_timed_out() -> None:
         assert "Traceback" not in running.output
 
 
-def read_and_leave(client: Client) -> Answer:
+def read_and_disconnect(client: Client) -> Answer:
     """Read a stream to its end and hang up at once, as clients do: gunicorn waits for that, two seconds."""
     with client:
         return client.read_to_end()
@@ -104,7 +104,7 @@ def read_and_leave(client: Client) -> Answer:
     ],
 )
 def test_shutdown_ends_live_streams_at_sigterm(name: str, way: str, arguments: tuple[str, ...]) -> None:
-    """Scenario 20: each client gets an error and a whole stream, each callback is told, and the process ends in 3 s."""
+    """Scenario 20: each client gets an error, each callback is cancelled, and the process ends in 3 s."""
     require_server(name)
     within(3, partial(shut_down, SERVERS[name], way, arguments))
 
@@ -123,7 +123,7 @@ def shut_down(server: Server, way: str, arguments: tuple[str, ...]) -> tuple[flo
         started = time.monotonic()
         running.process.terminate()
         with ThreadPoolExecutor() as pool:
-            answers = list(pool.map(read_and_leave, clients))
+            answers = list(pool.map(read_and_disconnect, clients))
         running.process.wait(STOP_SECONDS)
         seconds = time.monotonic() - started
         for run, answer in zip(runs, answers, strict=True):
@@ -140,7 +140,7 @@ def use_orm(running: Running, kind: str, then: str) -> None:
     with running.request("django/orm", run=run, kind=kind, then=then) as client:
         client.read_until(b"0 words;")
         if then == "wait":
-            client.leave()
+            client.disconnect()
         else:
             answer = client.read_to_end()
             assert answer.is_complete

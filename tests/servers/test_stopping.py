@@ -25,7 +25,7 @@ STRAY = (
 
 
 def stop_with_a_live_stream(running: Running) -> Running:
-    """Hold that a server's SIGTERM does with a live stream what the documentation says, and then all is over."""
+    """Check what SIGTERM does with a live stream, as documented, and that the server ends."""
     kinds = ("def", "async") if running.server.capacity > 1 else ("async",)
     runs = [running.name_run() for _ in kinds]
     clients = [
@@ -37,7 +37,7 @@ def stop_with_a_live_stream(running: Running) -> Running:
     running.process.terminate()
     answers = [client.read_to_end() for client in clients]
     for client in clients:
-        client.leave()
+        client.disconnect()
     seconds = running.stop()
     words = min(len(answer.words) for answer in answers)
     if running.server.at_sigterm == "waits":
@@ -47,7 +47,7 @@ def stop_with_a_live_stream(running: Running) -> Running:
     else:
         assert words < WORDS
     if running.server.at_sigterm == "cancels":
-        assert all(running.notes.of(run, "told") for run in runs)
+        assert all(running.notes.of(run, "cancelled") for run in runs)
         # Its loop ends before a coroutine can: the exit reports that.
         assert [[one["reason"] for one in running.notes.of(run, "finished")] for run in runs] == [["cancelled"]] * 2
     REPORT.add(running.server.name, "live streams at SIGTERM", running.server.at_sigterm)
@@ -71,7 +71,9 @@ def test_nothing_stray_was_printed_or_logged(name: str, side_by_side: SideBySide
     errors = [one for one in notes if one["event"] == "logged" and one["level"] in ("ERROR", "CRITICAL")]
     assert not [one for one in errors if "on purpose" not in str(one["error"])]
     counts = Counter((one["run"], one["event"]) for one in notes)
-    assert not {key: count for key, count in counts.items() if key[1] in ("finished", "told", "ended") and count > 1}
+    assert not {
+        key: count for key, count in counts.items() if key[1] in ("finished", "cancelled", "ended") and count > 1
+    }
     if running.server.at_sigterm != "dies":
         assert runs_with("started", counts) <= runs_with("finished", counts)
 

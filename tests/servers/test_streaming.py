@@ -1,4 +1,4 @@
-"""What arrives, and when: each word before the next is said, errors as a part of a whole stream, nothing for HEAD."""
+"""What arrives, and when: each word before the next is sent, errors within a complete stream, no body for HEAD."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def in_each_combination(running: Running, scenario: Callable[[Running, str, str]
 
 
 def read_in_step(running: Running, framework: str, kind: str) -> list[float]:
-    """Hold that each word arrives before the next is said; return how long each took."""
+    """Check that each word arrives before the next is sent; return how long each took."""
     run = running.name_run()
     delays = []
     with running.request(f"{framework}/in_step", run=run, kind=kind, words=WORDS) as client:
         for number in range(WORDS):
             arrived_at = client.read_until(b"word-%d;" % number)
-            said = running.notes.of(run, "said")
-            assert len(said) == number + 1
-            delays.append(max(0.0, arrived_at - said[-1]["at"]))
+            sent = running.notes.of(run, "sent")
+            assert len(sent) == number + 1
+            delays.append(max(0.0, arrived_at - sent[-1]["at"]))
             running.acknowledge(run, number + 1)
         answer = client.read_to_end()
     assert answer.status == 200
@@ -58,7 +58,7 @@ def read_in_step(running: Running, framework: str, kind: str) -> list[float]:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_each_word_arrives_before_the_next_is_said(name: str, side_by_side: SideBySide) -> None:
+def test_each_word_arrives_before_the_next_is_sent(name: str, side_by_side: SideBySide) -> None:
     """Scenarios 1 and 2: incremental with every framework, the same Django view under WSGI and ASGI."""
     side_by_side(read_in_step_in_each_combination)
 
@@ -70,7 +70,7 @@ def read_in_step_in_each_combination(running: Running) -> None:
 
 
 def read_at_pace(running: Running, framework: str, kind: str) -> None:
-    """Hold that the first word comes at once, and each other as long after the one before as it was said."""
+    """Check that the first word arrives at once, and the others at the pace at which they are sent."""
     for _ in range(ATTEMPTS):
         run = running.name_run()
         asked_at = time.monotonic()
@@ -87,7 +87,7 @@ def read_at_pace(running: Running, framework: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_words_arrive_at_the_pace_at_which_they_are_said(name: str, side_by_side: SideBySide) -> None:
+def test_words_arrive_at_the_pace_at_which_they_are_sent(name: str, side_by_side: SideBySide) -> None:
     """Scenario 1: six words 0.2 s apart, the first within 0.3 s, each gap 0.1 to 0.3 s, in chunked framing."""
     side_by_side(read_at_pace_in_each_combination)
 
@@ -98,7 +98,7 @@ def read_at_pace_in_each_combination(running: Running) -> None:
 
 
 def read_error(running: Running, framework: str, kind: str) -> None:
-    """Hold that an exception of a callback is a part of a whole stream, and is logged once."""
+    """Check that an exception of a callback is a part of a whole stream, and is logged once."""
     run = running.name_run()
     with running.request(f"{framework}/raising", run=run, kind=kind) as client:
         answer = client.read_to_end()
@@ -123,7 +123,7 @@ def read_errors(running: Running) -> None:
 
 
 def ask_for_head(running: Running, framework: str, kind: str) -> None:
-    """Hold that HEAD is answered with headers alone, and that no run is left by it."""
+    """Check that HEAD is answered with headers alone, and that no run is left by it."""
     run = running.name_run()
     with running.request(f"{framework}/quiet", method="HEAD", run=run, kind=kind) as client:
         answer = client.read_to_end()

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Client:
-    """Sends one request, collects what is answered, and leaves when it is told to.
+    """Sends one request, collects the response, and disconnects on demand.
 
     Args:
         spec: the version of the specification that the server announces.

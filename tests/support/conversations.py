@@ -100,7 +100,7 @@ def perform(conversation: Conversation, controller: RunController) -> None:
 
 
 def edit(holder: Any, kind: str, path: list[str | int], value: Any) -> None:
-    """Edit `holder.state`, which is plain data or the controller's look-alike of it."""
+    """Edit `holder.state`, which is plain data or the controller's proxy of it."""
     if not path and kind in ("set", "extend text"):
         holder.state = value if kind == "set" else holder.state + value
         return
@@ -343,7 +343,7 @@ class _Author:
     # --- tool calls ---
 
     def complete(self, call_id: str) -> None:
-        """Say the rest of a call's arguments, or leave them half-way."""
+        """Send the rest of a call's arguments, or stop half-way."""
         for text in self.pieces.pop(call_id, ()):
             if self.is_free and self.random.random() < 0.1:
                 break

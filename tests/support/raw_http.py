@@ -59,6 +59,6 @@ def _request(connection: socket.socket) -> bytes:
 
 
 def response(status: str, body: bytes = b"", **headers: str) -> bytes:
-    """Return an HTTP response; an underscore in a header's name stands for a dash."""
+    """Return an HTTP response; an underscore in a header's name becomes a dash."""
     lines = [f"HTTP/1.1 {status}", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "connection: close", "", ""]).encode() + body

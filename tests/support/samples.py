@@ -24,11 +24,11 @@ def encoder(wire: str, state: Any = None) -> Encoder:
     return FORMATS[wire].encoder()
 
 
-def encoded(said: Conversation, wire: str) -> bytes:
+def encoded(talk: Conversation, wire: str) -> bytes:
     """Return the bytes of a conversation."""
-    stream = create_run(functools.partial(perform, said), state=said.state)
+    stream = create_run(functools.partial(perform, talk), state=talk.state)
     pieces: list[bytes] = []
     # It comes after the finished wire.
     with contextlib.suppress(ModelError):
-        pieces.extend(encoder(wire, said.state).encode_stream(stream))
+        pieces.extend(encoder(wire, talk.state).encode_stream(stream))
     return b"".join(pieces)

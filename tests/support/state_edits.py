@@ -1,4 +1,4 @@
-"""Random edits of a state: the same Python statements for a look-alike and for the plain value that it stands for."""
+"""Random edits of a state: the same Python statements on a proxy and on an equal plain value."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _dict(random: Random) -> dict[str, Any]:
 
 @dataclass
 class Pair:
-    """A look-alike, and the plain value that it stands for."""
+    """A proxy, and an equal plain value."""
 
     proxy: StateProxy
     plain: Any

@@ -37,7 +37,7 @@ def edit_state(count: int, runs: int, edit: str, producer: str) -> int:
 
 
 def start_and_end(count: int, producer: str) -> int:
-    """Run a callback that says one word, so many times; return the bytes."""
+    """Run a callback that sends one word, so many times; return the bytes."""
 
     async def runs() -> int:
         return sum([await _read(DataStreamEncoder().encode_stream(create_run(one_word))) for _ in range(count)])

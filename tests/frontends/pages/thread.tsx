@@ -81,7 +81,7 @@ function asUrl(data: string, type: string): string {
   return /^[a-z]+:/i.test(data) ? data : `data:${type};base64,${data}`;
 }
 
-/** The UI message stream has no word for the state: it comes as data of that name. */
+/** The UI message stream does not support a state: it arrives as data of that name. */
 function dataNamed(name: string, messages: readonly ThreadMessage[]): unknown {
   const data: readonly unknown[] = messages.flatMap((message) => message.metadata.unstable_data ?? []);
   return data.findLast((value) => isNamed(name, value))?.data ?? null;

@@ -13,7 +13,7 @@ type State = { messages: ThreadMessageLike[] };
 
 const converter = createMessageConverter((message: ThreadMessageLike) => message);
 
-/** What the user has said, until the state holds it. */
+/** The user's message, until the state holds it. */
 function asMessage(command: AssistantTransportCommand): ThreadMessageLike[] {
   return command.type === "add-message" ? [{ role: "user", content: command.message.parts }] : [];
 }
@@ -23,7 +23,7 @@ function convert(state: State, { pendingCommands, isSending }: AssistantTranspor
   return {
     messages: converter.toThreadMessages(messages, isSending),
     isRunning: isSending,
-    // It is JSON, which its type does not tell.
+    // It is JSON, which its type does not show.
     state: state as never,
   };
 }
