@@ -216,6 +216,18 @@ def has_refused_key(data: bytes) -> bool:
     return has_found
 
 
+def check_text(value: object, name: str) -> str:
+    """Return a str, made plain if it is of a subclass.
+
+    Raises:
+        TypeError: it is no str. The message calls it `name`.
+    """
+    if not isinstance(value, str):
+        hint = f": write `{name} or ''` where a client may give None" if value is None else ""
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}{hint}")
+    return str.__str__(value)
+
+
 def list_index(segment: str) -> int | None:
     """Return the list index that a segment of a path denotes, or None if it is not a canonical decimal index."""
     is_index = segment.isascii() and segment.isdigit() and (segment[0] != "0" or segment == "0")

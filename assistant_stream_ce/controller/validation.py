@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from assistant_stream_ce.chunks import Severity
-from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.jsonvalue import JSON, check_text, plain
 
-
-def text(value: object, name: str) -> str:
-    """Return a str, made plain if it is of a subclass."""
-    if not isinstance(value, str):
-        hint = f": write `{name} or ''` where a client may give None" if value is None else ""
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}{hint}")
-    return str.__str__(value)
+text = check_text
 
 
 def optional_text(value: object, name: str) -> str | None:

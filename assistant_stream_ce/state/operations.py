@@ -6,12 +6,12 @@ cannot apply ends their stream. So `locate` raises here, with the path in the me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, clone, list_index
+from assistant_stream_ce.jsonvalue import JSON, clone, list_index, plain
 
 #: A place in the state; `()` is the root.
 Path: TypeAlias = tuple[str, ...]
@@ -36,6 +36,21 @@ def append_text(path: Path, text: str) -> Operation:
     return {"type": "append-text", "path": list(path), "value": text}
 
 
+def checked(operation: Operation) -> Operation:
+    """Return an operation that was made elsewhere, with plain values.
+
+    Raises:
+        TypeError: it is no operation.
+    """
+    if not isinstance(operation, Mapping) or not {"type", "path", "value"} <= operation.keys():
+        raise TypeError(f"a state operation must be a dict with type, path and value, not {operation!r:.100}")
+    path = operation["path"]
+    if isinstance(path, str) or not isinstance(path, Sequence):
+        raise TypeError(f"the path of a state operation must be a list of texts, not {path!r:.100}")
+    segments = [str(segment) for segment in path]
+    return {"type": operation["type"], "path": segments, "value": plain(operation["value"], show(segments))}
+
+
 def is_safe(path: Path) -> bool:
     """Return whether front ends accept operations at a path."""
     return UNSAFE_KEYS.isdisjoint(path)
@@ -51,6 +66,19 @@ def refuse_unsafe(path: Path) -> None:
         raise StateError(
             f"{show(path)} would end the front end's stream: use other keys than __proto__, constructor and prototype"
         )
+
+
+def item_path(path: Path | None, key: str | int) -> Path:
+    """Return the path of an item in a dict or list with that path; None for what holds the root.
+
+    Raises:
+        StateError: front ends refuse it.
+    """
+    if path is None:
+        return ()
+    if key in UNSAFE_KEYS:
+        refuse_unsafe((*path, str(key)))
+    return (*path, str(key))
 
 
 def show(path: Sequence[str]) -> str:

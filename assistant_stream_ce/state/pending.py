@@ -8,8 +8,9 @@ they can be sent in the order in which they were first touched. Texts that only 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
 
 from assistant_stream_ce.chunks import Operation, UpdateStateChunk
 from assistant_stream_ce.concurrency.sink import PendingItem
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 #: The kinds of edits: put a value somewhere, extend a text, append to a list.
 SET, TEXT, ITEM = "set", "text", "item"
+
+_CONTAINERS = frozenset({dict, list})
 
 # The characters that take one slot of the channel's capacity.
 _SLOT = 1024
@@ -240,19 +243,20 @@ class UpdateBuffer:
         # Where more of the text that was extended is noted; None where it need not be.
         self._texts: list[str] | None = None
 
-    def join(self, container: JSON, key: object, kind: str, characters: int, text: str | None = None) -> bool:
-        """Note an edit that repeats the newest one, which still waits; return False if it must be noted by itself.
+    def join(self, container: JSON, key: Any, kind: str, size: int, new: JSON, total: Any = None) -> bool:
+        """Do an edit if it repeats the newest one, which still waits; return False if it must be noted by itself.
 
         The same is done to the same place once more. Any other edit ends this, so whatever was found out for the newest
         one is still true: that the place is part of the state, that front ends take it, and that no other thread
-        holds edits together.
+        groups edits.
 
         Args:
             container: the dict or list that is edited.
             key: of the item in it, or None for a new one.
             kind: what is done.
-            characters: how large the new value is.
-            text: by what a text is extended.
+            size: how large `new` is.
+            new: the value, or by what the text is extended.
+            total: the pending append that is assigned, if it is one.
         """
         update = self._update
         if (
@@ -266,9 +270,21 @@ class UpdateBuffer:
             or self._sink.capacity <= 0
         ):
             return False
-        if text is not None and self._texts is not None:
-            self._texts.append(text)
-        update.size = size = update.size + self._step + characters
+        if kind is SET:
+            if type(container[key]) in _CONTAINERS:
+                # It has to be forgotten where dicts and lists are.
+                return False
+            container[key] = new
+        elif kind is ITEM:
+            container.append(new)
+        else:
+            if self._texts is not None:
+                self._texts.append(new)
+            if total is not None and container[key] is total[4]:
+                container[key] = total[0]
+            else:
+                ops.extend_text(container, key, new)
+        update.size = size = update.size + self._step + size
         if size > update.limit:
             self._send(update)
         return True
@@ -339,6 +355,17 @@ class UpdateBuffer:
         self._holds -= 1
         if self._update is not None and not self._update.is_empty:
             self._send(self._update)
+
+    @contextmanager
+    def held(self, count: int) -> Generator[None]:
+        """Keep so many edits in one chunk, which may be the one that waits."""
+        if count > 1:
+            self.hold(in_new_chunk=False)
+        try:
+            yield
+        finally:
+            if count > 1:
+                self.release()
 
     def resolve(self, update: PendingUpdate) -> UpdateStateChunk:
         """Render an update that the reader has taken. Takes the lock."""

@@ -1,7 +1,7 @@
-"""What `controller.state` returns: look-alikes of dict and list whose edits become operations.
+"""Proxies of the dicts and lists in the state, as `controller.state` returns them: their edits become operations.
 
-A look-alike stands for one dict or list of the state and stays with it, also when others move it in its list. Numbers,
-booleans and None are returned as they are, and texts as a `str` that serves `+=`; see `texts`.
+A proxy belongs to one dict or list and stays with it, also when others move it in its list. Numbers, booleans and
+None are returned as they are, and texts as a `str` that supports `+=`; see `StateText`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from typing import Any, Self, SupportsIndex, overload
 
 from assistant_stream_ce.jsonvalue import JSON, Copyable, clone, key_text
 from assistant_stream_ce.state.document import StateDocument
+from assistant_stream_ce.state.nodes import Key, NodeRef, StateText, item_index, read_text
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
-from assistant_stream_ce.state.places import Key, Place, item_index
-from assistant_stream_ce.state.texts import StateText, text_read
 
 
-class StateProxy(Place, Copyable):
+class StateProxy(NodeRef, Copyable):
     """What dict and list proxies share. From any thread.
 
     Every use of a proxy whose dict or list was removed or replaced raises `StateError`.
@@ -25,14 +24,14 @@ class StateProxy(Place, Copyable):
 
     __slots__ = ("_document", "_is_assigned_back", "_key_read")
 
-    #: Proxies change, so they have no hash, like the dict and list they stand for.
+    #: Mutable, so unhashable, as dict and list are.
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
         self,
         document: StateDocument,
         node: JSON,
-        above: Place | None = None,
+        above: NodeRef | None = None,
         key: Key = 0,
         path: Path = (),
         version: int = -1,
@@ -49,7 +48,7 @@ class StateProxy(Place, Copyable):
         self._is_assigned_back = False
 
     def value(self) -> JSON:
-        """Return a plain copy of what is here now, for `json.dumps`, for storage, for keeps."""
+        """Return a plain copy of the present value, for example for `json.dumps`."""
         return self._document.value(self)
 
     def copy(self) -> JSON:
@@ -94,7 +93,7 @@ class StateProxy(Place, Copyable):
             value: the item itself.
             key: where it is.
             key_read: the same as it was asked for: -1 for the last item of a list.
-            version: of this look-alike before the item was taken.
+            version: of this proxy before the item was taken.
         """
         document = self._document
         if value is None:
@@ -102,7 +101,7 @@ class StateProxy(Place, Copyable):
             value = document.item(self, key)
         kind = type(value)
         if kind is str:
-            return text_read(self._node, key_read, value, document.sums)
+            return read_text(self._node, key_read, value, document.pending_appends)
         if kind is dict or kind is list:
             if key in UNSAFE_KEYS:
                 version = -1
@@ -138,12 +137,12 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
             document.refresh(self)
         if type(key) is not str:
             key = _known_key(key)
-        # As in `_item`, `_read` and `text_read`, of which this is a copy that saves the calls for what is mostly read.
+        # As in `_item`, `_read` and `read_text`, of which this is a copy that saves the calls for what is mostly read.
         version = self._version
         value = self._node[key]
         if type(value) is str:
             read = StateText(value)
-            read.origin = (self._node, key, value, document.sums)
+            read.origin = (self._node, key, value, document.pending_appends)
             return read
         proxy = document.proxies.get(id(value))
         return self._read(value, key, key, version) if proxy is None else proxy
@@ -152,7 +151,7 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
         if type(key) is not str:
             key = key_text(key, "state")
         document = self._document
-        if document.sums and document.assign_sum(self._node, self, key, value):
+        if document.pending_appends and document.assign_sum(self._node, self, key, value):
             return
         if isinstance(value, StateProxy):
             self._check()
@@ -237,7 +236,7 @@ class StateList(StateProxy, MutableSequence[Any]):
             return
         number = as_index(index)
         document = self._document
-        if document.sums and document.assign_sum(self._node, self, number, value):
+        if document.pending_appends and document.assign_sum(self._node, self, number, value):
             return
         if isinstance(value, StateProxy):
             self._check()
@@ -308,15 +307,15 @@ class StateList(StateProxy, MutableSequence[Any]):
         return found
 
     def append(self, value: Any) -> None:
-        """Append a value: one `set` behind the end."""
+        """Append a value: one `set` at the end."""
         self._document.append(self, value)
 
     def extend(self, values: Iterable[Any]) -> None:
-        """Append values: one `set` behind the end for each."""
+        """Append values: one `set` at the end for each."""
         self._document.extend(self, list(_value(values)))
 
     def insert(self, index: int, value: Any) -> None:
-        """Insert a value; the list is sent again whole unless it is the end, because the wire has no word for it."""
+        """Insert a value. Anywhere but at the end the whole list is sent again: there is no operation for it."""
         self._document.insert(self, as_index(index), value)
 
     def pop(self, index: int = -1) -> Any:
@@ -370,7 +369,7 @@ def read_root(document: StateDocument) -> Any:
     version = document.version
     root = document.root[0]
     if type(root) is str:
-        return text_read(document.root, 0, root, document.sums)
+        return read_text(document.root, 0, root, document.pending_appends)
     kind = _PROXIES.get(type(root))
     if kind is None:
         return root
@@ -381,7 +380,7 @@ def read_root(document: StateDocument) -> Any:
 
 def assign_root(document: StateDocument, value: Any) -> None:
     """Replace the whole state, unless it is assigned to itself."""
-    if document.sums and document.assign_sum(document.root, None, 0, value):
+    if document.pending_appends and document.assign_sum(document.root, None, 0, value):
         return
     if not (isinstance(value, StateProxy) and value._is_assigned_to(document.root, 0)):
         document.set_root(value)
