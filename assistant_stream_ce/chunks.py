@@ -37,6 +37,7 @@ __all__ = (
     "StepFinishChunk",
     "StepStartChunk",
     "TextDeltaChunk",
+    "TextPartChunk",
     "ToolCallBeginChunk",
     "ToolCallChunk",
     "ToolCallDeltaChunk",
@@ -67,6 +68,13 @@ class TextDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="text-delta"):
 
     type: ClassVar[str] = "text-delta"
     text_delta: str
+    parent_id: str | None = None
+
+
+class TextPartChunk(msgspec.Struct, frozen=True, gc=False, tag="text-part"):
+    """Boundary between two text parts: the next text starts a new part."""
+
+    type: ClassVar[str] = "text-part"
     parent_id: str | None = None
 
 
@@ -109,6 +117,8 @@ class ToolCallChunk(msgspec.Struct, frozen=True, tag="tool-call"):
     tool_name: str
     args: dict[str, JSON]
     parent_id: str | None = None
+    provider_executed: bool = False
+    dynamic: bool = False
 
 
 class ToolCallBeginChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-begin"):
@@ -118,15 +128,21 @@ class ToolCallBeginChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-b
     tool_call_id: str
     tool_name: str
     parent_id: str | None = None
+    provider_executed: bool = False
+    dynamic: bool = False
 
 
 class ToolCallDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-delta"):
-    """A piece of a tool call's argument text, which is JSON; `is_final` on the last one."""
+    """A piece of a tool call's argument text, which is JSON; `is_final` on the last one.
+
+    The last one may have the whole arguments in `args`, if they are not what the text is.
+    """
 
     type: ClassVar[str] = "tool-call-delta"
     tool_call_id: str
     args_text_delta: str
     is_final: bool = False
+    args: JSON = None
 
 
 class ToolResultChunk(msgspec.Struct, frozen=True, tag="tool-result"):
@@ -245,6 +261,7 @@ class UpdateStateChunk(msgspec.Struct, frozen=True, tag="update-state"):
 
 AssistantStreamChunk: TypeAlias = (
     TextDeltaChunk
+    | TextPartChunk
     | ReasoningDeltaChunk
     | RefusalDeltaChunk
     | ReasoningPartChunk

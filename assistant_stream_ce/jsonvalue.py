@@ -141,6 +141,17 @@ def weight(value: JSON) -> int:
 # --- decoding ---
 
 
+def join_surrogates(text: str) -> str:
+    """Return a text in which the halves of surrogate pairs that arrived in two pieces are joined."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text
+
+
 def loads(data: bytes | str) -> JSON:
     """Decode JSON, and make it safe as `plain` does.
 

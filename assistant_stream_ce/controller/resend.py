@@ -9,6 +9,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller import validation as arguments
 from assistant_stream_ce.controller.tool_calls import ToolCallController
+from assistant_stream_ce.jsonvalue import plain
 
 if TYPE_CHECKING:
     from assistant_stream_ce.controller.run_controller import RunController
@@ -27,18 +28,26 @@ def replay(controller: RunController, chunk: AssistantStreamChunk) -> None:
 
 
 def _begin(controller: RunController, chunk: chunks.ToolCallBeginChunk) -> None:
-    controller.add_tool_call(chunk.tool_name, chunk.tool_call_id)
+    controller.add_tool_call(
+        chunk.tool_name, chunk.tool_call_id, provider_executed=chunk.provider_executed, dynamic=chunk.dynamic
+    )
 
 
 def _delta(controller: RunController, chunk: chunks.ToolCallDeltaChunk) -> None:
     call = ToolCallController(controller.link.calls, arguments.text(chunk.tool_call_id, "tool_call_id"), "")
     call.append_args_text(chunk.args_text_delta)
     if chunk.is_final:
-        call.close()
+        controller.link.calls.close(call.tool_call_id, plain(chunk.args, "args"))
 
 
 def _call(controller: RunController, chunk: chunks.ToolCallChunk) -> None:
-    controller.add_tool_call(chunk.tool_name, chunk.tool_call_id, args=chunk.args)
+    controller.add_tool_call(
+        chunk.tool_name,
+        chunk.tool_call_id,
+        args=chunk.args,
+        provider_executed=chunk.provider_executed,
+        dynamic=chunk.dynamic,
+    )
 
 
 def _result(controller: RunController, chunk: chunks.ToolResultChunk) -> None:
@@ -77,6 +86,7 @@ def _error(controller: RunController, chunk: chunks.ErrorChunk) -> None:
 
 _METHODS: dict[type, Callable[[RunController, Any], None]] = {
     chunks.TextDeltaChunk: lambda controller, chunk: controller.append_text(chunk.text_delta),
+    chunks.TextPartChunk: lambda controller, chunk: controller.add_text_part(),
     chunks.ReasoningDeltaChunk: lambda controller, chunk: controller.append_reasoning(chunk.reasoning_delta),
     chunks.RefusalDeltaChunk: lambda controller, chunk: controller.append_refusal(chunk.refusal_delta),
     chunks.ReasoningPartChunk: lambda controller, chunk: controller.add_reasoning_part(chunk.summary),

@@ -140,6 +140,10 @@ class RunController:
         else:
             self.link.channel.check_open()
 
+    def add_text_part(self) -> None:
+        """Start a new text part: `append_text` after this does not extend the previous text."""
+        self._put(chunks.TextPartChunk(self._parent_id))
+
     def add_reasoning_part(self, summary: str | None = None) -> None:
         """Start a new part of the reasoning, perhaps under a summary; `append_reasoning` adds its text."""
         self._put(chunks.ReasoningPartChunk(arguments.optional_text(summary, "summary"), self._parent_id))
@@ -150,7 +154,13 @@ class RunController:
         self._put(chunks.ReasoningSignatureChunk(signature), places(len(signature)))
 
     def add_tool_call(
-        self, tool_name: str, tool_call_id: str | None = None, *, args: Mapping[str, object] | None = None
+        self,
+        tool_name: str,
+        tool_call_id: str | None = None,
+        *,
+        args: Mapping[str, object] | None = None,
+        provider_executed: bool = False,
+        dynamic: bool = False,
     ) -> ToolCallController:
         """Start a tool call. `await` is optional; `with` and `async with` close it.
 
@@ -158,16 +168,20 @@ class RunController:
             tool_name: the tool.
             tool_call_id: the model's id for the call; a fresh one when left out.
             args: the arguments, where they come whole; else they are appended as text.
+            provider_executed: whether the model provider runs the tool, so that no result is expected from the client.
+            dynamic: whether the front end has no type for the tool, as for tools that are discovered at run time.
 
         Raises:
             ToolCallError: the id was used in this run already.
         """
         call_id = arguments.optional_text(tool_call_id, "tool_call_id") or f"call_{uuid.uuid4().hex[:24]}"
         name = arguments.text(tool_name, "tool_name")
+        flags = arguments.flag(provider_executed, "provider_executed"), arguments.flag(dynamic, "dynamic")
         if args is None:
-            self.link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self._parent_id))
+            self.link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self._parent_id, *flags))
         else:
-            self.link.calls.add(chunks.ToolCallChunk(call_id, name, arguments.fields(args, "args"), self._parent_id))
+            whole = arguments.fields(args, "args")
+            self.link.calls.add(chunks.ToolCallChunk(call_id, name, whole, self._parent_id, *flags))
         return ToolCallController(self.link.calls, call_id, name)
 
     def add_tool_result(

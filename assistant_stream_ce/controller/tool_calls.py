@@ -14,7 +14,7 @@ from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.controller import validation as arguments
 from assistant_stream_ce.controller.validation import flag, items, places
 from assistant_stream_ce.errors import RunCancelled, ToolCallError
-from assistant_stream_ce.jsonvalue import plain, weight
+from assistant_stream_ce.jsonvalue import JSON, plain, weight
 
 _Phase: TypeAlias = Literal["open", "closed", "answered"]
 
@@ -79,11 +79,16 @@ class ToolCalls:
             self._channel.put(chunk, places(weight(result) + weight(artifact) + weight(content)), may_block=False)
             self._phases[call_id] = "answered"
 
-    def close(self, call_id: str) -> None:
-        """Say that the arguments of an open call are complete; do nothing for any other."""
+    def close(self, call_id: str, args: JSON = None) -> None:
+        """Complete the arguments of an open call; do nothing for any other.
+
+        Args:
+            call_id: the call.
+            args: the whole arguments, if they are not what the text is.
+        """
         self._channel.wait_for_capacity()
         with self._lock:
-            self._close(call_id)
+            self._close(call_id, args)
 
     def close_all(self) -> None:
         """Say that the arguments of all open calls are complete; never waits for room."""
@@ -100,9 +105,9 @@ class ToolCalls:
                 if phase == "open":
                     self._phases[call_id] = "closed"
 
-    def _close(self, call_id: str) -> None:
+    def _close(self, call_id: str, args: JSON = None) -> None:
         if self._phases.get(call_id) == "open":
-            self._channel.put(chunks.ToolCallDeltaChunk(call_id, "", is_final=True), may_block=False)
+            self._channel.put(chunks.ToolCallDeltaChunk(call_id, "", True, args), places(weight(args)), may_block=False)
             self._phases[call_id] = "closed"
 
 

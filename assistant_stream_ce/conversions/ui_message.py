@@ -83,7 +83,9 @@ def _part(part: MessagePart) -> Fields:
             text = "\n\n".join(filter(None, (part.summary, part.text)))
             return {"type": "reasoning", "text": text, "state": _text_state(part.status), **signed}
         case ToolCallPart():
-            return {"type": f"tool-{part.name}", "toolCallId": part.id, **_tool_call(part)}
+            kind = {"type": "dynamic-tool", "toolName": part.name} if part.dynamic else {"type": f"tool-{part.name}"}
+            provider = {"providerExecuted": True} if part.provider_executed else {}
+            return {**kind, "toolCallId": part.id, **provider, **_tool_call(part)}
         case SourcePart():
             return without_none({"type": "source-url", "sourceId": part.id, "url": part.url, "title": part.title})
         case SourceDocumentPart():
@@ -201,8 +203,10 @@ def _drop_written(metadata: Fields, usage: Usage) -> None:
 
 
 def _part_from(kind: str, part: Fields) -> Fields | None:
-    if kind == "dynamic-tool" or kind.startswith("tool-"):
-        return _tool_call_from(part.get("toolName") if kind == "dynamic-tool" else kind.removeprefix("tool-"), part)
+    if kind == "dynamic-tool":
+        return {**_tool_call_from(part.get("toolName"), part), "dynamic": True}
+    if kind.startswith("tool-"):
+        return _tool_call_from(kind.removeprefix("tool-"), part)
     values: Fields
     match kind:
         case "text" | "reasoning":
@@ -235,6 +239,7 @@ def _tool_call_from(name: JSON, part: Fields) -> Fields:
         "name": name,
         "args_text": text,
         "args": value if isinstance(value, (dict, list)) else {},
+        "provider_executed": part.get("providerExecuted") is True,
     }
     match part.get("state"):
         case "input-streaming":

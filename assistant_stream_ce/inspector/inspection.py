@@ -157,6 +157,9 @@ class _PartNumbering(ChunkHandler["PartRef | None"]):
 
     reasoning_delta = refusal_delta = text_delta
 
+    def text_part(self, chunk: chunks.TextPartChunk) -> None:
+        self._growing = None
+
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> PartRef:
         self._growing = None
         return self.text_delta(chunk)

@@ -75,6 +75,7 @@ class VisibleText:
 # How chunks are shown that need no code: the kind of the line, the fields of its title, and that of its text.
 _FIELDS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "text-delta": ("text", ("parent_id",), "text_delta"),
+    "text-part": ("text part", ("parent_id",), ""),
     "reasoning-delta": ("reasoning", ("parent_id",), "reasoning_delta"),
     "refusal-delta": ("refusal", ("parent_id",), "refusal_delta"),
     "reasoning-part": ("reasoning", ("summary", "parent_id"), ""),

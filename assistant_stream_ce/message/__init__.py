@@ -86,6 +86,8 @@ class ToolCallPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool-ca
     is_error: bool = False
     model_content: list[JSON] | None = None
     parent_id: str | None = None
+    provider_executed: bool = False
+    dynamic: bool = False
 
 
 class SourcePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="source"):

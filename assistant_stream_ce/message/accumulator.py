@@ -163,6 +163,10 @@ class MessageAccumulator(ChunkHandler[None]):
     def text_delta(self, chunk: TextDeltaChunk) -> None:
         self._extend_text(TextPart, chunk.parent_id, chunk.text_delta)
 
+    def text_part(self, chunk: chunks.TextPartChunk) -> None:
+        # The next text starts the part, so that a boundary without text leaves none.
+        self._open_text = None
+
     def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> None:
         self._extend_text(ReasoningPart, chunk.parent_id, chunk.reasoning_delta)
 
@@ -194,19 +198,21 @@ class MessageAccumulator(ChunkHandler[None]):
     # --- tool calls ---
 
     def tool_call(self, chunk: chunks.ToolCallChunk) -> None:
-        call = self._begin_call(chunk.tool_call_id, chunk.tool_name, chunk.parent_id)
+        call = self._begin_call(chunk.tool_call_id, chunk)
         if call.is_open:
             call.extend(dumps(chunk.args).decode())
             self._close(chunk.tool_call_id)
 
     def tool_call_begin(self, chunk: chunks.ToolCallBeginChunk) -> None:
-        self._begin_call(chunk.tool_call_id, chunk.tool_name, chunk.parent_id)
+        self._begin_call(chunk.tool_call_id, chunk)
 
     def tool_call_delta(self, chunk: chunks.ToolCallDeltaChunk) -> None:
         call = self._begin_call(chunk.tool_call_id)
         if call.is_open:
             if chunk.args_text_delta:
                 call.extend(chunk.args_text_delta)
+            if chunk.args is not None:
+                call.set_args(dumps(chunk.args).decode())
             if chunk.is_final:
                 self._close(chunk.tool_call_id)
 
@@ -214,11 +220,14 @@ class MessageAccumulator(ChunkHandler[None]):
         self._begin_call(chunk.tool_call_id).answer(chunk)
         self._open_calls.pop(chunk.tool_call_id, None)
 
-    def _begin_call(self, call_id: str, name: str = _UNKNOWN_TOOL, parent_id: str | None = None) -> ToolCallBuilder:
+    def _begin_call(
+        self, call_id: str, begin: chunks.ToolCallBeginChunk | chunks.ToolCallChunk | None = None
+    ) -> ToolCallBuilder:
         """Return the tool call with an id; begin it if there is none."""
         call = self._calls.get(call_id)
         if call is None:
-            call = self._calls[call_id] = self._open_calls[call_id] = ToolCallBuilder(call_id, name, parent_id)
+            begin = begin or chunks.ToolCallBeginChunk(call_id, _UNKNOWN_TOOL)
+            call = self._calls[call_id] = self._open_calls[call_id] = ToolCallBuilder(begin)
             self._append(call)
         return call
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from assistant_stream_ce.chunks import ToolResultChunk
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.chunks import ToolCallBeginChunk, ToolCallChunk, ToolResultChunk
+from assistant_stream_ce.jsonvalue import JSON, join_surrogates
 from assistant_stream_ce.message import (
     MessagePart,
     PartStatus,
@@ -53,7 +53,7 @@ class TextBuilder:
     def build(self, status: PartStatus) -> MessagePart:
         """Return the part so far."""
         if self.pieces:
-            self._text = _join_surrogates("".join((self._text, *self.pieces)))
+            self._text = join_surrogates("".join((self._text, *self.pieces)))
             self.pieces.clear()
             self._part = None
         if self._part is None or self._part.status != status:
@@ -70,12 +70,10 @@ class TextBuilder:
 class ToolCallBuilder:
     """Builds a tool call of the pieces of its argument text, and its result."""
 
-    __slots__ = ("_args", "_id", "_name", "_parent_id", "_parsed", "_part", "_pieces", "_result", "is_open")
+    __slots__ = ("_args", "_begin", "_parsed", "_part", "_pieces", "_result", "is_open")
 
-    def __init__(self, call_id: str, name: str, parent_id: str | None) -> None:
-        self._id = call_id
-        self._name = name
-        self._parent_id = parent_id
+    def __init__(self, begin: ToolCallBeginChunk | ToolCallChunk) -> None:
+        self._begin = begin
         self._pieces: list[str] = []
         # The arguments, as parsed from the first so many pieces.
         self._args: JSON = {}
@@ -94,6 +92,11 @@ class ToolCallBuilder:
     def extend(self, text: str) -> None:
         """Add a piece of the argument text."""
         self._pieces.append(text)
+        self._part = None
+
+    def set_args(self, text: str) -> None:
+        """Set the whole argument text, in place of the pieces so far."""
+        self._pieces, self._parsed = [text], 0
         self._part = None
 
     def close(self) -> None:
@@ -116,15 +119,15 @@ class ToolCallBuilder:
         return self._part
 
     def _build(self, state: ToolCallState) -> ToolCallPart:
-        text = _join_surrogates("".join(self._pieces))
+        text = join_surrogates("".join(self._pieces))
         if self._parsed < len(self._pieces):
             args = parse_partial(text)
             self._args = self._last_readable_args() if args is None else args
             self._parsed = len(self._pieces)
         result = self._result
         return ToolCallPart(
-            self._id,
-            self._name,
+            self._begin.tool_call_id,
+            self._begin.tool_name,
             text if text or state == "partial" else "{}",
             self._args,
             state,
@@ -132,7 +135,9 @@ class ToolCallBuilder:
             artifact=None if result is None else result.artifact,
             is_error=result is not None and result.is_error,
             model_content=None if result is None else result.model_content,
-            parent_id=self._parent_id,
+            parent_id=self._begin.parent_id,
+            provider_executed=self._begin.provider_executed,
+            dynamic=self._begin.dynamic,
         )
 
     def _last_readable_args(self) -> JSON:
@@ -150,14 +155,3 @@ class ToolCallBuilder:
             else:
                 first, args = middle, found
         return args
-
-
-def _join_surrogates(text: str) -> str:
-    """Join the halves of surrogate pairs that arrived in two pieces."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return text

@@ -61,6 +61,9 @@ class AssistantTransportEncoder(ToolCallEncoder):
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._delta("text", chunk.parent_id, chunk.text_delta)
 
+    def text_part(self, chunk: chunks.TextPartChunk) -> bytes:
+        return self._finish_text()
+
     def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
 
@@ -142,10 +145,10 @@ class AssistantTransportEncoder(ToolCallEncoder):
         self._open_kind = None
         return _finish_part(self._open_number)
 
-    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
+    def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
         record.number = self._parts
-        part = {"type": "tool-call", "toolCallId": record.call_id, "toolName": name, "parentId": parent_id}
-        return self._start_part(assistant_ui.without_none(part))
+        part = {"toolCallId": record.call_id, "toolName": chunk.tool_name, "parentId": chunk.parent_id}
+        return self._start_part({"type": "tool-call", **assistant_ui.without_none(part)})
 
     def _write_args(self, record: ToolCallState, text: str) -> bytes:
         return b'data: {"type":"text-delta","path":[%d],"textDelta":%b}\n\n' % (record.number, dumps_text(text))
@@ -261,15 +264,14 @@ class AssistantTransportDecoder(AssistantUIDecoder):
     def _delta(self, number: int, text: str) -> Iterator[AssistantStreamChunk]:
         part = self._parts[number]
         match part:
-            case ("text", parent_id):
-                self._told = number
-                yield chunks.TextDeltaChunk(text, parent_id)
-            case ("reasoning", parent_id):
+            case ("text" | "reasoning" as kind, parent_id):
+                is_text = kind == "text"
                 if self._told not in (-1, number) and self._parts[self._told] == part:
-                    # The delta alone would extend the part before.
-                    yield chunks.ReasoningPartChunk(parent_id=parent_id)
+                    # Without a boundary the delta would extend the previous part.
+                    part_chunk = chunks.TextPartChunk if is_text else chunks.ReasoningPartChunk
+                    yield part_chunk(parent_id=parent_id)
                 self._told = number
-                yield chunks.ReasoningDeltaChunk(text, parent_id)
+                yield chunks.TextDeltaChunk(text, parent_id) if is_text else chunks.ReasoningDeltaChunk(text, parent_id)
             case ("tool-call", str(call_id)):
                 yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, text))
             case _:

@@ -116,8 +116,8 @@ class DataStreamEncoder(ToolCallEncoder):
     def update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
         return _frame(b"aui-state", chunk.operations)
 
-    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
-        begin = {"toolCallId": record.call_id, "toolName": name, "parentId": parent_id}
+    def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
+        begin = {"toolCallId": record.call_id, "toolName": chunk.tool_name, "parentId": chunk.parent_id}
         return _frame(b"b", assistant_ui.without_none(begin))
 
     def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:

@@ -138,6 +138,17 @@ class Encoder(ChunkHandler[bytes], ABC):
         return self.handle(text)
 
 
+def optional_str(value: str | None, name: str) -> str | None:
+    """Return an option of an encoder that must be a str or None.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} must be a str or None, not {type(value).__name__}")
+    return value
+
+
 def summary_text(chunk: chunks.ReasoningPartChunk) -> str:
     """Return the summary of a part of the reasoning as the paragraph with which its text begins."""
     return f"{chunk.summary}\n\n" if chunk.summary else ""
@@ -160,7 +171,7 @@ class ToolCallEncoder(Encoder):
         self._open_calls: dict[str, ToolCallState] = {}
 
     @abstractmethod
-    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
+    def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
         """Return the frames that begin a call."""
 
     @abstractmethod
@@ -173,7 +184,7 @@ class ToolCallEncoder(Encoder):
 
     def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
         """Return the frames of a call whose arguments came whole."""
-        begin = self._write_begin(record, chunk.tool_name, chunk.parent_id)
+        begin = self._write_begin(record, chunk)
         return begin + self._write_args(record, dumps(chunk.args).decode()) + self._write_close(record)
 
     def tool_call(self, chunk: chunks.ToolCallChunk) -> bytes:
@@ -186,7 +197,7 @@ class ToolCallEncoder(Encoder):
     def tool_call_begin(self, chunk: chunks.ToolCallBeginChunk) -> bytes:
         if chunk.tool_call_id in self._calls:
             return b""
-        return self._begin(chunk.tool_call_id, chunk.tool_name, chunk.parent_id)[1]
+        return self._begin(chunk)[1]
 
     def tool_call_delta(self, chunk: chunks.ToolCallDeltaChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
@@ -195,16 +206,27 @@ class ToolCallEncoder(Encoder):
         if chunk.args_text_delta:
             record.has_args = True
             frames += self._write_args(record, chunk.args_text_delta)
+        if chunk.args is not None:
+            return frames + self._write_whole_args(record, chunk.args)
         return frames + self._close(record) if chunk.is_final else frames
+
+    def _write_whole_args(self, record: ToolCallState, args: JSON) -> bytes:
+        """Write the whole arguments of an open call and close it. Most formats cannot replace text that was written."""
+        if record.has_args:
+            return self._close(record)
+        record.has_args = True
+        return self._write_args(record, dumps(args).decode()) + self._close(record)
 
     def _known(self, call_id: str) -> tuple[ToolCallState, bytes]:
         """Return the record of a call, and the frames that begin it if the client does not know it."""
         record = self._calls.get(call_id)
-        return self._begin(call_id, _UNKNOWN_TOOL, None) if record is None else (record, b"")
+        if record is not None:
+            return record, b""
+        return self._begin(chunks.ToolCallBeginChunk(call_id, _UNKNOWN_TOOL))
 
-    def _begin(self, call_id: str, name: str, parent_id: str | None) -> tuple[ToolCallState, bytes]:
-        record = self._open_calls[call_id] = self._add(call_id)
-        return record, self._write_begin(record, name, parent_id)
+    def _begin(self, chunk: chunks.ToolCallBeginChunk) -> tuple[ToolCallState, bytes]:
+        record = self._open_calls[chunk.tool_call_id] = self._add(chunk.tool_call_id)
+        return record, self._write_begin(record, chunk)
 
     def _add(self, call_id: str) -> ToolCallState:
         record = self._calls[call_id] = ToolCallState(call_id, len(self._calls))

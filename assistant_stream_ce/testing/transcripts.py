@@ -205,6 +205,9 @@ class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
 
     # --- other parts ---
 
+    def text_part(self, chunk: chunks.TextPartChunk) -> _LineWriter:
+        return _line("text-part", chunk.parent_id)
+
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> _LineWriter:
         return _line("reasoning-part", chunk.parent_id, _NO_VALUE if chunk.summary is None else chunk.summary)
 

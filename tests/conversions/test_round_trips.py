@@ -87,6 +87,7 @@ SUPPORTED: dict[str, list[AssistantMessage]] = {
                 ToolCallPart("c2", "t", "{}", {}, "answered", {"x": None}),
                 ToolCallPart("c3", "t", "[1]", [1], "answered", "failed", is_error=True),
                 ToolCallPart("c4", "t", "no JSON", {}, "answered", "failed", is_error=True),
+                ToolCallPart("c5", "t", provider_executed=True, dynamic=True),
                 SourcePart("s", "https://example.org", title="T"),
                 SourceDocumentPart("d", "text/plain", "D", "d.txt"),
                 FilePart("aGk=", "image/png", "a.png"),

@@ -35,7 +35,11 @@ def test_step_starts_precede_the_first_part_of_each_step() -> None:
     [
         (
             {"type": "dynamic-tool", "toolName": "t", "state": "input-available", "input": {"a": 1}},
-            ToolCallPart("c", "t", '{"a":1}', {"a": 1}),
+            ToolCallPart("c", "t", '{"a":1}', {"a": 1}, dynamic=True),
+        ),
+        (
+            {"type": "tool-t", "state": "input-available", "input": {}, "providerExecuted": True},
+            ToolCallPart("c", "t", provider_executed=True),
         ),
         ({"type": "tool-t", "state": "input-streaming"}, ToolCallPart("c", "t", "", {}, "partial")),
         ({"type": "tool-t", "state": "approval-requested", "input": {}}, ToolCallPart("c", "t")),

@@ -44,6 +44,7 @@ def check_table_of_chunks_and_frames() -> None:
     change = c.UpdateStateChunk([{"type": "set", "path": ["a"], "value": 1}])
     samples = {
         "TextDeltaChunk": [c.TextDeltaChunk("x")],
+        "TextPartChunk after a text": [c.TextDeltaChunk("x"), c.TextPartChunk()],
         "RefusalDeltaChunk": [c.RefusalDeltaChunk("x")],
         "ReasoningDeltaChunk": [c.ReasoningDeltaChunk("x")],
         "ReasoningPartChunk with a summary": [c.ReasoningPartChunk("x")],
@@ -107,13 +108,13 @@ def check_table_of_chunks_and_frames() -> None:
     def plain_frames(sample):
         return {"": "not carried", "x": "the text"}[last_frames(PlainTextEncoder(), sample)]
 
-    rows = table("formats.rst", "Chunks and frames")
+    rows = table("formats.rst", "Chunks on the wire")
     assert [row[0] for row in rows] == list(samples)
     assert {word for name in samples for word in name.split() if word.endswith("Chunk")} == {
         kind.__name__ for kind in c.AssistantStreamChunk.__args__
     }
     for name, data_stream, transport, openai, ui, ag_ui, plain in rows:
-        assert last_frames(DataStreamEncoder(), samples[name]).partition(":")[0] == data_stream
+        assert (last_frames(DataStreamEncoder(), samples[name]).partition(":")[0] or "not carried") == data_stream
         events = sse(last_frames(AssistantTransportEncoder(), samples[name]))
         assert (" ".join(event["type"] for event in events) or "not carried") == transport
         assert openai_frames(samples[name]) == openai, (name, openai_frames(samples[name]))

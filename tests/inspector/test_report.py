@@ -73,6 +73,7 @@ def test_every_field_of_a_chunk_is_escaped() -> None:
     value = {evil: [evil]}
     sample = [
         chunks.TextDeltaChunk(evil, evil),
+        chunks.TextPartChunk(evil),
         chunks.ReasoningDeltaChunk(evil, evil),
         chunks.RefusalDeltaChunk(evil, evil),
         chunks.ReasoningPartChunk(evil, evil),

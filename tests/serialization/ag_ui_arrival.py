@@ -18,6 +18,7 @@ from assistant_stream_ce import (
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
+    TextPartChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -67,9 +68,10 @@ class AGUIArrival:
         self.state: Any = None
         self.has_state = False
         self.step: str | None = None
-        # The message that is open, and the parent of the last one if it was reasoning.
+        # The message that is open, and the last one: its kind, its parent and its number.
         self.open_kind: tuple[str, str | None] | None = None
-        self.last_parent: tuple[str | None] | None = None
+        self.last: tuple[str, str | None, int] | None = None
+        self.number = 0
 
     def read(self, sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChunk]:
         for chunk in sent:
@@ -90,8 +92,15 @@ class AGUIArrival:
         match chunk:
             case TextDeltaChunk(text, parent_id) | RefusalDeltaChunk(text, parent_id):
                 if text:
-                    self.open_kind, self.last_parent = ("text", parent_id), None
+                    self.number += self.open_kind != ("text", parent_id)
+                    self.open_kind = ("text", parent_id)
+                    message = ("text", parent_id, self.number)
+                    if self.last is not None and self.last[:2] == message[:2] and self.last != message:
+                        yield TextPartChunk(parent_id)
+                    self.last = message
                     yield TextDeltaChunk(text, parent_id)
+            case TextPartChunk():
+                self.open_kind = None
             case ReasoningDeltaChunk(text, parent_id):
                 yield from self.reason(text, parent_id)
             case ReasoningPartChunk(summary, parent_id):
@@ -104,7 +113,8 @@ class AGUIArrival:
                 yield chunk
             case ToolCallChunk(call_id, name, args, parent_id):
                 if call_id not in self.calls:
-                    yield from self.begin(ToolCallBeginChunk(call_id, name, parent_id))
+                    flags = chunk.provider_executed, chunk.dynamic
+                    yield from self.begin(ToolCallBeginChunk(call_id, name, parent_id, *flags))
                     yield from self.arguments(ToolCallDeltaChunk(call_id, JSONText.of(args), is_final=True))
             case ToolCallBeginChunk():
                 yield from self.begin(chunk)
@@ -121,13 +131,13 @@ class AGUIArrival:
                 yield from self.update(operations)
             case StepStartChunk(step):
                 yield from self.end_step()
-                self.open_kind, self.last_parent, self.step = None, None, step
+                self.open_kind, self.last, self.step = None, None, step
                 yield chunk
             case StepFinishChunk():
                 self.ending.add_step(chunk)
                 yield from self.end_all()
                 if self.step is not None:
-                    self.step, self.last_parent = None, None
+                    self.step, self.last = None, None
                     yield chunk
             case MessageFinishChunk():
                 self.ending.set_message(chunk)
@@ -144,9 +154,10 @@ class AGUIArrival:
             yield ReasoningDeltaChunk(text, parent_id)
 
     def start_reasoning(self, parent_id: str | None) -> Iterator[AssistantStreamChunk]:
-        if self.last_parent == (parent_id,):
+        if self.last is not None and self.last[:2] == ("reasoning", parent_id):
             yield ReasoningPartChunk(None, parent_id)
-        self.open_kind, self.last_parent = ("reasoning", parent_id), (parent_id,)
+        self.number += 1
+        self.open_kind, self.last = ("reasoning", parent_id), ("reasoning", parent_id, self.number)
 
     def begin(self, chunk: ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
         if chunk.tool_call_id not in self.calls:
@@ -154,7 +165,7 @@ class AGUIArrival:
             # A call that has its result already does not begin.
             call = self.calls[chunk.tool_call_id] = _Call(is_shown=chunk.tool_call_id not in self.answered)
             if call.is_shown:
-                self.last_parent = None
+                self.last = None
                 yield chunk
 
     def arguments(self, chunk: ToolCallDeltaChunk) -> Iterator[AssistantStreamChunk]:
@@ -164,6 +175,10 @@ class AGUIArrival:
                 call.has_args = True
                 if call.is_shown:
                     yield ToolCallDeltaChunk(chunk.tool_call_id, chunk.args_text_delta)
+            if chunk.args is not None and not call.has_args:
+                call.has_args = True
+                if call.is_shown:
+                    yield ToolCallDeltaChunk(chunk.tool_call_id, JSONText.of(chunk.args))
             if chunk.is_final:
                 yield from self.close(chunk.tool_call_id)
 

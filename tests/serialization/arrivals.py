@@ -29,6 +29,7 @@ from assistant_stream_ce import (
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
+    TextPartChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -83,14 +84,14 @@ class _Arrival:
     def begin(self, chunk: ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
         if chunk.tool_call_id not in self.calls:
             self.calls[chunk.tool_call_id] = _Call()
-            yield from self.other_part(chunk)
+            yield from self.other_part(ToolCallBeginChunk(chunk.tool_call_id, chunk.tool_name, chunk.parent_id))
 
     def whole(self, chunk: ToolCallChunk) -> Iterator[AssistantStreamChunk]:
         if chunk.tool_call_id in self.calls:
             return
         if self.wire == "data-stream" and chunk.parent_id is None:
             self.calls[chunk.tool_call_id] = _Call(is_open=False)
-            yield chunk
+            yield ToolCallChunk(chunk.tool_call_id, chunk.tool_name, chunk.args)
             return
         parent_id = None if self.wire == "openai" else chunk.parent_id
         yield from self.begin(ToolCallBeginChunk(chunk.tool_call_id, chunk.tool_name, parent_id))
@@ -108,8 +109,9 @@ class _Arrival:
             self.parts += 1
         told = (*growing, self.parts)
         is_new = self.told is not None and self.told[:2] == growing and self.told != told
-        if is_new and isinstance(chunk, ReasoningDeltaChunk) and self.wire == "assistant-transport":
-            yield ReasoningPartChunk(None, chunk.parent_id)
+        if is_new and self.wire == "assistant-transport":
+            is_text = isinstance(chunk, TextDeltaChunk)
+            yield TextPartChunk(chunk.parent_id) if is_text else ReasoningPartChunk(None, chunk.parent_id)
         self.told = told
         yield chunk
 
@@ -128,6 +130,9 @@ class _Arrival:
             if chunk.args_text_delta:
                 call.has_args = True
                 yield ToolCallDeltaChunk(chunk.tool_call_id, chunk.args_text_delta)
+            if chunk.args is not None and not call.has_args:
+                call.has_args = True
+                yield ToolCallDeltaChunk(chunk.tool_call_id, JSONText.of(chunk.args))
             if chunk.is_final:
                 yield from self.close(chunk.tool_call_id)
 
@@ -177,6 +182,8 @@ def _assistant_ui(arrival: _Arrival, sent: Iterable[AssistantStreamChunk]) -> It
                 yield from arrival.grow(chunk)
             case RefusalDeltaChunk():
                 yield from arrival.grow(TextDeltaChunk(chunk.refusal_delta, chunk.parent_id))
+            case TextPartChunk():
+                arrival.growing = None if arrival.wire == "assistant-transport" else arrival.growing
             case ReasoningPartChunk():
                 yield from arrival.reasoning_part(chunk)
             case ReasoningSignatureChunk() if arrival.wire == "assistant-transport":
@@ -271,9 +278,9 @@ class _UIMessageStream:
         self.calls: dict[str, _UICall] = {}
         self.ending = Ending()
         self.state: Any = None
-        # What the next delta extends, and whether reasoning was the last part.
+        # What the next delta extends, and the kind of the last part if it was text or reasoning.
         self.open_kind: tuple[str, str | None] | None = None
-        self.is_after_reasoning = False
+        self.last_kind = ""
         self.waiting_steps: list[StepStartChunk] = []
         self.data_ids: set[tuple[str, str]] = set()
         # Whether the next part begins a step, and whether the callback's own goes on.
@@ -287,6 +294,8 @@ class _UIMessageStream:
         reason, waits = self.ending.reason, any(not call.has_result for call in self.calls.values())
         if reason is None:
             reason = "error" if self.ending.has_failed else "tool-calls" if waits else "unknown"
+        elif reason == "unknown":
+            reason = "error" if self.ending.has_failed else "unknown"
         elif reason not in ("stop", "length", "content-filter", "tool-calls", "error"):
             reason = "other"
         yield MessageFinishChunk(reason, *self.ending.usage)
@@ -299,6 +308,8 @@ class _UIMessageStream:
             case ReasoningDeltaChunk(reasoning_delta=text, parent_id=parent_id):
                 yield from self.start("reasoning", parent_id)
                 yield ReasoningDeltaChunk(text)
+            case TextPartChunk():
+                self.open_kind = None
             case ReasoningPartChunk(summary=summary, parent_id=parent_id):
                 self.open_kind = None
                 if summary:
@@ -312,17 +323,17 @@ class _UIMessageStream:
             case ToolCallChunk(tool_call_id=call_id) if call_id not in self.calls:
                 yield from self.before_part()
                 self.calls[call_id] = _UICall(is_open=False, is_told=True)
-                yield ToolCallChunk(call_id, chunk.tool_name, chunk.args)
+                yield ToolCallChunk(call_id, chunk.tool_name, chunk.args, None, chunk.provider_executed, chunk.dynamic)
             case ToolCallChunk():
                 pass
             case ToolCallBeginChunk():
-                yield from self.begin(chunk.tool_call_id, chunk.tool_name)
+                yield from self.begin(chunk.tool_call_id, chunk.tool_name, chunk.provider_executed, chunk.dynamic)
             case ToolCallDeltaChunk(tool_call_id=call_id, args_text_delta=text):
                 yield from self.begin(call_id, "unknown")
                 if self.calls[call_id].is_open:
                     self.calls[call_id].text += text
                     yield from [ToolCallDeltaChunk(call_id, text)] if text else []
-                    yield from self.close(call_id) if chunk.is_final else []
+                    yield from self.close(call_id, chunk.args) if chunk.is_final else []
             case ToolResultChunk():
                 yield from self.begin(chunk.tool_call_id, "unknown")
                 yield from self.result(chunk)
@@ -371,12 +382,12 @@ class _UIMessageStream:
         is_new = self.open_kind != (kind, parent_id)
         if is_new:
             yield from self.begin_step()
-        if is_new and kind == "reasoning" and self.is_after_reasoning:
-            yield ReasoningPartChunk()
-        self.open_kind, self.is_after_reasoning = (kind, parent_id), kind == "reasoning"
+        if is_new and self.last_kind == kind:
+            yield TextPartChunk() if kind == "text" else ReasoningPartChunk()
+        self.open_kind, self.last_kind = (kind, parent_id), kind
 
     def end_text(self) -> None:
-        self.open_kind, self.is_after_reasoning = None, False
+        self.open_kind, self.last_kind = None, ""
 
     def before_part(self) -> Iterator[AssistantStreamChunk]:
         self.end_text()
@@ -385,28 +396,35 @@ class _UIMessageStream:
     def begin_step(self) -> Iterator[AssistantStreamChunk]:
         if self.needs_step and not self.is_in_step and all(call.is_told for call in self.calls.values()):
             self.needs_step = False
-            self.is_after_reasoning = False
+            self.last_kind = ""
             yield StepStartChunk("")
 
-    def begin(self, call_id: str, name: str) -> Iterator[AssistantStreamChunk]:
+    def begin(
+        self, call_id: str, name: str, provider_executed: bool = False, dynamic: bool = False
+    ) -> Iterator[AssistantStreamChunk]:
         if call_id not in self.calls:
             yield from self.before_part()
             self.calls[call_id] = _UICall()
-            yield ToolCallBeginChunk(call_id, name)
+            yield ToolCallBeginChunk(call_id, name, None, provider_executed, dynamic)
 
-    def close(self, call_id: str) -> Iterator[AssistantStreamChunk]:
+    def close(self, call_id: str, args: Any = None) -> Iterator[AssistantStreamChunk]:
         call = self.calls[call_id]
         if call.is_open:
             call.is_open = False
-            if not call.text:
+            whole = json.dumps(args, separators=(",", ":"))
+            if args is not None and whole.startswith(call.text):
+                yield from self.tell(call_id, whole[len(call.text) :])
+            elif args is not None:
+                yield from self.tell(call_id, args=args)
+            elif not call.text:
                 yield from self.tell(call_id, "{}")
             elif _is_json(call.text):
                 yield from self.tell(call_id)
 
-    def tell(self, call_id: str, text: str = "") -> Iterator[AssistantStreamChunk]:
+    def tell(self, call_id: str, text: str = "", args: Any = None) -> Iterator[AssistantStreamChunk]:
         if not self.calls[call_id].is_told:
             self.calls[call_id].is_told = True
-            yield ToolCallDeltaChunk(call_id, text, is_final=True)
+            yield ToolCallDeltaChunk(call_id, text, True, args)
             yield from self.steps()
 
     def steps(self) -> Iterator[AssistantStreamChunk]:

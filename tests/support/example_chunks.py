@@ -7,6 +7,7 @@ from assistant_stream_ce import chunks
 #: By type.
 EXAMPLES = {
     "text-delta": chunks.TextDeltaChunk("a"),
+    "text-part": chunks.TextPartChunk(),
     "reasoning-delta": chunks.ReasoningDeltaChunk("a"),
     "refusal-delta": chunks.RefusalDeltaChunk("a"),
     "reasoning-part": chunks.ReasoningPartChunk("In short"),

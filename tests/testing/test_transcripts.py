@@ -34,6 +34,7 @@ CONVERSATION: list[AssistantStreamChunk] = [
 ]
 
 TRANSCRIPT = r"""text "a"
+text-part
 reasoning "a"
 refusal "a"
 reasoning-part "In short"

@@ -61,6 +61,20 @@ _CUSTOM: Mapping[str, Any] = {
 }
 
 
+class _Message:
+    """A message of text or reasoning."""
+
+    __slots__ = ("kind", "parent_id")
+
+    def __init__(self, kind: str, parent_id: str | None) -> None:
+        self.kind = kind
+        self.parent_id = parent_id
+
+    def would_extend(self, last: _Message | None) -> bool:
+        """Return whether its text would extend the last message, if no boundary came between them."""
+        return last not in (None, self) and (last.kind, last.parent_id) == (self.kind, self.parent_id)
+
+
 class AGUIDecoder(ToolCallDecoder):
     """Decoder of AG-UI events. Not thread-safe.
 
@@ -95,12 +109,12 @@ class AGUIDecoder(ToolCallDecoder):
         self._order = RunOrder()
         self._has_ended = False
         # The parents of the open texts and of the open reasoning. Texts of other roles than the assistant are skipped.
-        self._texts: dict[str, str | None] = {}
+        self._texts: dict[str, _Message] = {}
         self._skipped_texts: set[str] = set()
         self._reasoning: dict[str, str | None] = {}
-        # The last reasoning, and its parent if the next delta would extend it.
+        # The id of the last reasoning, and the message that the next delta would extend.
         self._last_reasoning = ""
-        self._last_parent: tuple[str | None] | None = None
+        self._last: _Message | None = None
         # The ids of what deprecated events have opened.
         self._thinking: dict[str, str] = {}
         self._thinking_count = 0
@@ -168,16 +182,17 @@ class AGUIDecoder(ToolCallDecoder):
         message_id = _id(event, "messageId")
         match kind:
             case "TEXT_MESSAGE_START":
-                self._last_parent = None
                 if event.get("role") in (None, "assistant"):
-                    self._texts[message_id] = _note(event, "parentId")
+                    self._texts[message_id] = _Message("text", _note(event, "parentId"))
                 else:
                     self._skipped_texts.add(message_id)
             case "TEXT_MESSAGE_CONTENT":
                 text: str = checked(event.get("delta"), str, "delta")
                 if text and message_id not in self._skipped_texts:
-                    self._last_parent = None
-                    yield chunks.TextDeltaChunk(text, self._texts.get(message_id))
+                    last, self._last = self._last, self._texts.setdefault(message_id, _Message("text", None))
+                    if self._last.would_extend(last):
+                        yield chunks.TextPartChunk(self._last.parent_id)
+                    yield chunks.TextDeltaChunk(text, self._last.parent_id)
             case "TEXT_MESSAGE_END":
                 self._texts.pop(message_id, None)
                 self._skipped_texts.discard(message_id)
@@ -190,15 +205,14 @@ class AGUIDecoder(ToolCallDecoder):
             case "REASONING_MESSAGE_START":
                 parent_id = self._reasoning[message_id] = _note(event, "parentId")
                 self._last_reasoning = message_id
-                if self._last_parent == (parent_id,):
-                    # Otherwise its text would extend the previous message.
+                last, self._last = self._last, _Message("reasoning", parent_id)
+                if self._last.would_extend(last):
                     yield chunks.ReasoningPartChunk(None, parent_id)
-                self._last_parent = (parent_id,)
             case "REASONING_MESSAGE_CONTENT":
                 text: str = checked(event.get("delta"), str, "delta")
                 if text:
                     parent_id = self._reasoning.get(message_id)
-                    self._last_parent = (parent_id,)
+                    self._last = _Message("reasoning", parent_id)
                     yield chunks.ReasoningDeltaChunk(text, parent_id)
             case "REASONING_MESSAGE_END":
                 self._reasoning.pop(message_id, None)
@@ -217,9 +231,11 @@ class AGUIDecoder(ToolCallDecoder):
             case "TOOL_CALL_START":
                 name: str = checked(event.get("toolCallName"), str, "toolCallName")
                 if call_id not in self._calls:
-                    self._last_parent = None
+                    self._last = None
                     self._unanswered.add(call_id)
-                    yield from self._begin(chunks.ToolCallBeginChunk(call_id, name, _note(event, "parentId")))
+                    metadata = _metadata(event)
+                    flags = metadata.get("providerExecuted") is True, metadata.get("dynamic") is True
+                    yield from self._begin(chunks.ToolCallBeginChunk(call_id, name, _note(event, "parentId"), *flags))
             case "TOOL_CALL_ARGS":
                 text: str = checked(event.get("delta"), str, "delta")
                 if text:
@@ -266,7 +282,7 @@ class AGUIDecoder(ToolCallDecoder):
     # --- Steps and runs ---
 
     def _read_run(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        self._last_parent = None
+        self._last = None
         match kind:
             case "STEP_STARTED":
                 yield chunks.StepStartChunk(_id(event, "stepName"))

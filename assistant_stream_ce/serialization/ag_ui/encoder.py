@@ -19,7 +19,7 @@ from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, summary_text
+from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, optional_str, summary_text
 from assistant_stream_ce.serialization.framing import EVENT_STREAM, KEEPALIVE, OBJECT_END, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.state import operations
@@ -35,7 +35,7 @@ class AGUIEncoder(StatefulEncoder):
         state: the initial state, for chunks that do not come from a stream of `create_run`. It is copied.
 
     Raises:
-        TypeError: `state` is not JSON.
+        TypeError: `thread_id` or `run_id` is not a str, or `state` is not JSON.
     """
 
     media_type = EVENT_STREAM
@@ -43,8 +43,8 @@ class AGUIEncoder(StatefulEncoder):
 
     def __init__(self, thread_id: str | None = None, run_id: str | None = None, *, state: object = None) -> None:
         super().__init__(state)
-        self._thread_id = thread_id or str(uuid.uuid4())
-        self._run_id = run_id or str(uuid.uuid4())
+        self._thread_id = optional_str(thread_id, "thread_id") or str(uuid.uuid4())
+        self._run_id = optional_str(run_id, "run_id") or str(uuid.uuid4())
         self._is_started = False
         self._ids = 0
         # The open text or reasoning: its type and parent, the event of a delta up to the text, the events that end it.
@@ -85,6 +85,9 @@ class AGUIEncoder(StatefulEncoder):
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._delta("TEXT", chunk.parent_id, chunk.text_delta)
+
+    def text_part(self, chunk: chunks.TextPartChunk) -> bytes:
+        return self._end_message()
 
     def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         return self._delta("REASONING", chunk.parent_id, chunk.reasoning_delta)
@@ -212,17 +215,22 @@ class AGUIEncoder(StatefulEncoder):
         operations.assign(container, key, clone(value))
         return {"op": name, "path": "".join(map(_segment, operation["path"])), "value": value}
 
-    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
+    def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
         end, message = self._end_open(), self._message
-        if message is None or message[1] != parent_id:
-            message = self._message = (self._fresh_id(), parent_id)
+        if message is None or message[1] != chunk.parent_id:
+            message = self._message = (self._fresh_id(), chunk.parent_id)
         start = {
             "type": "TOOL_CALL_START",
             "toolCallId": record.call_id,
-            "toolCallName": name,
+            "toolCallName": chunk.tool_name,
             "parentMessageId": message[0],
         }
-        return end + _event(start, {"parentId": parent_id})
+        metadata = {
+            "parentId": chunk.parent_id,
+            "providerExecuted": chunk.provider_executed or None,
+            "dynamic": chunk.dynamic or None,
+        }
+        return end + _event(start, metadata)
 
     def _write_args(self, record: ToolCallState, text: str) -> bytes:
         return _event({"type": "TOOL_CALL_ARGS", "toolCallId": record.call_id, "delta": text})

@@ -138,8 +138,8 @@ class _CompletionEncoder(OpenAIEncoder):
         self._failure = self._failure or chunk
         return b""
 
-    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
-        self._functions.append((name, []))
+    def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
+        self._functions.append((chunk.tool_name, []))
         return b""
 
     def _write_args(self, record: ToolCallState, text: str) -> bytes:

@@ -150,8 +150,8 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         error = {"message": chunk.error, "type": "server_error", "param": None, "code": chunk.code}
         return framing.event(dumps({"error": error}))
 
-    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
-        return self._begin_call(record, name, "")
+    def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
+        return self._begin_call(record, chunk.tool_name, "")
 
     def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
         return self._begin_call(record, chunk.tool_name, dumps(chunk.args).decode())

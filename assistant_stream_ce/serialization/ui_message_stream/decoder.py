@@ -12,7 +12,7 @@ from typing import TypeVar
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
-from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key
+from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key, join_surrogates, loads
 from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, optional_text, token_count
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
@@ -34,16 +34,23 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         # The id of the message, and its usage, as far as they are known.
         self._message_id = ""
         self._usage: JSON = None
-        # The ids of the open texts and of the open reasoning.
-        self._texts: dict[str, set[str]] = {"text": set(), "reasoning": set()}
-        # The kind of the last part, and the last signature.
-        self._last = ""
+        self._continues_message = False
+        # The open texts and reasoning by kind and id: the numbers of their starts.
+        self._texts: dict[tuple[str, str], int] = {}
+        self._starts = 0
+        # The kind of the last part, and the number of its start if it is text or reasoning.
+        self._last = ("", 0)
         self._signature: str | None = None
-        # The calls in the client's message, those of them in this step, and those with partial input. A reset of the
-        # step removes its calls.
+        # The calls in the client's message by the ids in frames, those of them in this step, and those with partial
+        # input. A reset of the step removes its calls.
         self._shown: set[str] = set()
         self._shown_in_step: set[str] = set()
         self._partial: set[str] = set()
+        # The ids of the chunks by the ids in frames, which may be used again in a later step.
+        self._call_ids: dict[str, str] = {}
+        self._id_uses: dict[str, int] = {}
+        # The argument text of open calls.
+        self._pieces: dict[str, list[str]] = {}
         # The calls by the ids of their approval requests, the last request of each call, and the reasons of denials.
         self._requests: dict[str, str] = {}
         self._last_request: dict[str, str] = {}
@@ -74,7 +81,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
     def _read_value(self, kind: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         match kind.partition("-"):
             case ("text" | "reasoning" as part, _, "start"):
-                yield from self._start_text(part, value)
+                self._start_text(part, value)
             case ("text" | "reasoning" as part, _, "delta"):
                 yield from self._delta(part, value)
             case ("text" | "reasoning" as part, _, "end"):
@@ -90,18 +97,22 @@ class UIMessageStreamDecoder(ToolCallDecoder):
 
     # --- Texts ---
 
-    def _start_text(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        self._texts[part].add(_id(value, "id"))
+    def _start_text(self, part: str, value: dict[str, JSON]) -> None:
+        self._starts += 1
+        self._texts[part, _id(value, "id")] = self._starts
         self._signature = None
-        if part == self._last == "reasoning":
-            # Otherwise its text would extend the previous part.
-            yield chunks.ReasoningPartChunk()
-        self._last = part
+
+    def _extend(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+        """Yield a boundary where the part is not the last one, but of its kind."""
+        text_id = _id(value, "id")
+        self._require((part, text_id) in self._texts, f"no {part} with its id is open")
+        last, self._last = self._last, (part, self._texts.get((part, text_id), 0))
+        if last[0] == part and last != self._last:
+            yield chunks.TextPartChunk() if part == "text" else chunks.ReasoningPartChunk()
 
     def _delta(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         text: str = checked(value.get("delta"), str, "delta")
-        self._require(_id(value, "id") in self._texts[part], f"no {part} with its id is open")
-        self._last = part
+        yield from self._extend(part, value)
         if part == "text":
             yield chunks.TextDeltaChunk(text)
             return
@@ -111,10 +122,12 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         yield from self._sign(signature)
 
     def _end_text(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        self._require(_id(value, "id") in self._texts[part], f"no {part} with its id is open")
-        self._texts[part].discard(_id(value, "id"))
-        if part == "reasoning":
-            yield from self._sign(signature_of(value))
+        signature = signature_of(value) if part == "reasoning" else None
+        self._require((part, _id(value, "id")) in self._texts, f"no {part} with its id is open")
+        if signature not in (None, self._signature):
+            yield from self._extend(part, value)
+            yield from self._sign(signature)
+        self._texts.pop((part, _id(value, "id")), None)
 
     def _sign(self, signature: str | None) -> Iterator[AssistantStreamChunk]:
         # Some providers repeat the signature at the end.
@@ -128,16 +141,21 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         if kind == "tool-approval-response":
             self._approve(value)
             return
-        call_id: str = checked(value.get("toolCallId"), str, "toolCallId")
+        frame_id: str = checked(value.get("toolCallId"), str, "toolCallId")
+        if kind.startswith("tool-input-") and kind != "tool-input-delta":
+            call_id = self._show(frame_id)
+        else:
+            call_id = self._call_ids.get(frame_id, frame_id)
         match kind:
             case "tool-input-start":
-                self._show(call_id)
-                self._partial.add(call_id)
+                self._partial.add(frame_id)
                 if call_id not in self._calls:
-                    yield from self._begin(chunks.ToolCallBeginChunk(call_id, _tool_name(value)))
+                    yield from self._begin(chunks.ToolCallBeginChunk(call_id, _tool_name(value), None, *_flags(value)))
             case "tool-input-delta":
-                self._require(call_id in self._partial, "the input of this tool call was not started")
+                self._require(frame_id in self._partial, "the input of this tool call was not started")
                 text: str = checked(value.get("inputTextDelta"), str, "inputTextDelta")
+                if call_id in self._open_calls:
+                    self._pieces.setdefault(call_id, []).append(text)
                 yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, text))
             case "tool-input-available":
                 yield from self._input(call_id, value)
@@ -145,46 +163,64 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 yield from self._input(call_id, value)
                 yield from self._answer(_error_result(call_id, value))
             case "tool-output-available":
-                self._require_call(call_id)
+                self._require_call(frame_id)
                 if value.get("preliminary") is not True:
                     yield from self._answer(chunks.ToolResultChunk(call_id, value.get("output")))
             case "tool-output-error":
-                self._require_call(call_id)
+                self._require_call(frame_id)
                 yield from self._answer(_error_result(call_id, value))
             case "tool-output-denied":
-                self._require_call(call_id)
-                reason = self._denials.get(call_id, DENIED)
+                self._require_call(frame_id)
+                reason = self._denials.get(frame_id, DENIED)
                 yield from self._answer(chunks.ToolResultChunk(call_id, reason, is_error=True))
             case "tool-approval-request":
-                self._require_call(call_id)
-                self._last_request[call_id] = approval_id = _id(value, "approvalId")
-                self._requests[approval_id] = call_id
+                self._require_call(frame_id)
+                self._last_request[frame_id] = approval_id = _id(value, "approvalId")
+                self._requests[approval_id] = frame_id
             case _:
                 raise FrameError(f"its type {kind[:40]!r} is unknown")
 
     def _input(self, call_id: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        """Read the whole input of a call. Pieces of it may have come before."""
+        """Read the whole input of a call, which counts more than the pieces before it."""
         # Input that is JavaScript's undefined has no field.
-        args = value.get("input", {})
-        self._show(call_id)
-        if call_id in self._calls:
-            text = "" if self._known(call_id).has_args else dumps(args).decode()
-            yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, text, is_final=True))
-        elif isinstance(args, dict):
-            yield from self._whole(chunks.ToolCallChunk(call_id, _tool_name(value), args))
-        else:
-            yield from self._begin(chunks.ToolCallBeginChunk(call_id, _tool_name(value)))
-            yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, dumps(args).decode(), is_final=True))
-
-    def _show(self, call_id: str) -> None:
+        args, pieces = value.get("input", {}), self._pieces.pop(call_id, [])
         if call_id not in self._calls:
-            self._last = ""
-        if call_id not in self._shown:
-            self._shown.add(call_id)
-            self._shown_in_step.add(call_id)
+            if isinstance(args, dict):
+                yield from self._whole(chunks.ToolCallChunk(call_id, _tool_name(value), args, None, *_flags(value)))
+                return
+            yield from self._begin(chunks.ToolCallBeginChunk(call_id, _tool_name(value), None, *_flags(value)))
+        # The text in a `tool-input-error` is what could not be parsed.
+        is_text = value["type"] == "tool-input-error" and isinstance(args, str)
+        text, wanted = join_surrogates("".join(pieces)), args if is_text else dumps(args).decode()
+        if wanted.startswith(text) and not (pieces and "input" not in value):
+            yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, wanted[len(text) :], is_final=True))
+        else:
+            is_same = is_text or "input" not in value or args == text or _is_json_text(text, wanted)
+            yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, "", True, None if is_same else args))
+
+    def _show(self, frame_id: str) -> str:
+        """Return the id of the call that a frame starts or continues."""
+        call_id = self._call_ids.get(frame_id)
+        is_of_earlier_step = frame_id in self._shown and frame_id not in self._shown_in_step
+        if call_id is None or (is_of_earlier_step and call_id not in self._open_calls):
+            self._last = ("", 0)
+            call_id = self._call_ids[frame_id] = self._unused_id(frame_id)
+            self._shown_in_step.add(frame_id)
+        elif frame_id not in self._shown:
+            self._shown_in_step.add(frame_id)
+        self._shown.add(frame_id)
+        return call_id
+
+    def _unused_id(self, frame_id: str) -> str:
+        call_id = frame_id
+        while call_id in self._calls:
+            self._id_uses[frame_id] = number = self._id_uses.get(frame_id, 1) + 1
+            call_id = f"{frame_id}-{number}"
+        return call_id
 
     def _require_call(self, call_id: str) -> None:
-        self._require(call_id in self._shown, "this tool call was not started")
+        # A message that is continued may have the call already.
+        self._require(call_id in self._shown or self._continues_message, "this tool call was not started")
 
     def _approve(self, value: dict[str, JSON]) -> None:
         approval_id = _id(value, "approvalId")
@@ -213,7 +249,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
     # --- Steps and the message ---
 
     def _step(self, kind: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        self._last = ""
+        self._last = ("", 0)
         match kind:
             case "start-step":
                 self._shown_in_step.clear()
@@ -225,8 +261,8 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 yield chunks.StepFinishChunk(reason, *usage, is_continued=value.get("isContinued") is True)
             case "reset-step":
                 # Chunks of the step cannot be taken back, but nothing may be added to it.
-                for open_ids in (*self._texts.values(), self._partial):
-                    open_ids.clear()
+                self._texts.clear()
+                self._partial.clear()
                 self._shown -= self._shown_in_step
                 self._shown_in_step.clear()
                 yield from self._close_arguments()
@@ -236,34 +272,35 @@ class UIMessageStreamDecoder(ToolCallDecoder):
             case "start" | "message-metadata":
                 self._read_usage(value)
                 self._message_id = optional_text(value, "messageId") or self._message_id
+                self._continues_message = bool(self._message_id)
             case "finish":
                 self._read_usage(value)
                 yield from self._finish(optional_text(value, "finishReason") or "unknown")
             case "abort":
                 yield from self._finish("interrupted")
             case "error":
-                self._last = ""
+                self._last = ("", 0)
                 error = optional_text(value, "errorText")
                 yield chunks.ErrorChunk(UNKNOWN_ERROR if error is None else error)
             case "source-url":
-                self._last = ""
+                self._last = ("", 0)
                 url: str = checked(value.get("url"), str, "url")
                 yield chunks.SourceChunk(_id(value, "sourceId"), url, title=optional_text(value, "title"))
             case "source-document":
-                self._last = ""
+                self._last = ("", 0)
                 media_type: str = checked(value.get("mediaType"), str, "mediaType")
                 title: str = checked(value.get("title"), str, "title")
                 filename = optional_text(value, "filename")
                 yield chunks.SourceDocumentChunk(_id(value, "sourceId"), media_type, title, filename)
             case "file":
-                self._last = ""
+                self._last = ("", 0)
                 yield _file(value)
             case _:
                 if kind not in _WITHOUT_CHUNK:
                     raise FrameError(f"its type {kind[:40]!r} is unknown")
 
     def _finish(self, reason: str) -> Iterator[AssistantStreamChunk]:
-        self._last = ""
+        self._last = ("", 0)
         yield from self._close_arguments()
         yield chunks.MessageFinishChunk(reason, *_tokens(self._usage))
 
@@ -280,6 +317,18 @@ class UIMessageStreamDecoder(ToolCallDecoder):
 def _id(value: dict[str, JSON], name: str) -> str:
     """Return an id; empty if it is missing, which only a lenient decoder accepts."""
     return optional_text(value, name) or ""
+
+
+def _flags(value: dict[str, JSON]) -> tuple[bool, bool]:
+    return value.get("providerExecuted") is True, value.get("dynamic") is True
+
+
+def _is_json_text(text: str, wanted: str) -> bool:
+    """Return whether a text is JSON of the same value as another one."""
+    try:
+        return dumps(loads(text)).decode() == wanted
+    except ValueError:
+        return False
 
 
 def _extra(value: dict[str, JSON], name: str, default: T) -> str | T:

@@ -18,10 +18,10 @@ from typing import Any, ClassVar
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads
+from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads, plain
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, summary_text
+from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, optional_str, summary_text
 from assistant_stream_ce.serialization.framing import DONE, EVENT_STREAM, KEEPALIVE, OBJECT_END, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.serialization.ui_message_stream.values import (
@@ -32,16 +32,19 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
 )
 from assistant_stream_ce.state.operations import apply, lookup, set_value
 
+# assistant-ui forgets a resumable stream when this text passes by, and replays the stream at each reload otherwise.
+_FINISH_COMMENT = b': "type":"finish"\n\n'
+
 _START_STEP = event(b'{"type":"start-step"}')
 
 
 class _PendingInput:
-    """Input of a tool call that was not sent whole yet: the name of the tool, and the text in pieces."""
+    """Input of a tool call that was not sent whole yet: the begin of the call, and the text in pieces."""
 
-    __slots__ = ("name", "pieces")
+    __slots__ = ("begin", "pieces")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, begin: dict[str, JSON]) -> None:
+        self.begin = begin
         self.pieces: list[str] = []
 
     @property
@@ -56,12 +59,13 @@ class UIMessageStreamEncoder(StatefulEncoder):
     previous one.
 
     Args:
-        message_id: the id of the message; the client generates one if None.
-        metadata: metadata for the start of the message. The usage is added at its end.
+        message_id: the id of the message; the client generates one if None. With the id of an earlier message, which
+            the client continues, results of calls that this stream did not start belong to the calls of that message.
+        metadata: metadata for the start of the message, a dict. The usage is added at its end.
         state: the initial state, for chunks that do not come from a stream of `create_run`. It is copied.
 
     Raises:
-        TypeError: an argument is not JSON.
+        TypeError: `message_id` is not a str, `metadata` is not a mapping, or a value is not JSON.
     """
 
     media_type = EVENT_STREAM
@@ -72,10 +76,12 @@ class UIMessageStreamEncoder(StatefulEncoder):
         self, *, message_id: str | None = None, metadata: Mapping[str, JSON] | None = None, state: JSON = None
     ) -> None:
         super().__init__(state)
-        fields = {"messageId": message_id, "messageMetadata": metadata}
-        start = {"type": "start", **{name: value for name, value in fields.items() if value is not None}}
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise TypeError(f"metadata must be a dict or None, not {type(metadata).__name__}")
+        start = {"messageId": optional_str(message_id, "message_id"), "messageMetadata": plain(metadata, "metadata")}
         # Sent before the first frame.
-        self._head = _event(start)
+        self._head = _event({"type": "start", **without_none(start)})
+        self._continues_message = message_id is not None
         self._summary = FinishSummary()
         self._parts = 0
         # The open text or reasoning: its type and parent, the frame of a delta up to the text, the frame that ends it.
@@ -86,6 +92,8 @@ class UIMessageStreamEncoder(StatefulEncoder):
         self._needs_step = True
         self._is_in_step = False
         self._inputs: dict[str, _PendingInput] = {}
+        # The fields of provider executed and dynamic calls.
+        self._flags: dict[str, dict[str, JSON]] = {}
         # The data parts that a later one may replace.
         self._data_ids: set[tuple[str, str]] = set()
         # Starts of steps, held back until all input was sent: AI SDK searches for a tool call in the current step.
@@ -106,7 +114,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         usage = self._usage()
         if self._summary.reason == "interrupted":
             metadata = _event({"type": "message-metadata", **usage}) if usage else b""
-            return frames + metadata + _event({"type": "abort"}) + DONE
+            return frames + metadata + _event({"type": "abort"}) + _FINISH_COMMENT + DONE
         reason = without_none({"finishReason": self._finish_reason()})
         return frames + _event({"type": "finish", **reason, **usage}) + DONE
 
@@ -126,16 +134,19 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     def _finish_reason(self) -> str | None:
         reason = self._summary.reason
-        if reason is not None:
+        if reason not in (None, "unknown"):
             return reason if reason in FINISH_REASONS else "other"
         if self._summary.has_failed:
             return "error"
-        return "tool-calls" if self._waits_for_result() else None
+        return "tool-calls" if reason is None and self._waits_for_result() else None
 
     # --- Texts ---
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._delta("text", chunk.parent_id, chunk.text_delta)
+
+    def text_part(self, chunk: chunks.TextPartChunk) -> bytes:
+        return self._end_text()
 
     def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
@@ -189,14 +200,26 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     # --- Tool calls ---
 
-    def _write_begin(self, record: ToolCallState, name: str, parent_id: str | None) -> bytes:
-        before = self._before_part()
-        self._inputs[record.call_id] = _PendingInput(name)
-        return before + _event({"type": "tool-input-start", "toolCallId": record.call_id, "toolName": name})
+    def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
+        before, begin = self._before_part(), self._begin_fields(chunk)
+        self._inputs[record.call_id] = _PendingInput(begin)
+        return before + _event({"type": "tool-input-start", **begin})
 
     def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
-        call = {"toolCallId": record.call_id, "toolName": chunk.tool_name, "input": chunk.args}
-        return self._before_part() + _event({"type": "tool-input-available", **call})
+        begin = self._begin_fields(chunk)
+        return self._before_part() + _event({"type": "tool-input-available", **begin, "input": chunk.args})
+
+    def _begin_fields(self, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> dict[str, JSON]:
+        """Return the fields of a tool call in every frame with its input, and note those of its output."""
+        names = {"providerExecuted": chunk.provider_executed, "dynamic": chunk.dynamic}
+        flags = dict.fromkeys((name for name, is_set in names.items() if is_set), True)
+        if flags:
+            self._flags[chunk.tool_call_id] = flags
+        return {"toolCallId": chunk.tool_call_id, "toolName": chunk.tool_name, **flags}
+
+    def _write_whole_args(self, record: ToolCallState, args: JSON) -> bytes:
+        del self._open_calls[record.call_id]
+        return self._send_input("tool-input-available", record.call_id, args)
 
     def _write_args(self, record: ToolCallState, text: str) -> bytes:
         self._inputs[record.call_id].pieces.append(text)
@@ -211,13 +234,18 @@ class UIMessageStreamEncoder(StatefulEncoder):
         return self._send_input("tool-input-available", record.call_id, value)
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
-        record, frames = self._known(chunk.tool_call_id)
+        if self._continues_message and chunk.tool_call_id not in self._calls:
+            # The call belongs to the message so far.
+            record, frames = self._add(chunk.tool_call_id), b""
+        else:
+            record, frames = self._known(chunk.tool_call_id)
         if not self._is_in_step:
             # What follows belongs to another step.
             frames += self._end_text()
         record.has_result = self._needs_step = True
         frames += self._close(record)
-        address = {"toolCallId": chunk.tool_call_id}
+        # AI SDK 5 finds a dynamic call only by a frame that says so.
+        address = {"toolCallId": chunk.tool_call_id, **self._flags.get(chunk.tool_call_id, {})}
         if not chunk.is_error:
             # The tool accepted the text as it was.
             frames += self._send_input_text("tool-input-available", chunk.tool_call_id)
@@ -238,8 +266,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     def _send_input(self, kind: str, call_id: str, value: JSON, **fields: JSON) -> bytes:
         """Send the input of a tool call. Held back starts of steps follow the last one."""
-        name = self._inputs.pop(call_id).name
-        frame = _event({"type": kind, "toolCallId": call_id, "toolName": name, "input": value, **fields})
+        frame = _event({"type": kind, **self._inputs.pop(call_id).begin, "input": value, **fields})
         if self._inputs or not self._waiting_steps:
             return frame
         steps, self._waiting_steps = self._waiting_steps, []

@@ -24,6 +24,7 @@ from assistant_stream_ce import (
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
+    TextPartChunk,
     ToolCallBeginChunk,
     ToolCallDeltaChunk,
     ToolResultChunk,
@@ -119,7 +120,11 @@ PARENT = {"metadata": {"parentId": "p"}}
         ([text_start(role="user"), text("a"), text_end()], []),
         (
             [text_start(), text_start("n"), text("a"), text("b", "n"), text_end(), text_end("n")],
-            [TextDeltaChunk("a"), TextDeltaChunk("b")],
+            [TextDeltaChunk("a"), TextPartChunk(), TextDeltaChunk("b")],
+        ),
+        (
+            [text_start(), text("a"), text_end(), text_start("n"), text("b", "n"), text("c", "n"), text_end("n")],
+            [TextDeltaChunk("a"), TextPartChunk(), TextDeltaChunk("b"), TextDeltaChunk("c")],
         ),
         ([short("TEXT_MESSAGE", messageId="m", delta="a"), short("TEXT_MESSAGE", delta="b")],
          [TextDeltaChunk("a"), TextDeltaChunk("b")]),
@@ -419,7 +424,8 @@ def test_many_open_messages_and_calls(is_strict: bool) -> None:
     events += [text("a", str(number)) for number in range(count)]
     events += [text_end(str(number)) for number in range(count)]
     calls: list[Any] = [{**event, "toolCallId": str(number)} for event in (CALL, CALL_END) for number in range(count)]
-    assert len(decoded(AGUIDecoder(strict=is_strict), [run(*events, *calls)])) == 3 * count + 1
+    # Between the texts there are boundaries.
+    assert len(decoded(AGUIDecoder(strict=is_strict), [run(*events, *calls)])) == 4 * count
 
 
 @pytest.mark.timeout(20)
@@ -431,7 +437,7 @@ def test_many_lanes_of_subagents(is_strict: bool) -> None:
         for _ in range(2)
         for number in range(count)
     ]
-    assert len(decoded(AGUIDecoder(strict=is_strict), [run(*events)])) == 2 * count + 1
+    assert len(decoded(AGUIDecoder(strict=is_strict), [run(*events)])) == 4 * count
 
 
 @pytest.mark.timeout(20)

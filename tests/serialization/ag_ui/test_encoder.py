@@ -30,6 +30,7 @@ from assistant_stream_ce import (
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
+    TextPartChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -322,6 +323,35 @@ def test_what_the_protocol_has_no_word_for_is_custom(chunk: AssistantStreamChunk
 def test_calls_belong_to_the_message_before_them() -> None:
     said = TextDeltaChunk("a"), BEGIN, ToolCallBeginChunk("t2", "f")
     assert encode(*said) == wire(*text(1, "a"), begin(1), begin(1, "t2", "f"))
+
+
+def test_a_boundary_starts_another_message() -> None:
+    chunks = TextDeltaChunk("a"), TextPartChunk(), TextDeltaChunk("b")
+    assert encode(*chunks) == wire(*text(1, "a"), *text(2, "b", end=False))
+
+
+def test_flags_of_a_call_are_metadata() -> None:
+    metadata = ',"metadata":{"providerExecuted":true,"dynamic":true}}'
+    call = ToolCallBeginChunk("t1", "search", provider_executed=True, dynamic=True)
+    assert encode(call) == wire(begin(1)[:-1] + metadata)
+
+
+@pytest.mark.parametrize("option", ["thread_id", "run_id"])
+def test_options_are_checked_at_the_call(option: str) -> None:
+    with pytest.raises(TypeError, match=f"{option} must be a str or None, not int"):
+        AGUIEncoder(**{option: 42})  # type: ignore[arg-type]
+
+
+@pytest.mark.timeout(20)
+def test_time_is_linear_in_calls_and_steps() -> None:
+    encoder = AGUIEncoder()
+    for number in range(20_000):
+        encoder.encode(ToolCallBeginChunk(str(number), "search"))
+        encoder.encode(StepFinishChunk("stop"))
+    for number in range(20_000):
+        encoder.encode(ToolResultChunk(str(number), 1))
+        encoder.encode(TextDeltaChunk("a"))
+    assert b"RUN_FINISHED" in encoder.finish()
 
 
 def test_calls_without_a_text_belong_to_a_message_of_their_own() -> None:

@@ -24,6 +24,7 @@ from assistant_stream_ce import (
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
+    TextPartChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -91,7 +92,16 @@ def response(approval_id: str, **more: Any) -> dict[str, Any]:
         ([text_start(), text_delta("a"), text_delta(""), text_end()], [TextDeltaChunk("a"), TextDeltaChunk("")]),
         (
             [text_start(), text_start("2"), text_delta("a"), text_delta("b", "2"), text_end(), text_end("2")],
-            [TextDeltaChunk("a"), TextDeltaChunk("b")],
+            [TextDeltaChunk("a"), TextPartChunk(), TextDeltaChunk("b")],
+        ),
+        (
+            [text_start(), text_delta("a"), text_end(), text_start(), text_end(), text_start(), text_delta("b"),
+             text_delta("c")],
+            [TextDeltaChunk("a"), TextPartChunk(), TextDeltaChunk("b"), TextDeltaChunk("c")],
+        ),
+        (
+            [text_start(), text_delta("a"), {"type": "start-step"}, text_start("2"), text_delta("b", "2")],
+            [TextDeltaChunk("a"), StepStartChunk(""), TextDeltaChunk("b")],
         ),
         (thought("a"), [ReasoningDeltaChunk("a")]),
         (thought("a") + thought("b"), [ReasoningDeltaChunk("a"), ReasoningPartChunk(), ReasoningDeltaChunk("b")]),
@@ -226,8 +236,24 @@ RESULT = ToolResultChunk("c", [1])
         pytest.param([call("input-available", toolName="tool")], [ToolCallChunk("c", "tool", {})], id="no input"),
         pytest.param(
             [INPUT_START, input_delta("{"), input_delta("}"), INPUT, DONE_CALL, {**DONE_CALL, "output": 2}],
-            [BEGIN, ToolCallDeltaChunk("c", "{"), ToolCallDeltaChunk("c", "}"), FINAL, RESULT],
+            [BEGIN, ToolCallDeltaChunk("c", "{"), ToolCallDeltaChunk("c", "}"),
+             ToolCallDeltaChunk("c", "", True, {"a": 1}), RESULT],
+            id="in pieces, with another input",
+        ),
+        pytest.param(
+            [INPUT_START, input_delta('{"a"'), input_delta(": 1}"), INPUT, DONE_CALL],
+            [BEGIN, ToolCallDeltaChunk("c", '{"a"'), ToolCallDeltaChunk("c", ": 1}"), FINAL, RESULT],
             id="in pieces",
+        ),
+        pytest.param(
+            [INPUT_START, input_delta("abc"), {**INPUT, "input": "abc"}],
+            [BEGIN, ToolCallDeltaChunk("c", "abc"), FINAL],
+            id="text in pieces",
+        ),
+        pytest.param(
+            [INPUT_START, input_delta("{}"), call("input-available", toolName="tool")],
+            [BEGIN, ToolCallDeltaChunk("c", "{}"), FINAL],
+            id="in pieces, without a whole input",
         ),
         pytest.param(
             [INPUT_START, INPUT],
@@ -246,8 +272,8 @@ RESULT = ToolResultChunk("c", [1])
         ),
         pytest.param(
             [INPUT_START, input_delta("{"), INPUT, input_delta("late"), INPUT_START, INPUT],
-            [BEGIN, ToolCallDeltaChunk("c", "{"), FINAL],
-            id="told again",
+            [BEGIN, ToolCallDeltaChunk("c", "{"), ToolCallDeltaChunk("c", '"a":1}', is_final=True)],
+            id="repeated",
         ),
         pytest.param(
             [INPUT, {**DONE_CALL, "preliminary": True}, {**DONE_CALL, "preliminary": False}],
@@ -256,8 +282,31 @@ RESULT = ToolResultChunk("c", [1])
         ),
         pytest.param(
             [{**INPUT, "dynamic": True, "providerExecuted": True}, {**DONE_CALL, "dynamic": True}],
-            [WHOLE, RESULT],
+            [ToolCallChunk("c", "tool", {"a": 1}, None, True, True), RESULT],
             id="dynamic",
+        ),
+        pytest.param(
+            [{**INPUT_START, "providerExecuted": True}, input_delta("{}"), {**INPUT, "input": {}}],
+            [ToolCallBeginChunk("c", "tool", provider_executed=True), ToolCallDeltaChunk("c", "{}"), FINAL],
+            id="provider executed",
+        ),
+        pytest.param(
+            [INPUT, DONE_CALL, {"type": "start-step"}, INPUT_START, input_delta("{}"), DONE_CALL,
+             {"type": "start-step"}, INPUT, call("output-error", errorText="bad")],
+            [WHOLE, RESULT, StepStartChunk(""), ToolCallBeginChunk("c-2", "tool"), ToolCallDeltaChunk("c-2", "{}"),
+             ToolResultChunk("c-2", [1]), StepStartChunk(""), ToolCallChunk("c-3", "tool", {"a": 1}),
+             ToolResultChunk("c-3", "bad", is_error=True)],
+            id="its id used again in later steps",
+        ),
+        pytest.param(
+            [{**INPUT, "toolCallId": "c-2"}, INPUT, {"type": "start-step"}, INPUT],
+            [ToolCallChunk("c-2", "tool", {"a": 1}), WHOLE, StepStartChunk(""), ToolCallChunk("c-3", "tool", {"a": 1})],
+            id="its id used again, with the id of another call",
+        ),
+        pytest.param(
+            [{"type": "start", "messageId": "m"}, DONE_CALL, {"type": "start-step"}, INPUT, {**DONE_CALL, "output": 2}],
+            [RESULT, StepStartChunk("m"), ToolCallChunk("c-2", "tool", {"a": 1}), ToolResultChunk("c-2", 2)],
+            id="of the message that is continued",
         ),
         pytest.param(
             [INPUT, call("output-error", errorText="bad")],
@@ -273,6 +322,11 @@ RESULT = ToolResultChunk("c", [1])
             [call("input-error", toolName="tool", input={"a": 1}, errorText="bad")],
             [WHOLE, ToolResultChunk("c", "bad", is_error=True)],
             id="bad input at once",
+        ),
+        pytest.param(
+            [call("input-error", toolName="tool", input="{", errorText="bad"), call("output-error", errorText="bad")],
+            [BEGIN, ToolCallDeltaChunk("c", "{", is_final=True), ToolResultChunk("c", "bad", is_error=True)],
+            id="input that is not JSON, with its error twice",
         ),
         pytest.param([INPUT, call("output-available")], [WHOLE, ToolResultChunk("c", None)], id="no output"),
         pytest.param(
@@ -370,10 +424,18 @@ def test_names_of_events_are_ignored() -> None:
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("is_strict", [True, False])
 def test_many_open_parts_and_calls(is_strict: bool) -> None:
-    # Were all of them looked at for each of them, or at each step, there would be 400 million looks.
+    # A search among all of them for each of them would take 400 million steps.
     count = 20_000
     frames = [text_start(str(number)) for number in range(count)]
     frames += [{**INPUT_START, "toolCallId": str(number)} for number in range(count)]
     frames += [text_delta("a", str(number)) for number in range(count)]
     frames += [{"type": "finish-step"}, {"type": "start-step"}] * count
-    assert len(decoded(UIMessageStreamDecoder(strict=is_strict), [stream(*frames)])) == 5 * count
+    assert len(decoded(UIMessageStreamDecoder(strict=is_strict), [stream(*frames)])) == 6 * count - 1
+
+
+@pytest.mark.timeout(20)
+def test_a_call_id_may_be_used_in_every_step() -> None:
+    count = 20_000
+    frames = [INPUT, DONE_CALL, {"type": "start-step"}] * count
+    found = decoded(UIMessageStreamDecoder(strict=True), [stream(*frames)])
+    assert len({chunk.tool_call_id for chunk in found if isinstance(chunk, ToolCallChunk)}) == count

@@ -27,6 +27,7 @@ from assistant_stream_ce import (
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
+    TextPartChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -38,6 +39,8 @@ from assistant_stream_ce.jsonvalue import dumps
 from assistant_stream_ce.serialization import UIMessageStreamEncoder
 
 DONE = b"data: [DONE]\n\n"
+#: The text by which assistant-ui recognises the end of a resumable stream.
+FINISH_COMMENT = b': "type":"finish"\n\n'
 BAD = "The arguments of this call are not valid JSON."
 
 BEGIN = ToolCallBeginChunk("t1", "search")
@@ -124,12 +127,15 @@ def test_start_comes_once_and_with_the_first_frame() -> None:
         ("content-filter", "content-filter"),
         ("error", "error"),
         ("other", "other"),
-        ("unknown", "other"),
         ("anything else", "other"),
     ],
 )
 def test_finish_reason_is_one_that_every_version_knows(given: str, said: str) -> None:
     assert whole(MessageFinishChunk(given)) == START + frame("finish", finishReason=said) + DONE
+
+
+def test_an_unknown_finish_reason_is_left_out() -> None:
+    assert whole(MessageFinishChunk("unknown")) == START + frame("finish") + DONE
 
 
 def test_finish_stands_last_whatever_follows() -> None:
@@ -143,10 +149,10 @@ def test_unanswered_call_is_the_finish_reason() -> None:
 
 
 def test_a_message_that_was_interrupted_ends_with_an_abort() -> None:
-    assert whole(MessageFinishChunk("interrupted")) == START + frame("abort") + DONE
+    assert whole(MessageFinishChunk("interrupted")) == START + frame("abort") + FINISH_COMMENT + DONE
     usage = {"inputTokens": 1, "outputTokens": 2}
     told = frame("message-metadata", usage=usage, messageMetadata={"usage": {**usage, "totalTokens": 3}})
-    assert whole(MessageFinishChunk("interrupted", 1, 2)) == START + told + frame("abort") + DONE
+    assert whole(MessageFinishChunk("interrupted", 1, 2)) == START + told + frame("abort") + FINISH_COMMENT + DONE
 
 
 @pytest.mark.parametrize(
@@ -221,6 +227,11 @@ def test_data_part_that_takes_no_place_of_another_ends_the_text() -> None:
     said = encode(parts[0], TextDeltaChunk("a"), parts[1], TextDeltaChunk("b"), parts[2])
     shown = [encode(part) for part in parts]
     assert said == shown[0] + text(1, "a") + shown[1] + text(2, "b") + shown[2]
+
+
+def test_a_boundary_starts_another_text() -> None:
+    chunks = TextPartChunk(), TextDeltaChunk("a"), TextPartChunk(), TextPartChunk("p"), TextDeltaChunk("b")
+    assert encode(*chunks) == text(1, "a") + text(2, "b")
 
 
 def test_refusal_is_text() -> None:
@@ -320,6 +331,61 @@ def test_whole_call_is_complete() -> None:
     assert encode(call, ToolResultChunk("t1", 1, model_content=[])) == told({"q": 1}) + output
     error = frame("tool-output-error", toolCallId="t1", errorText="bad")
     assert encode(call, ToolResultChunk("t1", "bad", is_error=True)) == told({"q": 1}) + error
+
+
+@pytest.mark.parametrize("has_text", [True, False])
+def test_whole_arguments_replace_those_of_an_open_call(has_text: bool) -> None:
+    pieces = [args("{")] if has_text else []
+    expected = TOOL_START + b"".join(arguments("{") for _ in pieces) + told({"q": 1})
+    assert encode(BEGIN, *pieces, ToolCallDeltaChunk("t1", "", True, {"q": 1}), args("}"), CLOSE) == expected
+
+
+def test_flags_of_a_call_are_in_each_of_its_frames() -> None:
+    flags = {"providerExecuted": True, "dynamic": True}
+    call, name = {"toolCallId": "t1"}, {"toolName": "search"}
+    begin = ToolCallBeginChunk("t1", "search", provider_executed=True, dynamic=True)
+    start = frame("tool-input-start", **call, **name, **flags)
+    available = frame("tool-input-available", **call, **name, **flags, input={})
+    output = frame("tool-output-available", **call, **flags, output=1)
+    assert encode(begin, ToolResultChunk("t1", 1)) == start + available + output
+    error = frame("tool-output-error", **call, **flags, errorText="bad")
+    whole = ToolCallChunk("t1", "search", {}, None, True, True)
+    assert encode(whole, ToolResultChunk("t1", "bad", is_error=True)) == available + error
+
+
+def test_result_for_a_call_of_the_continued_message() -> None:
+    output = frame("tool-output-available", toolCallId="t1", output=1)
+    data = whole(ToolResultChunk("t1", 1), TextDeltaChunk("a"), message_id="m")
+    assert data == frame("start", messageId="m") + output + OWN_STEP + text(1, "a") + frame("finish") + DONE
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"message_id": 42}, "message_id must be a str or None, not int"),
+        ({"metadata": "text"}, "metadata must be a dict or None, not str"),
+        ({"metadata": {"a": object()}}, "metadata.a is not JSON"),
+        ({"state": object()}, "state is not JSON"),
+    ],
+)
+def test_options_are_checked_at_the_call(options: dict[str, Any], error: str) -> None:
+    with pytest.raises(TypeError, match=error):
+        UIMessageStreamEncoder(**options)
+
+
+@pytest.mark.timeout(20)
+def test_time_is_linear_in_calls_and_steps() -> None:
+    encoder = UIMessageStreamEncoder()
+    encoder.encode(ToolCallBeginChunk("open", "search"))
+    for number in range(20_000):
+        encoder.encode(ToolCallChunk(str(number), "search", {}))
+        encoder.encode(StepStartChunk("m"))
+    encoder.encode(ToolCallDeltaChunk("open", "", is_final=True))
+    for number in range(20_000):
+        encoder.encode(StepStartChunk("m"))
+        encoder.encode(ToolResultChunk(str(number), 1))
+        encoder.encode(StepFinishChunk("stop"))
+    assert encoder.finish().endswith(DONE)
 
 
 def test_result_for_an_unknown_call_begins_it() -> None:
