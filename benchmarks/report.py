@@ -220,7 +220,7 @@ def missed(results: Sequence[Result]) -> Iterator[str]:
         for target in result.row.targets:
             if is_met(result, target) is False:
                 reached = number(result.reached(target) or 0) + ("" if target.against is None else " ×")
-                yield f"{name_of(result, target.figure)}: {reached}, where {describe(target)} is wanted"
+                yield f"{name_of(result, target.figure)}: {reached}; target: {describe(target)}"
 
 
 def dearer(results: Sequence[Result]) -> Iterator[str]:

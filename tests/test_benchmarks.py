@@ -94,7 +94,7 @@ def test_ratios_are_made_inside_each_round() -> None:
     assert result.spread(OURS, "") == 4.5
     assert result.ratio(PEER, "") == 0.25
     assert [report.is_met(result, target) for target in result.row.targets] == [True, False]
-    assert list(report.missed([result])) == ["work: 2.00 ×, where at most 1 × limit is wanted"]
+    assert list(report.missed([result])) == ["work: 2.00 ×; target: at most 1 × limit"]
     head, line = report.table([result])
     assert head == ["work", OURS, PEER, LIMIT, "ours / assistant-stream", "ours / limit", "target"]
     assert line == [

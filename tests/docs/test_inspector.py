@@ -16,7 +16,7 @@ doc = Document("docs/inspector.rst")
 page = doc.page
 
 
-@doc.after('pip install "assistant-stream-ce[inspect]"')
+@doc.after("pip install")
 def check_recording_exists() -> None:
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)

@@ -44,7 +44,7 @@ def check_test_with_a_scripted_model() -> None:
     page.test_the_callback_shows_the_tool_call()
 
 
-@doc.after("def say(")
+@doc.after("def relay(")
 def check_test_of_a_disconnect() -> None:
     page.test_a_blocked_read_ends_when_the_client_leaves()
 
