@@ -26,6 +26,9 @@ _WORDS: dict[type, str] = {
     type(None): "null",
 }
 
+# The largest integer that JavaScript's numbers hold exactly.
+_MAX_COUNT = 2**53 - 1
+
 T = TypeVar("T")
 
 
@@ -54,8 +57,6 @@ class Decoder(ABC):
     """
 
     _make_reader: ClassVar[type[Any]]
-    # Whether clients read a last frame whose end has not come.
-    _takes_unended: ClassVar[bool] = False
 
     def __init__(self, *, strict: bool = False, max_frame_bytes: int | None = MAX_FRAME_BYTES) -> None:
         if max_frame_bytes is not None and (not isinstance(max_frame_bytes, int) or isinstance(max_frame_bytes, bool)):
@@ -120,7 +121,7 @@ class Decoder(ABC):
         except FrameError as error:
             self._fail(str(error), error.frame, found)
         if rest is not None and rest.data.strip():
-            if self._is_strict and not self._takes_unended:
+            if self._is_strict and not self._may_end_in(rest):
                 self._fail("the stream ended in the middle of it", rest, found)
             self._take(rest, found)
         try:
@@ -142,6 +143,10 @@ class Decoder(ABC):
     def _end(self) -> Iterator[AssistantStreamChunk]:
         """Yield what the end of the stream completes; raise `FrameError` where the terminator is missing."""
         yield from ()
+
+    def _may_end_in(self, frame: Frame) -> bool:
+        """Return whether clients read this last frame although its end is missing."""
+        return False
 
     def _json(self, data: bytes) -> JSON:
         """Return the value of a JSON text; a lenient decoder replaces what is not UTF-8, as the clients do."""
@@ -257,9 +262,9 @@ def optional_text(fields: dict[str, JSON], name: str) -> str | None:
 
 
 def token_count(usage: JSON, *names: str) -> int:
-    """Return the first of the named counts that there is; 0 for none, as nothing depends on it."""
+    """Return the first of the named counts that is present, at most 2**53 - 1; 0 if there is none."""
     for name in names if isinstance(usage, dict) else ():
         count = usage.get(name)
         if type(count) in (int, float) and count >= 0:
-            return int(count)
+            return int(min(count, _MAX_COUNT))
     return 0

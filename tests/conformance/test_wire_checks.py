@@ -39,10 +39,11 @@ STRICTER = {
     # AI SDK lets go of what came before a second start, which is nothing at best, and takes more input in some orders.
     r"`start` must be|input of this tool call is complete|tool-input .* was started but not ended": "order",
     # The official clients take these in any order; others, the Python one for instance, read as they go.
-    r"must be the last one with a choice|must have the role assistant|the begin of a tool call must have": "order",
+    r"first delta of a tool call must have": "order",
 }
-#: Of the stored bad streams: a frame for another client, which assistant-ui ignores.
-LEFT_OUT = {"data-stream--reasoning-signature.txt"}
+#: Of the stored bad streams: a frame for another client, which assistant-ui leaves out, and a missing [DONE], which
+#: both official clients of OpenAI accept.
+LEFT_OUT = {"data-stream--reasoning-signature.txt", "openai-chat--missing-done.txt"}
 
 MUTATIONS = 200
 
@@ -89,6 +90,8 @@ def test_the_check_and_the_clients_agree_on_streams_that_were_broken(wire: str) 
     for data, *answers in zip(streams, *results, strict=True):
         talk = verdict(data, wire)
         complaints = [complaint(answer) for answer in answers if answer["status"] != 0]
+        # The harness asks for [DONE] where the clients of OpenAI do not.
+        complaints = [one for one in complaints if "harness: the stream did not end" not in one]
         refused += bool(complaints)
         if not any(re.search(pattern, talk or "") for pattern in STRICTER):
             assert (talk is None) == (not complaints), f"check: {talk}\nclients: {complaints}\n{data.decode()}"

@@ -88,7 +88,12 @@ def test_what_the_encoders_write_passes(wire: Any) -> None:
             38,
             "text '1' was started but not ended",
         ),
-        ("openai", b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n', 0, "role assistant"),
+        (
+            "openai",
+            b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n',
+            80,
+            "role assistant",
+        ),
         ("openai", b'data: {"choices":[]}\n\ndata: [DONE]\n\n', 22, "no chunk before"),
         ("ag-ui", b"data: [DONE]\n\n", 0, r"no \[DONE\]"),
         ("ag-ui", RUN + b'data: {"type":"STATE_DELTA","delta":[{"op":"what"}]}\n\n', len(RUN), "operation 'what'"),

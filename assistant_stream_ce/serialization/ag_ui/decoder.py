@@ -91,7 +91,6 @@ class AGUIDecoder(ToolCallDecoder):
     """
 
     _make_reader = EventReader
-    _takes_unended = True
 
     def __init__(
         self, *, strict: bool = False, max_frame_bytes: int | None = MAX_FRAME_BYTES, state: object = None
@@ -137,6 +136,9 @@ class AGUIDecoder(ToolCallDecoder):
             if self._is_strict:
                 self._order.check(event_type, event)
             yield from self._read_event(event_type, event)
+
+    def _may_end_in(self, frame: Frame) -> bool:
+        return True
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
         if not self._has_ended:

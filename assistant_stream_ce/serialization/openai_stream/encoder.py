@@ -25,6 +25,8 @@ _FINISH_REASONS = {
     "length": "length",
     "tool-calls": "tool_calls",
     "content-filter": "content_filter",
+    # An answer that was cut.
+    "interrupted": "length",
 }
 
 

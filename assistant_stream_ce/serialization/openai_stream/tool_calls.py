@@ -1,0 +1,255 @@
+"""Assigns the tool call deltas of an OpenAI-compatible chat completion to calls. Sans-I/O.
+
+OpenAI sends an index with each delta, and id and name with the first one. Compatible servers leave out the index, use
+index 0 for every call, send no id, a made-up one with each delta or the same one twice, send the name late or in
+pieces, or the arguments as an object. These are the rules for all of them.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from assistant_stream_ce.chunks import ToolCallBeginChunk, ToolCallDeltaChunk
+from assistant_stream_ce.jsonvalue import JSON, dumps, loads
+
+_Chunk: TypeAlias = ToolCallBeginChunk | ToolCallDeltaChunk
+
+# The name of a call for which no delta has one.
+_UNKNOWN_TOOL = "unknown"
+
+# How much argument text is held back, in characters, until the name or the end has come.
+_MAX_HELD = 1024 * 1024
+
+# The tokens that the end of a JSON text depends on; a backslash with what it escapes.
+_TOKENS = re.compile(r'\\[\s\S]?|["{}\[\]]')
+
+
+class ProviderToolCall:
+    """One call of a completion.
+
+    Attributes:
+        id: our id, which no other call has; empty until the call begins.
+        provider_id: the id that the provider sent, for the request that answers the call; None if there was none.
+        name: the name of the tool, as far as it has arrived.
+        has_begun: whether the begin chunk was sent.
+        has_args: whether any argument text has arrived.
+        is_complete: whether the argument text so far is a complete JSON value.
+    """
+
+    def __init__(self, provider_id: str | None) -> None:
+        self.id = ""
+        self.provider_id = provider_id
+        self.name = ""
+        self.has_begun = False
+        self.has_args = False
+        self.is_complete = False
+        # How the argument text begins. A JSON text inside a JSON string, as some gateways send, is held to its end,
+        # other text until the name has arrived.
+        self._start = ""
+        self._held: list[str] = []
+        self._held_size = 0
+        # A name that was repeated after complete arguments: that of the next call, if more arguments follow.
+        self.next_name = ""
+        self._depth = 0
+        self._is_in_text = False
+        self._escape = ""
+
+    def add_args(self, text: str) -> None:
+        """Take more argument text, and hold it back."""
+        if len(self._start) < 2:
+            self._start = (self._start + text).lstrip()[:2]
+            self.has_args = self._start != ""
+        self._held.append(text)
+        self._held_size += len(text)
+        text, self._escape = self._escape + text, ""
+        for token in _TOKENS.findall(text):
+            if token == "\\":
+                # What it escapes is still to come.
+                self._escape = token
+            elif token == '"':
+                self._is_in_text = not self._is_in_text
+                self.is_complete = not self._is_in_text and self._depth == 0
+            elif not self._is_in_text and token in "{[":
+                self._depth += 1
+            elif not self._is_in_text and token in "}]":
+                self._depth -= 1
+                self.is_complete = self._depth == 0
+
+    def take_args(self, *, is_end: bool = False) -> list[str]:
+        """Return the argument text that need not be held back any longer."""
+        is_quoted = self._start in ('"', '"{', '"[')
+        if is_quoted and not is_end and self._held_size <= _MAX_HELD:
+            return []
+        texts, self._held, self._held_size = self._held, [], 0
+        if is_quoted and is_end:
+            return [_unquoted("".join(texts))]
+        if is_quoted:
+            # Too much to be held back.
+            self._start = "  "
+        return texts
+
+    @property
+    def must_begin(self) -> bool:
+        """Whether the call cannot wait for its name, or more of it, any longer."""
+        return (self.has_args and self.name != "") or self._held_size > _MAX_HELD
+
+
+class ToolCallDeltas:
+    """Turns the tool call deltas of one completion into chunks. Not thread-safe.
+
+    A call begins with its first argument text or when something else follows, because its name may come in pieces.
+
+    Args:
+        is_taken: whether an earlier message of the run has a call with an id. A call gets a new id if the provider's
+            is taken, or is that of another call of this completion.
+    """
+
+    def __init__(self, is_taken: Callable[[str], bool] | None = None) -> None:
+        self._is_taken = is_taken
+        #: The calls, in order.
+        self.calls: list[ProviderToolCall] = []
+        self._by_index: dict[Any, ProviderToolCall] = {}
+        self._by_id: dict[str, ProviderToolCall] = {}
+        self._ids: set[str] = set()
+        # Those that have not begun.
+        self._waiting: dict[ProviderToolCall, None] = {}
+
+    def add(self, delta: dict[str, JSON], position: int = 0) -> Iterator[_Chunk]:
+        """Yield the chunks of one delta.
+
+        Args:
+            delta: an item of `tool_calls`.
+            position: its place in a list of several items, counted from 1; 0 for a single item.
+        """
+        function = delta.get("function")
+        function = function if isinstance(function, dict) else {}
+        name, args, provider_id = _text(function.get("name")), _args(function.get("arguments")), _text(delta.get("id"))
+        if provider_id == "null":
+            provider_id = ""
+        index = delta.get("index")
+        if type(index) not in (int, str):
+            index = ("position", position) if position else None
+        call = self._find(index, provider_id, name, args)
+        if call is not None and call.is_complete:
+            if args.strip() and (name or call.next_name):
+                name, provider_id, call = name or call.next_name, provider_id or call.provider_id or "", None
+            elif name and not args.strip():
+                call.next_name = name
+        if call not in self._waiting or len(self._waiting) > 1:
+            yield from self.begin_waiting()
+        if call is None:
+            call = ProviderToolCall(provider_id or None)
+            self.calls.append(call)
+            self._waiting[call] = None
+        self._note(call, index, provider_id)
+        yield from self._extend(call, name, args)
+
+    def begin_waiting(self) -> Iterator[_Chunk]:
+        """Begin the calls whose names have arrived: something else follows."""
+        for call in [call for call in self._waiting if call.name]:
+            yield from self._begin(call)
+
+    def end(self, *, is_cut: bool = False) -> Iterator[_Chunk]:
+        """Yield what was held back, and the ends of all arguments.
+
+        Args:
+            is_cut: whether the stream ended too early, so that arguments may be incomplete; they are not ended then.
+        """
+        for call in list(self._waiting):
+            if call.name or call.has_args:
+                yield from self._begin(call)
+        for call in self.calls:
+            if call.has_begun:
+                yield from _deltas(call, call.take_args(is_end=True))
+                if not is_cut:
+                    yield ToolCallDeltaChunk(call.id, "", is_final=True)
+
+    def _find(self, index: Any, provider_id: str, name: str, args: str) -> ProviderToolCall | None:
+        """Return the call that a delta belongs to; None if it begins one."""
+        last = self.calls[-1] if self.calls else None
+        there = last if index is None else self._by_index.get(index)
+        if not provider_id and not name:
+            if there is None and last is not None and not (last.is_complete and args.strip()):
+                # The index wanders.
+                return last
+            # Else there may be arguments that come before the name of their call.
+            return there
+        if not provider_id:
+            return there if there is not None and _may_continue(there, index, name) else None
+        known = there if there is not None and there.provider_id == provider_id else self._by_id.get(provider_id)
+        if known is not None:
+            is_moved = index is not None and there is not known
+            return None if name and is_moved and _begins_again(known, name) else known
+        if there is None:
+            return None
+        if there.provider_id is None:
+            # An id that comes late.
+            return there if not name or _may_continue(there, index, name) else None
+        # A new id where a call is open begins another one. But some servers make up an id for each delta.
+        return None if (name and there.name) or there.is_complete else there
+
+    def _note(self, call: ProviderToolCall, index: Any, provider_id: str) -> None:
+        if index is not None:
+            self._by_index[index] = call
+        if provider_id:
+            self._by_id[provider_id] = call
+            call.provider_id = call.provider_id or provider_id
+
+    def _extend(self, call: ProviderToolCall, name: str, args: str) -> Iterator[_Chunk]:
+        if not call.has_begun and name != call.name:
+            call.name += name
+        if args:
+            call.add_args(args)
+        if not call.has_begun and call.must_begin:
+            yield from self._begin(call)
+        elif call.has_begun:
+            yield from _deltas(call, call.take_args())
+
+    def _begin(self, call: ProviderToolCall) -> Iterator[_Chunk]:
+        del self._waiting[call]
+        call.has_begun = True
+        call.id = call.provider_id or ""
+        if not call.id or call.id in self._ids or (self._is_taken is not None and self._is_taken(call.id)):
+            call.id = f"call_{uuid.uuid4().hex}"
+        self._ids.add(call.id)
+        yield ToolCallBeginChunk(call.id, call.name or _UNKNOWN_TOOL)
+        yield from _deltas(call, call.take_args())
+
+
+def _deltas(call: ProviderToolCall, texts: list[str]) -> Iterator[_Chunk]:
+    for text in filter(None, texts):
+        yield ToolCallDeltaChunk(call.id, text)
+
+
+def _may_continue(call: ProviderToolCall, index: Any, name: str) -> bool:
+    """Return whether a delta with a name and no known id may belong to a call, and does not begin another one."""
+    if not call.name or name == call.name:
+        return True
+    # A name in pieces.
+    return not call.has_args and index is not None
+
+
+def _begins_again(call: ProviderToolCall, name: str) -> bool:
+    """Return whether a delta with the id of a call, at another index, begins another call with that id."""
+    return name != call.name or not call.has_args or call.is_complete
+
+
+def _text(value: JSON) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _args(value: JSON) -> str:
+    """Return arguments as text; some gateways send an object."""
+    return "" if value is None else value if isinstance(value, str) else dumps(value).decode()
+
+
+def _unquoted(text: str) -> str:
+    """Return the JSON text inside a JSON string, or the text as it is."""
+    try:
+        value = loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
