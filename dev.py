@@ -1,10 +1,11 @@
-"""The project's commands, for a machine with nothing but Python: each sets up all it needs, then does its work.
+"""The project's commands, for a machine with nothing but Python. Each installs what it needs, then does its work.
 
 python3 dev.py demo     serve the chat page on a local port
 python3 dev.py test     run every test; arguments are passed to pytest
 python3 dev.py lint     ruff and mypy
 python3 dev.py docs     build the documentation, warnings as errors
 python3 dev.py check    lint, docs, test
+python3 dev.py core     run the core tests on the other Pythons that are present
 """
 
 from __future__ import annotations
@@ -13,27 +14,93 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
-# Debian leaves it out of its Python.
+# Debian's Python lacks it.
 HAS_ENSUREPIP = importlib.util.find_spec("ensurepip") is not None
-# Where the tests' JavaScript packages are: clients for Node.js, and front ends for a browser.
+# JavaScript packages of the tests: clients for Node.js, and front ends for a browser.
 NODE_FOLDERS = (ROOT / "tests" / "conformance", ROOT / "tests" / "frontends")
+# Extras that another one includes.
+INCLUDED_IN = {"core": ("test",), "demo": ("test",), "docs": ("test",)}
+# The versions beside the one that runs the whole suite.
+OTHER_PYTHONS = ("python3.12", "python3.13")
+# Tests of what depends on the version of Python, without servers, browsers and Node.js.
+CORE_FOLDERS = (
+    "concurrency",
+    "controller",
+    "integrations",
+    "matrix",
+    "message",
+    "responses",
+    "run",
+    "state",
+    "testing",
+)
+CORE_MODULES = ("cancellation", "chunks", "create_run", "imports", "jsonvalue")
+CORE_TESTS = (
+    *(f"tests/{name}" for name in CORE_FOLDERS),
+    *(f"tests/test_{name}.py" for name in CORE_MODULES),
+    "tests/serialization/test_round_trips.py",
+)
+# Seconds that a child process has to clean up after an interrupt.
+STOP_SECONDS = 10
 
 # One more than there are cores: many tests wait for servers.
 TEST_PROCESSES = (os.cpu_count() or 1) + 1
 
 
 def run(*command: str | Path, folder: Path = ROOT) -> None:
-    """Run a command; end with its status if it fails."""
-    status = subprocess.run([str(part) for part in command], cwd=folder, check=False).returncode
+    """Run a command; exit with its status if it fails. The child ends with this process, however that is stopped."""
+    process = subprocess.Popen([str(part) for part in command], cwd=folder)
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        # Sent by a terminal to the child too; a second interrupt would cut its clean-up short.
+        stop(process, is_interrupted=True)
+        raise
+    except BaseException:
+        stop(process)
+        raise
     if status:
-        raise SystemExit(status)
+        raise SystemExit(status if status > 0 else 128 - status)
+
+
+def stop(process: subprocess.Popen[bytes], is_interrupted: bool = False) -> None:
+    """Interrupt a child process, so that it can clean up, and kill it if that takes too long."""
+    if not is_interrupted:
+        process.send_signal(signal.SIGINT if os.name != "nt" else signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def become(*command: str | Path) -> NoReturn:
+    """Replace this process by a command, so that every signal reaches it; where that is not possible, run it."""
+    if os.name == "nt":
+        run(*command)
+        raise SystemExit(0)
+    os.chdir(ROOT)
+    os.execv(str(command[0]), [str(part) for part in command])
+
+
+def exit_on_signals() -> None:
+    """Make the signals that end a process raise `SystemExit`, so that children are stopped."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), leave)
 
 
 def python_of(environment: Path) -> Path:
@@ -45,30 +112,39 @@ PYTHON = python_of(ENVIRONMENT)
 
 
 def pip(python: Path) -> tuple[str | Path, ...]:
-    """Return the command of the environment's pip; of this Python's own where it cannot give pip to others."""
+    """Return the command of pip in an environment, or of this Python's pip if it cannot install pip there."""
     if HAS_ENSUREPIP:
         return (python, "-m", "pip")
     return (sys.executable, "-m", "pip", "--python", python)
 
 
-def set_up(extra: str, environment: Path = ENVIRONMENT, *requirements: Path) -> None:
-    """Make a virtual environment, with the project, extras of it and files of requirements; once."""
+def make_environment(environment: Path, interpreter: str = sys.executable) -> Path:
+    """Make a virtual environment, if there is none; return its Python."""
     python = python_of(environment)
     if not python.exists():
         print(f"Making the virtual environment {environment.relative_to(ROOT)} ...", flush=True)
-        venv.create(environment, with_pip=HAS_ENSUREPIP)
+        if interpreter == sys.executable:
+            venv.create(environment, with_pip=HAS_ENSUREPIP)
+        else:
+            run(interpreter, "-m", "venv", environment)
+    return python
+
+
+def set_up(extra: str, environment: Path = ENVIRONMENT, *requirements: Path, interpreter: str = sys.executable) -> None:
+    """Make a virtual environment with the project, an extra of it and requirements, unless it is up to date."""
+    python = make_environment(environment, interpreter)
     files = (ROOT / "setup.cfg", ROOT / "pyproject.toml", *requirements)
     wanted = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    done = environment / f"installed-{extra}"
-    if not done.exists() or done.read_text() != wanted:
+    markers = [environment / f"installed-{name}" for name in (extra, *INCLUDED_IN.get(extra, ()))]
+    if not any(marker.exists() and marker.read_text() == wanted for marker in markers):
         print(f"Installing assistant-stream-ce[{extra}] (the first time takes a minute) ...", flush=True)
         more = [part for path in requirements for part in ("--requirement", path)]
         run(*pip(python), "install", "--quiet", "--disable-pip-version-check", "--editable", f".[{extra}]", *more)
-        done.write_text(wanted)
+        markers[0].write_text(wanted)
 
 
 def set_up_node(folder: Path) -> None:
-    """Install the JavaScript packages of a folder, where there is a Node.js; their tests skip elsewhere."""
+    """Install the JavaScript packages of a folder if there is a Node.js; otherwise their tests are skipped."""
     npm = shutil.which("npm")
     wanted = (folder / "package-lock.json").read_bytes()
     done = folder / "node_modules" / ".installed"
@@ -85,7 +161,7 @@ def set_up_node(folder: Path) -> None:
 def demo(*arguments: str) -> None:
     """Serve the chat page."""
     set_up("demo")
-    run(PYTHON, "-m", "examples.demo", *arguments)
+    become(PYTHON, "-m", "examples.demo", *arguments)
 
 
 def test(*arguments: str) -> None:
@@ -106,24 +182,66 @@ def lint() -> None:
 
 def docs() -> None:
     """Build the documentation into docs/_build/html."""
-    set_up("test")
+    set_up("docs")
     run(PYTHON, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
     print("docs/_build/html/index.html", flush=True)
 
 
+def core(*names: str) -> None:
+    """Run the core tests on other Pythons, side by side; without names, on those that are present."""
+    names = names or tuple(name for name in OTHER_PYTHONS if find_python(name))
+    if len(names) == 1:
+        core_on(*names)
+        return
+    command = [sys.executable, __file__, "core"]
+    children = [subprocess.Popen([*command, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for name in names]
+    try:
+        # Ends with the last one; the pipes of the others hold their few lines meanwhile.
+        outputs = [child.communicate()[0].decode(errors="replace") for child in children]
+    except BaseException:
+        for child in children:
+            stop(child)
+        raise
+    for name, output in zip(names, outputs, strict=True):
+        print(f"--- {name} ---\n{output}", flush=True)
+    if any(child.returncode for child in children):
+        raise SystemExit(1)
+
+
+def core_on(name: str) -> None:
+    """Run the core tests on one Python, in an environment of its own."""
+    interpreter = find_python(name)
+    if interpreter is None:
+        raise SystemExit(f"there is no {name} on the PATH or in pyenv")
+    environment = ROOT / f".venv-{Path(name).name}"
+    set_up("core", environment, interpreter=interpreter)
+    run(python_of(environment), "-m", "pytest", "-q", "-p", "no:cacheprovider", *CORE_TESTS)
+
+
+def find_python(name: str) -> str | None:
+    """Return the path of an interpreter on the PATH, or of one that pyenv has installed; None if it does not work."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    installed = sorted(versions.glob(f"{name.removeprefix('python')}.*/bin/{name}")) if name else []
+    for path in [shutil.which(name), *map(str, installed)]:
+        # A shim of pyenv is on the PATH without working.
+        if path and subprocess.run([path, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
+            return path
+    return None
+
+
 def check() -> None:
-    """Do all that a change has to pass."""
+    """Do everything that a change has to pass."""
     lint()
     docs()
     test()
 
 
-COMMANDS = {"demo": demo, "test": test, "lint": lint, "docs": docs, "check": check}
+COMMANDS = {"demo": demo, "test": test, "lint": lint, "docs": docs, "check": check, "core": core}
 
 
 def main() -> None:
-    """Do the command that is named on the command line."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - said plainly to who runs it with an older one
+    """Run the command that is named on the command line."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - a clear message for older versions
         raise SystemExit("assistant-stream-ce needs Python 3.11 or newer")
     name, arguments = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
     if name not in COMMANDS:
@@ -133,6 +251,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    exit_on_signals()
     try:
         main()
     except KeyboardInterrupt:

@@ -15,8 +15,8 @@ settings.load_profile("untimed")
 
 pytest_plugins = ["tests.servers.report", "tests.support.browser", "tests.support.side_by_side"]
 
-# The shared background loop lives as long as the process.
-_LASTING_THREADS = {"assistant-stream-loop"}
+# The shared background loop, and on some Pythons the exit hook, live as long as the process.
+_LASTING_THREADS = {"assistant-stream-loop", "assistant-stream-exit"}
 
 
 def _run_threads() -> set[str]:

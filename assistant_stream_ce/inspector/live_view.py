@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from assistant_stream_ce.errors import MissingExtraError
-from assistant_stream_ce.inspector.events import (
-    ChunkReceived,
-    FormatFound,
-    InspectionEvent,
-    Start,
-    Summary,
-    delta_text,
-)
+from assistant_stream_ce.inspector import events
 from assistant_stream_ce.inspector.report import summary_rows
-from assistant_stream_ce.inspector.views import KIND_COLUMNS, TIME_COLUMNS, GrowingLine, LineView
+from assistant_stream_ce.inspector.views import KIND_COLUMNS, TIME_COLUMNS, GrowingLine, PlainView
 
 try:
     from rich.console import Console, Group, RenderableType
@@ -52,7 +46,7 @@ _STYLES = {
 }
 
 
-class LiveView(LineView):
+class LiveView(PlainView):
     """Prints each row of text when it is full; only growing rows and the status line are redrawn.
 
     Args:
@@ -60,7 +54,7 @@ class LiveView(LineView):
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        super().__init__()
+        super().__init__(sys.stdout)
         self._console = console or Console(highlight=False, emoji=False, markup=False)
         # For the status line.
         self._status = "waiting for the answer"
@@ -90,16 +84,16 @@ class LiveView(LineView):
         """Remove the status line."""
         self._live.stop()
 
-    def show(self, event: InspectionEvent) -> None:
+    def show(self, event: events.InspectionEvent) -> None:
         """Write an event with the next `flush`."""
         self._last_at = monotonic()
         match event:
-            case ChunkReceived():
+            case events.ChunkReceived():
                 self._chunks += 1
-                self._deltas += delta_text(event.chunk) != ""
-            case Start():
+                self._deltas += events.delta_text(event.chunk) != ""
+            case events.Start():
                 self._status = "waiting for the first byte"
-            case FormatFound():
+            case events.FormatFound():
                 self._status = event.wire
         super().show(event)
 
@@ -133,7 +127,7 @@ class LiveView(LineView):
     def _write_end(self, growth: str) -> None:
         self._add_full(self._wrapped(self._row.append(growth, "not bold bright_black")))
 
-    def _write_summary(self, summary: Summary) -> None:
+    def _write_summary(self, summary: events.Summary) -> None:
         self.flush()
         self._live.stop()
         table = Table.grid(padding=(0, 2, 0, 0))

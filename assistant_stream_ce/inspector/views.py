@@ -118,19 +118,22 @@ class GrowingLine:
             self._gap = ""
 
 
-class LineView(View):
-    """Base of the views with one line for each part, which grows while its text arrives.
+class PlainView(View):
+    """Writes one line of plain text for each part, which grows while its text arrives.
 
     Several lines may grow at once: tool calls, or the answer and a state that repeats it. Only the first one is
     written as it grows; the others wait for its end, so that texts that alternate are not split into words.
+
+    Args:
+        out: the output.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
         self._name = ""
         self._is_timed = False
-        # The lines that may still grow.
+        # The lines that may still grow, and the line that was written last.
         self._open: list[GrowingLine] = []
-        # The line that was written last.
         self._current: GrowingLine | None = None
 
     def announce(self, name: str) -> None:
@@ -188,33 +191,7 @@ class LineView(View):
             self._write_begin(growing)
         self._write_text(growing.take())
 
-    # --- what a subclass writes ---
-
-    def _write_name(self, name: str) -> None:
-        raise NotImplementedError
-
-    def _write_opening(self, text: str, is_last: bool) -> None:
-        raise NotImplementedError
-
-    def _write_begin(self, growing: GrowingLine) -> None:
-        raise NotImplementedError
-
-    def _write_text(self, text: str) -> None:
-        raise NotImplementedError
-
-    def _write_end(self, growth: str) -> None:
-        raise NotImplementedError
-
-    def _write_summary(self, summary: Summary) -> None:
-        raise NotImplementedError
-
-
-class PlainView(LineView):
-    """Writes plain text, with times in front if there are any."""
-
-    def __init__(self, out: TextIO) -> None:
-        super().__init__()
-        self._out = out
+    # --- what the live view writes in another way ---
 
     def flush(self) -> None:
         """Flush the output."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext, suppress
+from weakref import WeakSet
 
+from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
@@ -15,12 +16,10 @@ from assistant_stream_ce.serialization import Encoder
 
 try:
     import flask
-    from werkzeug.wsgi import ClosingIterator
+    from flask.ctx import RequestContext
+    from flask.globals import request_ctx
 except ImportError as error:
     raise MissingExtraError(__name__, "flask") from error
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = (
     "AGUIResponse",
@@ -33,29 +32,75 @@ __all__ = (
 )
 
 
-def _tearing_down() -> Callable[[], AbstractContextManager[None]]:
-    """Return what surrounds a callback: its own end of the app context, where extensions clean up after it.
+class _CallbackContexts:
+    """Contexts around a callback: its own, with the request, the session and the data of the view's.
 
-    The view's app context was torn down before the body was read. The callback goes on using that context, so what
-    it opens there (a database session, for example) needs the same functions again.
+    The view's contexts are torn down before the body is read, which closes what the view has opened. The callback's are
+    torn down when it ends: `teardown_request` and `teardown_appcontext` functions close what it has opened.
     """
-    app = flask.current_app._get_current_object() if flask.has_app_context() else None  # type: ignore[attr-defined]
+
+    def __init__(self) -> None:
+        self._app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+        self._data = flask.g._get_current_object()
+        self._context: RequestContext | None = None
+        if flask.has_request_context():
+            self._context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+            # The end of the view's context would close the uploaded files.
+            flask.request.close = _do_nothing  # type: ignore[method-assign]
+        # Guards the number of hooks and callbacks that are inside.
+        self._lock = new_lock()
+        self._users = 0
 
     @contextmanager
-    def surround() -> Generator[None]:
-        error: BaseException | None = None
+    def __call__(self) -> Generator[None]:
+        self._count(1)
         try:
-            yield
-        except BaseException as raised:
-            error = raised
-            raise
+            with self._app.app_context(), nullcontext() if self._context is None else self._context.copy():
+                for name in self._data:
+                    value = self._data.get(name)
+                    # What can be closed, such as a database connection, was closed with the view's context.
+                    if not hasattr(value, "close"):
+                        setattr(flask.g, name, value)
+                yield
         finally:
-            if app is not None:
-                app.do_teardown_appcontext(error)
-            # Its traceback holds this frame.
-            del error
+            if not self._count(-1) and self._context is not None:
+                request = self._context.request
+                type(request).close(request)
 
-    return surround
+    def _count(self, change: int) -> int:
+        with self._lock:
+            self._users += change
+            return self._users
+
+
+def _do_nothing() -> None:
+    """Close nothing."""
+
+
+class _Body(ResponseBody):
+    """A body that calls the functions of `call_on_close`, which Werkzeug does not in direct passthrough.
+
+    Overriding a method of the response would not do: Flask replaces its class by the application's own.
+    """
+
+    on_close: list[Callable[[], object]]
+
+    def close(self) -> None:
+        super().close()
+        with suppress(IndexError):
+            while True:
+                self.on_close.pop(0)()
+
+
+# Where the environment of a request has the bodies that were created for it.
+_BODIES = "assistant_stream_ce.bodies"
+
+
+@flask.got_request_exception.connect
+def _close_bodies(app: flask.Flask, **_: object) -> None:
+    """Close what a view created before it raised: a log that keeps the exception would keep it alive."""
+    for body in list(flask.request.environ.get(_BODIES, ())):
+        body.close()
 
 
 class AssistantStreamResponse(flask.Response):
@@ -79,14 +124,12 @@ class AssistantStreamResponse(flask.Response):
         status: int | str = 200,
         headers: Headers | None = None,
     ) -> None:
-        body = ResponseBody(stream, encoder, heartbeat, _tearing_down())
-        # In direct passthrough a hook that asks for the data gets an error, instead of draining the stream.
+        body = _Body(stream, encoder, heartbeat, _CallbackContexts() if flask.has_app_context() else None)
+        # In direct passthrough a hook that reads the data gets an error, instead of draining the stream.
         super().__init__(body, status, header_list(encoder, headers), direct_passthrough=True)
-
-    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Return the body for the server. In direct passthrough Werkzeug would forget `call_on_close`."""
-        body = super().get_app_iter(environ)
-        return ClosingIterator(body, self.close) if body is self.response else body
+        body.on_close = self._on_close
+        if flask.has_request_context():
+            flask.request.environ.setdefault(_BODIES, WeakSet()).add(body)
 
 
 class DataStreamResponse(formats.DataStream, AssistantStreamResponse):

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import functools
 import importlib
@@ -44,7 +43,6 @@ from tests.docs.commands import OWN_COMMAND, check_output, parse_curl, run_comma
 from tests.support.require import require
 
 PAGE_SECONDS = 50
-PAGES_AT_ONCE = 2
 SKIPPED = "skipped: "
 
 #: What a page may need and a machine may lack: its steps are skipped then. Any other failing import is an error.
@@ -61,9 +59,6 @@ OPTIONAL_PACKAGES = {
 }
 
 Check = Callable[[], object]
-
-#: The test modules that have a page.
-_modules: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -118,7 +113,6 @@ class Document:
     def test(self) -> Callable[[str], None]:
         """Return a test of each step."""
         module = sys._getframe(1).f_globals["__name__"]
-        _modules.append(module)
 
         @pytest.mark.parametrize("step", [step.name for step in self.steps()])
         def test_page(step: str) -> None:
@@ -147,12 +141,24 @@ def _require_packages(page: str, test_source: str) -> None:
 
 
 @functools.cache
-def _futures() -> dict[str, concurrent.futures.Future[dict[str, str | None]]]:
-    """Start the pages of all collected modules."""
-    pool = concurrent.futures.ThreadPoolExecutor(PAGES_AT_ONCE)
-    return {module: pool.submit(_run_in_process, _context(), module) for module in _modules}
+def _outcomes(module: str) -> dict[str, str | None]:
+    """Run a page in a process of its own; return the error of each step, or None, by the step's name."""
+    context = _context()
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_send_outcomes, args=(module, writer), daemon=True)
+    process.start()
+    writer.close()
+    try:
+        outcomes: dict[str, str | None] = reader.recv() if reader.poll(PAGE_SECONDS + 5) else {}
+        return outcomes
+    except EOFError:
+        return {}
+    finally:
+        process.kill()
+        process.join()
 
 
+@functools.cache
 def _context() -> Any:
     """Return how processes are started: forked from one that has imported the frameworks, where that is possible."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
@@ -166,30 +172,8 @@ def _context() -> Any:
     return context
 
 
-def _run_in_process(context: Any, module: str) -> dict[str, str | None]:
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_send_outcomes, args=(module, writer), daemon=True)
-    process.start()
-    writer.close()
-    try:
-        if not reader.poll(PAGE_SECONDS + 5):
-            return {}
-        outcomes: dict[str, str | None] = reader.recv()
-        return outcomes
-    except EOFError:
-        return {}
-    finally:
-        process.kill()
-        process.join()
-
-
 def _send_outcomes(module: str, writer: Any) -> None:
     writer.send(run_page(module))
-
-
-def _outcomes(module: str) -> dict[str, str | None]:
-    """Return the error of each step of a page, or None, by the step's name."""
-    return _futures()[module].result(PAGE_SECONDS + 10)
 
 
 # --- In the page's process ------------------------------------------------------------------------

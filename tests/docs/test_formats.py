@@ -108,7 +108,7 @@ def check_table_of_chunks_and_frames() -> None:
     def plain_frames(sample):
         return {"": "not carried", "x": "the text"}[last_frames(PlainTextEncoder(), sample)]
 
-    rows = table("formats.rst", "Chunks on the wire")
+    rows = table("formats.rst", "Chunks and frames")
     assert [row[0] for row in rows] == list(samples)
     assert {word for name in samples for word in name.split() if word.endswith("Chunk")} == {
         kind.__name__ for kind in c.AssistantStreamChunk.__args__

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import itertools
+import sqlite3
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import flask
@@ -252,3 +256,218 @@ def test_a_failing_teardown_is_logged_and_the_stream_ends_well(
     assert app.test_client().post("/").text == '0:"a"\n'
     assert "the clean-up around the callback failed" in caplog.text
     assert "in teardown" in caplog.text
+
+
+class Pool:
+    """A pool of connections that refuses a connection too many."""
+
+    def __init__(self, size: int) -> None:
+        self._free = threading.Semaphore(size)
+        self._size = size
+
+    def take(self) -> None:
+        assert self._free.acquire(blocking=False), "the pool is empty"
+
+    def give_back(self) -> None:
+        self._free.release()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("where", ["app", "blueprint"])
+def test_teardown_request_functions_run_for_the_callback(app: flask.Flask, where: str, is_async: bool) -> None:
+    pool = Pool(2)
+    blueprint = flask.Blueprint("chat", __name__)
+    owner: Any = app if where == "app" else blueprint
+
+    @owner.teardown_request
+    def give_back(error: BaseException | None) -> None:
+        if flask.g.pop("taken", False):
+            pool.give_back()
+
+    def run(controller: RunController) -> None:
+        pool.take()
+        flask.g.taken = True
+        controller.append_text(flask.request.path)
+
+    async def run_async(controller: RunController) -> None:
+        run(controller)
+
+    @blueprint.post("/chat")
+    def chat() -> Any:
+        return DataStreamResponse(create_run(run_async if is_async else run))
+
+    app.register_blueprint(blueprint)
+    for _ in range(5):
+        assert app.test_client().post("/chat").text == '0:"/chat"\n'
+
+
+def sqlite_with_pop(app: flask.Flask) -> Callable[[], sqlite3.Connection]:
+    """The pattern of Flask's documentation of `g`."""
+
+    def get_db() -> sqlite3.Connection:
+        if "db" not in flask.g:
+            flask.g.db = sqlite3.connect(":memory:")
+        return flask.g.db  # type: ignore[no-any-return]
+
+    @app.teardown_appcontext
+    def close_db(error: BaseException | None) -> None:
+        db = flask.g.pop("db", None)
+        if db is not None:
+            db.close()
+
+    return get_db
+
+
+def sqlite_without_pop(app: flask.Flask) -> Callable[[], sqlite3.Connection]:
+    """The pattern of Flask's documentation of SQLite 3."""
+
+    def get_db() -> sqlite3.Connection:
+        db = getattr(flask.g, "_database", None)
+        if db is None:
+            db = flask.g._database = sqlite3.connect(":memory:")
+        return db
+
+    @app.teardown_appcontext
+    def close_db(error: BaseException | None) -> None:
+        db = getattr(flask.g, "_database", None)
+        if db is not None:
+            db.close()
+
+    return get_db
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("pattern", [sqlite_with_pop, sqlite_without_pop])
+def test_a_database_in_g_works_in_the_view_and_in_the_callback(
+    app: flask.Flask, pattern: Any, is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    get_db = pattern(app)
+    opened: list[sqlite3.Connection] = []
+
+    def query() -> int:
+        opened.append(get_db())
+        (number,) = get_db().execute("select 5").fetchone()
+        return int(number)
+
+    def run(controller: RunController) -> None:
+        controller.add_data([query(), flask.g.user])
+
+    async def run_async(controller: RunController) -> None:
+        run(controller)
+
+    @app.post("/")
+    def chat() -> Any:
+        query()
+        flask.g.user = "Ada"
+        return DataStreamResponse(create_run(run_async if is_async else run))
+
+    assert app.test_client().post("/").text == '2:[[5,"Ada"]]\n'
+    assert opened[0] is not opened[1]
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError):
+            connection.execute("select 5")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("reads_in_view", [False, True])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_uploaded_files_are_open_in_the_callback_and_closed_after_it(
+    app: flask.Flask, reads_in_view: bool, is_async: bool
+) -> None:
+    files: list[Any] = []
+
+    def run(controller: RunController) -> None:
+        files.append(flask.request.files["file"])
+        controller.append_text(files[0].read().decode()[:5])
+
+    async def run_async(controller: RunController) -> None:
+        run(controller)
+
+    @app.post("/")
+    def chat() -> Any:
+        if reads_in_view:
+            assert flask.request.files["file"].filename == "a.txt"
+        return DataStreamResponse(create_run(run_async if is_async else run))
+
+    upload = {"file": (io.BytesIO(b"hello" * 20), "a.txt")}
+    assert app.test_client().post("/", data=upload).text == '0:"hello"\n'
+    assert files[0].stream.closed
+
+
+def test_an_on_cancel_callback_has_contexts_and_leaves_the_callback_s_alone(app: flask.Flask) -> None:
+    seen: list[Any] = []
+    ended = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.on_cancel(lambda: seen.append((flask.request.path, flask.current_app.name, flask.g.user)))
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync(30)
+        seen.append(flask.request.files["file"].read())
+
+    @app.post("/chat")
+    def chat() -> Any:
+        flask.g.user = "Ada"
+        flask.request.files  # noqa: B018 - parses the form
+        return DataStreamResponse(create_run(run, on_finish=lambda result: ended.set()))
+
+    upload = {"file": (io.BytesIO(b"hello"), "a.txt")}
+    with app.test_client().post("/chat", data=upload, buffered=False) as response:
+        next(iter(response.iter_encoded()))
+    assert ended.wait(10)
+    assert sorted(seen, key=str) == [("/chat", "shop", "Ada"), b"hello"]
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD"])
+def test_a_response_class_of_the_application_s_own_keeps_the_clean_up(app: flask.Flask, method: str) -> None:
+    class OwnResponse(flask.Response):
+        pass
+
+    app.response_class = OwnResponse
+    closed: list[str] = []
+    results: list[RunResult] = []
+    ended = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync(30)
+
+    def finish(result: RunResult) -> None:
+        results.append(result)
+        ended.set()
+
+    @app.route("/", methods=["POST", "HEAD"])
+    def chat() -> Any:
+        response = DataStreamResponse(create_run(run, on_finish=finish))
+        response.call_on_close(lambda: closed.append("closed"))
+        return response
+
+    with app.test_client().open("/", method=method, buffered=False) as response:
+        assert b"".join(itertools.islice(response.iter_encoded(), 1)) == (b'0:"a"\n' if method == "POST" else b"")
+    assert ended.wait(10)
+    assert [result.reason for result in results] == ["cancelled"]
+    assert closed == ["closed"]
+
+
+@pytest.mark.parametrize("way", ["the view raises", "a hook replaces it"])
+def test_a_response_that_is_dropped_calls_on_finish(app: flask.Flask, way: str) -> None:
+    results: list[RunResult] = []
+    ended = threading.Event()
+
+    def finish(result: RunResult) -> None:
+        results.append(result)
+        ended.set()
+
+    @app.after_request
+    def replace(response: Any) -> Any:
+        return flask.Response("other") if way == "a hook replaces it" else response
+
+    @app.post("/")
+    def chat() -> Any:
+        response = DataStreamResponse(create_run(lambda controller: None, on_finish=finish))
+        if way == "the view raises":
+            raise ValueError("boom")
+        return response
+
+    app.test_client().post("/")
+    assert ended.wait(10)
+    assert [result.reason for result in results] == ["cancelled"]

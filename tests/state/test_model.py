@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from assistant_stream_ce import RunController, UpdateStateChunk, create_run
 from assistant_stream_ce.state.operations import apply
 from tests.state.test_state import Recorded
-from tests.support.kinds import as_kind
+from tests.support.kinds import as_kind, read
 from tests.support.state_edits import Twins, value
 
 
@@ -157,7 +157,7 @@ def in_threads(edit: Any, names: str) -> None:
         raise failures[0]
 
 
-def test_an_update_says_only_what_is_new() -> None:
+def test_an_update_has_only_what_is_new() -> None:
     """The merged operations of a burst are no more, and no longer, than those of each edit by itself."""
 
     def run(controller: RunController) -> None:
@@ -172,7 +172,8 @@ def test_an_update_says_only_what_is_new() -> None:
         state["grown"][-1]["text"] += "Hello"
 
     initial = {"n": 0, "text": "Say: ", "items": ["first"], "grown": []}
-    (chunk,) = create_run(as_kind("async def", run), state=initial)
+    # On one loop, so that the reader cannot take an update between two edits.
+    (chunk,) = read("async for", create_run(as_kind("async def", run), state=initial))
     assert isinstance(chunk, UpdateStateChunk)
     assert chunk.operations == [
         {"type": "set", "path": ["n"], "value": 49},

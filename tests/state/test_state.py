@@ -16,7 +16,7 @@ from assistant_stream_ce.concurrency.sink import PendingItem
 from assistant_stream_ce.state import StateDict, StateDocument, StateList
 from assistant_stream_ce.state.operations import apply
 from assistant_stream_ce.state.proxy import read_root
-from tests.support.kinds import as_kind
+from tests.support.kinds import as_kind, read
 
 
 class Recorded:
@@ -389,7 +389,8 @@ def test_the_root_starts_as_none_and_can_be_replaced() -> None:
         seen.append(controller.state)
         controller.state += " and more"
 
-    (chunk,) = create_run(run)
+    # On one loop, so that the reader cannot take an update between two edits.
+    (chunk,) = read("async for", create_run(run))
     assert seen == [None, "text"]
     assert isinstance(chunk, UpdateStateChunk)
     assert chunk.operations == [set_([], "text and more")]
@@ -402,7 +403,7 @@ def test_the_caller_s_state_is_never_changed_and_not_sent() -> None:
         controller.state["messages"][0]["text"] += "!"
         controller.state["messages"].append({})
 
-    (chunk,) = create_run(as_kind("async def", run), state=state)
+    (chunk,) = read("async for", create_run(as_kind("async def", run), state=state))
     assert state == {"messages": [{"text": "hi"}]}
     assert isinstance(chunk, UpdateStateChunk)
     assert chunk.operations == [append(["messages", "0", "text"], "!"), set_(["messages", "1"], {})]

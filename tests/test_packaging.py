@@ -1,0 +1,87 @@
+"""The source distribution has everything that its tests need, and the wheel has the package alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.require import require_packages
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 50
+# Not part of the project: environments, build results, caches.
+IGNORED = shutil.ignore_patterns(
+    *(
+        ".git",
+        ".venv*",
+        "node_modules",
+        "_build",
+        "build",
+        "dist",
+        "*.egg-info",
+        "__pycache__",
+        ".*_cache",
+        ".hypothesis",
+    )
+)
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def build(kind: str, folder: Path, target: Path) -> None:
+    code = f"import sys, setuptools.build_meta as meta; meta.build_{kind}(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(target)]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=SECONDS)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project, as in a fresh clone."""
+    folder = tmp_path_factory.mktemp("clone") / "project"
+    shutil.copytree(ROOT, folder, ignore=IGNORED)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unpacked(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an unpacked source distribution."""
+    require_packages("setuptools")
+    target = tmp_path_factory.mktemp("sdist")
+    before = files_below(source)
+    build("sdist", source, target)
+    (archive,) = target.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(target, filter="data")
+    (folder,) = (path for path in target.iterdir() if path.is_dir())
+    made = {"PKG-INFO", "setup.cfg"}
+    found = {name for name in files_below(folder) if ".egg-info" not in name}
+    assert found - made == before - made
+    return folder
+
+
+def test_the_tests_of_a_source_distribution_run(unpacked: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(unpacked), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += ["tests/test_chunks.py", "tests/message", "tests/conformance/test_wire_checks.py", "-k", "not clients"]
+    done = subprocess.run(command, cwd=unpacked, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_wheel_has_the_package_alone(unpacked: Path, tmp_path: Path) -> None:
+    build("wheel", unpacked, tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"assistant_stream_ce"}
+    package = {
+        f"assistant_stream_ce/{name}" for name in files_below(ROOT / "assistant_stream_ce") if "__pycache__" not in name
+    }
+    assert {name for name in names if ".dist-info/" not in name} == package
