@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
+from weakref import WeakSet
 
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.responses.headers import Heartbeat, heartbeat_seconds
@@ -12,6 +14,18 @@ from assistant_stream_ce.serialization import EncodedStream, Encoder
 __all__ = ("ResponseBody",)
 
 logger = logging.getLogger("assistant_stream_ce")
+
+
+_created: ContextVar[WeakSet[ResponseBody]] = ContextVar("assistant_stream_bodies")
+
+
+def close_created(*_args: object, **_options: object) -> None:
+    """Close the bodies that were created in this context: a receiver for a framework's signal that a request failed.
+
+    A log that keeps the exception of a view keeps its variables alive, a response among them.
+    """
+    for body in list(_created.get(())):
+        body.close()
 
 
 class ResponseBody(EncodedStream):
@@ -41,6 +55,9 @@ class ResponseBody(EncodedStream):
         super().__init__(encoder, stream, heartbeat_seconds(heartbeat))
         #: The context in which the callback will run.
         self.context = self._stream.bind(surrounding)
+        if (created := _created.get(None)) is None:
+            _created.set(created := WeakSet())
+        created.add(self)
 
     def close(self) -> None:
         """Cancel the run without waiting for its end. Idempotent, from any thread, also for a body never read."""

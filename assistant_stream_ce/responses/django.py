@@ -1,14 +1,16 @@
 """Responses for Django: one class that streams under WSGI and under ASGI, from `def` and `async def` views.
 
-Django takes content that can be iterated both ways for synchronous, and collects synchronous content
-whole under ASGI before it sends the first byte. So the response itself offers both ways, and the server's
-handler takes its own. The database connections that a callback opens are closed when it ends.
+Django treats content that is iterable both ways as synchronous, and buffers synchronous content under ASGI before it
+sends the first byte. Therefore the response itself is iterable both ways, and the server's handler uses its own.
+Database connections that a callback opens are closed when it ends.
 """
 
 from __future__ import annotations
 
+import contextvars
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
 from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
@@ -16,17 +18,16 @@ from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
-from assistant_stream_ce.responses.body import ResponseBody
+from assistant_stream_ce.responses.body import ResponseBody, close_created
 from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
-from assistant_stream_ce.run.drivers import ContextFactory
 from assistant_stream_ce.serialization import Encoder
 
 try:
     from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
+    from django.core.signals import got_request_exception
     from django.db import connections
     from django.http import HttpRequest, StreamingHttpResponse
-    from django.utils import timezone, translation
 except ImportError as error:
     raise MissingExtraError(__name__, "django") from error
 
@@ -41,42 +42,60 @@ __all__ = (
 )
 
 
-def _like_the_view() -> ContextFactory:
-    """Return what surrounds a callback: the view's language and time zone, and the end of its connections.
+def _callback_contexts() -> AbstractContextManager[None] | AbstractAsyncContextManager[None]:
+    """Return the context manager around a callback, in its own thread or task."""
+    return _around_coroutine() if in_event_loop() else _around_function()
 
-    Django keeps all three by thread, so a copied context does not bring them along; and a thread that ends cannot
-    reuse the database connections that it has opened.
-    """
-    language, zone = translation.get_language(), timezone.get_current_timezone()
 
-    @contextmanager
-    def surround() -> Generator[None]:
+@contextmanager
+def _around_function() -> Generator[None]:
+    _claim_locals()
+    try:
+        yield
+    finally:
+        # Not only the old ones: a thread that ends cannot reuse its connections.
+        connections.close_all()
+
+
+@asynccontextmanager
+async def _around_coroutine() -> AsyncGenerator[None]:
+    _claim_locals()
+    # A thread of its own for the ORM. Under WSGI all coroutines would share one. Under ASGI it would be the request's,
+    # which may end earlier, and whose connections Django keeps open after the thread's end (CONN_MAX_AGE).
+    async with ThreadSensitiveContext() as thread:
+        if is_gevent():
+            SyncToAsync.context_to_thread_executor[thread] = NativeExecutor(1)
         try:
-            with translation.override(language), timezone.override(zone):
-                yield
+            yield
         finally:
-            connections.close_all()
+            await sync_to_async(connections.close_all)()
 
-    @asynccontextmanager
-    async def surround_coroutine() -> AsyncGenerator[None]:
-        with translation.override(language), timezone.override(zone):
-            # Under WSGI all coroutines would share one thread for the ORM. Under ASGI this one would use its request's,
-            # which may end earlier, and whose connections Django keeps open (CONN_MAX_AGE) when their thread has gone.
-            async with ThreadSensitiveContext() as thread:
-                if is_gevent():
-                    SyncToAsync.context_to_thread_executor[thread] = NativeExecutor(1)
-                try:
-                    yield
-                finally:
-                    await sync_to_async(connections.close_all)()
 
-    return lambda: surround_coroutine() if in_event_loop() else surround()
+def _claim_locals() -> None:
+    """Make the view's values of asgiref's `Local` visible in this thread: language, time zone, URL prefix, URLconf.
+
+    They travel in the context, but since 3.12 asgiref tags them with their thread, and moves them itself only between
+    `sync_to_async` and `async_to_sync`.
+    """
+    thread_id = threading.get_ident()
+    for variable, value in contextvars.copy_context().items():
+        if type(value).__module__ == "asgiref.local" and value.thread_id != thread_id:
+            variable.set(type(value)(thread_id, value.data))
 
 
 def _forget_executor() -> None:
     """Forget the thread that serves `sync_to_async` in an async view under WSGI: it ends with the view."""
     if hasattr(AsyncToSync.executors, "current"):
         del AsyncToSync.executors.current
+
+
+def _is_under_asgi() -> bool:
+    # asgiref marks the threads of synchronous views and middleware with the loop that they serve, and leaves the mark.
+    loop = getattr(SyncToAsync.threadlocal, "main_event_loop", None)
+    return in_event_loop() or (loop is not None and loop.is_running())
+
+
+got_request_exception.connect(close_created)
 
 
 class AssistantStreamResponse(StreamingHttpResponse):
@@ -102,15 +121,15 @@ class AssistantStreamResponse(StreamingHttpResponse):
         reason: str | None = None,
         headers: Headers | None = None,
     ) -> None:
-        self._body = ResponseBody(stream, encoder, heartbeat, _like_the_view())
+        self._body = ResponseBody(stream, encoder, heartbeat, _callback_contexts)
         self._body.context.run(_forget_executor)
         super().__init__(self._body, status=status, reason=reason, headers=dict(header_list(encoder, headers)))
 
-    # `is_async` and `streaming_content` are what middleware looks at, and what it replaces to wrap the content.
+    # Middleware reads `is_async`, and replaces `streaming_content` to wrap it.
 
     @property
     def is_async(self) -> bool:
-        """Whether the content is to be read with `async for`: what wraps it now, or else what will read it."""
+        """Whether the content is asynchronous: that of a wrapper, or else the kind that the server will read."""
         return _is_under_asgi() if self._iterator is self._body else self._wrapping_is_async
 
     @is_async.setter
@@ -143,18 +162,13 @@ class AssistantStreamResponse(StreamingHttpResponse):
         return iterate_in_thread(self._iterator)
 
     def _is_for_head(self) -> bool:
-        """Return whether nobody wants the body, and cancel the run then. Servers read it all and throw it away."""
-        # The handler has the response close its request: the one way from here to what was asked.
+        """Return whether the request is a HEAD, and cancel the run then. Servers read the body and discard it."""
+        # The response has to close its request: the only reference from here to that.
         owners = (getattr(closer, "__self__", None) for closer in self._resource_closers)
         is_head = any(isinstance(owner, HttpRequest) and owner.method == "HEAD" for owner in owners)
         if is_head:
             self._body.close()
         return is_head
-
-
-def _is_under_asgi() -> bool:
-    # Synchronous views and middleware run in a thread that asgiref has marked with the loop it serves.
-    return in_event_loop() or getattr(SyncToAsync.threadlocal, "main_event_loop", None) is not None
 
 
 class DataStreamResponse(formats.DataStream, AssistantStreamResponse):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext, suppress
-from weakref import WeakSet
 
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
-from assistant_stream_ce.responses.body import ResponseBody
+from assistant_stream_ce.responses.body import ResponseBody, close_created
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
 from assistant_stream_ce.serialization import Encoder
 
@@ -92,15 +91,7 @@ class _Body(ResponseBody):
                 self.on_close.pop(0)()
 
 
-# Where the environment of a request has the bodies that were created for it.
-_BODIES = "assistant_stream_ce.bodies"
-
-
-@flask.got_request_exception.connect
-def _close_bodies(app: flask.Flask, **_: object) -> None:
-    """Close what a view created before it raised: a log that keeps the exception would keep it alive."""
-    for body in list(flask.request.environ.get(_BODIES, ())):
-        body.close()
+flask.got_request_exception.connect(close_created)
 
 
 class AssistantStreamResponse(flask.Response):
@@ -128,8 +119,6 @@ class AssistantStreamResponse(flask.Response):
         # In direct passthrough a hook that reads the data gets an error, instead of draining the stream.
         super().__init__(body, status, header_list(encoder, headers), direct_passthrough=True)
         body.on_close = self._on_close
-        if flask.has_request_context():
-            flask.request.environ.setdefault(_BODIES, WeakSet()).add(body)
 
 
 class DataStreamResponse(formats.DataStream, AssistantStreamResponse):

@@ -15,7 +15,8 @@ from typing import Any
 
 import django
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.local import Local
+from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, connections
@@ -23,7 +24,7 @@ from django.http import HttpRequest
 from django.test import AsyncClient as DjangoAsyncClient
 from django.test import Client as DjangoClient
 from django.test import override_settings
-from django.urls import path
+from django.urls import get_script_prefix, get_urlconf, path, reverse, set_urlconf
 from django.utils import timezone, translation
 
 from assistant_stream_ce import RunController, RunResult, create_run
@@ -348,3 +349,86 @@ def test_under_wsgi_a_coroutine_callback_of_an_async_view_may_use_sync_to_async(
     response = async_to_sync(respond)()
     assert b"".join(response) == b'0:"from a thread"\n'
     response.close()
+
+
+package_local = Local()
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("server", ["wsgi", "asgi"])
+@pytest.mark.parametrize("address", ["/def", "/async"])
+async def test_the_callback_has_what_asgiref_keeps_for_the_view(
+    address: str, server: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prefix of the application, the URLconf of the request, language, time zone, and a package's own values."""
+    seen: list[Any] = []
+    zone = zoneinfo.ZoneInfo("Europe/Paris")
+
+    def run(controller: RunController) -> None:
+        seen.append(
+            [
+                reverse("there"),
+                get_urlconf(),
+                get_script_prefix(),
+                package_local.tenant,
+                translation.get_language(),
+                timezone.get_current_timezone(),
+            ]
+        )
+
+    def respond() -> DataStreamResponse:
+        # As the handler does for `request.urlconf`.
+        set_urlconf(OtherURLs)
+        package_local.tenant = "a"
+        translation.activate("fr")
+        timezone.activate(zone)
+        return DataStreamResponse(create_run(as_kind(kind, run), on_finish=lambda result: run(None)))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(steps, "response", respond)
+    with override_settings(FORCE_SCRIPT_NAME="/prefix"):
+        if server == "wsgi":
+            await asyncio.to_thread(lambda: list(wsgi_response(address)))
+        else:
+            await asgi_client(address).call(ASGIHandler())
+    assert seen == [["/prefix/elsewhere", OtherURLs, "/prefix/", "a", "fr", zone]] * 2
+
+
+class OtherURLs:
+    """A URLconf of some requests only."""
+
+    urlpatterns = (path("elsewhere", view, name="there"),)
+
+
+def test_a_thread_that_served_a_loop_before_is_not_taken_for_one_under_asgi() -> None:
+    async def call_back() -> bool:
+        return await sync_to_async(lambda: True)()
+
+    # asgiref marks this thread as serving the loop, and leaves the mark after the loop has ended.
+    assert async_to_sync(call_back)()
+    assert SyncToAsync.threadlocal.main_event_loop is not None
+    steps.allowed.release(5)
+    response = DjangoClient().get("/def")
+    assert not response.is_async
+    assert b"".join(response.streaming_content) == b'0:"0"\n0:"1"\n0:"2"\n'
+
+
+@pytest.mark.parametrize("server", ["wsgi", "asgi"])
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+async def test_a_response_whose_view_raises_calls_on_finish(
+    kind: str, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> DataStreamResponse:
+        response = DataStreamResponse(create_run(as_kind(kind, steps.run), on_finish=steps.finish))
+        if response:
+            raise ValueError("boom")
+        return response
+
+    monkeypatch.setattr(steps, "response", fail)
+    for address in ("/def", "/async"):
+        if server == "wsgi":
+            await asyncio.to_thread(wsgi_response, address)
+        else:
+            await asgi_client(address).call(ASGIHandler())
+        assert await asyncio.to_thread(steps.ended.wait, 5)
+        steps.ended.clear()
+    assert [result.reason for result in steps.results] == ["cancelled"] * 2
