@@ -10,7 +10,8 @@ from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler
 from assistant_stream_ce.errors import DecodeError
 from assistant_stream_ce.inspector import events
 from assistant_stream_ce.inspector.events import HowEnded, InspectionEvent, PartRef
-from assistant_stream_ce.inspector.sources import Origin, Piece
+from assistant_stream_ce.inspector.foreign import ForeignDetector, foreign_content_type
+from assistant_stream_ce.inspector.sources import Origin, Piece, SourceError
 from assistant_stream_ce.inspector.statistics import Statistics
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES, Decoder
 from assistant_stream_ce.serialization.formats import FORMATS, FormatDetector, format_of_headers
@@ -33,6 +34,7 @@ class Inspection:
         self._origin = origin
         self._named = wire
         self._detector = FormatDetector()
+        self._foreign = ForeignDetector()
         self._held: list[Piece] = []
         # None before the format is known, and after the first problem.
         self._validation: Validation | None = None
@@ -50,16 +52,24 @@ class Inspection:
         wire = self._named or format_of_headers(origin.headers)
         if wire is not None:
             yield from self._set_format(0.0, wire, "option" if self._named else "headers")
+        elif (name := foreign_content_type(origin.headers)) is not None:
+            raise _foreign_error(name)
 
     def feed(self, piece: Piece) -> Iterator[InspectionEvent]:
-        """Yield the events of a piece. Exhaust the iterator before the next call."""
+        """Yield the events of a piece. Exhaust the iterator before the next call.
+
+        Raises:
+            SourceError: the stream is one of another API.
+        """
         self.statistics.add_piece(piece)
         if self._decoder is not None:
             yield from self._read_piece(piece)
             return
         self._held.append(piece)
+        if (name := self._foreign.feed(piece.data)) is not None:
+            raise _foreign_error(name)
         wire = self._detector.feed(piece.data)
-        if wire is not None:
+        if wire is not None and not (wire == "plain-text" and self._foreign.needs_more):
             yield from self._set_format(piece.seconds, wire, "bytes")
 
     def end(self, seconds: float, how: HowEnded, message: str | None = None) -> Iterator[InspectionEvent]:
@@ -69,9 +79,17 @@ class Inspection:
             seconds: time of the end.
             how: how the stream ended.
             message: a description for the user, or None.
+
+        Raises:
+            SourceError: the stream is one of another API.
         """
         if how != "interrupted":
             if self._decoder is None and self.statistics.bytes:
+                # The line end that the last line may lack.
+                if (name := self._foreign.feed(b"\n")) is not None:
+                    raise _foreign_error(name)
+                if self._foreign.unknown_events:
+                    raise _foreign_error("events of an unknown API")
                 yield from self._set_format(seconds, self._detector.close(), "bytes")
             yield from self._read(seconds, None)
         yield self._counted(events.End(seconds, how, message))
@@ -133,6 +151,12 @@ class Inspection:
     def _counted(self, event: InspectionEvent) -> InspectionEvent:
         self.statistics.add_event(event)
         return event
+
+
+def _foreign_error(name: str) -> SourceError:
+    return SourceError(
+        f"this is a stream of {name}, not of one of the formats {', '.join(FORMATS)}; --wire reads it as one of them"
+    )
 
 
 class _PartNumbering(ChunkHandler["PartRef | None"]):
