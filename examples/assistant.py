@@ -39,7 +39,7 @@ async def answer_async(controller: RunController, prompt: str) -> None:
 
 
 class Model(Protocol):
-    """What a model module offers."""
+    """Interface of a model module."""
 
     def stream(self, messages: list[Message]) -> Generator[Event, None, None]:
         """Answer the conversation, blocking."""
@@ -49,17 +49,17 @@ class Model(Protocol):
 
 
 def choose_model(prompt: str) -> Model:
-    """Take OpenAI when there is a key for it; only the scripted model can be asked to fail."""
+    """Use OpenAI if there is a key; only the scripted model can be asked to fail."""
     if not os.environ.get("OPENAI_API_KEY") or scripted_model.is_failure(prompt):
         return scripted_model
-    from examples import openai_model  # only now: the scripted model needs no package
+    from examples import openai_model  # imported late: the scripted model needs no package
 
     return openai_model
 
 
 @dataclass
 class PendingCall:
-    """A tool call whose arguments still grow."""
+    """A tool call with incomplete arguments."""
 
     id: str
     name: str
@@ -68,10 +68,10 @@ class PendingCall:
 
 
 class Turn:
-    """One prompt and all that the assistant does about it: a round of the model, its tools, another round."""
+    """One prompt and its agent loop: the model, its tools, the model again."""
 
     def __init__(self, controller: RunController, prompt: str) -> None:
-        """Note the prompt in the state, which is the memory of the conversation."""
+        """Add the prompt to the state, which holds the conversation."""
         self.controller = controller
         self.model = choose_model(prompt)
         if not controller.state:
@@ -84,12 +84,12 @@ class Turn:
 
     @property
     def awaits_model(self) -> bool:
-        """Whether it is the model's turn to speak, after the user or a tool did."""
+        """Whether the last message is from the user or a tool."""
         last_role: str = self.messages[-1]["role"]
         return last_role != "assistant"
 
     def apply(self, event: Event) -> None:
-        """Pass one event of the model on to the reader of the stream."""
+        """Forward one event of the model to the reader."""
         match event:
             case Reasoning(text):
                 self.controller.append_reasoning(text)
@@ -105,7 +105,7 @@ class Turn:
                 self.calls[index].shown.append_args_text(text)
 
     def end_round(self) -> None:
-        """Add what the model said to the conversation, and answer its tool calls, or finish when there are none."""
+        """Add the model's answer to the conversation and run its tool calls, or finish without any."""
         message: Message = {"role": "assistant", "content": self.text}
         if self.calls:
             message["tool_calls"] = [

@@ -1,4 +1,4 @@
-"""The one option that the examples share."""
+"""The command line option shared by the examples."""
 
 from __future__ import annotations
 

@@ -33,26 +33,26 @@ settings.configure(ALLOWED_HOSTS=["127.0.0.1", "localhost"], ROOT_URLCONF=__name
 
 
 def reply(request: HttpRequest) -> AssistantStream:
-    """Prepare the answer; it begins when the server reads the first chunk."""
+    """Return the stream; the run starts when the server reads it."""
     body = json.loads(request.body)
     return create_run(partial(answer, prompt=prompt_of(body)), state=body.get("state"))
 
 
 @require_POST
 def chat(request: HttpRequest) -> DataStreamResponse:
-    """Answer assistant-ui's data stream runtime, and AI SDK 4."""
+    """Serve assistant-ui's data stream runtime and AI SDK 4."""
     return DataStreamResponse(reply(request))
 
 
 @require_POST
 def assistant(request: HttpRequest) -> AssistantTransportResponse:
-    """Answer assistant-ui's assistant transport runtime."""
+    """Serve assistant-ui's assistant transport runtime."""
     return AssistantTransportResponse(reply(request))
 
 
 @require_POST
 def completions(request: HttpRequest) -> OpenAIStreamResponse:
-    """Answer the clients of OpenAI's chat API."""
+    """Serve clients of OpenAI's chat API."""
     return OpenAIStreamResponse(reply(request))
 
 

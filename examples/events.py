@@ -1,4 +1,4 @@
-"""What a model says, one small event at a time: the same words for the scripted model and for OpenAI's."""
+"""Events of a model, for the scripted one and for OpenAI's."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """More of what the model thinks."""
+    """A piece of the reasoning."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """More of what the model answers."""
+    """A piece of the answer."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model begins to call a tool; `index` numbers the calls of one answer."""
+    """The start of a tool call; `index` numbers the calls of one answer."""
 
     index: int
     id: str
@@ -34,7 +34,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolArguments:
-    """More of the JSON text of a call's arguments."""
+    """A piece of a call's JSON arguments."""
 
     index: int
     text: str

@@ -27,25 +27,25 @@ app = FastAPI()
 
 
 def reply(body: dict[str, Any]) -> AssistantStream:
-    """Prepare the answer; it begins when the server reads the first chunk."""
+    """Return the stream; the run starts when the server reads it."""
     return create_run(partial(answer_async, prompt=prompt_of(body)), state=body.get("state"))
 
 
 @app.post("/api/chat")
 async def chat(body: dict[str, Any]) -> DataStreamResponse:
-    """Answer assistant-ui's data stream runtime, and AI SDK 4."""
+    """Serve assistant-ui's data stream runtime and AI SDK 4."""
     return DataStreamResponse(reply(body))
 
 
 @app.post("/api/assistant")
 async def assistant(body: dict[str, Any]) -> AssistantTransportResponse:
-    """Answer assistant-ui's assistant transport runtime."""
+    """Serve assistant-ui's assistant transport runtime."""
     return AssistantTransportResponse(reply(body))
 
 
 @app.post("/v1/chat/completions", response_model=None)
 async def completions(body: dict[str, Any]) -> OpenAIStreamResponse | dict[str, Any]:
-    """Answer the clients of OpenAI's chat API, which stream when they say so."""
+    """Serve clients of OpenAI's chat API; they request streaming explicitly."""
     if body.get("stream"):
         return OpenAIStreamResponse(reply(body))
     answer = await acompletion(reply(body))

@@ -26,26 +26,26 @@ app = Flask(__name__)
 
 
 def reply() -> AssistantStream:
-    """Prepare the answer; it begins when the server reads the first chunk."""
+    """Return the stream; the run starts when the server reads it."""
     body = request.get_json()
     return create_run(partial(answer, prompt=prompt_of(body)), state=body.get("state"))
 
 
 @app.post("/api/chat")
 def chat() -> DataStreamResponse:
-    """Answer assistant-ui's data stream runtime, and AI SDK 4."""
+    """Serve assistant-ui's data stream runtime and AI SDK 4."""
     return DataStreamResponse(reply())
 
 
 @app.post("/api/assistant")
 def assistant() -> AssistantTransportResponse:
-    """Answer assistant-ui's assistant transport runtime."""
+    """Serve assistant-ui's assistant transport runtime."""
     return AssistantTransportResponse(reply())
 
 
 @app.post("/v1/chat/completions")
 def completions() -> OpenAIStreamResponse | dict[str, Any]:
-    """Answer the clients of OpenAI's chat API, which stream when they say so."""
+    """Serve clients of OpenAI's chat API; they request streaming explicitly."""
     if request.get_json().get("stream"):
         return OpenAIStreamResponse(reply())
     answer = completion(reply())

@@ -1,4 +1,4 @@
-"""A real model through the `openai` package, in the same words as the scripted one.
+"""A real model through the `openai` package, with the same events as the scripted one.
 
 The package reads OPENAI_API_KEY and OPENAI_BASE_URL; OPENAI_MODEL names the model.
 """

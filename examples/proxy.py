@@ -1,4 +1,4 @@
-"""A proxy: what another server says as a data stream, told again in each of the wires.
+"""A proxy: forwards another server's data stream in several formats.
 
 python -m examples.wsgi_app
 UPSTREAM_URL=http://127.0.0.1:8000/api/chat python -m examples.proxy --port 8001
@@ -32,7 +32,7 @@ app = FastAPI()
 
 
 def relay(body: dict[str, Any]) -> AssistantStream:
-    """Pass the request on, and the answer back; when the reader leaves, the other server is left too."""
+    """Forward the request and the answer; a disconnect closes the other connection."""
 
     async def run(controller: RunController) -> None:
         async with (
@@ -47,19 +47,19 @@ def relay(body: dict[str, Any]) -> AssistantStream:
 
 @app.post("/api/chat")
 async def chat(body: dict[str, Any]) -> DataStreamResponse:
-    """Answer assistant-ui's data stream runtime, and AI SDK 4."""
+    """Serve assistant-ui's data stream runtime and AI SDK 4."""
     return DataStreamResponse(relay(body))
 
 
 @app.post("/api/assistant")
 async def assistant(body: dict[str, Any]) -> AssistantTransportResponse:
-    """Answer assistant-ui's assistant transport runtime."""
+    """Serve assistant-ui's assistant transport runtime."""
     return AssistantTransportResponse(relay(body))
 
 
 @app.post("/v1/chat/completions")
 async def completions(body: dict[str, Any]) -> OpenAIStreamResponse:
-    """Answer the clients of OpenAI's chat API."""
+    """Serve clients of OpenAI's chat API."""
     return OpenAIStreamResponse(relay(body))
 
 

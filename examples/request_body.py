@@ -1,4 +1,4 @@
-"""What the front ends post: each has its own shape, and all of them hold what the user wrote last."""
+"""Requests of the front ends: each has its own shape with the user's last message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def prompt_of(body: dict[str, Any]) -> str:
-    """Return `prompt`, or else the text of the last user message; other fields are of no concern."""
+    """Return `prompt`, or the text of the last user message."""
     if "prompt" in body:
         return str(body["prompt"])
     commands = body.get("commands") or []

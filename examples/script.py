@@ -25,7 +25,7 @@ from examples.assistant import answer
 
 
 def shown(chunk: AssistantStreamChunk) -> str:
-    """Return what the terminal shows of a chunk, if anything."""
+    """Return the text shown for a chunk, if any."""
     match chunk:
         case TextDeltaChunk(text_delta=text) | ReasoningDeltaChunk(reasoning_delta=text):
             return text
@@ -36,7 +36,7 @@ def shown(chunk: AssistantStreamChunk) -> str:
         case SourceChunk(title=title, url=url):
             return f"{title}, {url}"
         case UpdateStateChunk(operations=operations):
-            # The text that grows in the state is on the screen already.
+            # The growing text of the state is already on the screen.
             changes = [(one["path"], one["value"]) for one in operations if not isinstance(one["value"], str)]
             return "; ".join(f"{'.'.join(['state', *path])} = {value}" for path, value in changes)
     return ""

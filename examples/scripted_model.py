@@ -1,6 +1,6 @@
-"""A pretend language model: no key, no network, the pace of a real one.
+"""A fake language model with realistic pace, without a key and network access.
 
-What it says is written once, as steps of a pause and an event. `stream` sleeps through the pauses like a
+Its output is a list of steps: a pause and an event. `stream` sleeps through the pauses like a
 blocking client, `stream_async` awaits them.
 """
 
@@ -24,7 +24,7 @@ _call_numbers = count(1)
 
 
 class ModelFailure(Exception):
-    """The model broke off in the middle of its answer."""
+    """The model failed in the middle of its answer."""
 
 
 def stream(messages: list[Message]) -> Generator[Event, None, None]:

@@ -17,7 +17,7 @@ from examples.flask_app import app as flask_app
 
 app = FastAPI()
 app.mount("/fastapi", fastapi_app)
-# a2wsgi never tells the WSGI side that a client has left: an abandoned answer there runs to its end.
+# a2wsgi does not report disconnects to the WSGI application: an abandoned run continues to its end.
 app.mount("/flask", WSGIMiddleware(flask_app))  # type: ignore[arg-type]
 
 if __name__ == "__main__":

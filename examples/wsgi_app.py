@@ -34,7 +34,7 @@ RESPONSES = {
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer a posted prompt; each path speaks its own wire."""
+    """Answer a posted prompt; each path has its own format."""
     response = RESPONSES.get(environ["PATH_INFO"])
     if response is None or environ["REQUEST_METHOD"] != "POST":
         start_response("404 Not Found", [("Content-Type", "text/plain")])

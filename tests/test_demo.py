@@ -1,4 +1,4 @@
-"""The demo page, in a real browser: what both tabs show, and that Stop reaches the callback."""
+"""The demo page in a real browser: the output of both tabs, and cancellation by Stop."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_error_is_shown_after_the_text(page: Page, expect: Expect, kind: str) ->
 
 
 @pytest.mark.parametrize("kind", TABS)
-def test_text_grows_until_stop_reaches_the_callback(page: Page, expect: Expect, kind: str) -> None:
+def test_stop_cancels_the_callback(page: Page, expect: Expect, kind: str) -> None:
     panel = open_tab(page, kind)
     panel.get_by_role("button", name="A long story").click()
     text = panel.locator(".answer .text")
@@ -76,12 +76,12 @@ def test_text_grows_until_stop_reaches_the_callback(page: Page, expect: Expect, 
     expect(text).not_to_have_text(text.inner_text())
     expect(text).to_contain_text("behind it came another.")
     panel.get_by_role("button", name="Stop").click()
-    says = re.compile(r"The callback learned of it after \d+ ms and had ended after \d+ ms\.")
-    expect(panel.get_by_role("status")).to_have_text(says)
+    status = re.compile(r"The callback learned of it after \d+ ms and had ended after \d+ ms\.")
+    expect(panel.get_by_role("status")).to_have_text(status)
     expect(panel.get_by_role("button", name="Send")).to_be_enabled()
 
 
-def test_what_the_user_writes_is_text(page: Page, expect: Expect) -> None:
+def test_user_input_is_escaped(page: Page, expect: Expect) -> None:
     panel = open_tab(page, "blocking")
     panel.get_by_label("Your message").fill("<img src=x onerror=alert(1)> Fail on purpose")
     panel.get_by_label("Your message").press("Enter")

@@ -1,4 +1,4 @@
-"""Every example, run for real: its own process, its own server, a posted prompt, and the answer as it comes."""
+"""Runs every example in its own process and posts a prompt to its server."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Answer:
 
 
 def post(url: str, body: dict[str, Any]) -> Answer:
-    """Post JSON and read the answer piece by piece, as the network brings it."""
+    """Post JSON and read the response piece by piece."""
     parts = urlsplit(url)
     assert parts.hostname
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=START_SECONDS)
@@ -74,7 +74,7 @@ def post(url: str, body: dict[str, Any]) -> Answer:
 
 
 def assert_incremental(times: list[float]) -> None:
-    """Hold that the answer came bit by bit while the model spoke, not at once when it had spoken."""
+    """Check that the answer was streamed."""
     spread = times[-1] - times[0]
     middle = times[len(times) // 2]
     assert len(times) > 10
@@ -101,7 +101,7 @@ def applied(state: Any, operation: dict[str, Any]) -> Any:
 
 
 def assert_weather_frames(frames: list[tuple[str, Any]], words: str) -> None:
-    """Hold that a data stream brings text, a tool call, a source and the state."""
+    """Check that a data stream has text, a tool call, a source and the state."""
 
     def values(code: str) -> list[Any]:
         return [value for one, value in frames if one == code]
@@ -123,7 +123,7 @@ def assert_weather_frames(frames: list[tuple[str, Any]], words: str) -> None:
 
 
 def assert_serves_every_wire(address: str) -> None:
-    """Post to the three paths at the same moment, and hold that each answers in its own wire, bit by bit."""
+    """Post to the three paths concurrently, and check that each streams its own format."""
     completion = {"model": "any", "stream": True, "messages": [{"role": "user", "content": PROMPT}]}
     paths = {"/api/chat": {"prompt": PROMPT, "more": 1}, "/api/assistant": {"prompt": PROMPT, "state": None}}
     paths["/v1/chat/completions"] = completion
@@ -162,7 +162,7 @@ def test_script() -> None:
 
 
 @pytest.mark.parametrize("name", ["flask", "fastapi"])
-def test_an_openai_client_that_does_not_stream_gets_the_whole_answer(name: str) -> None:
+def test_complete_answer_for_an_openai_client_without_streaming(name: str) -> None:
     require_packages(name, *(["uvicorn"] if name == "fastapi" else []))
     question = {"model": "any", "messages": [{"role": "user", "content": PROMPT}]}
     with serving(f"examples.{name}_app", "--port", "0") as address:
@@ -229,7 +229,7 @@ def test_request_without_prompt() -> None:
 
 
 class FakeOpenAI(BaseHTTPRequestHandler):
-    """Calls the tool first, and reports what the tool said when asked again."""
+    """Call the tool first, and report its result in the next request."""
 
     requests: list[dict[str, Any]]
 
@@ -270,7 +270,7 @@ class FakeOpenAI(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def openai_requests() -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
-    """Serve a pretend OpenAI; give the environment that points to it, and the requests it received."""
+    """Serve a fake OpenAI; give the environment that points to it, and the requests it received."""
     require_packages("openai")
     requests: list[dict[str, Any]] = []
     handler = type("Handler", (FakeOpenAI,), {"requests": requests})
@@ -284,7 +284,7 @@ def openai_requests() -> Iterator[tuple[dict[str, str], list[dict[str, Any]]]]:
 
 
 def assert_two_rounds(requests: list[dict[str, Any]]) -> None:
-    """Hold that the model was asked, its tool run, and the model asked again with the result."""
+    """Check that the model was requested, its tool run, and the model requested again with the result."""
     first, second = requests
     assert (first["path"], first["key"], first["model"]) == ("/v1/chat/completions", "Bearer test", "tiny")
     assert first["tools"][0]["function"]["name"] == "get_weather"

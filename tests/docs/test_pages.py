@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import assistant_stream_ce
-from tests.docs.blocks import APP_NAMES, MARKDOWN_PAGES, PAGES, ROOT, Block, blocks_of, bound_names, names_in
+from tests.docs.blocks import APP_NAMES, DOCS, MARKDOWN_PAGES, PAGES, ROOT, Block, blocks_of, bound_names, names_in
 from tests.docs.runner import Document
 
 
@@ -91,3 +91,19 @@ def test_links_to_files_are_right(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
     assert not [link for link in links if not (ROOT / link).exists()]
+
+
+#: Not for technical facts: "reported", "sends", "does not support", "proxy" and the like are precise.
+VAGUE = re.compile(
+    r"\b(?:told|says|word for|stands? for|look-?alikes?|for keeps|belongs into|who looks on|gives? way|for ever)\b",
+    re.I,
+)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *(f"docs/{path.relative_to(DOCS)}" for path in sorted(DOCS.rglob("*.inc")))])
+def test_prose_is_precise(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for block in blocks_of(page):
+        for line in block.code.splitlines():
+            text = text.replace(line, "")
+    assert not VAGUE.findall(re.sub(r"`[^`]*`", "", text))
