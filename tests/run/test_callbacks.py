@@ -1,0 +1,76 @@
+"""Inspection of a callback, and of what it returned."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce.run.callbacks import check_result, is_callable_as, name_of
+
+
+def plain(controller: Any) -> None: ...
+
+
+async def coroutine(controller: Any) -> None: ...
+
+
+def generator(controller: Any) -> Iterator[str]:
+    yield "a"
+
+
+async def async_generator(controller: Any) -> AsyncIterator[str]:
+    yield "a"
+
+
+class Agent:
+    """A callable object."""
+
+    async def __call__(self, controller: Any) -> None: ...
+
+
+KINDS = {
+    inspect.iscoroutinefunction: coroutine,
+    inspect.isgeneratorfunction: generator,
+    inspect.isasyncgenfunction: async_generator,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("function", [plain, *KINDS.values()])
+@pytest.mark.parametrize("wrap", [lambda function: function, functools.partial, lambda f: functools.partial(f, 1)])
+def test_a_kind_is_recognized_through_partial(kind: Any, function: Any, wrap: Any) -> None:
+    assert is_callable_as(kind, wrap(function)) == (KINDS[kind] is function)
+
+
+def test_a_kind_is_recognized_through_call() -> None:
+    assert is_callable_as(inspect.iscoroutinefunction, Agent())
+    assert not is_callable_as(inspect.isgeneratorfunction, Agent())
+
+
+def test_a_name_has_no_arguments() -> None:
+    assert name_of(functools.partial(plain, "a secret")) == "plain"
+    assert name_of(Agent()) == "Agent"
+
+
+@pytest.mark.parametrize("result", [None, 5, {"a": 1}, object()])
+def test_other_results_are_allowed(result: object) -> None:
+    check_result(result)
+
+
+@pytest.mark.parametrize(
+    ("result", "hint"),
+    [
+        ("text", "append_text"),
+        (b"bytes", "append_text"),
+        (generator(None), "append_text"),
+        (async_generator(None), "add_stream"),
+        (iter([1]), "add_stream"),
+    ],
+)
+def test_a_result_that_would_be_lost_is_refused_with_a_hint(result: object, hint: str) -> None:
+    with pytest.raises(TypeError, match=hint):
+        check_result(result)
