@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from assistant_stream_ce.errors import shorten
+
 #: The media type of server-sent events.
 EVENT_STREAM = "text/event-stream"
 
@@ -58,7 +60,7 @@ class FrameError(Exception):
     """
 
     def __init__(self, reason: str, frame: Frame = _NO_FRAME) -> None:
-        super().__init__(reason)
+        super().__init__(shorten(reason, 500))
         self.frame = frame
 
 

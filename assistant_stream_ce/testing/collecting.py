@@ -6,7 +6,7 @@ from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk, UpdateStateChunk
 from assistant_stream_ce.create_run import AssistantStream
-from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.errors import RunCancelled, shorten
 from assistant_stream_ce.jsonvalue import JSON, clone, plain
 from assistant_stream_ce.message import AssistantMessage, ReasoningPart, ToolCallPart
 from assistant_stream_ce.message.accumulator import MessageAccumulator
@@ -72,7 +72,7 @@ class Collected:
         return state
 
     def __repr__(self) -> str:
-        return f"<Collected {self._stream.reason}: {len(self.chunks)} chunks, error {self.error!r}>"
+        return f"<Collected {self._stream.reason}: {len(self.chunks)} chunks, error {shorten(repr(self.error))}>"
 
 
 def collect(source: RunSource, *, state: object = None, timeout: float = 10.0, **options: Any) -> Collected:

@@ -8,13 +8,13 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
-from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
-from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.concurrency.closing import ClosesBothWays
+from assistant_stream_ce.concurrency.waiters import OneShotEvent
 from assistant_stream_ce.create_run import AssistantStream, AsyncReader, SyncReader
-from assistant_stream_ce.errors import RunCancelled, StreamUsageError
+from assistant_stream_ce.errors import RunCancelled, StreamUsageError, shorten
 from assistant_stream_ce.run.hooks import RunReason
 from assistant_stream_ce.run.run import Run
 from assistant_stream_ce.serialization import EncodedStream
@@ -35,7 +35,7 @@ from assistant_stream_ce.testing.timeouts import (
 DisconnectKind: TypeAlias = Literal["close", "cancel", "break"]
 
 
-class SlowReader(Iterator[AssistantStreamChunk], AsyncIterator[AssistantStreamChunk]):
+class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[AssistantStreamChunk]):
     """Reader that takes a chunk only when the test asks for one: `next(reader)`, or `await anext(reader)`.
 
     Use it as a context manager, in either world; it cancels the run at the end of the block.
@@ -95,11 +95,11 @@ class SlowReader(Iterator[AssistantStreamChunk], AsyncIterator[AssistantStreamCh
         await await_event(self._watch_channel(), self._timeout, self._not_held)
         self._check_held()
 
-    def _watch_channel(self) -> Signal:
+    def _watch_channel(self) -> OneShotEvent:
         """Return an event that is set once a producer waits for capacity, or the channel has ended."""
         if self._sync_reader is None and self._async_reader is None:
             raise StreamUsageError("read a chunk first: the callback starts with the first read")
-        happened = Signal()
+        happened = OneShotEvent()
         self._run.link.channel.watch(_EventWaiter(happened))
         return happened
 
@@ -150,27 +150,11 @@ class SlowReader(Iterator[AssistantStreamChunk], AsyncIterator[AssistantStreamCh
         """Cancel the run; see `AssistantStream.aclose`."""
         await self._stream.aclose()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
 
 class _EventWaiter:
     """Waiter of a channel that sets an event."""
 
-    def __init__(self, event: Signal) -> None:
+    def __init__(self, event: OneShotEvent) -> None:
         self._event = event
 
     def wake(self) -> bool:
@@ -194,7 +178,7 @@ class Disconnect:
         self._timeout = timeout
         self._left_at = 0.0
         self._cancelled_at: float | None = None
-        self._was_cancelled = Signal()
+        self._was_cancelled = OneShotEvent()
         self._run.link.cancellation.add(self._on_cancel)
         self.items: list[Any] = []
         self.error: BaseException | None = None
@@ -254,7 +238,7 @@ class Disconnect:
             await self._wait(self._was_cancelled)
         return self
 
-    async def _wait(self, event: Signal) -> None:
+    async def _wait(self, event: OneShotEvent) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeout):
                 await event.wait()
@@ -351,7 +335,7 @@ def _prepare(
     source: RunSource | EncodedStream, by: DisconnectKind, state: object, timeout: float, options: dict[str, Any]
 ) -> Disconnect:
     if by not in ("close", "cancel", "break"):
-        raise ValueError(f"by must be 'close', 'cancel' or 'break', not {by!r}")
+        raise ValueError(f"by must be 'close', 'cancel' or 'break', not {shorten(str(by))!r}")
     if by == "break" and (isinstance(source, AssistantStream) or not callable(source)):
         raise TypeError("by='break' needs a callback: the test's own reference keeps a stream alive")
     if isinstance(source, EncodedStream):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Generator, Iterable
-from types import SimpleNamespace, TracebackType
+from collections.abc import Generator, Iterable
+from types import SimpleNamespace
 from typing import Any, Self, TypeAlias
 
-from assistant_stream_ce.cancellation import Signal
 from assistant_stream_ce.chunks import ReasoningDeltaChunk, ToolCallChunk
+from assistant_stream_ce.concurrency.closing import ClosesBothWays
 from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.concurrency.waiters import in_event_loop
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.testing.openai_client import ALREADY_DONE, OpenAIClient, openai_events
 from assistant_stream_ce.testing.timeouts import await_event, format_seconds, refuse_event_loop, wait_for_event
 
@@ -25,11 +25,11 @@ class Gate:
 
     def __init__(self, timeout: float = 10.0) -> None:
         self._timeout = timeout
-        self._reached = Signal()
+        self._reached = OneShotEvent()
         # Guards both fields.
         self._lock = new_lock()
         self._is_open = False
-        self._waiting: list[Signal] = []
+        self._waiting: list[OneShotEvent] = []
 
     def open(self) -> None:
         """Let the model continue, also when it gets here later."""
@@ -53,7 +53,7 @@ class Gate:
         """Wait in a coroutine until the model is here; see `wait_reached`."""
         await await_event(self._reached, self._timeout, self._not_reached)
 
-    def _enter(self, go: Signal) -> Signal:
+    def _enter(self, go: OneShotEvent) -> OneShotEvent:
         """Report that the model is here; return the event that lets it continue, which an open gate sets."""
         with self._lock:
             is_open = self._is_open
@@ -75,7 +75,7 @@ class Gate:
 ScriptItem: TypeAlias = str | ReasoningDeltaChunk | ToolCallChunk | Gate | BaseException | Any
 
 
-class ModelCall:
+class ModelCall(ClosesBothWays):
     """One call of the model: its arguments, and the answer, which is read with `for` or `async for`.
 
     As the streams of SDKs it may be awaited, and used as a context manager in both worlds.
@@ -98,7 +98,7 @@ class ModelCall:
         self.response = _Response(self)
         self._items = iter(items)
         # The event that the read at a gate waits for.
-        self._go: Signal | None = None
+        self._go: OneShotEvent | None = None
 
     def abort(self) -> None:
         """Make a read raise `ConnectionAbortedError`, as if the socket was shut down. Thread-safe."""
@@ -107,10 +107,14 @@ class ModelCall:
             if (go := self._go) is not None:
                 go.set()
 
-    def close(self) -> Awaitable[None]:
+    def close(self) -> Any:
         """Close the answer; `await` is optional. As in an SDK, a read that blocks in another thread stays blocked."""
         self.is_closed = True
         return ALREADY_DONE
+
+    async def aclose(self) -> None:
+        """Close the answer; see `close`."""
+        self.is_closed = True
 
     def __iter__(self) -> Self:
         return self
@@ -141,8 +145,8 @@ class ModelCall:
         self.is_closed = True
         raise stop
 
-    def _new_event(self) -> Signal:
-        self._go = Signal()
+    def _new_event(self) -> OneShotEvent:
+        self._go = OneShotEvent()
         if self.is_aborted:
             self._go.set()
         return self._go
@@ -163,22 +167,6 @@ class ModelCall:
     def __await__(self) -> Generator[Any, None, Self]:
         return self
         yield
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _copy(value: Any) -> Any:

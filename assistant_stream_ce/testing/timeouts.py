@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeAlias
 
-from assistant_stream_ce.cancellation import Signal
-from assistant_stream_ce.concurrency.waiters import in_event_loop
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream, create_run
-from assistant_stream_ce.errors import StreamUsageError
+from assistant_stream_ce.errors import StreamUsageError, shorten
 from assistant_stream_ce.run import run as run_module
 from assistant_stream_ce.run.callbacks import RunCallback
 from assistant_stream_ce.run.drivers import TaskDriver
@@ -34,7 +33,7 @@ def stream_of(source: RunSource, state: object, options: dict[str, Any]) -> Assi
     if callable(source) and not isinstance(source, AssistantStream):
         return create_run(source, state=state, **options)
     if options:
-        raise TypeError(f"only a callback takes the options of create_run: {', '.join(options)}")
+        raise TypeError(f"only a callback takes the options of create_run: {shorten(', '.join(options))}")
     return as_stream(source)
 
 
@@ -83,7 +82,7 @@ class Timeout:
         self._run = run
         self._timeout = timeout
         # Set by the end of the block or by the timeout, whichever comes first.
-        self._over = Signal()
+        self._over = OneShotEvent()
         self._report = ""
 
     def __enter__(self) -> Self:
@@ -149,7 +148,7 @@ def _frames_of_coroutine(awaited: Any) -> Iterator[FrameType]:
             return
 
 
-def wait_for_event(event: Signal, timeout: float, report: Callable[[], str]) -> None:
+def wait_for_event(event: OneShotEvent, timeout: float, report: Callable[[], str]) -> None:
     """Wait for an event in a thread.
 
     Raises:
@@ -159,7 +158,7 @@ def wait_for_event(event: Signal, timeout: float, report: Callable[[], str]) -> 
         raise TimeoutError(report())
 
 
-async def await_event(event: Signal, timeout: float, report: Callable[[], str]) -> None:
+async def await_event(event: OneShotEvent, timeout: float, report: Callable[[], str]) -> None:
     """Wait for an event in a coroutine; see `wait_for_event`."""
     try:
         async with asyncio.timeout(timeout):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, UpdateStateChunk
-from assistant_stream_ce.errors import DecodeError, StateError
+from assistant_stream_ce.errors import DecodeError, StateError, shorten
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.serialization.ag_ui.decoder import AGUIDecoder
 from assistant_stream_ce.serialization.decoder import Decoder
@@ -22,16 +22,17 @@ from assistant_stream_ce.state.operations import apply
 
 
 class WireError(AssertionError):
-    """A response is not what the clients of its wire read.
+    """Raised when a response is not valid for the clients of its format.
 
     Attributes:
-        reason: what is wrong.
-        offset: the place of the frame's first byte in the body; None for a status or header.
-        frame: how the frame begins; empty for a status or header, and at the end of the body.
+        reason: the problem.
+        offset: offset of the frame in the body, in bytes; None for a status or header.
+        frame: the beginning of the frame; empty for a status or header, and at the end of the body.
     """
 
     def __init__(self, reason: str, offset: int | None = None, frame: str = "") -> None:
         place = "" if offset is None else f"byte {offset:,}{f', {frame!r}' if frame else ''}: "
+        reason = shorten(reason, 500)
         super().__init__(f"{place}{reason}")
         self.reason = reason
         self.offset = offset
@@ -39,26 +40,26 @@ class WireError(AssertionError):
 
 
 def check_wire(response: Any, wire: str, *, state: object = None) -> list[AssistantStreamChunk]:
-    """Check that a response is one that the front ends of a wire read from its first byte to its last.
+    """Validate a whole response against its format, and return its chunks. Thread-safe.
 
     Args:
-        response: the body as bytes, or the response of a test client, whose status and headers are checked too:
+        response: the body as bytes, or the response of a test client, whose status and headers are validated too:
             Flask's, Django's, FastAPI's and Starlette's (httpx), or anything with `status_code`, `headers`, and
             `content` or `data`.
         wire: "data-stream", "assistant-transport", "openai", "ui-message-stream", "ag-ui" or "plain-text".
         state: the state that the client has when it sends the request.
 
     Returns:
-        The chunks that were read.
+        The chunks of the response.
 
     Raises:
-        WireError: it is not; the error has the first frame that breaks a rule.
-        TypeError: `response` is none of the above.
-        ValueError: there is no such wire.
+        WireError: a client would not accept the response; the error has the first invalid frame.
+        TypeError: `response` has a wrong type.
+        ValueError: `wire` is unknown.
     """
     found = FORMATS.get(wire)
     if found is None:
-        raise ValueError(f"there is no wire {wire!r}: use one of {', '.join(FORMATS)}")
+        raise ValueError(f"there is no format {shorten(str(wire))!r}: use one of {', '.join(FORMATS)}")
     if isinstance(response, (bytes, bytearray, memoryview)):
         data = bytes(response)
     else:

@@ -149,9 +149,40 @@ def test_a_status_and_headers_are_checked(given: dict[str, Any], reason: str) ->
 
 
 def test_check_wire_refuses_what_it_cannot_check() -> None:
-    with pytest.raises(ValueError, match="there is no wire 'sse': use one of data-stream, "):
+    with pytest.raises(ValueError, match="there is no format 'sse': use one of data-stream, "):
         check_wire(b"", "sse")
     with pytest.raises(TypeError, match="must be bytes, or have status_code and headers, not str"):
         check_wire("", "data-stream")
     with pytest.raises(TypeError, match="must have its body as bytes in content or data"):
         check_wire(response("data-stream", None), "data-stream")  # type: ignore[arg-type]
+
+
+BIG = "x" * 1_000_000
+EVENT = 'data: {"type":"%s"}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("wire", "body"),
+    [
+        ("data-stream", f'aui-state:[{{"type":"{BIG}","path":[],"value":1}}]\n'),
+        ("data-stream", f'aui-state:[{{"type":"append-text","path":["{BIG}"],"value":""}}]\n'),
+        ("data-stream", f"{BIG}:1\n"),
+        ("assistant-transport", EVENT % BIG),
+        ("openai", f'data: {{"choices":[{{"index":0,"delta":{{"role":"{BIG}"}}}}]}}\n\n'),
+        ("ui-message-stream", EVENT % BIG),
+        ("ui-message-stream", f'data: {{"type":"finish","finishReason":"{BIG}"}}\n\n'),
+        ("ag-ui", EVENT % BIG),
+        ("plain-text", f"{BIG}\ud800"),
+    ],
+)
+def test_errors_never_quote_megabytes(wire: str, body: str) -> None:
+    with pytest.raises(WireError) as raised:
+        check_wire(body.encode(errors="surrogatepass"), wire)
+    assert len(str(raised.value)) < 1000
+
+
+@pytest.mark.parametrize("name", ["content_type", "content_encoding", "cache_control"])
+def test_errors_never_quote_long_headers(name: str) -> None:
+    with pytest.raises(WireError) as raised:
+        check_wire(response("data-stream", b"", **{name: BIG}), "data-stream")
+    assert len(str(raised.value)) < 1000

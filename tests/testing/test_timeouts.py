@@ -1,0 +1,81 @@
+"""Timeouts show where a callback hangs, and errors of the helpers are short."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from assistant_stream_ce import RunController, StreamUsageError, create_run
+from assistant_stream_ce.concurrency.waiters import OneShotEvent
+from assistant_stream_ce.testing import collect, read_and_leave
+from assistant_stream_ce.testing.timeouts import (
+    Timeout,
+    await_event,
+    describe_stack,
+    refuse_event_loop,
+    run_of,
+    wait_for_event,
+)
+from tests.testing.callbacks import SOON
+
+BIG = "x" * 1_000_000
+
+
+def test_the_stack_of_a_run_is_described_at_each_stage() -> None:
+    release = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        release.wait(20)  # it waits here
+
+    stream = create_run(run)
+    assert "has not begun" in describe_stack(run_of(stream))
+    reader = iter(stream)
+    next(reader)
+    assert "# it waits here" in describe_stack(run_of(stream))
+    release.set()
+    assert list(reader) == []
+    assert "has ended" in describe_stack(run_of(stream))
+
+
+def test_a_timeout_cancels_the_run_and_is_raised_at_the_end_of_the_block() -> None:
+    stream = create_run(lambda controller: controller.cancelled_event.wait_sync(20))
+    with (
+        pytest.raises(TimeoutError, match=r"the run did not end in 0\.2 s: assistant-stream-"),
+        Timeout(run_of(stream), SOON),
+    ):
+        assert list(stream) == []
+    assert stream.is_cancelled
+
+
+def test_an_event_is_waited_for_with_a_limit_in_both_worlds() -> None:
+    event = OneShotEvent()
+    with pytest.raises(TimeoutError, match="late"):
+        wait_for_event(event, 0.01, lambda: "late")
+    with pytest.raises(TimeoutError, match="late"):
+        asyncio.run(await_event(event, 0.01, lambda: "late"))
+    event.set()
+    wait_for_event(event, 0, lambda: "late")
+    asyncio.run(await_event(event, 1, lambda: "late"))
+
+
+async def test_a_blocking_call_names_its_pair_in_an_event_loop() -> None:
+    with pytest.raises(StreamUsageError, match=r"f\(\) would block the running event loop: use `await af\(\)`"):
+        refuse_event_loop("f()", "af()")
+
+
+def test_errors_never_quote_megabytes() -> None:
+    for call in (
+        lambda: collect([], **{BIG: 1}),
+        lambda: read_and_leave(lambda controller: None, by=BIG),  # type: ignore[arg-type]
+    ):
+        with pytest.raises((TypeError, ValueError)) as raised:
+            call()
+        assert len(str(raised.value)) < 500
+
+    def fail(controller: RunController) -> None:
+        raise ValueError(BIG)
+
+    assert len(repr(collect(fail))) < 500
