@@ -32,12 +32,12 @@ EXIT_SECONDS = 0.5
 #: Called at the exit of the process, before the shared loop is stopped.
 EXIT_CALLS: list[Callable[[], object]] = []
 
-# These start no thread as soon as the interpreter is ending, although threads still run then: others do until later.
-_NEEDS_EXIT_THREAD = sys.version_info[:3] in ((3, 12, 0), (3, 12, 1))
+# Python 3.12.0 and 3.12.1 start no thread in an exit hook, although threads still run then: these are started before.
+_EXIT_THREADS = 4 if sys.version_info[:3] in ((3, 12, 0), (3, 12, 1)) else 0
 
 
 class _Process:
-    """The shared loop of one process, and the thread that works at its exit."""
+    """The shared loop of one process, and the work for threads at its exit."""
 
     def __init__(self) -> None:
         # Held while the fields below are set up, which may take longer.
@@ -146,12 +146,13 @@ def add_exit_hook() -> None:
     """Register the hook for the process's exit, once."""
     global _has_exit_hook
     process = _this_process()
-    if _has_exit_hook and (process.exit_work is not None or not _NEEDS_EXIT_THREAD):
+    if _has_exit_hook and (process.exit_work is not None or not _EXIT_THREADS):
         return
     with process.lock:
-        if _NEEDS_EXIT_THREAD and process.exit_work is None:
+        if _EXIT_THREADS and process.exit_work is None:
             process.exit_work = SimpleQueue()
-            start_thread(functools.partial(_work_at_exit, process.exit_work), "assistant-stream-exit")
+            for _ in range(_EXIT_THREADS):
+                start_thread(functools.partial(_work_at_exit, process.exit_work), "assistant-stream-exit")
         if _has_exit_hook:
             return
         _has_exit_hook = True

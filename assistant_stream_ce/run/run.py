@@ -355,14 +355,13 @@ class Run:
         self.report.error = None
 
     def shut_down(self, deadline: float) -> None:
-        """Cancel the callback because the server shuts down, with an error chunk for the reader.
+        """Cancel the callback because the server shuts down, with an error chunk for the reader; see `LiveRun`.
 
         Args:
             deadline: until when, by `time.monotonic`, the response may wait for the end of the run.
         """
         self.deadline = deadline
-        if self.begin_cancel(functools.partial(self.link.channel.finish, ErrorChunk(_GOODBYE))):
-            self.abandon_later()
+        self.begin_cancel(functools.partial(self.link.channel.finish, ErrorChunk(_GOODBYE)))
 
     def begin_cancel(self, end_channel: Callable[[], None]) -> bool:
         """Cancel the callback, but do not abandon it later; return whether this call was the first."""
