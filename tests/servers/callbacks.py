@@ -115,6 +115,8 @@ def make_stream(name: str, options: Mapping[str, str]) -> AssistantStream:
     callback = CALLBACKS[options.get("kind", "def")][name]
 
     def finish(result: RunResult) -> None:
+        # A hook that saves the answer.
+        time.sleep(float(options.get("finish", 0)))
         take_note("finished", reason=result.reason)
 
     return create_run(functools.partial(callback, take_note=take_note, options=options), on_finish=finish)

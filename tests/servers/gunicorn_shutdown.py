@@ -10,13 +10,13 @@ from typing import Any
 
 def post_worker_init(worker: Any) -> None:
     """Put `shutdown` before the worker's own handler."""
-    from assistant_stream_ce import shutdown
+    from tests.servers.shutting_down import end_runs
 
     server_handler = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
         # Not `threading.Thread`, whose `start` waits: gevent calls signal handlers where nothing may wait.
-        _thread.start_new_thread(shutdown, (1,))
+        _thread.start_new_thread(end_runs, ())
         if callable(server_handler):
             server_handler(number, frame)
 

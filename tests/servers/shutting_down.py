@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -17,9 +18,14 @@ from collections.abc import AsyncIterator, Callable
 from types import FrameType
 from typing import Any
 
-from assistant_stream_ce import shutdown
+from assistant_stream_ce import ashutdown, shutdown
 
-SECONDS = 1
+SECONDS = 5
+
+#: How long streams may go on by themselves, which the test chooses.
+GRACE = float(os.environ.get("SERVERS_GRACE", "0"))
+
+end_runs = functools.partial(shutdown, SECONDS, grace=GRACE)
 
 #: For the last bytes of a stream whose callback has ended, where the server does not wait for its own threads.
 LAST_BYTES_SECONDS = 0.2
@@ -36,19 +42,22 @@ async def lifespan(app: object) -> AsyncIterator[None]:
         server_handler = signal.getsignal(signal.SIGTERM)
 
         def stop(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(shutdown, SECONDS)
+            loop.call_soon_threadsafe(end_runs)
             if callable(server_handler):
                 server_handler(number, frame)
 
         signal.signal(signal.SIGTERM, stop)
     yield
+    if WAY == "lifespan":
+        # For the hooks of runs whose client had left before.
+        await ashutdown(SECONDS)
 
 
 def handle_signal() -> None:
     """waitress, cheroot, Werkzeug, which have no handler: their main thread may wait in this one."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        shutdown(SECONDS)
+        end_runs()
         time.sleep(LAST_BYTES_SECONDS)
         sys.exit()
 
@@ -65,7 +74,7 @@ def watch_signals() -> None:
         # The function holds both ends.
         while pythons and ours.recv(1)[0] != signal.SIGTERM:
             pass
-        shutdown(SECONDS)
+        end_runs()
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -75,7 +84,7 @@ def stop_reactor_later() -> None:
     reactor: Any = __import__("twisted.internet.reactor").internet.reactor
 
     async def end() -> None:
-        await shutdown(SECONDS)
+        await ashutdown(SECONDS, grace=GRACE)
         reactor.callLater(LAST_BYTES_SECONDS, reactor.stop)
 
     def install() -> None:
@@ -96,7 +105,7 @@ def await_signals_after_fork() -> None:
 
     def end() -> None:
         signal.sigwait(signals)
-        shutdown(SECONDS)
+        end_runs()
         time.sleep(LAST_BYTES_SECONDS)
         os._exit(0)
 

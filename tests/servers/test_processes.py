@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,25 +85,30 @@ def read_and_disconnect(client: Client) -> Answer:
         return client.read_to_end()
 
 
-@pytest.mark.parametrize(
-    ("name", "way", "arguments"),
-    [
-        ("uvicorn", "lifespan", ()),
-        # Its workers, if they are processes, get no signal that the app could see.
-        ("hypercorn", "lifespan", ("--workers", "0")),
-        ("granian asgi", "lifespan", ()),
-        ("daphne", "reactor", ()),
-        ("gunicorn asgi", "lifespan", ()),
-        ("gunicorn sync", "configuration", ("--config", CONFIGURATION)),
-        ("gunicorn gthread", "configuration", ("--config", CONFIGURATION)),
-        ("gunicorn gevent", "configuration", ("--config", CONFIGURATION)),
-        ("granian wsgi", "wakeup", ()),
-        ("waitress", "handler", ()),
-        ("cheroot", "handler", ()),
-        ("werkzeug", "handler", ()),
-        ("uwsgi", "fork", ()),
-    ],
-)
+WORDS = 30
+
+#: How each server calls `shutdown`, and what it needs for that.
+WAYS = [
+    ("uvicorn", "lifespan", ()),
+    # Its workers, if they are processes, get no signal that the app could see.
+    ("hypercorn", "lifespan", ("--workers", "0")),
+    ("granian asgi", "lifespan", ()),
+    ("daphne", "reactor", ()),
+    ("gunicorn asgi", "lifespan", ()),
+    ("gunicorn sync", "configuration", ("--config", CONFIGURATION)),
+    ("gunicorn gthread", "configuration", ("--config", CONFIGURATION)),
+    ("gunicorn gevent", "configuration", ("--config", CONFIGURATION)),
+    ("granian wsgi", "wakeup", ()),
+    ("waitress", "handler", ()),
+    ("cheroot", "handler", ()),
+    ("werkzeug", "handler", ()),
+    ("uwsgi", "fork", ()),
+]
+
+each_way = pytest.mark.parametrize(("name", "way", "arguments"), WAYS)
+
+
+@each_way
 def test_shutdown_ends_live_streams_at_sigterm(name: str, way: str, arguments: tuple[str, ...]) -> None:
     """Scenario 20: each client gets an error, each callback is cancelled, and the process ends in 3 s."""
     require_server(name)
@@ -132,6 +138,38 @@ def shut_down(server: Server, way: str, arguments: tuple[str, ...]) -> tuple[flo
             assert [one["reason"] for one in running.notes.of(run, "finished")] == ["cancelled"]
         assert "Traceback" not in running.output
         return seconds, None
+
+
+@each_way
+def test_shutdown_waits_for_on_finish(name: str, way: str, arguments: tuple[str, ...]) -> None:
+    """A blocking `on_finish` of 1.5 s is not cut off by the end of the server."""
+    require_server(name)
+    with serving(SERVERS[name], {"SERVERS_SHUTDOWN": way}, *arguments) as running:
+        assert end_live_stream(running, "quiet", finish=1.5) == "cancelled"
+
+
+@each_way
+def test_a_stream_that_ends_within_the_grace_is_complete(name: str, way: str, arguments: tuple[str, ...]) -> None:
+    """`shutdown` with a grace: the server ends without an answer that is cut."""
+    require_server(name)
+    with serving(SERVERS[name], {"SERVERS_SHUTDOWN": way, "SERVERS_GRACE": "10"}, *arguments) as running:
+        assert end_live_stream(running, "paced", words=WORDS, pause=0.05, finish=0.3) == "completed"
+
+
+def end_live_stream(running: Running, behaviour: str, **query: Any) -> str:
+    """End a server with a live stream of a blocking callback; return the reason that its `on_finish` noted."""
+    run = running.name_run()
+    client = running.request(f"{running.server.frameworks[0]}/{behaviour}", run=run, **query)
+    client.read_until(b"word")
+    running.process.terminate()
+    answer = read_and_disconnect(client)
+    assert answer.is_complete
+    if behaviour == "paced":
+        assert len(answer.words) == WORDS
+    running.process.wait(STOP_SECONDS)
+    assert "Traceback" not in running.output
+    (finished,) = running.notes.of(run, "finished")
+    return str(finished["reason"])
 
 
 def use_orm(running: Running, kind: str, then: str) -> None:
