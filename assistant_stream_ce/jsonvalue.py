@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from os import PathLike, fsdecode
 from typing import Any, TypeAlias
 
 import msgspec.json
@@ -408,8 +408,8 @@ def _simplified(value: object) -> object:
     """Return something that msgspec can convert for a value that it cannot. A hook of `msgspec.to_builtins`."""
     if isinstance(value, Copyable):
         return value.value()
-    if isinstance(value, os.PathLike):
-        return os.fsdecode(value)
+    if isinstance(value, PathLike):
+        return fsdecode(value)
     for abstract, to_plain in _ABSTRACT_TYPES:
         if isinstance(value, abstract):
             return to_plain(value, "value", 0)

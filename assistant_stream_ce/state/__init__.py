@@ -3,7 +3,23 @@
 Pure data: nothing here knows a queue, a thread's life or a wire.
 """
 
-from assistant_stream_ce.state.document import StateDocument
-from assistant_stream_ce.state.proxy import StateDict, StateList, StateProxy
+from typing import TYPE_CHECKING
+
+from assistant_stream_ce._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.state.document import StateDocument
+    from assistant_stream_ce.state.proxy import StateDict, StateList, StateProxy
 
 __all__ = ("StateDict", "StateDocument", "StateList", "StateProxy")
+
+# Lazy, because formats use the operations alone: no lock and no thread.
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "StateDict": "assistant_stream_ce.state.proxy",
+        "StateDocument": "assistant_stream_ce.state.document",
+        "StateList": "assistant_stream_ce.state.proxy",
+        "StateProxy": "assistant_stream_ce.state.proxy",
+    },
+)
