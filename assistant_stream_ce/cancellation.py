@@ -61,6 +61,9 @@ class Cancellation:
     def add(self, callback: Callback) -> Callback | None:
         """Register a callback.
 
+        Args:
+            callback: a function without parameters.
+
         Returns:
             Its registration for `remove`, or None if the run is cancelled already and the callback is due at once.
         """

@@ -91,10 +91,13 @@ def create_run(
 
 
 def as_stream(source: ChunkSource) -> AssistantStream:
-    """Return a source of chunks as a stream: itself, or a run that passes the chunks on as they are.
+    """Return a source of chunks as a stream: itself, or a run that forwards the chunks unchanged.
 
     They are not checked, as `RunController.add_stream` would: stored chunks may belong to a state, or answer
     a tool call, of which nothing is known here.
+
+    Args:
+        source: a stream, an async iterable, or an iterable of chunks.
 
     Raises:
         TypeError: it is neither a stream nor an iterable.

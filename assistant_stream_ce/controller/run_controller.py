@@ -30,7 +30,7 @@ from assistant_stream_ce.jsonvalue import plain, weight
 from assistant_stream_ce.state import StateDocument
 from assistant_stream_ce.state.proxy import assign_root, read_root
 
-#: What `add_stream` takes, be it another stream, an async generator, or any iterable of chunks.
+#: Another stream, an async iterable, or an iterable of chunks.
 ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
 
 
@@ -92,11 +92,9 @@ def _run_of(find_run: Callable[[], RunPort | None]) -> RunPort:
 
 
 class RunController:
-    """What the assistant says and does, as it happens.
+    """Controller of a run, passed to its callback. Every method is thread-safe, and may be called from coroutines.
 
-    The library makes one for each run and hands it to the callback. Every method may be called from any
-    thread and from coroutines. An argument of a wrong type is a `TypeError` that names it; the stream
-    goes on.
+    An argument of a wrong type raises a `TypeError` that names it; the stream continues.
     """
 
     # A misspelt `controller.sate = ...` is an error.
@@ -111,7 +109,11 @@ class RunController:
     # --- the message ---
 
     def append_text(self, text: str) -> None:
-        """Append text to the answer. An empty text changes nothing."""
+        """Append text to the answer. An empty text is ignored.
+
+        Args:
+            text: a piece of the answer, of any size.
+        """
         if type(text) is not str:
             text = arguments.text(text, "text")
         if 0 < len(text) < 1024:
@@ -122,7 +124,11 @@ class RunController:
             self.link.channel.check_open()
 
     def append_reasoning(self, text: str) -> None:
-        """Append text to the reasoning. An empty text changes nothing."""
+        """Append text to the reasoning. An empty text is ignored.
+
+        Args:
+            text: a piece of the reasoning, of any size.
+        """
         if type(text) is not str:
             text = arguments.text(text, "text")
         if 0 < len(text) < 1024:
@@ -133,7 +139,11 @@ class RunController:
             self.link.channel.check_open()
 
     def append_refusal(self, text: str) -> None:
-        """Append to the text in which the model declines to answer. An empty text changes nothing."""
+        """Append text to a refusal. An empty text is ignored.
+
+        Args:
+            text: a piece of the refusal, of any size.
+        """
         text = arguments.text(text, "text")
         if text:
             self._put(chunks.RefusalDeltaChunk(text, self._parent_id), places(len(text)))
@@ -145,11 +155,19 @@ class RunController:
         self._put(chunks.TextPartChunk(self._parent_id))
 
     def add_reasoning_part(self, summary: str | None = None) -> None:
-        """Start a new part of the reasoning, perhaps under a summary; `append_reasoning` adds its text."""
+        """Start a new reasoning part; `append_reasoning` adds its text.
+
+        Args:
+            summary: the summary of the part, or None.
+        """
         self._put(chunks.ReasoningPartChunk(arguments.optional_text(summary, "summary"), self._parent_id))
 
     def add_reasoning_signature(self, signature: str) -> None:
-        """Add the provider's signature of the reasoning before it, which the next request has to send back."""
+        """Add the provider's signature of the preceding reasoning.
+
+        Args:
+            signature: the signature, which the next request has to send back.
+        """
         signature = arguments.text(signature, "signature")
         self._put(chunks.ReasoningSignatureChunk(signature), places(len(signature)))
 
@@ -193,7 +211,14 @@ class RunController:
         is_error: bool = False,
         model_content: Sequence[object] | None = None,
     ) -> None:
-        """Add the result of a tool call, of this run or of an earlier message; see `ToolCallController.set_response`.
+        """Add the result of a tool call, of this run or of an earlier message.
+
+        Args:
+            tool_call_id: the id of the call.
+            result: the result, any JSON value.
+            artifact: data for the front end that the model does not read.
+            is_error: whether the tool failed.
+            model_content: the result as the model reads it, a list of content parts, or None.
 
         Raises:
             ToolCallError: the call has its result already.
@@ -202,30 +227,37 @@ class RunController:
         self.link.calls.add_result(call_id, result, artifact, is_error, model_content)
 
     def add_source(self, id: str, url: str, title: str | None = None) -> None:
-        """Add a document that the answer rests on."""
-        self._put(
-            chunks.SourceChunk(
-                arguments.text(id, "id"),
-                arguments.text(url, "url"),
-                title=arguments.optional_text(title, "title"),
-                parent_id=self._parent_id,
-            )
-        )
+        """Add a source cited by the answer.
+
+        Args:
+            id: the id of the source.
+            url: its URL.
+            title: its title, or None.
+        """
+        id, url, title = arguments.text(id, "id"), arguments.text(url, "url"), arguments.optional_text(title, "title")
+        self._put(chunks.SourceChunk(id, url, title=title, parent_id=self._parent_id))
 
     def add_source_document(self, id: str, media_type: str, title: str, filename: str | None = None) -> None:
-        """Add a document without a URL that the answer rests on, for example an uploaded file."""
-        self._put(
-            chunks.SourceDocumentChunk(
-                arguments.text(id, "id"),
-                arguments.text(media_type, "media_type"),
-                arguments.text(title, "title"),
-                arguments.optional_text(filename, "filename"),
-                self._parent_id,
-            )
-        )
+        """Add a document without a URL that the answer cites, for example an uploaded file.
+
+        Args:
+            id: the id of the source.
+            media_type: the media type of the document.
+            title: its title.
+            filename: its file name, or None.
+        """
+        id, media_type = arguments.text(id, "id"), arguments.text(media_type, "media_type")
+        title, filename = arguments.text(title, "title"), arguments.optional_text(filename, "filename")
+        self._put(chunks.SourceDocumentChunk(id, media_type, title, filename, self._parent_id))
 
     def add_file(self, data: str, mime_type: str, *, filename: str | None = None) -> None:
-        """Add a file: base64 text or a URL, its media type, and perhaps its name."""
+        """Add a file.
+
+        Args:
+            data: base64 text, or a URL.
+            mime_type: the media type, for example `image/png`.
+            filename: the name, or None.
+        """
         data = arguments.text(data, "data")
         mime_type, filename = arguments.text(mime_type, "mime_type"), arguments.optional_text(filename, "filename")
         self._put(chunks.FileChunk(data, mime_type, self._parent_id, filename), places(len(data)))
@@ -236,52 +268,54 @@ class RunController:
         Args:
             name: by which the front end chooses how to show it.
             data: the value.
-            id: a part with the id of an earlier one of that name takes its place, where the wire has ids.
-            transient: whether it is only handed to the front end, and not kept in the message.
+            id: a part with the name and id of an earlier one replaces it, in formats that have ids.
+            transient: whether it is passed to the front end, but not stored in the message.
         """
         value = plain(data, "data")
-        chunk = chunks.DataPartChunk(
-            arguments.text(name, "name"),
-            value,
-            arguments.optional_text(id, "id"),
-            arguments.flag(transient, "transient"),
-            self._parent_id,
-        )
-        self._put(chunk, places(weight(value)))
+        name, id = arguments.text(name, "name"), arguments.optional_text(id, "id")
+        transient = arguments.flag(transient, "transient")
+        self._put(chunks.DataPartChunk(name, value, id, transient, self._parent_id), places(weight(value)))
 
     def add_error(self, message: str, *, code: str | None = None, severity: chunks.Severity | None = None) -> None:
-        """Tell the user of an error; the run goes on.
+        """Report an error to the user; the run continues.
 
         Args:
             message: what the user reads.
-            code: a word by which the front end knows the error.
-            severity: how grave it is.
+            code: a machine-readable code.
+            severity: the severity.
 
         Raises:
             ValueError: there is no such severity.
         """
-        self._put(
-            chunks.ErrorChunk(
-                arguments.text(message, "message"),
-                arguments.optional_text(code, "code"),
-                arguments.severity(severity),
-            )
-        )
+        message, code = arguments.text(message, "message"), arguments.optional_text(code, "code")
+        self._put(chunks.ErrorChunk(message, code, arguments.severity(severity)))
 
     # --- beside the message ---
 
     def add_data(self, data: object) -> None:
-        """Send application data: any JSON value."""
+        """Send application data beside the message.
+
+        Args:
+            data: any JSON value, see `jsonvalue.plain`.
+        """
         value = plain(data, "data")
         self._put(chunks.DataChunk(value), places(weight(value)))
 
     def add_annotations(self, annotations: Sequence[object]) -> None:
-        """Send notes about the message: a list of JSON values."""
+        """Send annotations of the message.
+
+        Args:
+            annotations: JSON values for the application.
+        """
         value = arguments.items(annotations, "annotations")
         self._put(chunks.AnnotationsChunk(value), places(weight(value)))
 
     def add_step_start(self, message_id: str) -> None:
-        """Start a step: one call of the model."""
+        """Start a step: one call of the model.
+
+        Args:
+            message_id: the id of the step's message.
+        """
         self._put(chunks.StepStartChunk(arguments.text(message_id, "message_id")))
 
     def add_step_finish(
@@ -305,7 +339,13 @@ class RunController:
         )
 
     def add_message_finish(self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0) -> None:
-        """Finish the message, with its usage in tokens; see `add_step_finish`."""
+        """Finish the message, with its usage in tokens.
+
+        Args:
+            finish_reason: why the message ended, a `FinishReason`.
+            input_tokens: the tokens read by the model.
+            output_tokens: the tokens generated.
+        """
         self.link.calls.finish(
             chunks.MessageFinishChunk(
                 arguments.finish_reason(finish_reason),
@@ -319,17 +359,20 @@ class RunController:
     def add_stream(self, stream: ChunkSource) -> Awaitable[None]:
         """Send the chunks of another stream as if they were this run's own.
 
-        A plain iterable, and any stream in a worker thread, is read to its end before the call returns. In
-        a coroutine an async one is read alongside; `await` the returned object to wait for its end, or
-        let the run wait for it.
+        A plain iterable, and in a worker thread any stream, is read to its end before the call returns. In a coroutine
+        an async one is read concurrently: `await` the returned object, or let the run wait for its end. An exception of
+        the stream is raised here or by the `await`, or fails the run; the error chunk before it is not sent.
 
-        An error chunk at the end of a stream that raises is left to the exception: it is raised here or
-        from the `await`, or fails the run.
+        Args:
+            stream: another stream, an async iterable, or an iterable of chunks.
         """
         return self.link.run.forward(stream, self)
 
     def add_chunk(self, chunk: AssistantStreamChunk) -> None:
-        """Send a chunk that was built elsewhere, checked as the method for its kind would check it.
+        """Send a chunk that was created elsewhere, validated as by the method for its type.
+
+        Args:
+            chunk: the chunk.
 
         Raises:
             TypeError: it is no chunk, or a field has a wrong type.
@@ -338,14 +381,18 @@ class RunController:
         replay(self if parent_id is None else self.with_parent_id(parent_id), chunk)
 
     def with_parent_id(self, parent_id: str) -> RunController:
-        """Return a controller of the same run whose parts are shown under the part or group `parent_id`."""
+        """Return a controller of the same run whose parts belong to a parent.
+
+        Args:
+            parent_id: the id of a part or group.
+        """
         return RunController(self.link, arguments.text(parent_id, "parent_id"))
 
     # --- state ---
 
     @property
     def state(self) -> Any:
-        """The state, as a look-alike of the dict or list it is, or the plain value. Assign to replace it."""
+        """The state: a proxy for its dict or list, or the plain value. Assign to replace it."""
         # As in `read_root`, without the call: 0.05 us of 1 for an edit.
         proxy = self.link.state.root_proxy
         return read_root(self.link.state) if proxy is None else proxy
@@ -355,7 +402,11 @@ class RunController:
         assign_root(self.link.state, value)
 
     def append_state_text(self, path: Sequence[str | int], text: str) -> None:
-        """Append to a text in the state, for example at `["messages", 0, "text"]`.
+        """Append to a text in the state.
+
+        Args:
+            path: keys and indexes, for example `["messages", 0, "text"]`.
+            text: the text to append.
 
         Raises:
             StateError: there is no text at the path.
@@ -366,27 +417,23 @@ class RunController:
 
     @contextmanager
     def edit_state(self) -> Generator[Any]:
-        """Hold several edits of the state together, for example to count: `with controller.edit_state() as state:`.
+        """Group edits of the state into a transaction, for example to count: `with controller.edit_state() as state:`.
 
-        Edits of other threads wait until the block ends, and the front end gets all of it in one chunk. So only edit
-        inside: what else waits there, `append_text` included, may wait for one who waits for the block. An
-        exception does not undo the edits before it.
+        Edits of other threads wait until the block ends, and the front end receives all edits in one chunk. Call
+        nothing else inside that blocks, such as `append_text`: it may deadlock. An exception does not undo earlier
+        edits.
         """
         with self.link.state.edit():
             yield self.state
 
     def flush(self) -> None:
-        """Close the group of state edits: what follows travels in a chunk of its own.
-
-        Edits are handed over at once in any case; those in one waiting chunk reach the client together. Inside
-        `edit_state` it does nothing.
-        """
+        """Send later state edits in another chunk than earlier ones. Does nothing inside `edit_state`."""
         self.link.state.flush()
 
-    # --- pace and cancellation ---
+    # --- backpressure and cancellation ---
 
     async def drain(self) -> None:
-        """Wait in a coroutine until the reader has caught up; returns at once when there is room."""
+        """Wait for free capacity (backpressure); returns at once if there is any."""
         await self.link.channel.drain()
 
     @property
@@ -405,14 +452,15 @@ class RunController:
             raise RunCancelled("the reader has left")
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Have a plain function called once when the reader leaves; at once when it has left already.
+        """Register a function that is called once when the reader leaves, or at once if it has left.
 
-        It is called in a thread of its own, with the context variables of this place, so that it may
-        block; what it raises is logged. Registered too late it is called before this returns, but in a
-        thread of its own if this is a coroutine.
+        It is called in its own thread, with the context variables of this call, so it may block; exceptions are logged.
+
+        Args:
+            callback: a function without parameters.
 
         Returns:
-            A function that takes the registration back, for a callback about something that ends before the run.
+            A function that unregisters the callback, for a resource that is released before the run ends.
         """
         if not callable(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("callback must be a plain function; a coroutine callback meets CancelledError instead")

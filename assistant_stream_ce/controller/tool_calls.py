@@ -136,7 +136,10 @@ class ToolCallController:
         return self._tool_name
 
     def append_args_text(self, text: str) -> None:
-        """Append argument text: JSON, in pieces of any size.
+        """Append argument text.
+
+        Args:
+            text: a piece of the JSON text, of any size.
 
         Raises:
             TypeError: `text` is not a str.
@@ -172,7 +175,11 @@ class ToolCallController:
         self._calls.add_result(self._tool_call_id, result, artifact, is_error, model_content)
 
     def set_result(self, result: object) -> None:
-        """Set the result; deprecated, use `set_response`."""
+        """Set the result. Deprecated: use `set_response`.
+
+        Args:
+            result: the result, any JSON value.
+        """
         warnings.warn("set_result() is deprecated, use set_response()", DeprecationWarning, stacklevel=2)
         self.set_response(result)
 

@@ -43,6 +43,9 @@ def to_assistant_ui(message: AssistantMessage) -> Fields:
 
     A refusal becomes text. Signatures of reasoning, ids of data parts, a usage that is not the sum of the steps', and
     the part with which a step begins are lost.
+
+    Args:
+        message: the message.
     """
     shown: list[Fields] = []
     starts = step_starts(message)

@@ -15,6 +15,9 @@ def to_openai_messages(message: AssistantMessage) -> list[Fields]:
     A turn ends where a step begins, and at text after all calls of the turn were answered. A call with incomplete
     arguments is dropped, because OpenAI rejects it; for one without a result, add a message of role `tool`. Parts other
     than text, refusals and tool calls are lost.
+
+    Args:
+        message: the message.
     """
     messages: list[Fields] = []
     turn = _Turn()

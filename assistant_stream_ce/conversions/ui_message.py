@@ -46,6 +46,9 @@ def to_ui_message(message: AssistantMessage) -> Fields:
     Data, annotations and state become parts at its end and the usage becomes metadata, as `UIMessageStreamEncoder`
     writes them. A refusal becomes text, and a summary becomes text of its reasoning. Parents, artifacts, the content
     for the model, the status, the error and the finishes of steps are lost.
+
+    Args:
+        message: the message.
     """
     parts: list[Fields] = []
     starts = step_starts(message)

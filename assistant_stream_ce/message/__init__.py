@@ -169,13 +169,21 @@ class UsageTotal:
         self._message = (0, 0)
 
     def add_step(self, chunk: StepFinishChunk) -> Usage:
-        """Add the usage of a step, and return it."""
+        """Add the usage of a step, and return it.
+
+        Args:
+            chunk: the end of the step.
+        """
         read, written = self._steps
         self._steps = (read + chunk.input_tokens, written + chunk.output_tokens)
         return Usage(chunk.input_tokens, chunk.output_tokens)
 
     def set_message(self, chunk: MessageFinishChunk) -> None:
-        """Take the usage that the finish of the message reports; the last finish counts."""
+        """Set the usage that the finish of the message reports; the last finish counts.
+
+        Args:
+            chunk: the end of the message.
+        """
         self._message = (chunk.input_tokens, chunk.output_tokens)
 
     @property

@@ -179,6 +179,9 @@ class SyncReader(Iterator[AssistantStreamChunk]):
     def read(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
         """Return all chunks that wait, after waiting for one; `[]` after `timeout` seconds, None at the end.
 
+        Args:
+            timeout: in seconds; None to wait without limit.
+
         Raises:
             StreamUsageError: another thread waits for this stream.
             RunCancelled: the run in whose callback this is called was cancelled.
@@ -235,6 +238,9 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         """Return all chunks that wait, after waiting for one; `[]` after `timeout` seconds, None at the end.
 
         The first call sets `timeout` for all.
+
+        Args:
+            timeout: in seconds; None to wait without limit.
 
         Raises:
             StreamUsageError: another task waits for this stream.

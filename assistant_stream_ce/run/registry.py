@@ -154,7 +154,12 @@ def shutdown(timeout: float, *, grace: float = 0.0) -> Awaitable[None]:
 
 
 async def ashutdown(timeout: float, *, grace: float = 0.0) -> None:
-    """End all live runs of this process gracefully, and wait for them; see `shutdown`."""
+    """End all live runs of this process gracefully, and wait for them; see `shutdown`.
+
+    Args:
+        timeout: as for `shutdown`, in seconds.
+        grace: as for `shutdown`, in seconds.
+    """
     await shutdown(timeout, grace=grace)
 
 

@@ -78,6 +78,9 @@ class Decoder(ABC):
     def feed(self, data: bytes) -> list[AssistantStreamChunk]:
         """Return the chunks that the next bytes of the stream complete; they may be cut anywhere.
 
+        Args:
+            data: the next bytes, split anywhere.
+
         Raises:
             DecodeError: a frame is too large, or cannot be read and the decoder is strict. Its `chunks` are those
                 before it in these bytes. Each later call raises it again, without chunks.

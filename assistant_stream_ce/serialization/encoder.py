@@ -55,6 +55,9 @@ class Encoder(ChunkHandler[bytes], ABC):
     def encode(self, chunk: AssistantStreamChunk) -> bytes:
         """Return the frames of a chunk; empty if the format does not carry it.
 
+        Args:
+            chunk: the chunk.
+
         Raises:
             TypeError: it is not a chunk, or contains a value that is not JSON.
         """
@@ -66,6 +69,10 @@ class Encoder(ChunkHandler[bytes], ABC):
 
     def encode_all(self, batch: Sequence[AssistantStreamChunk], frames: list[bytes]) -> None:
         """Append the frames of several chunks to `frames`, one by one: those before an exception are kept.
+
+        Args:
+            batch: the chunks, in order.
+            frames: the list to append to.
 
         Raises:
             TypeError: as for `encode`.
@@ -121,12 +128,19 @@ class Encoder(ChunkHandler[bytes], ABC):
         """Return what ends the wire properly: what is open is closed, then the terminator. To be called once."""
 
     def start_state(self, state: JSON) -> None:
-        """Take the state that the stream starts with. For most formats it is of no concern."""
+        """Set the initial state of the stream. Most formats ignore it.
+
+        Args:
+            state: the state.
+        """
 
     def encode_stream(self, stream: ChunkSource) -> EncodedStream:
         """Return the bytes of a whole stream, for one `for` or one `async for`.
 
         When the callback raises, the finished wire is yielded first, and then the exception is raised.
+
+        Args:
+            stream: a stream, or any iterable of chunks.
         """
         from assistant_stream_ce.serialization.streaming import EncodedStream
 

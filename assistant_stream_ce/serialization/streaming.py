@@ -142,6 +142,10 @@ def decode(
     An iterable of bytes becomes an iterable of chunks, an async iterable an async one; what is both is read with `for`.
     The source is closed at the end, where it can be. Chunks before a `DecodeError` are yielded before it is raised.
 
+    Args:
+        source: the bytes of a response: an iterable, or an async iterable.
+        decoder: the decoder of its format; for this response only.
+
     Raises:
         TypeError: the source is no iterable of bytes.
     """
