@@ -64,12 +64,15 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-# How the first line begins: as a field of a server-sent event, as a frame of the data stream, or as neither so far.
+# The beginnings of a body: a field of a server-sent event, a frame of the data stream, or undecided so far.
 _EVENT = re.compile(rb"(data|event|id|retry)?:")
 _FRAME = re.compile(rb'([02389a-k]|aui-[a-z-]{1,40}):[ \t]*["\[{]')
 _UNDECIDED = re.compile(rb"[0-9a-z-]{0,44}(:[ \t]*)?|\xef\xbb?")
 
-# The types that the assistant transport shares with the UI message stream are told apart by a field.
+# So many bytes are enough to decide between these.
+_START_BYTES = 256
+
+# The types that the assistant transport shares with the UI message stream are distinguished by a field.
 _TRANSPORT_TYPES = frozenset(
     {
         "part-start",
@@ -90,74 +93,74 @@ _UI_TYPE = re.compile(
 )
 _AG_UI_TYPE = re.compile(r"[A-Z]+(_[A-Z]+)*")
 
-# What a stream of events is called of which none was telling.
-_UNTOLD = "assistant-transport"
+# The name for events of which none was distinctive.
+_DEFAULT = "assistant-transport"
 
 
 def format_of_headers(headers: Mapping[str, str]) -> str | None:
-    """Return the name of the wire that a response's headers tell; None where they do not.
+    """Return the name of the format that the headers of a response declare; None if they do not.
 
     Args:
         headers: with names in lower case.
     """
-    for name, wire in FORMATS.items():
-        marks = wire.encoder.headers
+    for name, format in FORMATS.items():
+        marks = format.encoder.headers
         if marks and all(headers.get(mark, "").strip() == value for mark, value in marks.items()):
             return name
     return None
 
 
 class FormatDetector:
-    """Tells the wire of one response from the beginning of its body. Not for several threads at once.
+    """Detects the format of one response from the beginning of its body. Not thread-safe.
 
-    It decides as early as it can, so that a quiet stream is not held back, and needs no more bytes than one frame may
+    It decides as early as possible, so that a quiet stream is not held back, and needs no more bytes than one frame may
     have.
     """
 
     def __init__(self) -> None:
         self._events: EventReader | None = None
+        # The first line, as long as it is undecided.
         self._start = b""
         self._bytes_left = MAX_FRAME_BYTES
-        self._wire: str | None = None
+        self._format: str | None = None
 
     def feed(self, data: bytes) -> str | None:
-        """Return the wire's name, or None while more bytes are needed to tell it."""
-        if self._wire is not None:
-            return self._wire
+        """Return the name of the format, or None while more bytes are needed."""
+        if self._format is not None:
+            return self._format
         self._bytes_left -= len(data)
         if self._events is None:
-            data = self._start = self._start + data
-            self._take_line(data)
+            data = self._start = (self._start + data).removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+            self._read_start(data[:_START_BYTES])
         if self._events is not None:
-            self._take_events(self._events, data)
-        return self.close() if self._bytes_left < 0 else self._wire
+            self._read_events(self._events, data)
+        return self.close() if self._bytes_left < 0 else self._format
 
     def close(self) -> str:
-        """Return the wire's name; the stream has ended, and what is still open is decided."""
-        if self._wire is None and self._events is not None:
+        """Return the name of the format; the stream has ended, and what is undecided is decided."""
+        if self._format is None and self._events is not None:
             rest = self._events.rest()
-            self._wire = (rest and _wire_of_event(rest)) or _UNTOLD
-        return self._wire or "plain-text"
+            self._format = (rest and _format_of_event(rest)) or _DEFAULT
+        return self._format or "plain-text"
 
-    def _take_line(self, start: bytes) -> None:
-        line = start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-        if _EVENT.match(line):
+    def _read_start(self, start: bytes) -> None:
+        if _EVENT.match(start):
             self._events = EventReader(MAX_FRAME_BYTES)
-        elif _FRAME.match(line):
-            self._wire = "data-stream"
-        elif not _UNDECIDED.fullmatch(line):
-            self._wire = "plain-text"
+        elif _FRAME.match(start):
+            self._format = "data-stream"
+        elif len(start) == _START_BYTES or not _UNDECIDED.fullmatch(start):
+            self._format = "plain-text"
 
-    def _take_events(self, events: EventReader, data: bytes) -> None:
+    def _read_events(self, events: EventReader, data: bytes) -> None:
         try:
-            # To its end, also behind the event that tells.
+            # To the end, also behind the event that decides.
             for frame in events.feed(data):
-                self._wire = self._wire or _wire_of_event(frame)
+                self._format = self._format or _format_of_event(frame)
         except FrameError:
-            self._wire = _UNTOLD
+            self._format = self._format or _DEFAULT
 
 
-def _wire_of_event(frame: Frame) -> str | None:
+def _format_of_event(frame: Frame) -> str | None:
     try:
         value: JSON = loads(frame.data.decode(errors="replace"))
     except ValueError:

@@ -90,6 +90,7 @@ def test_it_is_told_as_early_as_it_can_be(start: bytes, wire: str | None) -> Non
         (b"", "plain-text"),
         (b"data: [DONE]\n\n", "assistant-transport"),
         (b'data: {"choices": []}', "openai"),
+        (b"data: 5\n\n", "assistant-transport"),
     ],
 )
 def test_the_end_decides_what_is_open(data: bytes, wire: str) -> None:
@@ -106,6 +107,17 @@ def test_no_more_than_a_frame_is_waited_for() -> None:
         fed += len(comments)
         assert fed <= MAX_FRAME_BYTES
     assert detector.close() == "assistant-transport"
+
+
+@pytest.mark.parametrize("filler", [b"\n", b"\r\n", b"0:" + b" " * 100, b"[" * 100, b": comment\n\n"])
+def test_a_beginning_in_many_pieces_is_scanned_once(filler: bytes) -> None:
+    # Kept whole and scanned anew with each of the 20,000 pieces, these would be gigabytes.
+    detector = FormatDetector()
+    kept = 0
+    for _ in range(20_000):
+        detector.feed(filler)
+        kept += len(detector._start)
+    assert kept < 10_000_000
 
 
 @pytest.mark.parametrize(
