@@ -16,7 +16,7 @@ from typing import Any
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, clone, dumps, dumps_text
+from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
 from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, optional_str, summary_text
@@ -204,16 +204,20 @@ class AGUIEncoder(StatefulEncoder):
 
     def _change_state(self, operation: chunks.Operation) -> dict[str, JSON]:
         """Apply a state operation and return the patch operation for it. JSON patches cannot append to a text."""
+        path = operation["path"]
         try:
-            container, key, value = operations.resolve(self._state, operation)
+            container: JSON = operations.lookup(self._state[0], path[:-1]) if path else None
+            length = len(container) if type(container) is list else -1
+            self._state[0] = operations.apply(self._state[0], operation)
         except StateError as error:
             raise StateError(
                 f"{error} (pass AGUIEncoder or AGUIResponse the state that the chunks start with)"
             ) from error
         # `add` inserts into a list, but sets in a dict.
-        name = "replace" if type(container) is list and key != len(container) else "add"
-        operations.assign(container, key, clone(value))
-        return {"op": name, "path": "".join(map(_segment, operation["path"])), "value": value}
+        name = "replace" if length >= 0 and len(container) == length else "add"
+        is_set = operation["type"] == "set"
+        value = operation["value"] if is_set else operations.lookup(self._state[0], path)
+        return {"op": name, "path": "".join(map(_segment, path)), "value": value}
 
     def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
         end, message = self._end_open(), self._message

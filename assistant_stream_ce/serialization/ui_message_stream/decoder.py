@@ -34,7 +34,6 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         # The id of the message, and its usage, as far as they are known.
         self._message_id = ""
         self._usage: JSON = None
-        self._continues_message = False
         # The open texts and reasoning by kind and id: the numbers of their starts.
         self._texts: dict[tuple[str, str], int] = {}
         self._starts = 0
@@ -219,8 +218,8 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         return call_id
 
     def _require_call(self, call_id: str) -> None:
-        # A message that is continued may have the call already.
-        self._require(call_id in self._shown or self._continues_message, "this tool call was not started")
+        # Not strictly, the client may have the call, in a message that the stream continues.
+        self._require(call_id in self._shown, "this tool call was not started")
 
     def _approve(self, value: dict[str, JSON]) -> None:
         approval_id = _id(value, "approvalId")
@@ -272,7 +271,6 @@ class UIMessageStreamDecoder(ToolCallDecoder):
             case "start" | "message-metadata":
                 self._read_usage(value)
                 self._message_id = optional_text(value, "messageId") or self._message_id
-                self._continues_message = bool(self._message_id)
             case "finish":
                 self._read_usage(value)
                 yield from self._finish(optional_text(value, "finishReason") or "unknown")

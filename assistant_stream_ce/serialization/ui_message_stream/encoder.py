@@ -12,7 +12,6 @@ the encoder starts one before the first part, and before the first part after re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, ClassVar
 
 from assistant_stream_ce import chunks
@@ -30,7 +29,7 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     PROVIDER,
     file_url,
 )
-from assistant_stream_ce.state.operations import apply, lookup, set_value
+from assistant_stream_ce.state.operations import apply, set_value
 
 # assistant-ui forgets a resumable stream when this text passes by, and replays the stream at each reload otherwise.
 _FINISH_COMMENT = b': "type":"finish"\n\n'
@@ -320,7 +319,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     def update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:
         for operation in chunk.operations:
-            self._state[0] = _applied(self._state[0], operation)
+            self._state[0] = _apply(self._state[0], operation)
         return _event({"type": "data-state", "id": "state", "data": self._state[0]})
 
     # --- Steps and ends ---
@@ -355,20 +354,10 @@ def _event(value: JSON) -> bytes:
     return event(dumps(value))
 
 
-def _applied(state: JSON, operation: Operation) -> JSON:
-    """Apply a state operation, and create missing containers: the initial state may be unknown."""
-    with suppress(StateError):
-        return apply(state, operation)
-    path = tuple(operation["path"])
-    with suppress(StateError):
-        for depth in range(len(path)):
-            if _found(state, path[:depth]) is None:
-                state = apply(state, set_value(path[:depth], {}))
-        state = apply(state, set_value(path, operation["value"]))
-    return state
-
-
-def _found(state: JSON, path: tuple[str, ...]) -> JSON:
-    with suppress(StateError):
-        return lookup(state, path)
-    return None
+def _apply(state: JSON, operation: Operation) -> JSON:
+    """Apply a state operation, and create what is missing: the initial state may be unknown."""
+    try:
+        return apply(state, operation, missing="create")
+    except StateError:
+        # A text that is missing starts with the first piece of it; nothing else can be applied.
+        return apply(state, set_value(tuple(operation["path"]), operation["value"]), missing="ignore")
