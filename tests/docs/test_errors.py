@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import gc
 import logging
 import threading
 
@@ -30,6 +31,15 @@ def check_response_ends_with_the_safe_error() -> None:
     assert '"error":"Something went wrong. Please try again."' in reply.text
     assert reply.text.endswith("data: [DONE]\n\n")
     assert [(record.levelname, record.exc_info[0]) for record in records] == [("ERROR", ConnectionError)]
+    records.clear()
+
+
+@doc.after("def limited_chat(")
+def check_status_of_the_first_reaction() -> None:
+    reply = post(page.app, "/limited")
+    assert (reply.status, reply.text) == (429, "Too many requests.")
+    gc.collect()
+    assert [record.exc_info[0] for record in records] == [page.RateLimitError]
     records.clear()
 
 

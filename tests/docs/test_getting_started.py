@@ -33,6 +33,20 @@ def check_misuse_raises() -> None:
         asyncio.run(read_with_for())
 
 
+@doc.after("def run_async(")
+def check_stream_is_an_iterator() -> None:
+    stream = create_run(page.run)
+    first = next(stream)
+    assert [first, *stream] == list(create_run(page.run))
+
+    async def read():
+        stream = create_run(page.run_async)
+        assert (await anext(stream)).text_delta == "Hello"
+        assert [chunk async for chunk in stream] == []
+
+    asyncio.run(read())
+
+
 @doc.before("def test_it_greets(")
 def check_values_and_every_method() -> None:
     @dataclasses.dataclass
