@@ -234,3 +234,20 @@ def test_an_oracle_imports_nothing_that_it_judges(path: Path) -> None:
         for alias in node.names
     }
     assert all(re.fullmatch(r"assistant_stream_ce\.\w+Chunk", name) for name in names)
+
+
+def own_tests(path: Path) -> list[Path]:
+    """Return where the tests of a module may be: a package's own are named after it."""
+    folder = TESTS / path.relative_to(PACKAGE).parent
+    names = ("init", folder.name) if path.stem == "__init__" else (path.stem.strip("_"),)
+    return [folder / f"test_{name}.py" for name in names]
+
+
+def has_code(path: Path) -> bool:
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return path.stem != "__init__" or any(isinstance(node, definitions) for node in tree_of(path).body)
+
+
+@pytest.mark.parametrize("path", [*filter(has_code, MODULES)], ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_has_a_test_file_of_its_name(path: Path) -> None:
+    assert any(file.exists() for file in own_tests(path)), f"write {own_tests(path)[0].relative_to(TESTS.parent)}"

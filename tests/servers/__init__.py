@@ -29,7 +29,7 @@ holds that each is there:
 | 22 a script's exit | `run/test_loops.py::test_a_script_that_breaks_out_and_ends_is_not_held` |
 | 23 variables | `servers/test_contexts.py::test_tracing_and_logging_variables_are_seen` |
 | 24 many threads | `matrix/test_matrix.py::test_eight_threads_keep_their_order` |
-| 24 and the state | `state/test_state.py::test_threads_edit_one_list_and_their_own_keys_without_a_loss` |
+| 24 and the state | `state/test_proxy.py::test_threads_edit_one_list_and_their_own_keys_without_a_loss` |
 | 25 leaks | `servers/test_leaks.py::test_two_hundred_disconnects_leak_nothing` |
 | 25 messages | `servers/test_stopping.py::test_nothing_stray_was_printed_or_logged` |
 """

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from assistant_stream_ce import RunController, UpdateStateChunk, create_run
 from assistant_stream_ce.state.operations import apply
-from tests.state.test_state import Recorded
 from tests.support.kinds import as_kind, read
+from tests.support.recorded_state import Recorded
 from tests.support.state_edits import Twins, value
 
 

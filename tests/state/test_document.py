@@ -14,7 +14,7 @@ import pytest
 from assistant_stream_ce import RunCancelled, RunController, StateError, create_run
 from assistant_stream_ce.state import StateDocument
 from assistant_stream_ce.state.operations import apply
-from tests.state.test_state import Recorded, set_
+from tests.support.recorded_state import Recorded, set_
 
 
 def in_another_thread(action: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce import RunController, StateError, TextDeltaChunk, create_run
-from tests.state.test_state import Recorded, append, set_
 from tests.support.kinds import as_kind
+from tests.support.recorded_state import Recorded, append, set_
 
 START: dict[str, Any] = {"n": 0, "text": "a", "list": []}
 

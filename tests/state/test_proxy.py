@@ -12,70 +12,10 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce import RunController, StateError, UpdateStateChunk, create_run
-from assistant_stream_ce.concurrency.sink import PendingItem
-from assistant_stream_ce.state import StateDict, StateDocument, StateList
+from assistant_stream_ce.state import StateDict, StateList
 from assistant_stream_ce.state.operations import apply
-from assistant_stream_ce.state.proxy import read_root
 from tests.support.kinds import as_kind, read
-
-
-class Recorded:
-    """A state with everything it sends.
-
-    Args:
-        value: where the state starts.
-        merges: whether edits wait, so that later ones may join them.
-    """
-
-    def __init__(self, value: Any, *, merges: bool = False) -> None:
-        self._merges = merges
-        self._sent: list[PendingItem] = []
-        self.capacity = 1
-        self.document = StateDocument(value, self)
-
-    @property
-    def state(self) -> Any:
-        return read_root(self.document)
-
-    def take(self) -> None:
-        """Take all updates, as a reader does."""
-        for pending in self._sent:
-            pending.resolve()
-
-    @property
-    def updates(self) -> list[list[Any]]:
-        return [list(pending.resolve().operations) for pending in self._sent]
-
-    @property
-    def operations(self) -> list[Any]:
-        return [operation for update in self.updates for operation in update]
-
-    @property
-    def open_batch(self) -> list[PendingItem] | None:
-        return self._sent if self._merges and self._sent else None
-
-    def wait_for_capacity(self) -> None: ...
-
-    def check_open(self) -> None: ...
-
-    def put_pending(self, item: PendingItem, weight: int) -> None:
-        assert weight > 0
-        self._sent.append(item)
-
-    def is_newest(self, item: object) -> bool:
-        batch = self.open_batch
-        return batch is not None and batch[-1] is item
-
-    def add_weight(self, weight: int) -> None: ...
-
-
-def set_(path: list[str], value: Any) -> dict[str, Any]:
-    return {"type": "set", "path": path, "value": value}
-
-
-def append(path: list[str], value: str) -> dict[str, Any]:
-    return {"type": "append-text", "path": path, "value": value}
-
+from tests.support.recorded_state import Recorded, append, set_
 
 # Edits of {"n": 1, "t": "ab", "e": "", "l": [1, 2], "d": {"k": [{"x": 1}]}} as statements, with what they send.
 EDITS: dict[str, list[dict[str, Any]]] = {
@@ -301,67 +241,6 @@ def test_text_is_appended_only_to_text(path: tuple[str, ...], message: str) -> N
         recorded.document.append_text(path, "x")
     assert recorded.state.value() == start()
     assert recorded.operations == []
-
-
-@pytest.mark.parametrize(
-    "replace",
-    [
-        "state['d'] = 1",
-        "state['d'] = {'k': [{'x': 1}]}",
-        "del state['d']",
-        "state['d']['k'].clear()",
-        "state['d']['k'][0] = 'x'",
-        "state['d']['k'].pop()",
-        "state.clear()",
-        "document.set_root({'d': {'k': [{'x': 1}]}})",
-        "document.apply([{'type': 'set', 'path': ['d', 'k'], 'value': []}])",
-    ],
-)
-@pytest.mark.parametrize(
-    "use", ["inner['x'] = 2", "inner['x']", "len(inner)", "inner.pop('x')", "list(inner)", "inner == {}", "inner | {}"]
-)
-def test_a_reference_to_what_was_removed_or_replaced_fails_clearly(replace: str, use: str) -> None:
-    recorded = Recorded(start())
-    state = recorded.state
-    inner = state["d"]["k"][0]
-    exec(replace, {"state": state, "document": recorded.document})
-    now = recorded.document.root[0]
-    with pytest.raises(StateError, match=r"state\.d\.k\.0 was removed or replaced: take a fresh reference"):
-        exec(use, {"inner": inner})
-    assert recorded.document.root[0] is now
-
-
-@pytest.mark.parametrize(
-    "move",
-    [
-        "items.insert(0, 'new')",
-        "items.pop(0)",
-        "items.reverse()",
-        "items.sort(key=lambda item: -item['n'])",
-        "items[:1] = []",
-        "del items[0]",
-        "items[0:0] = [1, 2]",
-        "items *= 2",
-        "items.remove({'n': 0})",
-        "items.append(1)",
-    ],
-)
-def test_a_reference_stays_right_when_others_move_what_it_stands_for(move: str) -> None:
-    recorded, expected = Recorded({"items": [{"n": 0}, {"n": 1}, {"n": 2}]}), [{"n": 0}, {"n": 1}, {"n": 2}]
-    items = recorded.state["items"]
-    middle, expected_middle = items[1], expected[1]
-    exec(move, {"items": items})
-    if move != "items *= 2":
-        exec(move, {"items": expected})
-    else:
-        # A plain list would hold the very same dicts twice.
-        expected += copy.deepcopy(expected)
-    middle["n"] = expected_middle["n"] = 9
-    assert items.value() == expected
-    replayed: Any = {"items": [{"n": 0}, {"n": 1}, {"n": 2}]}
-    for operation in recorded.operations:
-        replayed = apply(replayed, operation)
-    assert replayed == {"items": expected}
 
 
 def test_a_value_is_copied_in_and_out() -> None:
