@@ -128,6 +128,9 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
     where it may not be read to its end. Thread-safe, but only one thread or task may read at a time.
     """
 
+    # Without a dict, so that FastAPI's encoder cannot read the attributes of a stream that an endpoint returns.
+    __slots__ = ("__weakref__", "_async_reader", "_run", "_source", "_sync_reader")
+
     def __init__(self, run: Run) -> None:
         self._run = run
         self._source = StreamSource(run)
@@ -141,7 +144,10 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
             StreamUsageError: inside a running event loop, or when the stream was read to its end.
         """
         if in_event_loop():
-            raise StreamUsageError("`for` would block the running event loop: use `async for`")
+            raise StreamUsageError(
+                "`for` would block the running event loop: use `async for`; from an endpoint, return "
+                "DataStreamResponse(stream)"
+            )
         self._source.check_readable()
         return SyncReader(self._source)
 

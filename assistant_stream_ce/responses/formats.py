@@ -186,10 +186,14 @@ def _join(cls: type, form: type, framework: type) -> None:
     own, shared = (list(inspect.signature(kind.__init__).parameters.values()) for kind in (form, framework))  # type: ignore[misc]
     parameters = own[:-1] + [parameter for parameter in shared[3:] if parameter.kind is parameter.KEYWORD_ONLY]
     names = {parameter.name for parameter in parameters[1:]}
+    alias = getattr(framework, "stream_alias", None)
 
     def __init__(self: Any, *args: Any, **options: Any) -> None:
+        if alias in options:
+            options["stream"] = options.pop(alias)
         if unknown := options.keys() - names:
-            raise TypeError(f"{cls.__name__}() takes no {', '.join(sorted(unknown))}, but {', '.join(sorted(names))}")
+            given, known = ", ".join(sorted(unknown)), ", ".join(sorted(names - {"stream"}))
+            raise TypeError(f"{cls.__name__}() got unexpected keywords: {given}; it takes {known}")
         form.__init__(self, *args, **options)  # type: ignore[misc]
 
     __init__.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]

@@ -55,6 +55,9 @@ class AssistantStreamResponse(StreamingResponse):
         background: a task to run after the response, also after a disconnect.
     """
 
+    #: FastAPI passes what an endpoint with `response_class` yields by the name that Starlette's classes use.
+    stream_alias = "content"
+
     def __init__(
         self,
         stream: ChunkSource,

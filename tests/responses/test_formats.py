@@ -50,7 +50,9 @@ def test_signature_and_docstring_name_every_keyword(framework: str, name: str) -
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_unknown_keyword_is_refused_with_those_there_are(framework: str, name: str) -> None:
     kind = response_class(framework, name)
-    with pytest.raises(TypeError, match=rf"{name}Response\(\) takes no stauts, but .*headers, heartbeat"):
+    with pytest.raises(
+        TypeError, match=rf"{name}Response\(\) got unexpected keywords: stauts; it takes .*headers, heartbeat"
+    ):
         kind([TextDeltaChunk("a")], stauts=200)
 
 

@@ -23,7 +23,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from assistant_stream_ce import RunController, RunResult, create_run
+from assistant_stream_ce import RunController, RunResult, StreamUsageError, TextDeltaChunk, create_run
 from assistant_stream_ce.responses.starlette import (
     AGUIResponse,
     AssistantStreamResponse,
@@ -271,3 +271,70 @@ async def test_a_middleware_may_wrap_the_body_iterator() -> None:
     response.body_iterator = shout()
     await client.call(response)
     assert client.body == b'0:"A"\n'
+
+
+def fast_api_client() -> TestClient:
+    app = FastAPI()
+
+    @app.post("/async-yield", response_class=DataStreamResponse)
+    async def async_yield() -> Any:
+        yield TextDeltaChunk("a")
+        yield TextDeltaChunk("b")
+
+    @app.post("/yield", response_class=UIMessageStreamResponse, status_code=201)
+    def sync_yield() -> Any:
+        yield TextDeltaChunk("a")
+
+    @app.post("/raise", response_class=DataStreamResponse)
+    def sync_raise() -> Any:
+        yield TextDeltaChunk("a")
+        raise ValueError("boom")
+
+    @app.post("/return", response_class=DataStreamResponse)
+    def return_stream() -> Any:
+        return create_run(lambda controller: controller.append_text("a"))
+
+    @app.post("/async-return", response_class=DataStreamResponse)
+    async def async_return_stream() -> Any:
+        return create_run(lambda controller: controller.append_text("a"))
+
+    @app.post("/no-class")
+    async def no_class():  # type: ignore[no-untyped-def] - FastAPI encodes it in another way
+        return create_run(lambda controller: controller.append_text("a"))
+
+    @app.post("/response", response_class=OpenAIStreamResponse)
+    def return_response() -> Any:
+        return OpenAIStreamResponse(create_run(lambda controller: controller.append_text("a")))
+
+    return TestClient(app)
+
+
+def test_fastapi_streams_what_an_endpoint_with_response_class_yields() -> None:
+    client = fast_api_client()
+    response = client.post("/async-yield")
+    assert (response.text, response.headers["x-vercel-ai-data-stream"]) == ('0:"a"\n0:"b"\n', "v1")
+    response = client.post("/yield")
+    assert response.status_code == 201
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert '"delta":"a"' in response.text
+    assert response.text.endswith("data: [DONE]\n\n")
+    assert client.post("/raise").text == '0:"a"\n3:"boom"\n'
+
+
+@pytest.mark.parametrize("path", ["/return", "/async-return", "/no-class"])
+def test_a_stream_that_is_returned_to_fastapi_is_a_clear_error(path: str) -> None:
+    with pytest.raises((ValueError, StreamUsageError), match=r"return DataStreamResponse\(stream\)"):
+        fast_api_client().post(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "media_type"),
+    [
+        ("/async-yield", "200", "text/plain"),
+        ("/yield", "201", "text/event-stream"),
+        ("/response", "200", "text/event-stream"),
+    ],
+)
+def test_fastapi_documents_the_media_type(path: str, status: str, media_type: str) -> None:
+    operation = fast_api_client().get("/openapi.json").json()["paths"][path]["post"]
+    assert operation["responses"][status]["content"] == {media_type: {"schema": {"type": "string"}}}
