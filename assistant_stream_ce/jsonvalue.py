@@ -56,6 +56,9 @@ _SUSPECT_TEXT = re.compile(
 # Line ends that JSON allows in strings, with their escapes.
 _LINE_ENDS = tuple((end.encode(), rb"\u%04x" % ord(end)) for end in "\x85\u2028\u2029")
 
+#: The largest integer that JavaScript's numbers hold exactly.
+MAX_SAFE_INTEGER = 2**53 - 1
+
 # A larger integer parses to Infinity in JavaScript.
 _LARGEST = int(sys.float_info.max)
 

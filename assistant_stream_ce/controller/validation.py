@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 from assistant_stream_ce.chunks import Severity
-from assistant_stream_ce.jsonvalue import JSON, check_text, plain
+from assistant_stream_ce.errors import shorten
+from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, check_text, plain
 
 text = check_text
 
@@ -22,9 +23,11 @@ def finish_reason(value: object) -> str:
 
 
 def count(value: object, name: str) -> int:
-    """Return an int that is not negative."""
+    """Return an int that is neither negative nor larger than clients can read."""
+    if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
+        raise ValueError(f"{name} must be an int from 0 to 2**53 - 1, the largest that clients read exactly")
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{name} must be an int of at least 0, not {value!r}")
+        raise TypeError(f"{name} must be an int of at least 0, not {shorten(repr(value))}")
     return value
 
 

@@ -15,6 +15,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, optional_text, token_count
+from assistant_stream_ce.serialization.encoder import bounded
 from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.serialization.schema import convert
 from assistant_stream_ce.state.operations import is_safe
@@ -90,7 +91,7 @@ def message_finish(chunk: chunks.MessageFinishChunk | chunks.StepFinishChunk) ->
     """Return the fields of a message's end."""
     return {
         "finishReason": chunk.finish_reason,
-        "usage": {"inputTokens": chunk.input_tokens, "outputTokens": chunk.output_tokens},
+        "usage": {"inputTokens": bounded(chunk.input_tokens), "outputTokens": bounded(chunk.output_tokens)},
     }
 
 

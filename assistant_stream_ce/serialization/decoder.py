@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import DecodeError, StreamUsageError
-from assistant_stream_ce.jsonvalue import JSON, loads
+from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, loads
 from assistant_stream_ce.serialization.framing import Frame, FrameError, excerpt
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
@@ -25,9 +25,6 @@ _WORDS: dict[type, str] = {
     bool: "true or false",
     type(None): "null",
 }
-
-# The largest integer that JavaScript's numbers hold exactly.
-_MAX_COUNT = 2**53 - 1
 
 T = TypeVar("T")
 
@@ -269,5 +266,5 @@ def token_count(usage: JSON, *names: str) -> int:
     for name in names if isinstance(usage, dict) else ():
         count = usage.get(name)
         if type(count) in (int, float) and count >= 0:
-            return int(min(count, _MAX_COUNT))
+            return int(min(count, MAX_SAFE_INTEGER))
     return 0

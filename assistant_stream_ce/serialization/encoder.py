@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler
-from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_texts, plain
-from assistant_stream_ce.message import UsageTotal
+from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, dumps, dumps_texts, plain
+from assistant_stream_ce.message import Usage, UsageTotal
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
 if TYPE_CHECKING:
@@ -163,6 +163,11 @@ def optional_str(value: str | None, name: str) -> str | None:
     return value
 
 
+def bounded(count: int) -> int:
+    """Return a token count of a chunk as one that every client can read: an integer from 0 to 2**53 - 1."""
+    return int(min(count, MAX_SAFE_INTEGER)) if count > 0 else 0
+
+
 def summary_text(chunk: chunks.ReasoningPartChunk) -> str:
     """Return the summary of a part of the reasoning as the paragraph with which its text begins."""
     return f"{chunk.summary}\n\n" if chunk.summary else ""
@@ -291,6 +296,12 @@ class FinishSummary(UsageTotal):
         self.reason: str | None = None
         #: Whether there was an error.
         self.has_failed = False
+
+    @property
+    def usage(self) -> Usage:
+        """The usage so far, in counts that every client can read."""
+        total = super().usage
+        return Usage(bounded(total.input_tokens), bounded(total.output_tokens))
 
     def set_message(self, chunk: chunks.MessageFinishChunk) -> None:
         """Take the finish of the message; the last one counts."""

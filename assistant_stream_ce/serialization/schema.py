@@ -8,18 +8,16 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER
 from assistant_stream_ce.serialization.framing import FrameError
 
 #: A type of JSON objects.
 Fields: TypeAlias = type[msgspec.Struct]
 
-_LARGEST = 2**53 - 1
-
 #: An integer of JavaScript, which 1.0 is too.
-INTEGER: Any = Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST, multiple_of=1)]
+INTEGER: Any = Annotated[float, msgspec.Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER, multiple_of=1)]
 #: The same from 0 on.
-NATURAL: Any = Annotated[float, msgspec.Meta(ge=0, le=_LARGEST, multiple_of=1)]
+NATURAL: Any = Annotated[float, msgspec.Meta(ge=0, le=MAX_SAFE_INTEGER, multiple_of=1)]
 
 
 def fields(required: Mapping[str, Any], /, *, tag: tuple[str, str] | None = None, **optional: Any) -> Fields:

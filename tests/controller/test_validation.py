@@ -28,6 +28,7 @@ def called(name: str, *arguments: Any, **options: Any) -> list[Any]:
         ("add_source", ("id", "url", 5), r"title must be a str, not int"),
         ("add_annotations", ({"a": 1},), r"annotations must be a list, not dict"),
         ("add_step_finish", ("stop", -1), r"input_tokens must be an int of at least 0, not -1"),
+        ("add_step_finish", ("stop", "x" * 10_000), r"input_tokens must be an int of at least 0, not 'x{79}\.\.\."),
         ("add_step_finish", ("stop", 1, True), r"output_tokens must be an int of at least 0, not True"),
         ("add_step_finish", ("stop", 1, 1, 1), r"is_continued must be a bool, not int"),
     ],
@@ -35,6 +36,12 @@ def called(name: str, *arguments: Any, **options: Any) -> list[Any]:
 def test_a_wrong_type_is_named(name: str, arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         called(name, *arguments)
+
+
+@pytest.mark.parametrize("count", [2**53, 10**5000, -(10**5000)], ids=["2**53", "huge", "negative"])
+def test_a_count_that_clients_cannot_read_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=r"input_tokens must be an int from 0 to 2\*\*53 - 1"):
+        called("add_message_finish", "stop", count)
 
 
 def test_an_unknown_severity_is_refused_with_the_known_ones() -> None:

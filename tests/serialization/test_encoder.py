@@ -7,6 +7,7 @@ a callback raises, the wire is finished first, and then its exception is raised.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from assistant_stream_ce import (
     DataPartChunk,
     ErrorChunk,
     FileChunk,
+    MessageFinishChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     RunController,
@@ -189,7 +191,7 @@ def test_chunks_in_a_thread_need_no_event_loop(monkeypatch: pytest.MonkeyPatch) 
 def test_stream_is_encoded_once(reader: str) -> None:
     stream = create_run(say)
     read(reader, DataStreamEncoder().encode_stream(stream))
-    with pytest.raises(StreamUsageError, match="once"):
+    with pytest.raises(StreamUsageError, match="to its end"):
         read(reader, DataStreamEncoder().encode_stream(stream))
 
 
@@ -357,3 +359,48 @@ def test_a_python_client_that_splits_lines_gets_whole_frames(make_encoder: Calla
     encoder.encode_all(chunks, frames)
     data = b"".join([*frames, encoder.finish()]).decode()
     assert data.splitlines() == data.split("\n")[:-1]
+
+
+# --- Options and token counts ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make_encoder", "reason"),
+    [
+        (lambda: OpenAIStreamEncoder(model=None), "model must be a str, not NoneType"),
+        (lambda: OpenAIStreamEncoder(42), "model must be a str, not int"),
+        (lambda: OpenAIStreamEncoder(completion_id=42), "completion_id must be a str or None, not int"),
+        (lambda: OpenAIStreamEncoder(created="now"), "created must be an int, in Unix seconds, not str"),
+        (lambda: OpenAIStreamEncoder(created=1.5), "created must be an int, in Unix seconds, not float"),
+        (lambda: OpenAIStreamEncoder(include_usage=1), "include_usage must be a bool, not int"),
+        (lambda: UIMessageStreamEncoder(message_id=42), "message_id must be a str or None, not int"),
+        (lambda: UIMessageStreamEncoder(metadata=[1]), "metadata must be a dict or None, not list"),
+        (lambda: UIMessageStreamEncoder(metadata={"a": object()}), "metadata.a"),
+        (lambda: UIMessageStreamEncoder(state={"a": object()}), "state.a"),
+        (lambda: AGUIEncoder(42), "thread_id must be a str or None, not int"),
+        (lambda: AGUIEncoder(run_id=b"r"), "run_id must be a str or None, not bytes"),
+        (lambda: AGUIEncoder(state=object()), "state"),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_named_at_the_call(make_encoder: Callable[[], Encoder], reason: str) -> None:
+    with pytest.raises(TypeError, match=reason):
+        make_encoder()
+
+
+@pytest.mark.parametrize("count", [10**400, 2**60, -5, 1.5, float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    "make_encoder",
+    [*ENCODERS[:2], lambda: OpenAIStreamEncoder(include_usage=True), *ENCODERS[3:]],
+    ids=["data stream", "transport", "openai", "ag-ui", "ui"],
+)
+def test_token_counts_are_integers_that_clients_read(make_encoder: Callable[[], Encoder], count: Any) -> None:
+    encoder = make_encoder()
+    chunks = [
+        StepFinishChunk("stop", count, 1),
+        StepFinishChunk("stop", count, 1),
+        MessageFinishChunk("stop", count, 1),
+    ]
+    data = b"".join(map(encoder.encode, chunks)) + encoder.finish()
+    counts = re.findall(rb'"(?:inputTokens|prompt_tokens)":([^,}]+)', data)
+    assert counts
+    assert all(0 <= int(found) < 2**53 for found in counts)

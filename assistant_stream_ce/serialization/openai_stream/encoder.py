@@ -12,9 +12,15 @@ from abc import abstractmethod
 from typing import Any, TypeAlias
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
+from assistant_stream_ce.jsonvalue import JSON, check_text, dumps, dumps_text
 from assistant_stream_ce.serialization import framing
-from assistant_stream_ce.serialization.encoder import FinishSummary, ToolCallEncoder, summary_text
+from assistant_stream_ce.serialization.encoder import (
+    FinishSummary,
+    ToolCallEncoder,
+    bounded,
+    optional_str,
+    summary_text,
+)
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
 _Fields: TypeAlias = dict[str, JSON]
@@ -38,15 +44,20 @@ class OpenAIEncoder(ToolCallEncoder):
         model: the model's name.
         completion_id: the id; a fresh one when None.
         created: when the completion was created, in Unix seconds.
+
+    Raises:
+        TypeError: an argument has a wrong type.
     """
 
     def __init__(self, kind: str, model: str, completion_id: str | None, created: int) -> None:
         super().__init__()
+        if type(created) is not int:
+            raise TypeError(f"created must be an int, in Unix seconds, not {type(created).__name__}")
         self._identity: _Fields = {
-            "id": completion_id or f"chatcmpl-{uuid.uuid4().hex[:24]}",
+            "id": optional_str(completion_id, "completion_id") or f"chatcmpl-{uuid.uuid4().hex[:24]}",
             "object": kind,
             "created": created,
-            "model": model,
+            "model": check_text(model, "model"),
         }
         self._summary = FinishSummary()
         # Whether any reasoning was written.
@@ -89,7 +100,7 @@ class OpenAIEncoder(ToolCallEncoder):
         return {
             "prompt_tokens": usage.input_tokens,
             "completion_tokens": usage.output_tokens,
-            "total_tokens": usage.input_tokens + usage.output_tokens,
+            "total_tokens": bounded(usage.input_tokens + usage.output_tokens),
         }
 
 
@@ -100,8 +111,11 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         model: the model's name in each chunk.
         include_usage: whether a last chunk tells the usage, as with `stream_options.include_usage`.
         completion_id: the id in each chunk; a fresh one when left out.
-        created: when the completion was created, in Unix seconds. An encoder has no clock: the web
-            responses pass the time; 0 means unknown.
+        created: when the completion was created, in Unix seconds; 0 if unknown. An encoder has no clock: the web
+            responses pass the time.
+
+    Raises:
+        TypeError: an argument has a wrong type.
     """
 
     media_type = framing.EVENT_STREAM
@@ -115,6 +129,8 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         completion_id: str | None = None,
         created: int = 0,
     ) -> None:
+        if not isinstance(include_usage, bool):
+            raise TypeError(f"include_usage must be a bool, not {type(include_usage).__name__}")
         super().__init__("chat.completion.chunk", model, completion_id, created)
         self._head = b"data: " + dumps(self._identity)[:-1] + b","
         self._delta_head = self._head + b'"choices":[{"index":0,"delta":'
