@@ -17,8 +17,15 @@ from assistant_stream_ce.inspector.events import HowEnded, InspectionEvent, Summ
 from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.recording import Recorder, is_recording, open_recorder, open_recording
 from assistant_stream_ce.inspector.report import visible
-from assistant_stream_ce.inspector.request import Request, open_url
-from assistant_stream_ce.inspector.sources import CutError, SourceError, StreamSource, open_descriptor, reason_of
+from assistant_stream_ce.inspector.sources import (
+    CutError,
+    Request,
+    SourceError,
+    StreamSource,
+    open_descriptor,
+    open_url,
+    reason_of,
+)
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
 
 # Exit statuses besides 0 for a good stream and 1 for a bad one. The last two are those of a shell for the signals.

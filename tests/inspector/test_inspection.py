@@ -14,7 +14,6 @@ from assistant_stream_ce.inspector.events import (
     ChunkReceived,
     End,
     FormatFound,
-    Gap,
     HowEnded,
     InspectionEvent,
     PartCount,
@@ -22,7 +21,6 @@ from assistant_stream_ce.inspector.events import (
     Refused,
     Start,
     Summary,
-    TokenUsage,
 )
 from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.sources import Origin, Piece
@@ -311,58 +309,6 @@ def test_deltas_extend_parts_as_in_the_front_ends() -> None:
         "file": PartCount(1, 0),
     }
     assert PartRef(4, "tool-call", "f") in [event.part for event in events if isinstance(event, ChunkReceived)]
-
-
-# --- measures ---
-
-
-def test_times_are_measured_from_the_pieces() -> None:
-    events = inspected(
-        [
-            (0.25, b"2:[]\n"),
-            (0.5, b'0:""\n'),
-            (1.0, b'0:"a"\n0:"b"\n'),
-            (1.5, b"2:[]\n"),
-            (2.0, b"2:[]\n"),
-            (3.0, b'0:"c"\n'),
-            (3.5, b'd:{"finishReason":"stop","usage":{"inputTokens":7,"outputTokens":8}}\n'),
-            (4.0, b""),
-        ]
-    )
-    summary = only(events, Summary)
-    assert (summary.first_byte, summary.first_token, summary.seconds) == (0.25, 1.0, 4.0)
-    assert (summary.deltas, summary.pieces, summary.frames) == (3, 7, 8)
-    # Two more deltas, and the 8 tokens, in the two seconds between the first and the last one.
-    assert (summary.deltas_per_second, summary.tokens_per_second) == (1.0, 4.0)
-    assert summary.longest_gap == Gap(1.0, 2.0)
-    assert summary.longest_pause == Gap(2.0, 1.0)
-    assert summary.usage == TokenUsage(7, 8)
-    assert summary.finish_reason == "stop"
-
-
-def test_silence_at_the_end_is_a_gap() -> None:
-    assert only(inspected([(1.0, b'0:"a"\n')], end=(9.0, "silent")), Summary).longest_gap == Gap(8.0, 1.0)
-
-
-def test_the_usage_of_steps_is_added_if_the_message_has_none() -> None:
-    steps = [
-        f'e:{{"finishReason":"stop","usage":{{"inputTokens":{number},"outputTokens":1}},"isContinued":false}}\n'
-        for number in (1, 2)
-    ]
-    assert only(whole("".join(steps).encode()), Summary).usage == TokenUsage(3, 2)
-    assert only(whole(b'0:"a"\n'), Summary).usage is None
-
-
-def test_a_file_has_no_times() -> None:
-    summary = only(inspected([(0.0, b'0:"a"\n0:"b"\n')], is_timed=False), Summary)
-    assert summary.first_byte is summary.first_token is summary.seconds is summary.longest_gap is None
-    assert summary.deltas_per_second is summary.tokens_per_second is summary.longest_pause is None
-
-
-def test_the_first_errors_are_kept() -> None:
-    events = whole(b'3:"boom"\n' * 100)
-    assert only(events, Summary).errors == ["boom"] * 10
-    assert only(events, Summary).is_good
 
 
 def test_the_start_has_the_source() -> None:

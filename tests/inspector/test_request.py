@@ -1,4 +1,4 @@
-"""Requests, whose response is read as it arrives."""
+"""Requests, whose response is read as it arrives; files and pipes are tested in `test_command`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import threading
 import pytest
 
 from assistant_stream_ce import RunController, create_run
-from assistant_stream_ce.inspector.request import Request, open_url
-from assistant_stream_ce.inspector.sources import CutError, Piece, SourceError
+from assistant_stream_ce.inspector.sources import CutError, Piece, Request, SourceError, open_url
 from assistant_stream_ce.responses import wsgi
 from tests.support.raw_http import SECONDS, answering, response
 from tests.support.web_servers import serving_wsgi

@@ -61,3 +61,25 @@ def test_a_stream_is_not_recorded_over_itself(stream: Path, capsys: pytest.Captu
     assert inspect(Options(str(stream), record=str(stream), view="plain")) == FAILED
     assert stream.read_bytes() == GOOD
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (Options(source="none"), "there is no file none"),
+        (Options(source=""), "there is no file"),
+        (Options(source="a\x00b"), "there is no file"),
+        (Options(source="."), "cannot read ."),
+        (Options(replay="none"), "cannot read none"),
+        (Options(replay="a\x00b"), "cannot read a"),
+        (Options(source=__file__, record=""), "cannot write"),
+        (Options(source=__file__, record=__file__), "is read or written by this command already"),
+        (Options(source=__file__, record="."), "cannot write ."),
+        (Options(source="http://[x"), "no answer from GET http://[x"),
+    ],
+)
+def test_failures_are_one_line(options: Options, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect(options) == FAILED
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
