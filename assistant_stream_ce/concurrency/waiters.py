@@ -11,6 +11,7 @@ import threading
 from typing import Protocol
 
 from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.errors import StreamUsageError
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -19,6 +20,21 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def require_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop that is running in the calling thread.
+
+    Raises:
+        StreamUsageError: there is none, as under trio.
+    """
+    loop = running_loop()
+    if loop is None:
+        raise StreamUsageError(
+            "no asyncio event loop is running: streams do not support trio. Run the server or test client on asyncio, "
+            'for example `hypercorn --worker-class asyncio` or `TestClient(app, backend="asyncio")`'
+        )
+    return loop
 
 
 def in_event_loop() -> bool:
@@ -63,7 +79,7 @@ class LoopWaiter:
     __slots__ = ("_future", "_loop", "_thread")
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = require_loop()
         self._thread = threading.get_ident()
         self._future: asyncio.Future[None] = self._loop.create_future()
 

@@ -118,6 +118,8 @@ class AssistantStreamResponse(flask.Response):
         body = _Body(stream, encoder, heartbeat, _CallbackContexts() if flask.has_app_context() else None)
         # In direct passthrough a hook that reads the data gets an error, instead of draining the stream.
         super().__init__(body, status, header_list(encoder, headers), direct_passthrough=True)
+        # Compressing hooks, such as Flask-Compress, would buffer the stream; they skip a response with an encoding.
+        self.headers.setdefault("content-encoding", "identity")
         body.on_close = self._on_close
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from assistant_stream_ce.concurrency.waiters import require_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
@@ -78,6 +79,7 @@ class AssistantStreamResponse(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: ASGI's calling convention."""
         try:
+            require_loop()
             if scope["type"] == "websocket":
                 await self.stream_response(self._wrap_websocket_denial_send(send))
             elif scope["method"] == "HEAD":

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.concurrency.waiters import running_loop
+from assistant_stream_ce.concurrency.waiters import require_loop, running_loop
 from assistant_stream_ce.errors import RunCancelled, StreamUsageError
 from assistant_stream_ce.run.drivers import TaskDriver, current_run
 from assistant_stream_ce.run.run import Run
@@ -131,6 +131,7 @@ class StreamSource:
         # As mostly after a web response that was read to its end: the timer below would cost 3 us of each.
         if run.ended.is_set() and not run.is_cancelled:
             return
+        require_loop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(self.run.close_seconds, run.deadline - time.monotonic())):
                 await run.ended.wait()
@@ -275,7 +276,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
 
     def _start(self, timeout: float | None) -> None:
         self._has_started = True
-        loop = asyncio.get_running_loop()
+        loop = require_loop()
         self._source.run.start(loop)
         if timeout is not None:
             # One timer for the whole stream, which looks how long it has been quiet: a timer for each read

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flask
+import flask_compress
 import pytest
 
 from assistant_stream_ce import RunController, RunResult, create_run
@@ -471,3 +472,31 @@ def test_a_response_that_is_dropped_calls_on_finish(app: flask.Flask, way: str) 
     app.test_client().post("/")
     assert ended.wait(10)
     assert [result.reason for result in results] == ["cancelled"]
+
+
+@pytest.mark.parametrize("response_class", [DataStreamResponse, AssistantTransportResponse, PlainTextResponse])
+def test_flask_compress_leaves_the_stream_alone(app: flask.Flask, response_class: Any) -> None:
+    app.config["COMPRESS_MIMETYPES"] = ["text/plain", "text/event-stream"]
+    flask_compress.Compress(app)
+    step = threading.Semaphore(0)
+
+    def run(controller: RunController) -> None:
+        for number in range(3):
+            controller.append_text(f"word {number}")
+            assert step.acquire(timeout=10)
+
+    @app.post("/")
+    def chat() -> Any:
+        return response_class(create_run(run))
+
+    headers = {"accept-encoding": "gzip, br"}
+    with app.test_client().post("/", headers=headers, buffered=False) as response:
+        for data in response.iter_encoded():
+            assert b"word" in data or b"DONE" in data
+            step.release()
+
+
+def test_an_encoding_of_the_application_s_own_is_kept(app: flask.Flask) -> None:
+    response = DataStreamResponse([], headers={"Content-Encoding": "br"})
+    assert response.headers.getlist("content-encoding") == ["br"]
+    response.close()

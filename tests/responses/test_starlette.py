@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+import trio
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -23,7 +24,15 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from assistant_stream_ce import RunController, RunResult, StreamUsageError, TextDeltaChunk, create_run
+from assistant_stream_ce import (
+    AssistantStream,
+    RunController,
+    RunResult,
+    StreamUsageError,
+    TextDeltaChunk,
+    aaccumulate,
+    create_run,
+)
 from assistant_stream_ce.responses.starlette import (
     AGUIResponse,
     AssistantStreamResponse,
@@ -338,3 +347,29 @@ def test_a_stream_that_is_returned_to_fastapi_is_a_clear_error(path: str) -> Non
 def test_fastapi_documents_the_media_type(path: str, status: str, media_type: str) -> None:
     operation = fast_api_client().get("/openapi.json").json()["paths"][path]["post"]
     assert operation["responses"][status]["content"] == {media_type: {"schema": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_a_response_on_trio_is_a_clear_error_and_ends_the_run(kind: str) -> None:
+    quiet = Quiet(kind)
+
+    async def chat(request: Any) -> Any:
+        return DataStreamResponse(quiet.stream())
+
+    app = Starlette(routes=[Route("/", chat)])
+    with pytest.raises(StreamUsageError, match=r"do not support trio.*on asyncio"):
+        TestClient(app, backend="trio").get("/")
+    assert quiet.ended.wait(10)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [anext, AssistantStream.apeek, AssistantStream.aclose, aaccumulate, lambda stream: anext(aiter(stream))],
+    ids=["anext", "apeek", "aclose", "aaccumulate", "async for"],
+)
+def test_a_stream_read_on_trio_is_a_clear_error(read: Callable[[Any], Any]) -> None:
+    async def main() -> None:
+        with pytest.raises(StreamUsageError, match=r"do not support trio.*on asyncio"):
+            await read(create_run(lambda controller: controller.append_text("a")))
+
+    trio.run(main)
