@@ -114,7 +114,7 @@ class ToolCallDeltas:
         self._by_index: dict[Any, ProviderToolCall] = {}
         self._by_id: dict[str, ProviderToolCall] = {}
         self._ids: set[str] = set()
-        # Those that have not begun.
+        # Those that have a name and have not begun.
         self._waiting: dict[ProviderToolCall, None] = {}
 
     def add(self, delta: dict[str, JSON], position: int = 0) -> Iterator[_Chunk]:
@@ -138,18 +138,17 @@ class ToolCallDeltas:
                 name, provider_id, call = name or call.next_name, provider_id or call.provider_id or "", None
             elif name and not args.strip():
                 call.next_name = name
-        if call not in self._waiting or len(self._waiting) > 1:
+        if self._waiting and (call not in self._waiting or len(self._waiting) > 1):
             yield from self.begin_waiting()
         if call is None:
             call = ProviderToolCall(provider_id or None)
             self.calls.append(call)
-            self._waiting[call] = None
         self._note(call, index, provider_id)
         yield from self._extend(call, name, args)
 
     def begin_waiting(self) -> Iterator[_Chunk]:
         """Begin the calls whose names have arrived: something else follows."""
-        for call in [call for call in self._waiting if call.name]:
+        for call in list(self._waiting):
             yield from self._begin(call)
 
     def end(self, *, is_cut: bool = False) -> Iterator[_Chunk]:
@@ -158,8 +157,8 @@ class ToolCallDeltas:
         Args:
             is_cut: whether the stream ended too early, so that arguments may be incomplete; they are not ended then.
         """
-        for call in list(self._waiting):
-            if call.name or call.has_args:
+        for call in self.calls:
+            if not call.has_begun and (call.name or call.has_args):
                 yield from self._begin(call)
         for call in self.calls:
             if call.has_begun:
@@ -201,6 +200,7 @@ class ToolCallDeltas:
     def _extend(self, call: ProviderToolCall, name: str, args: str) -> Iterator[_Chunk]:
         if not call.has_begun and name != call.name:
             call.name += name
+            self._waiting[call] = None
         if args:
             call.add_args(args)
         if not call.has_begun and call.must_begin:
@@ -209,7 +209,7 @@ class ToolCallDeltas:
             yield from _deltas(call, call.take_args())
 
     def _begin(self, call: ProviderToolCall) -> Iterator[_Chunk]:
-        del self._waiting[call]
+        self._waiting.pop(call, None)
         call.has_begun = True
         call.id = call.provider_id or ""
         if not call.id or call.id in self._ids or (self._is_taken is not None and self._is_taken(call.id)):
