@@ -9,13 +9,18 @@ import pytest
 
 from assistant_stream_ce import (
     AssistantStreamChunk,
+    DecodeError,
     ErrorChunk,
+    FileChunk,
     MessageFinishChunk,
     ReasoningDeltaChunk,
+    ReasoningSignatureChunk,
     RefusalDeltaChunk,
+    SourceChunk,
     TextDeltaChunk,
     ToolCallBeginChunk,
     ToolCallDeltaChunk,
+    accumulate,
 )
 from assistant_stream_ce.serialization import (
     OpenAIStreamDecoder,
@@ -306,3 +311,160 @@ def test_error_ends_the_stream(data: bytes, wanted: ErrorChunk) -> None:
 )
 def test_event_that_cannot_be_read(value: Any) -> None:
     assert_cannot_be_read(OpenAIStreamDecoder, json.dumps(value).encode())
+
+
+# --- What compatible servers add ------------------------------------------------------------------
+
+DONE = b"data: [DONE]\n\n"
+URL = "https://example.org/a"
+USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+
+
+def chunks_of(*pieces: bytes) -> list[AssistantStreamChunk]:
+    """Return the chunks of a stream that ends well, without its finish."""
+    *chunks, finish = decoded(OpenAIStreamDecoder(strict=True), [*pieces, STOP, DONE])
+    assert finish == STOPPED
+    return chunks
+
+
+def chunk_with(**fields: Any) -> bytes:
+    return event({"choices": [{"index": 0, "delta": {}}], **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        # OpenRouter and Snowflake: reasoning in details, with or without the text beside them.
+        ({"reasoning_details": [{"type": "reasoning.text", "text": "a"}]}, [ReasoningDeltaChunk("a")]),
+        ({"reasoning_details": [{"type": "reasoning.summary", "summary": "a"}]}, [ReasoningDeltaChunk("a")]),
+        (
+            {"reasoning": "a", "reasoning_details": [{"type": "reasoning.text", "text": "a"}]},
+            [ReasoningDeltaChunk("a")],
+        ),
+        (
+            {"reasoning_details": [{"type": "reasoning.text", "text": None, "signature": "s"}]},
+            [ReasoningSignatureChunk("s")],
+        ),
+        ({"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}, 5]}, []),
+        # litellm: the same text under two names, and the blocks of the provider.
+        (
+            {"reasoning_content": "a", "thinking_blocks": [{"type": "thinking", "thinking": "a", "signature": "s"}]},
+            [ReasoningDeltaChunk("a"), ReasoningSignatureChunk("s")],
+        ),
+        ({"reasoning": [{"type": "text", "text": "a"}]}, [ReasoningDeltaChunk("a")]),
+        ({"reasoning_content": {"type": "text", "text": "a"}}, [ReasoningDeltaChunk("a")]),
+        # Databricks: reasoning as a part of the content, with summaries.
+        (
+            {"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "a"}]}]},
+            [ReasoningDeltaChunk("a")],
+        ),
+        ({"content": [{"type": "reasoning", "text": "a"}]}, [ReasoningDeltaChunk("a")]),
+        ({"content": [{"type": "refusal", "refusal": "no"}]}, [RefusalDeltaChunk("no")]),
+        (
+            {"content": [{"type": "reference", "reference_ids": [1]}, {"type": "text", "text": "a"}]},
+            [TextDeltaChunk("a")],
+        ),
+        (
+            {"content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]},
+            [FileChunk("AAAA", "image/png")],
+        ),
+        # OpenRouter: images beside the text.
+        (
+            {"images": [{"type": "image_url", "image_url": {"url": "data:image/webp;base64,AAAA"}}]},
+            [FileChunk("AAAA", "image/webp")],
+        ),
+        ({"images": [{"image_url": "https://example.org/a.png"}]}, [FileChunk("https://example.org/a.png", "image/*")]),
+        ({"images": [{"image_url": None}, "x"]}, []),
+        ({"audio": {"id": "1", "transcript": "a", "data": "AAAA"}}, [TextDeltaChunk("a")]),
+        ({"audio": {"id": "1", "data": "AAAA"}}, []),
+        # Sources.
+        (
+            {"annotations": [{"type": "url_citation", "url_citation": {"url": URL, "title": "A"}}]},
+            [SourceChunk(URL, URL, title="A")],
+        ),
+        ({"annotations": [{"type": "url_citation", "url": URL, "title": ""}]}, [SourceChunk(URL, URL)]),
+        ({"annotations": [{"type": "file_citation", "file_id": "f"}, 5]}, []),
+        ({"citations": [URL, {"url": URL}, "javascript:alert(1)", 5, None]}, [SourceChunk(URL, URL)]),
+        (
+            {"executed_tools": [{"search_results": {"results": [{"url": URL, "title": "A", "score": 1}]}}]},
+            [SourceChunk(URL, URL, title="A")],
+        ),
+        ({"executed_tools": [{"search_results": None}]}, []),
+    ],
+)
+def test_what_a_delta_may_have_too(fields: dict[str, Any], wanted: list[AssistantStreamChunk]) -> None:
+    assert chunks_of(delta(fields)) == wanted
+
+
+def test_search_results_and_citations_beside_the_choices() -> None:
+    # Perplexity sends both with each chunk; only the results have titles.
+    data = chunk_with(citations=[URL, f"{URL}b"], search_results=[{"url": URL, "title": "A", "date": None}])
+    assert chunks_of(data, data) == [SourceChunk(URL, URL, title="A"), SourceChunk(f"{URL}b", f"{URL}b")]
+
+
+def test_a_source_comes_once() -> None:
+    annotation = delta({"annotations": [{"type": "url_citation", "url_citation": {"url": URL}}]})
+    assert chunks_of(annotation, annotation, delta({"citations": [URL]})) == [SourceChunk(URL, URL)]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "wanted"),
+    [
+        pytest.param([STOP, chunk_with(x_groq={"id": "r", "usage": USAGE}), DONE], ("stop", 3, 4), id="x_groq"),
+        pytest.param([chunk_with(usage=USAGE), DONE], ("unknown", 3, 4), id="no finish reason"),
+        pytest.param([STOP, event({"choices": [], "usage": USAGE})], ("stop", 3, 4), id="no [DONE]"),
+        pytest.param(
+            [chunk_with(usage={**USAGE, "completion_tokens": 1}), chunk_with(usage=USAGE), STOP],
+            ("stop", 3, 4),
+            id="last",
+        ),
+        pytest.param(
+            [STOP, chunk_with(usage={"input_tokens": 3, "output_tokens": 4}), DONE], ("stop", 3, 4), id="other names"
+        ),
+        pytest.param(
+            [STOP, chunk_with(usage={"prompt_tokens": 10**400, "completion_tokens": 4})], ("stop", 0, 4), id="no number"
+        ),
+        pytest.param([STOP, chunk_with(usage={"prompt_tokens": 2**60})], ("stop", 2**53 - 1, 0), id="too many"),
+        pytest.param([STOP, delta({}, "length"), DONE], ("stop", 0, 0), id="finish reason twice"),
+        pytest.param([delta({}, "model_length"), DONE], ("length", 0, 0), id="Mistral's length"),
+    ],
+)
+def test_finish_and_usage(pieces: list[bytes], wanted: tuple[str, int, int]) -> None:
+    assert decoded(OpenAIStreamDecoder(strict=True), pieces) == [MessageFinishChunk(*wanted)]
+
+
+@pytest.mark.parametrize("end", [b"data: [DONE]", b"data: [DONE]\n", b"data: [DONE]\r\n\r\n", b""])
+def test_ends_of_the_stream(end: bytes) -> None:
+    assert decoded(OpenAIStreamDecoder(strict=True), [STOP, end]) == [STOPPED]
+
+
+@pytest.mark.parametrize("error", [{"message": "broken", "code": 502}, "broken"])
+def test_an_error_in_a_choice_ends_the_stream(error: Any) -> None:
+    data = event({"choices": [{"index": 0, "delta": {"content": ""}, "error": error, "finish_reason": "error"}]})
+    (chunk,) = decoded(OpenAIStreamDecoder(strict=True), [data, STOP, DONE])
+    assert isinstance(chunk, ErrorChunk)
+    assert chunk.error == "broken"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        delta({"content": "half an "}),
+        delta({"tool_calls": [openai_call(0, "1", "tool", '{"a":')]}),
+        delta({"tool_calls": [openai_call(0, "1", "tool", "")]}),
+        chunk_with(usage=USAGE),
+        b'{"id":"1","object":"chat.completion","choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}',
+    ],
+)
+def test_a_stream_that_is_cut_is_not_complete(data: bytes) -> None:
+    chunks = decoded(OpenAIStreamDecoder(), [data])
+    message = accumulate(chunks)
+    assert (message.status.type, message.status.reason) == ("incomplete", "interrupted")
+    assert not any(isinstance(chunk, ToolCallDeltaChunk) and chunk.is_final for chunk in chunks)
+    with pytest.raises(DecodeError, match="without a finish reason"):
+        decoded(OpenAIStreamDecoder(strict=True), [data])
+
+
+def test_text_after_a_call_comes_after_it() -> None:
+    chunks = chunks_of(delta({"tool_calls": [openai_call(0, "1", "tool", "")]}), delta({"content": "a"}))
+    assert chunks == [BEGIN, TextDeltaChunk("a"), FINAL]
