@@ -104,7 +104,7 @@ class MissingExtraError(AssistantStreamError, ImportError):
     def __init__(self, module: str, extra: str) -> None:
         super().__init__(
             f"{module} needs a package that is not installed. "
-            f'Install it with: pip install "assistant-stream-ce[{extra}]"'
+            f'Install it with: pip install "assistant-stream-ce[{extra}]>=0.1"'
         )
 
 

@@ -76,7 +76,7 @@ def test_a_missing_framework_is_named_with_its_extra(extra: str) -> None:
         "except ImportError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
-    assert f'pip install "assistant-stream-ce[{extra}]"' in done.stdout
+    assert f'pip install "assistant-stream-ce[{extra}]>=0.1"' in done.stdout
 
 
 def test_create_run_is_the_function_however_it_is_reached() -> None:

@@ -42,7 +42,8 @@ from tests.docs.clients import at_page_end, post
 from tests.docs.commands import OWN_COMMAND, check_output, parse_curl, run_command, run_own_command
 from tests.support.require import require
 
-PAGE_SECONDS = 50
+#: A page may start servers, on a machine that is busy with other tests.
+PAGE_SECONDS = 100
 SKIPPED = "skipped: "
 
 #: What a page may need and a machine may lack: its steps are skipped then. Any other failing import is an error.
@@ -114,6 +115,7 @@ class Document:
         """Return a test of each step."""
         module = sys._getframe(1).f_globals["__name__"]
 
+        @pytest.mark.timeout(PAGE_SECONDS + 20)
         @pytest.mark.parametrize("step", [step.name for step in self.steps()])
         def test_page(step: str) -> None:
             _require_packages(self.name, inspect.getsource(sys.modules[module]))

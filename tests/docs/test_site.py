@@ -16,7 +16,9 @@ from tests.docs.commands import is_installed
 from tests.support.require import require
 from tests.test_public_surface import MODULES
 
-BUILD_SECONDS = 55
+BUILD_SECONDS = 100
+
+pytestmark = pytest.mark.timeout(BUILD_SECONDS + 20)
 
 
 @pytest.fixture(scope="module")

@@ -436,5 +436,5 @@ def test_without_rich_it_is_plain_and_the_live_view_names_its_extra() -> None:
     assert b"reasoning    hm\n" in done.stdout
     asked = without_rich("-", "--live")
     assert asked.returncode == 2
-    assert 'pip install "assistant-stream-ce[inspect]"' in asked.stderr.decode()
+    assert 'pip install "assistant-stream-ce[inspect]>=0.1"' in asked.stderr.decode()
     assert b"Traceback" not in asked.stderr

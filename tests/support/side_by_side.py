@@ -18,7 +18,7 @@ SPLIT = ("tests/servers/test_processes.py", "tests/run/test_loops.py", "tests/te
 SPLIT_BY_LAST_PARAMETER = ("tests/conformance/test_random_conversations.py",)
 
 #: The groups that take longest, the longest first.
-LONGEST = ("tests/servers/", "tests/frontends/", "tests/conformance/", "tests/test_docs.py", "tests/test_")
+LONGEST = ("tests/servers/", "tests/frontends/", "tests/conformance/", "tests/docs/", "tests/test_")
 
 
 def group_of(nodeid: str) -> str:
