@@ -155,6 +155,16 @@ def join_surrogates(text: str) -> str:
     return text
 
 
+def loads_raw(data: bytes | str) -> JSON:
+    """Read strict JSON as it is, with the keys that `loads` leaves out: for code that checks them itself.
+
+    Raises:
+        RecursionError: it is nested too deep.
+        ValueError: it is not strict JSON, or not UTF-8.
+    """
+    return _read(data)
+
+
 def loads(data: bytes | str) -> JSON:
     """Decode JSON, and make it safe as `plain` does.
 

@@ -26,6 +26,7 @@ LAYERS = [
     ["run", "create_run"],
     ["serialization"],
     ["conversions"],
+    ["chat_requests"],
     ["responses"],
     ["integrations"],
     ["testing"],

@@ -1,14 +1,73 @@
-"""Convert messages to and from the formats of front ends and of OpenAI's requests. Plain data in and out, no I/O."""
+"""Convert messages and whole histories to and from the formats of front ends and of model providers.
 
-from assistant_stream_ce.conversions.assistant_ui import from_assistant_ui, to_assistant_ui
-from assistant_stream_ce.conversions.openai import from_openai_messages, to_openai_messages
-from assistant_stream_ce.conversions.ui_message import from_ui_message, to_ui_message
+Plain data in and out: no I/O. All functions are thread-safe.
+"""
+
+from typing import TYPE_CHECKING
+
+from assistant_stream_ce._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.conversions.ag_ui_messages import from_ag_ui_messages, to_ag_ui_messages
+    from assistant_stream_ce.conversions.anthropic import from_anthropic, to_anthropic
+    from assistant_stream_ce.conversions.assistant_ui import from_assistant_ui, to_assistant_ui
+    from assistant_stream_ce.conversions.assistant_ui_messages import (
+        from_assistant_ui_messages,
+        to_assistant_ui_messages,
+    )
+    from assistant_stream_ce.conversions.bedrock import from_bedrock, to_bedrock
+    from assistant_stream_ce.conversions.google import from_google, to_google
+    from assistant_stream_ce.conversions.history import Dropped
+    from assistant_stream_ce.conversions.openai import from_openai_messages, to_openai_messages
+    from assistant_stream_ce.conversions.openai_chat import from_openai_chat, to_openai_chat
+    from assistant_stream_ce.conversions.openai_responses import from_openai_responses, to_openai_responses
+    from assistant_stream_ce.conversions.ui_message import from_ui_message, to_ui_message
+    from assistant_stream_ce.conversions.ui_messages import from_ui_messages, to_ui_messages
 
 __all__ = (
+    "Dropped",
+    "from_ag_ui_messages",
+    "from_anthropic",
     "from_assistant_ui",
+    "from_assistant_ui_messages",
+    "from_bedrock",
+    "from_google",
+    "from_openai_chat",
     "from_openai_messages",
+    "from_openai_responses",
     "from_ui_message",
+    "from_ui_messages",
+    "to_ag_ui_messages",
+    "to_anthropic",
     "to_assistant_ui",
+    "to_assistant_ui_messages",
+    "to_bedrock",
+    "to_google",
+    "to_openai_chat",
     "to_openai_messages",
+    "to_openai_responses",
     "to_ui_message",
+    "to_ui_messages",
+)
+
+_MODULES = {
+    "ag_ui_messages": "ag_ui_messages",
+    "anthropic": "anthropic",
+    "assistant_ui": "assistant_ui",
+    "assistant_ui_messages": "assistant_ui_messages",
+    "bedrock": "bedrock",
+    "google": "google",
+    "openai_chat": "openai_chat",
+    "openai_messages": "openai",
+    "openai_responses": "openai_responses",
+    "ui_message": "ui_message",
+    "ui_messages": "ui_messages",
+}
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "Dropped": f"{__name__}.history",
+        **{f"{way}_{name}": f"{__name__}.{module}" for name, module in _MODULES.items() for way in ("from", "to")},
+    },
 )

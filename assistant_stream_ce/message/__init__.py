@@ -16,6 +16,7 @@ __all__ = (
     "AssistantMessage",
     "DataPart",
     "FilePart",
+    "Message",
     "MessageError",
     "MessagePart",
     "MessageStatus",
@@ -25,11 +26,15 @@ __all__ = (
     "SourceDocumentPart",
     "SourcePart",
     "Step",
+    "SystemMessage",
     "TextPart",
+    "ToolApproval",
     "ToolCallPart",
     "ToolCallState",
     "Usage",
     "UsageTotal",
+    "UserMessage",
+    "UserPart",
     "message_from",
 )
 
@@ -47,6 +52,7 @@ class TextPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="text"):
     text: str
     parent_id: str | None = None
     status: PartStatus = "complete"
+    provider_metadata: dict[str, JSON] = {}
 
 
 class RefusalPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="refusal"):
@@ -67,6 +73,16 @@ class ReasoningPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="reason
     summary: str | None = None
     signature: str | None = None
     status: PartStatus = "complete"
+    provider_metadata: dict[str, JSON] = {}
+
+
+class ToolApproval(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A request for the user's approval of a tool call; `approved` is None while it is open."""
+
+    id: str
+    approved: bool | None = None
+    reason: str | None = None
+    signature: str | None = None
 
 
 class ToolCallPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool-call"):
@@ -88,6 +104,8 @@ class ToolCallPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool-ca
     parent_id: str | None = None
     provider_executed: bool = False
     dynamic: bool = False
+    approval: ToolApproval | None = None
+    provider_metadata: dict[str, JSON] = {}
 
 
 class SourcePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="source"):
@@ -273,3 +291,44 @@ def message_from(fields: JSON) -> AssistantMessage:
         return msgspec.convert(fields, AssistantMessage)
     except msgspec.ValidationError as error:
         raise ValueError(f"not a message: {error}") from None
+
+
+#: What a user's message consists of.
+UserPart: TypeAlias = TextPart | FilePart
+
+
+class UserMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="role", tag="user"):
+    """A message of the user.
+
+    Attributes:
+        parts: texts and files, in order.
+        id: the id that the front end gave it.
+        metadata: what the application adds.
+    """
+
+    role: ClassVar[str] = "user"
+    parts: list[UserPart] = []
+    id: str | None = None
+    metadata: dict[str, JSON] = {}
+
+    @property
+    def text(self) -> str:
+        """The text of all text parts, joined by newlines."""
+        return "\n".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def files(self) -> list[FilePart]:
+        """The files, in order."""
+        return [part for part in self.parts if isinstance(part, FilePart)]
+
+
+class SystemMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="role", tag="system"):
+    """Instructions to the model."""
+
+    role: ClassVar[str] = "system"
+    text: str
+    id: str | None = None
+
+
+#: A message of a conversation.
+Message: TypeAlias = UserMessage | AssistantMessage | SystemMessage

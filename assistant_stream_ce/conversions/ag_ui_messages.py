@@ -1,0 +1,186 @@
+"""Histories of AG-UI: lists of its messages, as `HttpAgent` posts and shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from assistant_stream_ce.conversions.files import is_url
+from assistant_stream_ce.conversions.history import (
+    AnswerReader,
+    Dropped,
+    HistoryBuilder,
+    json_or_text,
+    optional_text,
+)
+from assistant_stream_ce.conversions.reading import Fields, result_text
+from assistant_stream_ce.conversions.turns import turns_of
+from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.message import (
+    AssistantMessage,
+    Message,
+    ReasoningPart,
+    RefusalPart,
+    SystemMessage,
+    TextPart,
+    ToolCallPart,
+    UserPart,
+)
+from assistant_stream_ce.serialization.assistant_ui import without_none
+
+_MEDIA = ("image", "audio", "video", "document")
+
+
+def from_ag_ui_messages(messages: object, *, trust_system: bool = False) -> tuple[list[Message], list[Dropped]]:
+    """Return the history that AG-UI has, and what was left out of it.
+
+    Args:
+        messages: a list of AG-UI messages, oldest first; it may come from a client.
+        trust_system: whether messages of the roles `system` and `developer` are kept.
+
+    Raises:
+        TypeError: it is not JSON.
+    """
+    history = HistoryBuilder(trust_system=trust_system)
+    read_ag_ui_messages(history, plain(messages, "messages"), "messages")
+    return history.result()
+
+
+def read_ag_ui_messages(history: HistoryBuilder, messages: JSON, path: str) -> int:
+    """Add the messages of a list to a history; return the number of parts before the last step of the last answer."""
+    reader = _Reader(history)
+    for where, message in history.objects(messages, path):
+        reader.take(message, where)
+    return reader.finish()
+
+
+class _Reader(AnswerReader):
+    """Joins what AG-UI keeps as several messages into one of the assistant."""
+
+    def take(self, message: Fields, path: str) -> None:
+        """Take one message of AG-UI."""
+        message_id = self.history.name(message.get("id"), f"{path}.id")
+        match message.get("role"):
+            case "assistant":
+                self._take_assistant(message, message_id, path)
+            case "reasoning":
+                text, signature = optional_text(message.get("content")), optional_text(message.get("encryptedValue"))
+                if text is None and signature is None:
+                    self.history.drop(path, "a reasoning message without content")
+                else:
+                    self.open(path).add(ReasoningPart(text or "", signature=signature))
+            case "tool":
+                self._take_result(message, path)
+            case "user":
+                self.finish()
+                self.history.user(self._parts(message.get("content"), f"{path}.content"), path, message_id)
+            case "system" | "developer":
+                self.finish()
+                texts = [part.text for part in self._parts(message.get("content"), path) if isinstance(part, TextPart)]
+                self.history.system("\n\n".join(texts), message_id, path)
+            case role:
+                self.history.unknown(role, f"{path}.role")
+
+    def _take_assistant(self, message: Fields, message_id: str | None, path: str) -> None:
+        builder = self.open(path)
+        builder.id = builder.id or message_id
+        if builder.parts and not isinstance(builder.parts[-1], ReasoningPart):
+            builder.step()
+        for part in self._parts(message.get("content"), f"{path}.content"):
+            builder.add(part)
+        for where, call in self.history.objects(message.get("toolCalls"), f"{path}.toolCalls"):
+            function = call.get("function")
+            function = function if isinstance(function, dict) else {}
+            self.take_call(call.get("id"), function.get("name"), function.get("arguments"), where)
+
+    def _take_result(self, message: Fields, path: str) -> None:
+        error = optional_text(message.get("error"))
+        content = message.get("content")
+        result = json_or_text(content) if isinstance(content, str) else content
+        result = error if error and not content else result
+        self.take_result(message.get("toolCallId"), path, result=result, is_error=bool(error))
+
+    def _parts(self, content: JSON, path: str) -> list[UserPart]:
+        if content is None:
+            return []
+        if isinstance(content, str):
+            return [TextPart(content)] if content else []
+        parts: list[UserPart] = []
+        for where, part in self.history.objects(content, path):
+            kind, source = part.get("type"), part.get("source")
+            if kind == "text":
+                parts += self.history.text(part.get("text"), where)
+            elif kind == "binary":
+                # @ag-ui/client before 1.0.
+                data = part.get("data") or part.get("url")
+                parts += self.history.file(data, part.get("mimeType"), part.get("filename"), where)
+            elif kind in _MEDIA and isinstance(source, dict):
+                media_type = source.get("mimeType", part.get("mimeType")) or f"{kind}/*".replace("document/*", "")
+                parts += self.history.file(source.get("value"), media_type, part.get("filename"), where)
+            else:
+                self.history.unknown(kind, where)
+        return parts
+
+
+def to_ag_ui_messages(messages: Iterable[Message]) -> list[Fields]:
+    """Return a history as AG-UI has it, for `agent.setMessages` and `MESSAGES_SNAPSHOT`.
+
+    A message of the assistant becomes one for its reasoning, its text and calls, and each result of every turn. The
+    first one with text or calls has the message's id.
+    """
+    shown: list[Fields] = []
+    for number, message in enumerate(messages):
+        message_id = message.id or f"message-{number}"
+        if isinstance(message, AssistantMessage):
+            shown += _assistant(message, message_id)
+        elif isinstance(message, SystemMessage):
+            shown.append({"id": message_id, "role": "system", "content": message.text})
+        else:
+            shown.append({"id": message_id, "role": "user", "content": _content(message.parts)})
+    return shown
+
+
+def _content(parts: Sequence[UserPart]) -> JSON:
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
+        return parts[0].text
+    return [_input(part) for part in parts]
+
+
+def _input(part: UserPart) -> Fields:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    family = part.mime_type.partition("/")[0]
+    source = {"type": "url" if is_url(part.data) else "data", "value": part.data, "mimeType": part.mime_type}
+    return {"type": family if family in _MEDIA else "document", "source": source}
+
+
+def _assistant(message: AssistantMessage, message_id: str) -> list[Fields]:
+    shown: list[Fields] = []
+    own_id: str | None = message_id
+    for number, turn in enumerate(turns_of(message)):
+        for part in turn:
+            if isinstance(part, ReasoningPart):
+                reasoning = {"id": f"{message_id}-reasoning-{len(shown)}", "role": "reasoning", "content": part.text}
+                shown.append(without_none(reasoning | {"encryptedValue": part.signature}))
+        texts = [part.text for part in turn if isinstance(part, (TextPart, RefusalPart))]
+        calls = [part for part in turn if isinstance(part, ToolCallPart)]
+        if texts or calls:
+            said: Fields = {"id": own_id or f"{message_id}-{number}", "role": "assistant"}
+            own_id = None
+            if texts:
+                said["content"] = "".join(texts)
+            if calls:
+                said["toolCalls"] = [_call(call) for call in calls]
+            shown.append(said)
+        answered = [call for call in calls if call.state == "answered"]
+        shown += [_result(call, message_id, len(shown) + n) for n, call in enumerate(answered)]
+    return shown
+
+
+def _call(call: ToolCallPart) -> Fields:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.args_text}}
+
+
+def _result(call: ToolCallPart, message_id: str, number: int) -> Fields:
+    text = result_text(call.result)
+    result = {"id": f"{message_id}-result-{number}", "role": "tool", "toolCallId": call.id, "content": text}
+    return result | ({"error": text} if call.is_error else {})

@@ -1,0 +1,190 @@
+"""Histories of Anthropic's Messages API.
+
+Format: https://docs.anthropic.com/en/api/messages
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from assistant_stream_ce.conversions.files import is_url
+from assistant_stream_ce.conversions.history import (
+    AnswerReader,
+    AssistantBuilder,
+    Dropped,
+    HistoryBuilder,
+    json_or_text,
+    optional_text,
+    system_text,
+)
+from assistant_stream_ce.conversions.reading import Fields
+from assistant_stream_ce.conversions.turns import (
+    Call,
+    Names,
+    alternating,
+    file_text,
+    metadata_of,
+    prepare,
+    text_or_note,
+)
+from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.message import (
+    FilePart,
+    Message,
+    MessagePart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    UserPart,
+)
+
+NAMES = Names()
+
+_SERVER_RESULT = "_tool_result"
+
+
+def to_anthropic(messages: Iterable[Message], *, system: str | None = None) -> tuple[str, list[Fields]]:
+    """Return a history as the `system` and `messages` of a request to Anthropic.
+
+    Signed and redacted reasoning goes back unchanged, under `anthropic.signature` and `anthropic.redactedData` of the
+    part's metadata; other reasoning is left out, because the API refuses it.
+
+    Args:
+        messages: the history, oldest message first.
+        system: instructions that come first.
+    """
+    instructions, entries = prepare(messages, NAMES, system)
+    made = alternating(entries, _user_block, _assistant_block, _result_block)
+    if made and made[-1][0] == "assistant" and (last := made[-1][1][-1])["type"] == "text":
+        # The API refuses a last message of the assistant that ends with white space.
+        last["text"] = last["text"].rstrip()
+    return instructions, [{"role": role, "content": blocks} for role, blocks in made]
+
+
+def _user_block(part: UserPart) -> Fields:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    if part.mime_type.startswith("image/"):
+        return {"type": "image", "source": _source(part)}
+    if part.mime_type == "application/pdf" or file_text(part) is not None:
+        title = {"title": part.filename} if part.filename else {}
+        return {"type": "document", "source": _source(part), **title}
+    return {"type": "text", "text": text_or_note(part)}
+
+
+def _source(part: FilePart) -> Fields:
+    if is_url(part.data):
+        return {"type": "url", "url": part.data}
+    if (text := file_text(part)) is not None:
+        return {"type": "text", "media_type": "text/plain", "data": text}
+    return {"type": "base64", "media_type": part.mime_type, "data": part.data}
+
+
+def _assistant_block(part: MessagePart | Call) -> Fields | None:
+    match part:
+        case TextPart() | RefusalPart() if part.text.strip():
+            return {"type": "text", "text": part.text}
+        case ReasoningPart():
+            own = metadata_of(part, "anthropic")
+            if isinstance(own.get("redactedData"), str):
+                return {"type": "redacted_thinking", "data": own["redactedData"]}
+            if isinstance(own.get("signature"), str):
+                return {"type": "thinking", "thinking": part.text, "signature": own["signature"]}
+        case Call():
+            return {"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments}
+    return None
+
+
+def _result_block(call: Call) -> Fields:
+    error = {"is_error": True} if call.is_error else {}
+    return {"type": "tool_result", "tool_use_id": call.id, "content": call.text, **error}
+
+
+def from_anthropic(messages: object, *, system: object = None) -> tuple[list[Message], list[Dropped]]:
+    """Return the history of a request to Anthropic, and what was left out of it.
+
+    Args:
+        messages: its `messages`.
+        system: its `system`: a text, or a list of text blocks.
+
+    Raises:
+        TypeError: they are not JSON.
+    """
+    history = HistoryBuilder(trust_system=True)
+    history.system(system_text(plain(system, "system")), None, "system")
+    reader = _Reader(history)
+    for path, message in history.objects(plain(messages, "messages"), "messages"):
+        reader.take(message, path)
+    reader.finish()
+    return history.result()
+
+
+class _Reader(AnswerReader):
+    """Joins the turns of each answer, and the results that lie between them."""
+
+    def take(self, message: Fields, path: str) -> None:
+        """Take a message."""
+        content = message.get("content")
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        blocks = list(self.history.objects(content, f"{path}.content"))
+        match message.get("role"):
+            case "assistant":
+                builder = self.open_turn(path)
+                for where, block in blocks:
+                    self._take_block(builder, block, where)
+            case "user":
+                for where, block in blocks:
+                    if block.get("type") == "tool_result":
+                        self._take_result(block, where)
+                others = [(where, block) for where, block in blocks if block.get("type") != "tool_result"]
+                if others or not blocks:
+                    self.finish()
+                    self.history.user([part for where, block in others for part in self._part(block, where)], path)
+            case "system":
+                self.finish()
+                self.history.system(system_text(content), None, path)
+            case role:
+                self.history.unknown(role, f"{path}.role")
+
+    def _take_block(self, builder: AssistantBuilder, block: Fields, path: str) -> None:
+        kind = str(block.get("type"))
+        match kind:
+            case "thinking":
+                signature = optional_text(block.get("signature"))
+                metadata = {"anthropic": {"signature": signature}} if signature else {}
+                builder.add(ReasoningPart(str(block.get("thinking") or ""), provider_metadata=metadata))
+            case "redacted_thinking":
+                builder.add(ReasoningPart("", provider_metadata={"anthropic": {"redactedData": block.get("data")}}))
+            case "tool_use" | "server_tool_use" | "mcp_tool_use":
+                is_theirs = kind != "tool_use"
+                self.take_call(
+                    block.get("id"), block.get("name"), block.get("input"), path, provider_executed=is_theirs
+                )
+            case _ if kind.endswith(_SERVER_RESULT):
+                self._take_result(block, path)
+            case _:
+                for part in self._part(block, path):
+                    builder.add(part)
+
+    def _take_result(self, block: Fields, path: str) -> None:
+        content = block.get("content")
+        if isinstance(content, list) and block.get("type") == "tool_result":
+            content = "".join(
+                text for _, item in self.history.objects(content, path) if (text := optional_text(item.get("text")))
+            )
+        result = json_or_text(content) if isinstance(content, str) else content
+        self.take_result(block.get("tool_use_id"), path, result=result, is_error=block.get("is_error") is True)
+
+    def _part(self, block: Fields, path: str) -> list[UserPart]:
+        kind, source = block.get("type"), block.get("source")
+        if kind == "text":
+            return self.history.text(block.get("text"), path)
+        if kind in ("image", "document") and isinstance(source, dict):
+            default = "image/*" if kind == "image" else "application/pdf"
+            data: JSON = source.get("url", source.get("data"))
+            if source.get("type") == "text":
+                return self.history.text(source.get("data"), path)
+            return self.history.file(data, source.get("media_type", default), block.get("title"), path)
+        self.history.unknown(kind, path)
+        return []

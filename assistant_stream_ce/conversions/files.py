@@ -1,0 +1,134 @@
+"""Checks of the files that a client sends: which URLs are safe to pass on, and whether base64 is base64.
+
+Nothing is fetched here. But model providers and some client libraries fetch the URLs that they are given, partly from
+the server itself, so a URL that leads into a private network must not get that far.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+import socket
+import unicodedata
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.message import FilePart
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_DATA_URL = re.compile(r"data:(?P<type>[^;,\s]*)(?P<parameters>(?:;[^,]*)?),", re.IGNORECASE)
+# Space, control characters and backslashes: URL parsers disagree about what follows them.
+_ODD = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+*-]+", re.ASCII)
+_PRIVATE_NAMES = ("localhost", "internal", "local", "localdomain", "lan", "home", "corp", "intranet")
+_UNKNOWN_TYPE = "application/octet-stream"
+
+
+class UnsafeFileError(ValueError):
+    """A file that is not passed on; the text says why."""
+
+
+def is_url(data: str) -> bool:
+    """Return whether the data of a file is a URL. No base64 text has a colon."""
+    return _SCHEME.match(data) is not None
+
+
+def data_url(part: FilePart) -> str:
+    """Return the URL of a file: its own, or a data URL of its content."""
+    return part.data if is_url(part.data) else f"data:{part.mime_type};base64,{part.data}"
+
+
+def file_part(data: JSON, media_type: JSON, filename: JSON = None) -> FilePart:
+    """Return a file with checked content.
+
+    Args:
+        data: base64 text, a data URL, or an http or https URL.
+        media_type: its type; the type in a data URL takes precedence.
+        filename: its name, if any.
+
+    Raises:
+        UnsafeFileError: the file must not be passed on.
+    """
+    if not isinstance(data, str) or not data:
+        raise UnsafeFileError("a file without data")
+    kind = media_type if isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type) else _UNKNOWN_TYPE
+    name = filename if isinstance(filename, str) and filename else None
+    if not is_url(data):
+        return FilePart(_checked_base64(data), kind, name)
+    if data[:5].lower() == "data:":
+        content, own_kind = _from_data_url(data)
+        return FilePart(content, own_kind or kind, name)
+    _check_url(data)
+    return FilePart(data, kind, name)
+
+
+def _from_data_url(url: str) -> tuple[str, str]:
+    match = _DATA_URL.match(url)
+    if match is None:
+        raise UnsafeFileError("a data URL without content")
+    kind = match["type"] if _MEDIA_TYPE.fullmatch(match["type"]) else ""
+    content = url[match.end() :]
+    if ";base64" in match["parameters"].lower():
+        return _checked_base64(content), kind
+    return base64.b64encode(unquote_to_bytes(content)).decode(), kind or "text/plain"
+
+
+def is_base64(text: str) -> bool:
+    """Return whether a text is base64."""
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+def _checked_base64(text: str) -> str:
+    if not is_base64(text):
+        raise UnsafeFileError("a file whose data is not base64")
+    return text
+
+
+def _check_url(url: str) -> None:
+    """Raise for a URL that is not http or https, or leads to a host of a private network."""
+    if url.split(":", 1)[0].lower() not in ("http", "https"):
+        raise UnsafeFileError("a file URL that is not https, http or data")
+    if _ODD.search(url):
+        raise UnsafeFileError("a file URL with spaces, backslashes or control characters")
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise UnsafeFileError("a file URL that cannot be parsed") from None
+    if not host or "@" in parts.netloc:
+        raise UnsafeFileError("a file URL without a host, or with a password")
+    if _is_private(host):
+        raise UnsafeFileError("a file URL of a private host")
+
+
+def _is_private(host: str) -> bool:
+    # As browsers and HTTP clients normalise it: full-width digits and ideographic dots are digits and dots.
+    name = unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".").lower()
+    address = _address(name.partition("%")[0])
+    if address is not None:
+        return not address.is_global or address.is_multicast
+    return "." not in name or name.rpartition(".")[2] in _PRIVATE_NAMES
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the IP address that a host name is, in any of the spellings that C libraries accept (`0x7f.1`)."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(name))
+        except (OSError, UnicodeError, ValueError):
+            return None
+    if isinstance(address, ipaddress.IPv6Address):
+        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if embedded is None and address in ipaddress.IPv6Network("64:ff9b::/96"):
+            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return embedded or address
+    return address

@@ -1,0 +1,197 @@
+"""Histories of Google's Gemini: lists of contents, as google-genai takes them.
+
+Bytes (file data, thought signatures) are base64 text, as in the API's JSON; the SDK decodes it. Format:
+https://ai.google.dev/api/caching#Content
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from assistant_stream_ce.conversions.files import is_base64, is_url
+from assistant_stream_ce.conversions.history import (
+    AnswerReader,
+    AssistantBuilder,
+    Dropped,
+    HistoryBuilder,
+    optional_text,
+    system_text,
+)
+from assistant_stream_ce.conversions.reading import Fields
+from assistant_stream_ce.conversions.turns import (
+    Call,
+    Names,
+    alternating,
+    metadata_of,
+    prepare,
+    text_or_note,
+)
+from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.message import (
+    FilePart,
+    Message,
+    MessagePart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    UserPart,
+)
+
+NAMES = Names()
+
+_READABLE = ("image/", "audio/", "video/", "text/", "application/pdf", "application/json")
+
+
+def to_google(messages: Iterable[Message], *, system: str | None = None) -> tuple[str | None, list[Fields]]:
+    """Return a history as the `system_instruction` and `contents` of a request to Gemini.
+
+    Thought signatures go back unchanged, under `google.thoughtSignature` of the part's metadata; reasoning without one
+    is left out.
+
+    Args:
+        messages: the history, oldest message first.
+        system: instructions that come first.
+    """
+    instructions, entries = prepare(messages, NAMES, system)
+    made = alternating(entries, _user_part, _model_part, _response_part, model="model")
+    return instructions or None, [{"role": role, "parts": parts} for role, parts in made]
+
+
+def _user_part(part: UserPart) -> Fields:
+    return {"text": part.text} if isinstance(part, TextPart) else _file(part)
+
+
+def _file(part: FilePart) -> Fields:
+    if is_url(part.data):
+        return {"file_data": {"file_uri": part.data, "mime_type": part.mime_type}}
+    if part.mime_type.startswith(_READABLE):
+        return {"inline_data": {"mime_type": part.mime_type, "data": part.data}}
+    return {"text": text_or_note(part)}
+
+
+def _model_part(part: MessagePart | Call) -> Fields | None:
+    match part:
+        case TextPart():
+            # An empty text with a signature signs the text before it.
+            return {"text": part.text, **_signature(part)} if part.text or _signature(part) else None
+        case RefusalPart():
+            return {"text": part.text}
+        case ReasoningPart() if signed := _signature(part):
+            return {"text": part.text, "thought": True, **signed}
+        case Call():
+            return {"function_call": {"name": part.name, "args": part.arguments}, **_signature(part.part)}
+        case FilePart():
+            return _file(part)
+    return None
+
+
+def _signature(part: TextPart | ReasoningPart | ToolCallPart) -> Fields:
+    signature = metadata_of(part, "google").get("thoughtSignature")
+    return {"thought_signature": signature} if isinstance(signature, str) and is_base64(signature) else {}
+
+
+def _response_part(call: Call) -> Fields:
+    result = call.part.result if call.part.model_content is None and not call.is_error else call.text
+    return {"function_response": {"name": call.name, "response": {"error" if call.is_error else "output": result}}}
+
+
+def from_google(messages: object, *, system: object = None) -> tuple[list[Message], list[Dropped]]:
+    """Return the history of contents, and what was left out of it.
+
+    Args:
+        messages: contents as dicts, in snake or camel case; bytes may be base64 text.
+        system: the system instruction: a text, or a content.
+
+    Raises:
+        TypeError: they are not JSON.
+    """
+    history = HistoryBuilder(trust_system=True)
+    instruction = plain(system, "system")
+    if isinstance(instruction, dict):
+        instruction = instruction.get("parts")
+    history.system(system_text(instruction), None, "system")
+    reader = _Reader(history)
+    for path, content in history.objects(plain(messages, "messages"), "messages"):
+        reader.take(content, path)
+    reader.finish()
+    return history.result()
+
+
+def _get(fields: Fields, name: str) -> JSON:
+    """Return a field by its name in snake case, or in camel case."""
+    head, *rest = name.split("_")
+    return fields.get(name, fields.get(head + "".join(word.title() for word in rest)))
+
+
+class _Reader(AnswerReader):
+    """Joins the turns of each answer; gives calls ids, as most have none."""
+
+    def __init__(self, history: HistoryBuilder) -> None:
+        super().__init__(history)
+        self._calls = 0
+        # The calls without a result: their ids, by name, oldest first.
+        self._open: dict[str, list[str]] = {}
+
+    def finish(self) -> int:
+        """Add the answer that is open; see the base class."""
+        self._open.clear()
+        return super().finish()
+
+    def take(self, content: Fields, path: str) -> None:
+        """Take a content."""
+        parts = list(self.history.objects(content.get("parts"), f"{path}.parts"))
+        role = content.get("role", "user")
+        if role == "model":
+            builder = self.open_turn(path)
+            for where, part in parts:
+                self._take_part(builder, part, where)
+        elif role in ("user", "function", "tool"):
+            for where, part in parts:
+                if isinstance(response := _get(part, "function_response"), dict):
+                    self._take_response(response, where)
+            others = [(where, part) for where, part in parts if _get(part, "function_response") is None]
+            if others or not parts:
+                self.finish()
+                self.history.user([one for where, part in others for one in self._part(part, where)], path)
+        else:
+            self.history.unknown(role, f"{path}.role")
+
+    def _take_part(self, builder: AssistantBuilder, part: Fields, path: str) -> None:
+        signature = _get(part, "thought_signature")
+        metadata = {"google": {"thoughtSignature": signature}} if isinstance(signature, str) else {}
+        call = _get(part, "function_call")
+        if isinstance(call, dict):
+            self._calls += 1
+            call_id = optional_text(call.get("id")) or f"call_{self._calls}"
+            self._open.setdefault(str(call.get("name")), []).append(call_id)
+            self.take_call(call_id, call.get("name"), call.get("args"), path, provider_metadata=metadata)
+        elif isinstance(text := part.get("text"), str) and (text or metadata):
+            kind = ReasoningPart if part.get("thought") else TextPart
+            builder.add(kind(text, provider_metadata=metadata))
+        else:
+            for other in self._part(part, path):
+                builder.add(other)
+
+    def _take_response(self, response: Fields, path: str) -> None:
+        waiting = self._open.get(str(response.get("name")), [])
+        call_id = optional_text(response.get("id"))
+        if call_id in waiting:
+            waiting.remove(call_id)
+        elif call_id is None and waiting:
+            call_id = waiting.pop(0)
+        value = response.get("response")
+        key = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else None
+        result = value[key] if isinstance(value, dict) and key in ("error", "output", "result") else value
+        self.take_result(call_id, path, result=result, is_error=key == "error")
+
+    def _part(self, part: Fields, path: str) -> list[UserPart]:
+        inline, file = _get(part, "inline_data"), _get(part, "file_data")
+        if isinstance(part.get("text"), str):
+            return self.history.text(part["text"], path)
+        if isinstance(inline, dict):
+            return self.history.file(inline.get("data"), _get(inline, "mime_type"), _get(inline, "display_name"), path)
+        if isinstance(file, dict):
+            return self.history.file(_get(file, "file_uri"), _get(file, "mime_type"), None, path)
+        self.history.unknown(next(iter(part), None), path)
+        return []

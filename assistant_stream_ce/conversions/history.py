@@ -1,0 +1,310 @@
+"""Build a history from what a client or a store sends: tolerant, with a report of all that was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from assistant_stream_ce.conversions.files import UnsafeFileError, file_part
+from assistant_stream_ce.jsonvalue import JSON, dumps, loads
+from assistant_stream_ce.message import (
+    AssistantMessage,
+    Message,
+    MessagePart,
+    MessageStatus,
+    RefusalPart,
+    Step,
+    SystemMessage,
+    TextPart,
+    ToolCallPart,
+    UserMessage,
+    UserPart,
+)
+from assistant_stream_ce.message.partial_json import parse_partial
+
+#: The longest id or name, in characters.
+MAX_ID_LENGTH = 100_000
+
+_SHOWN = 80
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """Something that was left out of a history.
+
+    Attributes:
+        path: where it was, such as `messages.3.parts.0`.
+        reason: why it was left out; safe to log and to show.
+    """
+
+    path: str
+    reason: str
+
+
+class HistoryBuilder:
+    """Collects messages, and what was left out. Not thread-safe.
+
+    Args:
+        trust_system: whether messages of the system are kept.
+        max_id_length: of ids and names, in characters; what is longer is dropped.
+    """
+
+    def __init__(self, *, trust_system: bool = False, max_id_length: int = MAX_ID_LENGTH) -> None:
+        self.messages: list[Message] = []
+        self.dropped: list[Dropped] = []
+        self._trust_system = trust_system
+        self._max_id_length = max_id_length
+
+    def drop(self, path: str, reason: str) -> None:
+        """Report something that is left out."""
+        self.dropped.append(Dropped(path, reason))
+
+    def objects(self, value: JSON, path: str) -> Iterator[tuple[str, dict[str, JSON]]]:
+        """Yield the objects of a list, each with its path; report what is no object."""
+        if value is None:
+            return
+        if not isinstance(value, list):
+            self.drop(path, "not a list")
+            return
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                yield f"{path}.{index}", item
+            else:
+                self.drop(f"{path}.{index}", "not an object")
+
+    def name(self, value: JSON, path: str) -> str | None:
+        """Return an id or a name; None for what is none, which is reported unless it is absent."""
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str) or not value:
+            self.drop(path, "not a text")
+            return None
+        if len(value) > self._max_id_length:
+            self.drop(path, f"longer than {self._max_id_length:,} characters")
+            return None
+        return value
+
+    def system(self, text: str, message_id: str | None, path: str) -> None:
+        """Add a message of the system, if these are trusted."""
+        if not self._trust_system:
+            self.drop(path, "a system message of the client")
+        elif text:
+            self.messages.append(SystemMessage(text, message_id))
+
+    def user(self, parts: list[UserPart], path: str, message_id: str | None = None, metadata: JSON = None) -> None:
+        """Add a message of the user."""
+        if not parts:
+            self.drop(path, "a user message without content")
+            return
+        self.messages.append(UserMessage(parts, message_id, metadata if isinstance(metadata, dict) else {}))
+
+    def file(self, data: JSON, media_type: JSON, filename: JSON, path: str) -> list[UserPart]:
+        """Return a file as a list of one part; an empty list for one that is not passed on, which is reported."""
+        try:
+            return [file_part(data, media_type, filename)]
+        except UnsafeFileError as error:
+            self.drop(path, str(error))
+            return []
+
+    def text(self, value: JSON, path: str) -> list[UserPart]:
+        """Return a text as a list of one part; an empty one for what is no text, or empty."""
+        if isinstance(value, str):
+            return [TextPart(value)] if value else []
+        self.drop(path, "a text part without text")
+        return []
+
+    def unknown(self, kind: JSON, path: str) -> None:
+        """Report a part, message or command of a type that is not known here."""
+        self.drop(path, f"the type {kind!r:.{_SHOWN}} is not supported here")
+
+    def assistant(self, builder: AssistantBuilder, path: str) -> None:
+        """Add a message of the assistant."""
+        message = builder.build()
+        if message.parts or message.data or message.annotations or message.state is not None:
+            self.messages.append(message)
+        else:
+            self.drop(path, "an assistant message without content")
+
+    def result(self) -> tuple[list[Message], list[Dropped]]:
+        """Return the messages, and what was left out. A last message with open calls waits for their results."""
+        if self.messages and isinstance(last := self.messages[-1], AssistantMessage):
+            waits = any(call.state == "complete" and not call.provider_executed for call in last.tool_calls)
+            if waits and last.status.type == "complete":
+                status = MessageStatus("requires-action", "tool-calls")
+                self.messages[-1] = msgspec.structs.replace(last, status=status)
+        return self.messages, self.dropped
+
+
+class AssistantBuilder:
+    """Collects the parts of one message of the assistant.
+
+    Args:
+        history: takes the reports.
+        message_id: of the message.
+    """
+
+    def __init__(self, history: HistoryBuilder, message_id: str | None = None) -> None:
+        self.id = message_id
+        self.parts: list[MessagePart] = []
+        self.data: list[JSON] = []
+        self.annotations: list[JSON] = []
+        self.metadata: dict[str, JSON] = {}
+        self.usage: JSON = {}
+        self.state: JSON = None
+        self._history = history
+        self._steps: list[Step] = []
+        self._was_cut = False
+        # Where the newest call of each id is. The second set holds the ids of the step that is read.
+        self._calls: dict[str, int] = {}
+        self._step_calls: set[str] = set()
+
+    def step(self) -> None:
+        """Begin a step."""
+        self._steps.append(Step("", len(self.parts)))
+        self._step_calls.clear()
+
+    @property
+    def last_step_start(self) -> int:
+        """The number of parts before the last step."""
+        return self._steps[-1].first_part if self._steps else 0
+
+    def add(self, part: MessagePart, *, was_cut: bool = False) -> None:
+        """Add a part other than a tool call."""
+        self._was_cut |= was_cut
+        self.parts.append(part)
+
+    def add_call(self, call: ToolCallPart, path: str) -> None:
+        """Add a tool call; of two with one id in a step the first is kept."""
+        if call.id in self._step_calls:
+            self._history.drop(path, f"a second tool call with the id {call.id!r:.{_SHOWN}}")
+            return
+        self._step_calls.add(call.id)
+        self._calls[call.id] = len(self.parts)
+        self._was_cut |= call.state == "partial"
+        self.parts.append(call)
+
+    def answer(self, call_id: str, path: str, **fields: Any) -> ToolCallPart | None:
+        """Give a tool call its result; return the call, or None where there is no such call or it has a result."""
+        index = self._calls.get(call_id)
+        if index is None:
+            self._history.drop(path, f"a result for the call {call_id!r:.{_SHOWN}}, which is not in the history")
+            return None
+        call = self.parts[index]
+        assert isinstance(call, ToolCallPart)
+        if call.state == "answered":
+            self._history.drop(path, f"a second result for the call {call_id!r:.{_SHOWN}}")
+            return None
+        answered = msgspec.structs.replace(call, state="answered", **fields)
+        self.parts[index] = answered
+        return answered
+
+    def build(self) -> AssistantMessage:
+        """Return the message."""
+        status = MessageStatus("incomplete", "cancelled") if self._was_cut else MessageStatus("complete", "unknown")
+        return AssistantMessage(
+            parts=self.parts,
+            status=status,
+            steps=self._steps,
+            usage=self.usage or AssistantMessage().usage,
+            data=self.data,
+            annotations=self.annotations,
+            state=self.state,
+            metadata=self.metadata,
+            id=self.id,
+        )
+
+    def refusal(self, text: JSON) -> None:
+        """Add a refusal, if there is one."""
+        if isinstance(text, str) and text:
+            self.add(RefusalPart(text))
+
+
+class AnswerReader:
+    """Base of readers that join several entries of a format, with the results between them, into one answer.
+
+    Args:
+        history: takes the messages and the reports.
+    """
+
+    def __init__(self, history: HistoryBuilder) -> None:
+        self.history = history
+        self._builder: AssistantBuilder | None = None
+        self._path = ""
+
+    @property
+    def answer(self) -> AssistantBuilder | None:
+        """The answer that is open."""
+        return self._builder
+
+    def open(self, path: str, message_id: str | None = None) -> AssistantBuilder:
+        """Return the answer that is open, or a new one."""
+        if self._builder is None:
+            self._builder, self._path = AssistantBuilder(self.history, message_id), path
+        return self._builder
+
+    def open_turn(self, path: str, message_id: str | None = None) -> AssistantBuilder:
+        """Return the answer with a new turn of the model."""
+        if self._builder is not None:
+            self._builder.step()
+        return self.open(path, message_id)
+
+    def finish(self) -> int:
+        """Add the answer that is open; return the number of parts before its last turn."""
+        if self._builder is None:
+            return 0
+        builder, self._builder = self._builder, None
+        self.history.assistant(builder, self._path)
+        return builder.last_step_start
+
+    def take_call(self, call_id: JSON, name: JSON, arguments: JSON, path: str, **fields: Any) -> None:
+        """Add a tool call to the answer; report one without its id or name."""
+        checked_id, checked_name = self.history.name(call_id, f"{path}.id"), self.history.name(name, f"{path}.name")
+        if checked_id is None or checked_name is None:
+            self.history.drop(path, "a tool call without its id or name")
+        else:
+            self.open(path).add_call(call_part(checked_id, checked_name, arguments, **fields), path)
+
+    def take_result(self, call_id: JSON, path: str, **fields: Any) -> bool:
+        """Give a call of the answer its result; report one without its call. Returns whether it was taken."""
+        checked_id = self.history.name(call_id, f"{path}.id")
+        if self._builder is None or checked_id is None:
+            self.history.drop(path, "a result for a call that is not in the history")
+            return False
+        return self._builder.answer(checked_id, path, **fields) is not None
+
+
+def system_text(value: JSON) -> str:
+    """Return instructions that are a text, or a list of blocks with texts."""
+    blocks = value if isinstance(value, list) else [{"text": value}]
+    return "\n\n".join(
+        text for block in blocks if isinstance(block, dict) and (text := optional_text(block.get("text")))
+    )
+
+
+def call_part(call_id: str, name: str, arguments: JSON, **fields: Any) -> ToolCallPart:
+    """Return a tool call from its arguments: a value, or JSON text, which need not be complete."""
+    if isinstance(arguments, str):
+        return ToolCallPart(call_id, name, arguments or "{}", _parsed(arguments or "{}"), **fields)
+    value = {} if arguments is None else arguments
+    return ToolCallPart(call_id, name, dumps(value).decode(), value, **fields)
+
+
+def _parsed(text: str) -> JSON:
+    value = parse_partial(text)
+    return value if isinstance(value, (dict, list)) else {}
+
+
+def json_or_text(text: str) -> JSON:
+    """Return the value of a JSON text, and any other text as it is."""
+    try:
+        return loads(text)
+    except ValueError:
+        return text
+
+
+def optional_text(value: JSON) -> str | None:
+    """Return a text that is not empty, or None."""
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,192 @@
+"""Histories of OpenAI's chat completions and everything compatible.
+
+Format: https://platform.openai.com/docs/api-reference/chat/create
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from assistant_stream_ce.conversions.files import is_url
+from assistant_stream_ce.conversions.history import (
+    AnswerReader,
+    Dropped,
+    HistoryBuilder,
+    json_or_text,
+    optional_text,
+)
+from assistant_stream_ce.conversions.reading import Fields
+from assistant_stream_ce.conversions.turns import Entry, ModelTurn, Names, prepare, text_or_note, url_of
+from assistant_stream_ce.jsonvalue import JSON, dumps, plain
+from assistant_stream_ce.message import Message, ReasoningPart, RefusalPart, TextPart, UserMessage, UserPart
+
+#: OpenAI refuses ids of more than 40 characters.
+NAMES = Names(max_id=40)
+
+_AUDIO = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+
+
+def to_openai_chat(messages: Iterable[Message], *, system: str | None = None) -> list[Fields]:
+    """Return a history as the `messages` of a chat completion.
+
+    Reasoning that no provider has signed goes back as `reasoning_content` while the model still works on its answer,
+    as DeepSeek, Moonshot and others require between tool calls.
+
+    Args:
+        messages: the history, oldest message first.
+        system: instructions, as the first message.
+    """
+    instructions, entries = prepare(messages, NAMES, system)
+    made: list[Fields] = [{"role": "system", "content": instructions}] if instructions else []
+    for entry in entries:
+        made += _entry(entry)
+    return made
+
+
+def _entry(entry: Entry) -> list[Fields]:
+    if isinstance(entry, UserMessage):
+        parts = [_user_part(part) for part in entry.parts]
+        only_text = len(parts) == 1 and parts[0]["type"] == "text"
+        return [{"role": "user", "content": parts[0]["text"] if only_text else parts}]
+    return _turn(entry) if isinstance(entry, ModelTurn) else []
+
+
+def _user_part(part: UserPart) -> Fields:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    if part.mime_type.startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": url_of(part)}}
+    if not is_url(part.data):
+        if part.mime_type in _AUDIO:
+            return {"type": "input_audio", "input_audio": {"data": part.data, "format": _AUDIO[part.mime_type]}}
+        if part.mime_type == "application/pdf":
+            file = {"filename": part.filename or "file.pdf", "file_data": url_of(part)}
+            return {"type": "file", "file": file}
+    return {"type": "text", "text": text_or_note(part)}
+
+
+def _turn(turn: ModelTurn) -> list[Fields]:
+    text = "".join(part.text for part in turn.parts if isinstance(part, TextPart))
+    refusal = "".join(part.text for part in turn.parts if isinstance(part, RefusalPart))
+    reasoning = "".join(
+        part.text for part in turn.parts if isinstance(part, ReasoningPart) and not part.provider_metadata
+    )
+    if not (text or refusal or turn.calls):
+        return []
+    said: Fields = {"role": "assistant", "content": text or None}
+    if refusal:
+        said["refusal"] = refusal
+    if reasoning and turn.is_new and turn.calls:
+        said["reasoning_content"] = reasoning
+    if turn.calls:
+        said["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": dumps(call.arguments).decode()},
+            }
+            for call in turn.calls
+        ]
+    results = [{"role": "tool", "tool_call_id": call.id, "content": call.text} for call in turn.answered]
+    return [said, *results]
+
+
+def from_openai_chat(messages: object, *, system: str | None = None) -> tuple[list[Message], list[Dropped]]:
+    """Return the history of the `messages` of a chat completion, and what was left out of it.
+
+    Args:
+        messages: a list of messages of all roles.
+        system: instructions, as the first message.
+
+    Raises:
+        TypeError: it is not JSON.
+    """
+    history = HistoryBuilder(trust_system=True)
+    history.system(system or "", None, "system")
+    read_openai_chat(history, plain(messages, "messages"), "messages")
+    return history.result()
+
+
+def read_openai_chat(history: HistoryBuilder, messages: JSON, path: str) -> int:
+    """Add the messages of a list to a history; return the number of parts before the last turn of the last answer."""
+    reader = AnswerReader(history)
+    for where, message in history.objects(messages, path):
+        role = message.get("role")
+        if role == "assistant":
+            _read_assistant(reader, message, where)
+        elif role in ("tool", "function"):
+            _read_result(reader, message, where)
+        else:
+            reader.finish()
+            _read_other(history, message, where)
+    return reader.finish()
+
+
+def _read_other(history: HistoryBuilder, message: Fields, path: str) -> None:
+    role = message.get("role")
+    parts = _parts(history, message.get("content"), f"{path}.content")
+    if role == "user":
+        history.user(parts, path, optional_text(message.get("id")))
+    elif role in ("system", "developer"):
+        history.system("\n\n".join(part.text for part in parts if isinstance(part, TextPart)), None, path)
+    else:
+        history.unknown(role, f"{path}.role")
+
+
+def _read_assistant(reader: AnswerReader, message: Fields, path: str) -> None:
+    history, builder = reader.history, reader.open_turn(path, optional_text(message.get("id")))
+    reasoning = optional_text(message.get("reasoning_content")) or optional_text(message.get("reasoning"))
+    if reasoning is not None:
+        builder.add(ReasoningPart(reasoning))
+    content = message.get("content")
+    if isinstance(content, list):
+        for where, part in history.objects(content, f"{path}.content"):
+            if part.get("type") == "refusal":
+                builder.refusal(part.get("refusal"))
+            else:
+                for piece in _parts(history, [part], where):
+                    builder.add(piece)
+    elif content:
+        for piece in _parts(history, content, f"{path}.content"):
+            builder.add(piece)
+    builder.refusal(message.get("refusal"))
+    calls = list(history.objects(message.get("tool_calls"), f"{path}.tool_calls"))
+    if isinstance(legacy := message.get("function_call"), dict):
+        calls.append((f"{path}.function_call", {"id": legacy.get("name"), "function": legacy}))
+    for where, call in calls:
+        function = call.get("function", call.get("custom"))
+        function = function if isinstance(function, dict) else {}
+        arguments = function.get("arguments", function.get("input"))
+        reader.take_call(call.get("id"), function.get("name"), arguments, where)
+
+
+def _read_result(reader: AnswerReader, message: Fields, path: str) -> None:
+    content = message.get("content")
+    if isinstance(content, list):
+        texts = [part.text for part in _parts(reader.history, content, f"{path}.content") if isinstance(part, TextPart)]
+        content = "".join(texts)
+    result = json_or_text(content) if isinstance(content, str) else content
+    reader.take_result(message.get("tool_call_id", message.get("name")), path, result=result)
+
+
+def _parts(history: HistoryBuilder, content: JSON, path: str) -> list[UserPart]:
+    if isinstance(content, str):
+        return [TextPart(content)] if content else []
+    parts: list[UserPart] = []
+    for where, part in history.objects(content, path):
+        match part.get("type"):
+            case "text" | "input_text":
+                parts += history.text(part.get("text"), where)
+            case "image_url":
+                image = part.get("image_url")
+                url = image.get("url") if isinstance(image, dict) else image
+                parts += history.file(url, "image/*", None, where)
+            case "file" if isinstance(file := part.get("file"), dict):
+                kind = "application/pdf" if str(file.get("filename")).endswith(".pdf") else None
+                parts += history.file(file.get("file_data"), kind, file.get("filename"), where)
+            case "input_audio" if isinstance(audio := part.get("input_audio"), dict):
+                kind = "audio/mpeg" if audio.get("format") == "mp3" else f"audio/{audio.get('format')}"
+                parts += history.file(audio.get("data"), kind, None, where)
+            case kind:
+                history.unknown(kind, where)
+    return parts

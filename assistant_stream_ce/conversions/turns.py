@@ -1,0 +1,276 @@
+"""Prepare a history for a model provider: turns of the model, closed tool calls, ids and names that are accepted."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from assistant_stream_ce.conversions.files import data_url, is_url
+from assistant_stream_ce.conversions.reading import result_text, step_starts
+from assistant_stream_ce.jsonvalue import JSON, whole_text
+from assistant_stream_ce.message import (
+    AssistantMessage,
+    FilePart,
+    Message,
+    MessagePart,
+    ReasoningPart,
+    RefusalPart,
+    SystemMessage,
+    TextPart,
+    ToolCallPart,
+    UserMessage,
+    UserPart,
+)
+
+Block = TypeVar("Block")
+
+# For providers that demand that the user begins.
+_OPENING = "(The conversation begins with the assistant.)"
+
+#: The result that a call gets that has none.
+NOT_COMPLETED = "The tool call was not completed."
+
+_TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
+
+
+def turns_of(message: AssistantMessage) -> list[list[MessagePart]]:
+    """Return the parts of each turn of the model.
+
+    A turn ends where a step begins, and where the model goes on after its calls were answered.
+    """
+    turns: list[list[MessagePart]] = []
+    starts = step_starts(message)
+    turn: list[MessagePart] = []
+    for number, part in enumerate(message.parts):
+        goes_on = isinstance(part, (TextPart, RefusalPart, ReasoningPart)) and _is_answered(turn)
+        if turn and (number in starts or goes_on):
+            turns.append(turn)
+            turn = []
+        turn.append(part)
+    return [*turns, turn] if turn else turns
+
+
+def _is_answered(turn: Sequence[MessagePart]) -> bool:
+    calls = [part for part in turn if isinstance(part, ToolCallPart) and not part.provider_executed]
+    return bool(calls) and all(call.state == "answered" for call in calls)
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A tool call as the provider gets it.
+
+    Attributes:
+        part: the call.
+        id: an id that the provider accepts, unique in the history.
+        name: a name that it accepts.
+        is_open: whether its result will follow; else it has one.
+    """
+
+    part: ToolCallPart
+    id: str
+    name: str
+    is_open: bool
+
+    @property
+    def arguments(self) -> JSON:
+        """The arguments as an object."""
+        return self.part.args if isinstance(self.part.args, dict) else {"input": self.part.args}
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the result is an error."""
+        return self.part.is_error or self.part.state != "answered"
+
+    @property
+    def text(self) -> str:
+        """The result as the model reads it."""
+        return model_text(self.part) if self.part.state == "answered" else NOT_COMPLETED
+
+
+class ModelTurn(msgspec.Struct, frozen=True):
+    """What the model wrote until it waited for results.
+
+    Attributes:
+        parts: its parts in order, with a `Call` for each tool call that is answered to the provider.
+        is_new: whether it comes after the last message of the user.
+    """
+
+    parts: list[MessagePart | Call]
+    is_new: bool = False
+
+    @property
+    def calls(self) -> list[Call]:
+        """The tool calls."""
+        return [part for part in self.parts if isinstance(part, Call)]
+
+    @property
+    def answered(self) -> list[Call]:
+        """The tool calls that have a result."""
+        return [call for call in self.calls if not call.is_open]
+
+
+Entry: TypeAlias = UserMessage | SystemMessage | ModelTurn
+
+
+class Names:
+    """Maps tool call ids and names to what a provider accepts: the same way every time.
+
+    Args:
+        max_id: characters of an id.
+        max_name: characters of a name.
+    """
+
+    def __init__(self, max_id: int = 64, max_name: int = 64) -> None:
+        self._id = re.compile(rf"[A-Za-z0-9_-]{{1,{max_id}}}")
+        self._max_name = max_name
+
+    def id(self, call_id: str, count: int = 0) -> str:
+        """Return an id for a call; `count` calls before it have the same one."""
+        if not count and self._id.fullmatch(call_id):
+            return call_id
+        return f"call_{_digest(f'{call_id}#{count}' if count else call_id, 24)}"
+
+    def name(self, name: str) -> str:
+        """Return a name for a tool."""
+        safe = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+        if safe == name and 0 < len(name) <= self._max_name:
+            return name
+        return f"{safe[: self._max_name - 9]}_{_digest(name, 8)}"
+
+
+def _digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def prepare(messages: Iterable[Message], names: Names, system: str | None = None) -> tuple[str, list[Entry]]:
+    """Return the instructions, and the entries of a history that a provider accepts.
+
+    Each call has one result: an error where it was not completed. A call at the very end stays open where its message
+    waits for it. Empty texts and messages are left out.
+
+    Args:
+        messages: the history, oldest message first.
+        names: maps ids and names.
+        system: instructions that come first.
+    """
+    history = list(messages)
+    instructions = [system or "", *(one.text for one in history if isinstance(one, SystemMessage))]
+    talk = [one for one in history if not isinstance(one, SystemMessage)]
+    last_user = max((number for number, one in enumerate(talk) if isinstance(one, UserMessage)), default=-1)
+    entries: list[Entry] = []
+    seen: dict[str, int] = {}
+    for number, message in enumerate(talk):
+        if isinstance(message, UserMessage):
+            parts = [part for part in message.parts if not isinstance(part, TextPart) or part.text.strip()]
+            entries += [msgspec.structs.replace(message, parts=parts)] if parts else []
+            continue
+        is_last = number == len(talk) - 1
+        turns = turns_of(message)
+        for position, turn in enumerate(turns):
+            waits = is_last and position == len(turns) - 1 and message.status.type == "requires-action"
+            prepared = _parts(turn, names, seen, waits)
+            entries += [ModelTurn(prepared, number > last_user)] if prepared else []
+    return "\n\n".join(filter(None, instructions)), entries
+
+
+def _parts(turn: Sequence[MessagePart], names: Names, seen: dict[str, int], waits: bool) -> list[MessagePart | Call]:
+    parts: list[MessagePart | Call] = []
+    for part in turn:
+        if isinstance(part, ToolCallPart):
+            if not part.provider_executed:
+                count = seen.get(part.id, 0)
+                seen[part.id] = count + 1
+                is_open = waits and part.state == "complete"
+                parts.append(Call(part, names.id(part.id, count), names.name(part.name), is_open))
+        elif not isinstance(part, (TextPart, RefusalPart)) or part.text:
+            parts.append(part)
+    return parts
+
+
+def metadata_of(part: TextPart | ReasoningPart | ToolCallPart, provider: str) -> dict[str, JSON]:
+    """Return the metadata of a provider, which goes back to it and to no other."""
+    value = part.provider_metadata.get(provider)
+    return value if isinstance(value, dict) else {}
+
+
+def model_text(part: ToolCallPart) -> str:
+    """Return a result as text for the model: its content for the model, where that is text."""
+    texts = [_text_of(item) for item in part.model_content or ()]
+    return whole_text("".join(filter(None, texts)) if texts and None not in texts else result_text(part.result))
+
+
+def _text_of(item: JSON) -> str | None:
+    is_text = isinstance(item, dict) and item.get("type") == "text" and isinstance(item.get("text"), str)
+    return str(item["text"]) if is_text else None
+
+
+def file_text(part: FilePart) -> str | None:
+    """Return the text of a text file, or None for any other file."""
+    family, _, _ = part.mime_type.partition("/")
+    if is_url(part.data) or not (family == "text" or part.mime_type in _TEXT_TYPES):
+        return None
+    return base64.b64decode(part.data).decode("utf-8", "replace")
+
+
+def file_note(part: FilePart) -> str:
+    """Return a note for a model that cannot read a file: its name, and its URL."""
+    name = part.filename or part.mime_type
+    return f"[File: {name}, {part.data}]" if is_url(part.data) else f"[File: {name}, not readable by this model]"
+
+
+def text_or_note(part: FilePart) -> str:
+    """Return the content of a text file, or a note."""
+    text = file_text(part)
+    return file_note(part) if text is None else text
+
+
+def url_of(part: FilePart) -> str:
+    """Return the URL of a file; see `files.data_url`."""
+    return data_url(part)
+
+
+def content_bytes(part: FilePart) -> bytes:
+    """Return the content of a file that is no URL."""
+    return base64.b64decode(part.data)
+
+
+def alternating(
+    entries: Sequence[Entry],
+    user_block: Callable[[UserPart], Block],
+    model_block: Callable[[MessagePart | Call], Block | None],
+    result_block: Callable[[Call], Block],
+    *,
+    model: str = "assistant",
+) -> list[tuple[str, list[Block]]]:
+    """Return the blocks of messages that begin with the user's and whose roles alternate, with no message empty.
+
+    Args:
+        entries: the history.
+        user_block: makes the block of a part of the user's.
+        model_block: makes the block of a part of the model's, or None for one that is left out.
+        result_block: makes the block of a result, which is sent in the user's name.
+        model: what the model's role is called.
+    """
+    made: list[tuple[str, list[Block]]] = []
+
+    def add(role: str, blocks: list[Block]) -> None:
+        if not blocks:
+            return
+        if not made and role == model:
+            made.append(("user", [user_block(TextPart(_OPENING))]))
+        if made and made[-1][0] == role:
+            made[-1][1].extend(blocks)
+        else:
+            made.append((role, blocks))
+
+    for entry in entries:
+        if isinstance(entry, UserMessage):
+            add("user", [user_block(part) for part in entry.parts])
+        elif isinstance(entry, ModelTurn):
+            add(model, [block for part in entry.parts if (block := model_block(part)) is not None])
+            add("user", [result_block(call) for call in entry.answered])
+    return made

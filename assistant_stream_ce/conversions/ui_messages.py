@@ -1,0 +1,249 @@
+"""Histories of AI SDK 5, 6 and 7: lists of `UIMessage`, as `useChat` posts and shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from assistant_stream_ce.conversions.files import data_url
+from assistant_stream_ce.conversions.history import (
+    AssistantBuilder,
+    Dropped,
+    HistoryBuilder,
+    call_part,
+    optional_text,
+)
+from assistant_stream_ce.conversions.reading import Fields, tokens_from
+from assistant_stream_ce.conversions.ui_message import to_ui_message
+from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.message import (
+    AssistantMessage,
+    DataPart,
+    Message,
+    ReasoningPart,
+    SourceDocumentPart,
+    SourcePart,
+    SystemMessage,
+    TextPart,
+    ToolApproval,
+    ToolCallPart,
+    Usage,
+    UserPart,
+)
+from assistant_stream_ce.serialization.assistant_ui import without_none
+from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, signature_of
+
+
+def to_ui_messages(messages: Iterable[Message]) -> list[Fields]:
+    """Return a history as AI SDK has it, for `useChat({messages})` and `setMessages`.
+
+    Args:
+        messages: the history, oldest message first.
+    """
+    return [_to_ui(message, f"message-{number}") for number, message in enumerate(messages)]
+
+
+def _to_ui(message: Message, fallback_id: str) -> Fields:
+    if isinstance(message, AssistantMessage):
+        shown = to_ui_message(message)
+        # React needs a key: an id that stays the same as long as the history in front of it does.
+        return shown | {"id": shown["id"] or fallback_id}
+    if isinstance(message, SystemMessage):
+        return {"id": message.id or fallback_id, "role": "system", "parts": [{"type": "text", "text": message.text}]}
+    metadata = {"metadata": message.metadata} if message.metadata else {}
+    parts = [_user_part(part) for part in message.parts]
+    return {"id": message.id or fallback_id, "role": "user", **metadata, "parts": parts}
+
+
+def _user_part(part: UserPart) -> Fields:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    file = {"type": "file", "mediaType": part.mime_type, "url": data_url(part), "filename": part.filename}
+    return without_none(file)
+
+
+def from_ui_messages(messages: object, *, trust_system: bool = False) -> tuple[list[Message], list[Dropped]]:
+    """Return the history that AI SDK has, and what was left out of it.
+
+    Args:
+        messages: a list of `UIMessage`, oldest first; it may come from a client.
+        trust_system: whether messages of the system are kept.
+
+    Raises:
+        TypeError: it is not JSON.
+    """
+    history = HistoryBuilder(trust_system=trust_system)
+    read_ui_messages(history, plain(messages, "messages"), "messages")
+    return history.result()
+
+
+def read_ui_messages(history: HistoryBuilder, messages: JSON, path: str) -> None:
+    """Add the messages of a list to a history."""
+    for where, message in history.objects(messages, path):
+        _read_message(history, message, where)
+
+
+def _read_message(history: HistoryBuilder, message: Fields, path: str) -> None:
+    message_id = history.name(message.get("id"), f"{path}.id")
+    parts = message.get("parts")
+    if parts is None and isinstance(message.get("content"), str):
+        # AI SDK 4, and hand-written requests.
+        parts = [{"type": "text", "text": message["content"]}]
+    match message.get("role"):
+        case "user":
+            user_parts: list[UserPart] = []
+            for where, part in history.objects(parts, f"{path}.parts"):
+                user_parts += _user_part_from(history, part, where)
+            history.user(user_parts, path, message_id, message.get("metadata"))
+        case "assistant":
+            builder = AssistantBuilder(history, message_id)
+            for where, part in history.objects(parts, f"{path}.parts"):
+                _read_part(history, builder, part, where)
+            _read_metadata(builder, message.get("metadata"))
+            history.assistant(builder, path)
+        case "system":
+            texts = [part["text"] for part in parts or () if isinstance(part, dict) and optional_text(part.get("text"))]
+            history.system("\n\n".join(texts), message_id, path)
+        case role:
+            history.unknown(role, f"{path}.role")
+
+
+def _read_metadata(builder: AssistantBuilder, metadata: JSON) -> None:
+    if isinstance(metadata, dict):
+        builder.metadata = metadata
+        builder.usage = Usage(**tokens_from(metadata.get("usage")))
+
+
+def _user_part_from(history: HistoryBuilder, part: Fields, path: str) -> list[UserPart]:
+    match part.get("type"):
+        case "text":
+            return history.text(part.get("text"), path)
+        case "file":
+            return history.file(part.get("url"), part.get("mediaType"), part.get("filename"), path)
+        case kind:
+            history.unknown(kind, path)
+            return []
+
+
+def _read_part(history: HistoryBuilder, builder: AssistantBuilder, part: Fields, path: str) -> None:
+    kind = part.get("type")
+    if not isinstance(kind, str):
+        history.unknown(kind, path)
+    elif kind == "step-start":
+        builder.step()
+    elif kind == "dynamic-tool" or kind.startswith("tool-"):
+        _read_call(history, builder, part, kind, path)
+    elif kind.startswith("data-"):
+        _read_data(history, builder, part, kind.removeprefix("data-"), path)
+    elif kind in ("text", "reasoning"):
+        _read_text(history, builder, part, path)
+    elif kind == "file":
+        for file in history.file(part.get("url"), part.get("mediaType"), part.get("filename"), path):
+            builder.add(file)
+    elif kind in ("source-url", "source-document"):
+        _read_source(history, builder, part, path)
+    else:
+        history.unknown(kind, path)
+
+
+def _read_text(history: HistoryBuilder, builder: AssistantBuilder, part: Fields, path: str) -> None:
+    text, metadata = part.get("text"), _metadata_of(part)
+    if not isinstance(text, str):
+        history.drop(path, "a text part without text")
+        return
+    was_cut = part.get("state") == "streaming"
+    if part["type"] == "text":
+        if text or metadata:
+            builder.add(TextPart(text, provider_metadata=metadata), was_cut=was_cut)
+    elif text or metadata:
+        reasoning = ReasoningPart(text, signature=signature_of(part), provider_metadata=metadata)
+        builder.add(reasoning, was_cut=was_cut)
+
+
+def _metadata_of(part: Fields, name: str = "providerMetadata") -> dict[str, JSON]:
+    value = part.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _read_source(history: HistoryBuilder, builder: AssistantBuilder, part: Fields, path: str) -> None:
+    source_id, title = history.name(part.get("sourceId"), f"{path}.sourceId"), optional_text(part.get("title"))
+    url, media_type = optional_text(part.get("url")), optional_text(part.get("mediaType"))
+    if source_id is not None and part["type"] == "source-url" and url is not None:
+        builder.add(SourcePart(source_id, url, title=title))
+    elif source_id is not None and part["type"] == "source-document" and media_type is not None:
+        filename = optional_text(part.get("filename"))
+        builder.add(SourceDocumentPart(source_id, media_type, title or "", filename))
+    else:
+        history.drop(path, "a source without its id, url or type")
+
+
+def _read_data(history: HistoryBuilder, builder: AssistantBuilder, part: Fields, name: str, path: str) -> None:
+    data, data_id = part.get("data"), history.name(part.get("id"), f"{path}.id")
+    if name == "data" and data_id is None:
+        builder.data.append(data)
+    elif name == "annotations" and isinstance(data, list):
+        builder.annotations += data
+    elif name == "state" and data_id == "state":
+        builder.state = data
+    elif checked := history.name(name, f"{path}.type"):
+        builder.add(DataPart(checked, data, data_id))
+
+
+def _read_call(history: HistoryBuilder, builder: AssistantBuilder, part: Fields, kind: str, path: str) -> None:
+    is_dynamic = kind == "dynamic-tool"
+    name = history.name(part.get("toolName") if is_dynamic else kind.removeprefix("tool-"), f"{path}.toolName")
+    call_id = history.name(part.get("toolCallId"), f"{path}.toolCallId")
+    if name is None or call_id is None:
+        history.drop(path, "a tool call without its id or name")
+        return
+    builder.add_call(_call_from(history, part, call_id, name, is_dynamic, path), path)
+
+
+def _call_from(
+    history: HistoryBuilder, part: Fields, call_id: str, name: str, is_dynamic: bool, path: str
+) -> ToolCallPart:
+    state = part.get("state")
+    approval = _approval_of(history, part, path)
+    fields: Fields = {
+        "provider_executed": part.get("providerExecuted") is True,
+        "dynamic": is_dynamic,
+        "approval": approval,
+        "provider_metadata": _metadata_of(part, "callProviderMetadata"),
+    }
+    match state:
+        case "input-streaming":
+            fields["state"] = "partial"
+        case "output-available" if part.get("preliminary") is not True:
+            fields |= {"state": "answered", "result": part.get("output")}
+        case "output-error":
+            fields |= {"state": "answered", "result": part.get("errorText"), "is_error": True}
+        case "output-denied":
+            reason = approval.reason if approval is not None else None
+            fields |= {"state": "answered", "result": reason or DENIED, "is_error": True}
+    # Versions before 7 have input that is no JSON, or not complete, in a field of its own.
+    raw, value = part.get("rawInput"), part.get("input")
+    if isinstance(raw, str) and (state == "input-streaming" or value is None):
+        return call_part(call_id, name, raw, **fields)
+    if isinstance(value, str) and state != "output-error":
+        # The input of a custom tool: a text, not the JSON of one.
+        return ToolCallPart(call_id, name, _text_json(value), value, **fields)
+    return call_part(call_id, name, value, **fields)
+
+
+def _text_json(text: str) -> str:
+    return call_part("", "", [text]).args_text[1:-1]
+
+
+def _approval_of(history: HistoryBuilder, part: Fields, path: str) -> ToolApproval | None:
+    value = part.get("approval")
+    if not isinstance(value, dict):
+        return None
+    approval_id = history.name(value.get("id"), f"{path}.approval.id")
+    if approval_id is None:
+        return None
+    approved = value.get("approved")
+    if approved is not None and not isinstance(approved, bool):
+        history.drop(f"{path}.approval.approved", "an approval that is neither true nor false")
+        approved = False
+    return ToolApproval(
+        approval_id, approved, optional_text(value.get("reason")), optional_text(value.get("signature"))
+    )
