@@ -16,7 +16,7 @@ from assistant_stream_ce.chat_requests.body import Body, Limits
 from assistant_stream_ce.chat_requests.data_stream import read_data_stream
 from assistant_stream_ce.chat_requests.openai_chat import read_openai_chat_request
 from assistant_stream_ce.chat_requests.request import Approval, ChatRequest, ClientTool, RequestError, ToolResult
-from assistant_stream_ce.conversions.history import Dropped
+from assistant_stream_ce.conversions import Dropped
 
 __all__ = (
     "Approval",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from assistant_stream_ce.conversions.openai import from_openai_messages, to_openai_messages
     from assistant_stream_ce.conversions.openai_chat import from_openai_chat, to_openai_chat
     from assistant_stream_ce.conversions.openai_responses import from_openai_responses, to_openai_responses
-    from assistant_stream_ce.conversions.ui_message import from_ui_message, to_ui_message
-    from assistant_stream_ce.conversions.ui_messages import from_ui_messages, to_ui_messages
+    from assistant_stream_ce.conversions.ui_message import to_ui_message
+    from assistant_stream_ce.conversions.ui_messages import from_ui_message, from_ui_messages, to_ui_messages
 
 __all__ = (
     "Dropped",
@@ -69,5 +69,6 @@ __getattr__ = lazy_exports(
     {
         "Dropped": f"{__name__}.history",
         **{f"{way}_{name}": f"{__name__}.{module}" for name, module in _MODULES.items() for way in ("from", "to")},
+        "from_ui_message": f"{__name__}.ui_messages",
     },
 )

@@ -50,6 +50,9 @@ class HistoryBuilder:
         max_id_length: of ids and names, in characters; what is longer is dropped.
     """
 
+    #: Whether empty texts are kept.
+    keeps_empty = False
+
     def __init__(self, *, trust_system: bool = False, max_id_length: int = MAX_ID_LENGTH) -> None:
         self.messages: list[Message] = []
         self.dropped: list[Dropped] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from assistant_stream_ce.conversions.files import data_url
 from assistant_stream_ce.conversions.history import (
     AssistantBuilder,
@@ -12,13 +14,16 @@ from assistant_stream_ce.conversions.history import (
     call_part,
     optional_text,
 )
-from assistant_stream_ce.conversions.reading import Fields, tokens_from
+from assistant_stream_ce.conversions.reading import Fields, read, tokens_from, total_tokens
 from assistant_stream_ce.conversions.ui_message import to_ui_message
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import (
     AssistantMessage,
     DataPart,
+    FilePart,
     Message,
+    MessageStatus,
+    PartStatus,
     ReasoningPart,
     SourceDocumentPart,
     SourcePart,
@@ -30,7 +35,9 @@ from assistant_stream_ce.message import (
     UserPart,
 )
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, signature_of
+from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, PROVIDER, file_data, signature_of
+
+_ABSENT = object()
 
 
 def to_ui_messages(messages: Iterable[Message]) -> list[Fields]:
@@ -76,6 +83,56 @@ def from_ui_messages(messages: object, *, trust_system: bool = False) -> tuple[l
     return history.result()
 
 
+def from_ui_message(message: object) -> AssistantMessage:
+    """Return the message that a `UIMessage` represents.
+
+    Unsupported parts are dropped. The message may come from an untrusted client.
+
+    Args:
+        message: the `UIMessage` as a dict.
+
+    Raises:
+        TypeError: it is not JSON.
+        ValueError: it is not an assistant message, or a field has a wrong type.
+    """
+    value = read(message)
+    history = _OneMessage()
+    builder = _read_assistant(history, value, "message")
+    read_message = builder.build()
+    if read_message.status.type == "incomplete":
+        # The only message may still be growing.
+        return msgspec.structs.replace(read_message, status=MessageStatus("running"))
+    if any(call.state == "complete" for call in read_message.tool_calls):
+        return msgspec.structs.replace(read_message, status=MessageStatus("requires-action", "tool-calls"))
+    return read_message
+
+
+class _OneMessage(HistoryBuilder):
+    """Reads one message strictly: what is malformed is an error, and what is unsupported is dropped."""
+
+    keeps_empty = True
+
+    def file(self, data: JSON, media_type: JSON, filename: JSON, path: str) -> list[UserPart]:
+        """Return a file as it is: the message may be the application's own."""
+        if not isinstance(data, str) or not isinstance(media_type, str):
+            self.drop(path, "a file without its url or type")
+            return []
+        return [FilePart(file_data(data, media_type), media_type, filename if isinstance(filename, str) else None)]
+
+    def drop(self, path: str, reason: str) -> None:
+        """Raise for what is malformed."""
+        raise ValueError(f"not a message: {path} is {reason}")
+
+    def name(self, value: JSON, path: str) -> str | None:
+        """Return an id or a name, which has to be a text."""
+        if value is not None and not isinstance(value, str):
+            self.drop(path, "not a text")
+        return None if value is None else str(value)
+
+    def unknown(self, kind: JSON, path: str) -> None:
+        """Drop a part of an unsupported type."""
+
+
 def read_ui_messages(history: HistoryBuilder, messages: JSON, path: str) -> None:
     """Add the messages of a list to a history."""
     for where, message in history.objects(messages, path):
@@ -95,11 +152,7 @@ def _read_message(history: HistoryBuilder, message: Fields, path: str) -> None:
                 user_parts += _user_part_from(history, part, where)
             history.user(user_parts, path, message_id, message.get("metadata"))
         case "assistant":
-            builder = AssistantBuilder(history, message_id)
-            for where, part in history.objects(parts, f"{path}.parts"):
-                _read_part(history, builder, part, where)
-            _read_metadata(builder, message.get("metadata"))
-            history.assistant(builder, path)
+            history.assistant(_read_assistant(history, message | {"parts": parts}, path), path)
         case "system":
             texts = [part["text"] for part in parts or () if isinstance(part, dict) and optional_text(part.get("text"))]
             history.system("\n\n".join(texts), message_id, path)
@@ -107,10 +160,28 @@ def _read_message(history: HistoryBuilder, message: Fields, path: str) -> None:
             history.unknown(role, f"{path}.role")
 
 
-def _read_metadata(builder: AssistantBuilder, metadata: JSON) -> None:
+def _read_assistant(history: HistoryBuilder, message: Fields, path: str) -> AssistantBuilder:
+    builder = AssistantBuilder(history, history.name(message.get("id") or None, f"{path}.id"))
+    for where, part in history.objects(message.get("parts"), f"{path}.parts"):
+        _read_part(history, builder, part, where)
+    metadata = message.get("metadata")
     if isinstance(metadata, dict):
-        builder.metadata = metadata
         builder.usage = Usage(**tokens_from(metadata.get("usage")))
+        builder.metadata = _without_written(metadata, builder.usage)
+    elif metadata is not None:
+        history.drop(f"{path}.metadata", "not an object")
+    return builder
+
+
+def _without_written(metadata: Fields, usage: Usage) -> Fields:
+    """Return metadata without the usage that `to_ui_message` writes; applications may keep more there."""
+    given = metadata.get("usage")
+    if not isinstance(given, dict):
+        return metadata
+    written = {**total_tokens(usage), "totalTokens": usage.input_tokens + usage.output_tokens}
+    further = {name: value for name, value in given.items() if written.get(name, _ABSENT) != value}
+    rest = {name: value for name, value in metadata.items() if name != "usage"}
+    return {**rest, "usage": further} if further else rest
 
 
 def _user_part_from(history: HistoryBuilder, part: Fields, path: str) -> list[UserPart]:
@@ -151,26 +222,28 @@ def _read_text(history: HistoryBuilder, builder: AssistantBuilder, part: Fields,
         history.drop(path, "a text part without text")
         return
     was_cut = part.get("state") == "streaming"
+    status: PartStatus = "running" if was_cut else "complete"
     if part["type"] == "text":
-        if text or metadata:
-            builder.add(TextPart(text, provider_metadata=metadata), was_cut=was_cut)
-    elif text or metadata:
-        reasoning = ReasoningPart(text, signature=signature_of(part), provider_metadata=metadata)
+        if text or metadata or history.keeps_empty:
+            builder.add(TextPart(text, status=status, provider_metadata=metadata), was_cut=was_cut)
+    elif text or metadata or history.keeps_empty:
+        reasoning = ReasoningPart(text, signature=signature_of(part), status=status, provider_metadata=metadata)
         builder.add(reasoning, was_cut=was_cut)
 
 
 def _metadata_of(part: Fields, name: str = "providerMetadata") -> dict[str, JSON]:
     value = part.get(name)
-    return value if isinstance(value, dict) else {}
+    # What the library writes under its own name is in fields of the part.
+    return {key: item for key, item in value.items() if key != PROVIDER} if isinstance(value, dict) else {}
 
 
 def _read_source(history: HistoryBuilder, builder: AssistantBuilder, part: Fields, path: str) -> None:
-    source_id, title = history.name(part.get("sourceId"), f"{path}.sourceId"), optional_text(part.get("title"))
-    url, media_type = optional_text(part.get("url")), optional_text(part.get("mediaType"))
+    source_id = history.name(part.get("sourceId"), f"{path}.sourceId")
+    texts = {name: part.get(name) for name in ("url", "mediaType", "title", "filename")}
+    url, media_type, title, filename = (text if isinstance(text, str) else None for text in texts.values())
     if source_id is not None and part["type"] == "source-url" and url is not None:
         builder.add(SourcePart(source_id, url, title=title))
     elif source_id is not None and part["type"] == "source-document" and media_type is not None:
-        filename = optional_text(part.get("filename"))
         builder.add(SourceDocumentPart(source_id, media_type, title or "", filename))
     else:
         history.drop(path, "a source without its id, url or type")
@@ -184,7 +257,7 @@ def _read_data(history: HistoryBuilder, builder: AssistantBuilder, part: Fields,
         builder.annotations += data
     elif name == "state" and data_id == "state":
         builder.state = data
-    elif checked := history.name(name, f"{path}.type"):
+    elif (checked := history.name(name, f"{path}.type")) is not None:
         builder.add(DataPart(checked, data, data_id))
 
 
@@ -217,11 +290,15 @@ def _call_from(
         case "output-error":
             fields |= {"state": "answered", "result": part.get("errorText"), "is_error": True}
         case "output-denied":
-            reason = approval.reason if approval is not None else None
+            given = part.get("approval")
+            reason = optional_text(given.get("reason")) if isinstance(given, dict) else None
             fields |= {"state": "answered", "result": reason or DENIED, "is_error": True}
     # Versions before 7 have input that is no JSON, or not complete, in a field of its own.
     raw, value = part.get("rawInput"), part.get("input")
-    if isinstance(raw, str) and (state == "input-streaming" or value is None):
+    if state == "input-streaming" and not value:
+        text = raw if isinstance(raw, str) else ""
+        return msgspec.structs.replace(call_part(call_id, name, text, **fields), args_text=text)
+    if isinstance(raw, str) and value is None:
         return call_part(call_id, name, raw, **fields)
     if isinstance(value, str) and state != "output-error":
         # The input of a custom tool: a text, not the JSON of one.

@@ -96,7 +96,7 @@ def test_history_with_every_kind_of_part(name: str) -> None:
     answer = request.messages[1]
     assert isinstance(answer, AssistantMessage)
     assert answer.id == "srv-a"
-    assert answer.metadata == {"usage": {"inputTokens": 1}}
+    assert answer.metadata == {}
     assert answer.usage.input_tokens == 1
     reasoning, weather, dynamic, search, bad, url, document, file, data, text = answer.parts
     assert (reasoning.text, reasoning.provider_metadata) == ("hm", {"anthropic": {"signature": "sig"}})

@@ -63,7 +63,9 @@ def test_tool_calls_of_all_versions_are_read(part: dict[str, Any], call: ToolCal
 
 def test_signatures_of_providers_are_read() -> None:
     part = {"type": "reasoning", "text": "a", "providerMetadata": {"anthropic": {"signature": "s"}}}
-    assert from_ui_message(ui(part)).parts == [ReasoningPart("a", signature="s")]
+    assert from_ui_message(ui(part)).parts == [
+        ReasoningPart("a", signature="s", provider_metadata={"anthropic": {"signature": "s"}})
+    ]
 
 
 def test_unsupported_parts_are_dropped() -> None:
