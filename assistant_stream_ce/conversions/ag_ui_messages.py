@@ -126,6 +126,9 @@ def to_ag_ui_messages(messages: Iterable[Message]) -> list[Fields]:
 
     A message of the assistant becomes one for its reasoning, its text and calls, and each result of every turn. The
     first one with text or calls has the message's id.
+
+    Args:
+        messages: the history, oldest message first.
     """
     shown: list[Fields] = []
     for number, message in enumerate(messages):
