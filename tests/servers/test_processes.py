@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -170,6 +171,48 @@ def end_live_stream(running: Running, behaviour: str, **query: Any) -> str:
     assert "Traceback" not in running.output
     (finished,) = running.notes.of(run, "finished")
     return str(finished["reason"])
+
+
+@pytest.mark.parametrize(("name", "way", "arguments"), [way for way in WAYS if way[0].startswith("gunicorn")])
+def test_a_rolling_restart_cuts_no_answer(name: str, way: str, arguments: tuple[str, ...]) -> None:
+    """At HUP the old worker ends when its streams have ended, and a new one takes the next request."""
+    require_server(name)
+    with serving(SERVERS[name], {"SERVERS_SHUTDOWN": way, "SERVERS_GRACE": "10"}, *arguments) as running:
+        kinds = ("def", "async")[: running.server.capacity]
+        runs = [running.name_run() for _ in kinds]
+        clients = [
+            running.request(f"{running.server.frameworks[0]}/paced", run=run, kind=kind, words=WORDS, pause=0.05)
+            for run, kind in zip(runs, kinds, strict=True)
+        ]
+        for client in clients:
+            client.read_until(b"word-3;")
+        running.process.send_signal(signal.SIGHUP)
+        with ThreadPoolExecutor() as pool:
+            answers = list(pool.map(read_and_disconnect, clients))
+        for run, answer in zip(runs, answers, strict=True):
+            assert answer.is_complete
+            assert len(answer.words) == WORDS
+            assert running.notes.wait(run, "finished")["reason"] == "completed"
+        old = running.notes.of(runs[0], "started")[0]["pid"]
+        running.wait_for(lambda stats: stats["pid"] != old)
+        assert "Traceback" not in running.output
+
+
+def test_on_finish_is_called_when_the_limit_of_the_server_is_shorter_than_the_grace() -> None:
+    """Uvicorn cancels the request after a second: the run is cancelled, and the process waits for `on_finish`."""
+    require_server("uvicorn")
+    environment = {"SERVERS_SHUTDOWN": "lifespan", "SERVERS_GRACE": "10"}
+    with serving(SERVERS["uvicorn"], environment, "--timeout-graceful-shutdown", "1") as running:
+        runs = {kind: running.name_run() for kind in ("def", "async")}
+        clients = [running.request("starlette/quiet", run=run, kind=kind, finish=0.5) for kind, run in runs.items()]
+        for client in clients:
+            client.read_until(b"word;")
+        running.process.terminate()
+        running.process.wait(STOP_SECONDS)
+        for client in clients:
+            client.disconnect()
+        for run in runs.values():
+            assert [one["reason"] for one in running.notes.of(run, "finished")] == ["cancelled"]
 
 
 def use_orm(running: Running, kind: str, then: str) -> None:
