@@ -151,6 +151,20 @@ SERVERS = {
     )
 }
 
+#: ASGI servers that serve WSGI applications: they stream, but never report a disconnect. The documentation advises
+#: against them, and only streaming is tested.
+WSGI_ON_ASGI = (
+    Server(
+        "uvicorn wsgi",
+        "wsgi",
+        "uvicorn",
+        _module("uvicorn", "--interface", "wsgi", "--port", "{port}", "--log-level", "warning", f"{APPS}:wsgi"),
+    ),
+    Server(
+        "hypercorn wsgi", "wsgi", "hypercorn", _module("hypercorn", "--bind", "127.0.0.1:{port}", f"wsgi:{APPS}:wsgi")
+    ),
+)
+
 ALL = tuple(SERVERS)
 ASGI = tuple(name for name in ALL if SERVERS[name].interface == "asgi")
 WSGI = tuple(name for name in ALL if SERVERS[name].interface == "wsgi")
@@ -321,9 +335,14 @@ def _launch(server: Server, folder: Path, environment: Mapping[str, str], *argum
 
 def require_server(name: str) -> None:
     """Skip the test when a server is missing, or what the apps that it serves are made of."""
+    require_apps()
+    require(SERVERS[name].is_installed, f"{name} is not installed")
+
+
+def require_apps() -> None:
+    """Skip the test when something is missing that the apps are made of."""
     missing = [one for one in PACKAGES if find_spec(one) is None]
     require(not missing, f"not installed: {', '.join(missing)}")
-    require(SERVERS[name].is_installed, f"{name} is not installed")
 
 
 def free_port() -> int:

@@ -12,7 +12,8 @@ import pytest
 
 from tests.servers.conftest import SideBySide
 from tests.servers.report import REPORT
-from tests.servers.servers import ALL, Running
+from tests.servers.servers import ALL, WSGI_ON_ASGI, Running, Server, require_apps, serving
+from tests.support.require import require
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -67,6 +68,16 @@ def read_in_step_in_each_combination(running: Running) -> None:
     """Read in step, and report how long a word took."""
     delays = [delay for each in in_each_combination(running, read_in_step) for delay in each]
     REPORT.add(running.server.name, "word arrives after", f"{sorted(delays)[len(delays) // 2] * 1000:.0f} ms")
+
+
+@pytest.mark.parametrize("server", WSGI_ON_ASGI, ids=lambda server: server.name)
+def test_wsgi_applications_stream_on_asgi_servers(server: Server) -> None:
+    """Each framework and kind of callback, one after the other."""
+    require_apps()
+    require(server.is_installed, f"{server.package} is not installed")
+    with serving(server) as running:
+        for way in itertools.product(server.frameworks, KINDS):
+            read_in_step(running, *way)
 
 
 def read_at_pace(running: Running, framework: str, kind: str) -> None:
