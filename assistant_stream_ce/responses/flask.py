@@ -46,6 +46,8 @@ class _CallbackContexts:
             self._context = request_ctx._get_current_object()  # type: ignore[attr-defined]
             # The end of the view's context would close the uploaded files.
             flask.request.close = _do_nothing  # type: ignore[method-assign]
+            # uWSGI clears the environment at the end of the request, before the last hooks.
+            self._context.request.environ = dict(self._context.request.environ)
         # Guards the number of hooks and callbacks that are inside.
         self._lock = new_lock()
         self._users = 0
