@@ -185,15 +185,11 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
         """
         if in_event_loop():
             raise StreamUsageError("peek() would block the running event loop: use `await stream.apeek()`")
-        if self._source.is_empty():
-            self._source.keep(SyncReader(self._source).wait())
-        return self._source.first()
+        return self._source.peek(SyncReader(self._source).read())
 
     async def apeek(self) -> AssistantStreamChunk | None:
         """Wait in a coroutine for the first unread chunk; see `peek`."""
-        if self._source.is_empty():
-            self._source.keep(await AsyncReader(self._source).wait())
-        return self._source.first()
+        return self._source.peek(await AsyncReader(self._source).read())
 
     @property
     def is_cancelled(self) -> bool:

@@ -45,29 +45,29 @@ class CallScope:
     Runs that are created inside it inherit both.
     """
 
-    __slots__ = ("_is_bound", "context", "factories")
+    __slots__ = ("_is_bound", "context")
 
     def __init__(self) -> None:
-        self._is_bound = False
-        self._capture()
-
-    def _capture(self) -> None:
         self.context = contextvars.copy_context()
-        self.factories: tuple[ContextFactory, ...] = self.context.get(_factories, ())
+        self._is_bound = False
 
     def bind(self, factory: ContextFactory | None) -> None:
         """Keep the caller's context variables for the run, whatever those at its start are."""
-        self._capture()
+        self.context = contextvars.copy_context()
         self._is_bound = True
         if factory is not None:
-            self.factories = (*self.factories, factory)
-            self.context.run(_factories.set, self.factories)
+            self.context.run(_factories.set, (*self.factories, factory))
 
     def open(self) -> contextvars.Context:
         """Return the context of the run at its start: the caller's, unless it is bound."""
         if not self._is_bound:
-            self._capture()
+            self.context = contextvars.copy_context()
         return self.context
+
+    @property
+    def factories(self) -> tuple[ContextFactory, ...]:
+        """What makes the context managers, the outermost first."""
+        return self.context.get(_factories, ())
 
     def call(self, function: Callable[[], T]) -> T:
         """Call a function in this thread as the callback would be called, in a copy of its context.

@@ -83,8 +83,8 @@ class Hooks:
         self._scope = scope
         self._on_error = on_error
         self._on_finish = on_finish
-        #: Set when all `on_cancel` callbacks have returned.
-        self.cancel_callbacks_done = OneShotEvent()
+        #: Set when all `on_cancel` callbacks have returned; None where none was called.
+        self.cancel_callbacks_done: OneShotEvent | None = None
         #: The `SystemExit` or `KeyboardInterrupt` that a hook raised.
         self.exit: BaseException | None = None
 
@@ -161,36 +161,25 @@ class Hooks:
 
     def call_cancel_callbacks(self, callbacks: list[Callback]) -> None:
         """Call `on_cancel` callbacks in a thread of their own. Never blocks."""
-        if not callbacks:
-            self.cancel_callbacks_done.set()
-            return
-
-        def call_all() -> None:
-            self._call(callbacks)
-            self.cancel_callbacks_done.set()
-
-        self._start(call_all)
+        if callbacks:
+            self.cancel_callbacks_done = done = OneShotEvent()
+            self._start(functools.partial(self._call, callbacks, done))
 
     def call_late(self, callback: Callback) -> None:
         """Call an `on_cancel` callback that was registered after the cancellation; wait for it outside a loop."""
         done = OneShotEvent()
-
-        def call() -> None:
-            self._call([callback])
-            done.set()
-
-        self._start(call)
+        self._start(functools.partial(self._call, [callback], done))
         if not in_event_loop():
             done.wait_sync()
 
-    def _start(self, work: Callable[[], None]) -> None:
+    def _start(self, work: Callable[[], object]) -> None:
         try:
             start_thread(work, f"{self._name}-on-cancel")
         except RuntimeError:
             # The interpreter is ending and starts no threads any more.
             work()
 
-    def _call(self, callbacks: list[Callback]) -> None:
+    def _call(self, callbacks: list[Callback], done: OneShotEvent) -> None:
         for callback in callbacks:
             try:
                 callback()
@@ -200,6 +189,7 @@ class Hooks:
             except BaseException:
                 # At the top of a thread: there is no caller to raise to.
                 logger.exception("%s: an on_cancel callback raised", self._name)
+        done.set()
 
     def _handle(self, hook: str, raised: BaseException) -> None:
         if isinstance(raised, (SystemExit, KeyboardInterrupt)):

@@ -145,9 +145,9 @@ def _start_loop_thread(run_loop: Callable[[], object]) -> None:
 def add_exit_hook() -> None:
     """Register the hook for the process's exit, once."""
     global _has_exit_hook
-    process = _this_process()
-    if _has_exit_hook and (process.exit_work is not None or not _EXIT_THREADS):
+    if _has_exit_hook and not _EXIT_THREADS:
         return
+    process = _this_process()
     with process.lock:
         if _EXIT_THREADS and process.exit_work is None:
             process.exit_work = SimpleQueue()

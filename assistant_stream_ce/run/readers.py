@@ -7,7 +7,8 @@ import asyncio
 import contextlib
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.concurrency.waiters import require_loop, running_loop
@@ -19,17 +20,17 @@ from assistant_stream_ce.run.run import Run
 class StreamSource:
     """What the handle and the readers of a stream share; when all are gone, nobody can read it any more."""
 
-    __slots__ = ("__weakref__", "_turn", "batch", "has_ended", "parent", "run")
+    __slots__ = ("__weakref__", "_parent", "batch", "has_ended", "run", "turn")
 
     def __init__(self, run: Run) -> None:
         self.run = run
         #: The chunks that have been taken from the channel, but not read.
         self.batch: Iterator[AssistantStreamChunk] = iter(())
         self.has_ended = False
-        #: The run in whose callback the stream was read last.
-        self.parent: object = None
-        # Holds one item while nobody waits for a batch.
-        self._turn = [None]
+        #: Holds one item while nobody waits for a batch.
+        self.turn = [None]
+        # The run in whose callback the stream was read last.
+        self._parent: Callable[[], Any] | None = None
 
     def check_readable(self) -> None:
         """Check that there is something to read.
@@ -48,51 +49,32 @@ class StreamSource:
         """
         try:
             # One atomic step instead of a lock, for each read.
-            self._turn.pop()
+            self.turn.pop()
         except IndexError:
             raise StreamUsageError(
                 "the stream is being read elsewhere: read it from one task or thread at a time"
             ) from None
-        parent = current_run.get()
-        if parent is not None and parent is not self.parent:
-            self.parent = parent
-            run = parent()
+        if current_run.get() is not self._parent:
+            self._parent = parent = current_run.get()
+            run = None if parent is None else parent()
             if run is not None and run is not self.run:
                 run.adopt(self.run)
 
-    def end(self) -> None:
-        """End the wait."""
-        self._turn.append(None)
-
-    def end_of_stream(self) -> None:
-        """Note the end, and raise what the callback raised."""
-        self.has_ended = True
-        self.run.report.raise_error()
-
-    def is_empty(self) -> bool:
-        """Return whether no chunk waits here."""
-        rest = list(self.batch)
-        self.keep(rest)
-        return not rest
-
-    def keep(self, batch: list[AssistantStreamChunk] | None) -> None:
-        """Keep chunks for the next read."""
+    def peek(self, batch: list[AssistantStreamChunk] | None) -> AssistantStreamChunk | None:
+        """Keep the chunks of a read for the next one; return the first, or raise the exception that it reports."""
         self.batch = iter(batch or ())
-
-    def first(self) -> AssistantStreamChunk | None:
-        """Return the first chunk that is kept, or raise the callback's exception if it is about that."""
-        rest = list(self.batch)
-        self.keep(rest)
-        if not rest:
+        if not batch:
+            # Its end is still to be read.
+            self.has_ended = False
             return None
         error = self.run.report.error
         try:
-            if error is not None and rest[0] is self.run.report.error_chunk:
+            if error is not None and batch[0] is self.run.report.error_chunk:
                 raise error
         finally:
             # Its traceback holds this frame: no cycle.
             del error
-        return rest[0]
+        return batch[0]
 
     # --- leaving ---
 
@@ -103,8 +85,9 @@ class StreamSource:
             return
         seconds = self.run.close_seconds
         deadline = time.monotonic() + seconds
-        if self.run.ended.wait_sync(seconds) and self.run.is_cancelled:
-            self.run.hooks.cancel_callbacks_done.wait_sync(max(0.0, deadline - time.monotonic()))
+        callbacks_done = self.run.hooks.cancel_callbacks_done
+        if self.run.ended.wait_sync(seconds) and callbacks_done is not None:
+            callbacks_done.wait_sync(deadline - time.monotonic())
         self._stop_waiting()
 
     async def aclose(self) -> None:
@@ -135,14 +118,14 @@ class StreamSource:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(self.run.close_seconds, run.deadline - time.monotonic())):
                 await run.ended.wait()
-                if run.is_cancelled:
+                if run.hooks.cancel_callbacks_done is not None:
                     await run.hooks.cancel_callbacks_done.wait()
 
     def release(self) -> None:
         """Leave; wait outside a loop for a run that is shut down, as long as `shutdown` does."""
         self.run.on_reader_lost()
         if self.run.deadline and running_loop() is None:
-            self.run.ended.wait_sync(max(0.0, self.run.deadline - time.monotonic()))
+            self.run.ended.wait_sync(self.run.deadline - time.monotonic())
 
     def _stop_waiting(self) -> None:
         if isinstance(self.run.driver, TaskDriver):
@@ -161,10 +144,11 @@ class StreamSource:
 class SyncReader(Iterator[AssistantStreamChunk]):
     """Reads a run in a thread. An interrupt (Ctrl-C) while it waits cancels the run."""
 
-    __slots__ = ("_get", "_source")
+    __slots__ = ("_get", "_has_started", "_source")
 
     def __init__(self, source: StreamSource) -> None:
         self._source = source
+        self._has_started = False
         self._get = source.run.link.channel.get_sync
 
     def __next__(self) -> AssistantStreamChunk:
@@ -188,25 +172,25 @@ class SyncReader(Iterator[AssistantStreamChunk]):
             RunCancelled: the run in whose callback this is called was cancelled.
             BaseException: what the callback raised, once everything before it was read.
         """
-        batch = list(self._source.batch) or self.wait(timeout)
-        if batch is None:
-            self._source.end_of_stream()
-        return batch
-
-    def wait(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
-        """Return the next batch of the channel, as `read` does."""
         source = self._source
+        for chunk in source.batch:
+            return [chunk, *source.batch]
         source.begin()
         try:
-            source.run.start(None)
+            if not self._has_started:
+                self._has_started = True
+                source.run.start(None)
             batch = self._get(timeout)
         except BaseException:
             source.run.on_reader_lost()
             raise
         finally:
-            source.end()
-        if batch is None and source.run.was_cancelled_by_parent:
-            raise RunCancelled("the reader has left")
+            source.turn.append(None)
+        if batch is None:
+            if source.run.was_cancelled_by_parent:
+                raise RunCancelled("the reader has left")
+            source.has_ended = True
+            source.run.report.raise_error()
         return batch
 
 
@@ -248,14 +232,9 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
             CancelledError: the run in whose callback this is called was cancelled.
             BaseException: what the callback raised, once everything before it was read.
         """
-        batch = list(self._source.batch) or await self.wait(timeout)
-        if batch is None:
-            self._source.end_of_stream()
-        return batch
-
-    async def wait(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
-        """Return the next batch of the channel, as `read` does."""
         source = self._source
+        for chunk in source.batch:
+            return [chunk, *source.batch]
         source.begin()
         try:
             if not self._has_started:
@@ -267,11 +246,13 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
             source.run.on_reader_lost()
             raise
         finally:
-            source.end()
+            source.turn.append(None)
         if batch is None:
             self.stop_timer()
             if source.run.was_cancelled_by_parent:
                 raise asyncio.CancelledError
+            source.has_ended = True
+            source.run.report.raise_error()
         return batch
 
     def _start(self, timeout: float | None) -> None:

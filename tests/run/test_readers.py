@@ -152,7 +152,7 @@ def test_two_threads_cannot_wait_for_one_stream(share: str) -> None:
 
     thread = threading.Thread(target=wait)
     thread.start()
-    while stream._source._turn:
+    while stream._source.turn:
         threading.Event().wait(0.001)
     with pytest.raises(StreamUsageError, match="read it from one task or thread"):
         next(second)
