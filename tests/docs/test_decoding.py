@@ -215,6 +215,10 @@ def check_table_of_ag_ui_events() -> None:
             {"type": "ACTIVITY_SNAPSHOT", "messageId": "m", "activityType": "a", "content": {"b": 1}},
             [c.DataPartChunk("a", {"b": 1}, "m")],
         ),
+        "MESSAGES_SNAPSHOT": (
+            {"type": "MESSAGES_SNAPSHOT", "messages": [{"id": "a", "role": "assistant", "content": "x"}]},
+            [c.TextDeltaChunk("x")],
+        ),
         "CUSTOM named source, source-document, file, data or annotations": (
             {"type": "CUSTOM", "name": "source", "value": {"id": "1", "url": "u"}},
             [c.SourceChunk("1", "u")],

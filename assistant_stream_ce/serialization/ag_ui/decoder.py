@@ -11,11 +11,12 @@ from typing import Any, get_args
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.errors import UNKNOWN_ERROR
+from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError
 from assistant_stream_ce.jsonvalue import JSON, loads, plain
 from assistant_stream_ce.serialization.ag_ui.chunk_events import ChunkEventExpander, TypedEvent
-from assistant_stream_ce.serialization.ag_ui.json_patch import PatchedDocument
+from assistant_stream_ce.serialization.ag_ui.documents import DOCUMENT_EVENTS, Documents
 from assistant_stream_ce.serialization.ag_ui.schema import check_event
+from assistant_stream_ce.serialization.ag_ui.snapshots import SnapshotExpander
 from assistant_stream_ce.serialization.ag_ui.validator import RunOrder
 from assistant_stream_ce.serialization.assistant_ui import chunk_of
 from assistant_stream_ce.serialization.decoder import (
@@ -26,12 +27,11 @@ from assistant_stream_ce.serialization.decoder import (
     token_count,
 )
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
-from assistant_stream_ce.state.operations import set_value
 
 # The client fails if more bytes than this come without the end of an event.
 _CLIENT_BYTES = 10 * 1024 * 1024
 
-# Events without a chunk. A snapshot of the messages is the whole conversation; its part of this answer was streamed.
+# Events without a chunk. `SnapshotExpander` reads snapshots of the messages.
 _WITHOUT_CHUNK = frozenset(
     {
         "RAW",
@@ -81,8 +81,8 @@ class AGUIDecoder(ToolCallDecoder):
     Args:
         strict: whether to raise for what `@ag-ui/client` does not accept, line ends other than LF and events of more
             than 10 MiB included. Otherwise such events are skipped.
-        max_frame_bytes: limit for one event, in bytes; 0 or None for no limit. The state and the activities are kept
-            in memory besides.
+        max_frame_bytes: limit for one event, in bytes; 0 or None for no limit. The state, the activities and open texts
+            are kept in memory besides.
         state: the initial state, as the client sent it to the server. Patches apply to a copy of it.
 
     Raises:
@@ -96,8 +96,7 @@ class AGUIDecoder(ToolCallDecoder):
         self, *, strict: bool = False, max_frame_bytes: int | None = MAX_FRAME_BYTES, state: object = None
     ) -> None:
         super().__init__(strict=strict, max_frame_bytes=max_frame_bytes)
-        self._max_copied = max_frame_bytes or 0
-        self._state = PatchedDocument({} if state is None else plain(state, "state"), self._max_copied)
+        self._documents = Documents({} if state is None else plain(state, "state"), max_frame_bytes or 0)
         if strict:
             limit = min(max_frame_bytes or _CLIENT_BYTES, _CLIENT_BYTES)
             self._reader = EventReader(limit, only_line_feeds=True)
@@ -118,7 +117,10 @@ class AGUIDecoder(ToolCallDecoder):
         self._thinking: dict[str, str] = {}
         self._thinking_count = 0
         self._unanswered: set[str] = set()
-        self._activities: dict[str, PatchedDocument] = {}
+        self._snapshots = SnapshotExpander()
+        # The step that was started last, and those before it that had not finished then. Steps of chunks do not nest.
+        self._open_step: tuple[JSON, str] | None = None
+        self._outer_steps: set[tuple[JSON, str]] = set()
 
     def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
         if frame.data.strip() == b"[DONE]":
@@ -135,6 +137,8 @@ class AGUIDecoder(ToolCallDecoder):
         for event_type, event in self._expander.expand(kind, value):
             if self._is_strict:
                 self._order.check(event_type, event)
+            for missing_type, missing in self._snapshots.expand(event_type, event):
+                yield from self._read_event(missing_type, missing)
             yield from self._read_event(event_type, event)
 
     def _may_end_in(self, frame: Frame) -> bool:
@@ -142,8 +146,28 @@ class AGUIDecoder(ToolCallDecoder):
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
         if not self._has_ended:
+            for event_type, event in self._snapshots.rest():
+                yield from self._read_event(event_type, event)
+            yield from self._documents.flush()
             raise FrameError("the stream ended without RUN_FINISHED or RUN_ERROR")
-        yield from ()
+
+    def feed(self, data: bytes) -> list[AssistantStreamChunk]:
+        """Return the chunks that the next bytes of the stream complete; see `Decoder.feed`.
+
+        If updates of the state and of activities would be much larger than the bytes, the last ones are joined.
+
+        Raises:
+            DecodeError: as for `Decoder.feed`.
+            StreamUsageError: the decoder was closed.
+            TypeError: `data` is not bytes.
+        """
+        try:
+            found = super().feed(data)
+        except DecodeError as error:
+            error.chunks.extend(self._documents.flush())
+            raise
+        found.extend(self._documents.flush())
+        return found
 
     def _renamed(self, kind: str, event: dict[str, JSON]) -> TypedEvent:
         """Translate a deprecated THINKING_* event; ids are generated."""
@@ -164,8 +188,8 @@ class AGUIDecoder(ToolCallDecoder):
                 yield from self._read_reasoning(kind, event)
             case "TOOL":
                 yield from self._read_tool_call(kind, event)
-            case "STATE" | "ACTIVITY":
-                yield from self._read_document(kind, event)
+            case "STATE" | "ACTIVITY" if kind in DOCUMENT_EVENTS:
+                yield from self._documents.read(kind, event)
             case "STEP" | "RUN":
                 yield from self._read_run(kind, event)
             case "CUSTOM":
@@ -250,64 +274,49 @@ class AGUIDecoder(ToolCallDecoder):
             case _:
                 self._skip(kind)
 
-    # --- State and activities ---
-
-    def _read_document(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        match kind:
-            case "STATE_SNAPSHOT":
-                self._state.replace(event.get("snapshot"))
-                yield chunks.UpdateStateChunk([set_value((), self._state.value)])
-            case "STATE_DELTA":
-                _patch(self._state, event.get("delta"))
-                operations = self._state.operations()
-                if operations:
-                    yield chunks.UpdateStateChunk(operations)
-            case "ACTIVITY_SNAPSHOT":
-                content = checked(event.get("content"), dict, "content")
-                activity_id = checked(event.get("messageId"), str, "messageId")
-                if activity_id not in self._activities or event.get("replace") is not False:
-                    self._activities[activity_id] = PatchedDocument(content, self._max_copied)
-                    yield self._activity(activity_id, event)
-            case "ACTIVITY_DELTA":
-                activity_id = checked(event.get("messageId"), str, "messageId")
-                if activity_id not in self._activities:
-                    raise FrameError("there is no such activity")
-                _patch(self._activities[activity_id], event.get("patch"))
-                yield self._activity(activity_id, event)
-            case _:
-                self._skip(kind)
-
-    def _activity(self, activity_id: str, event: dict[str, JSON]) -> chunks.DataPartChunk:
-        name: str = checked(event.get("activityType"), str, "activityType")
-        return chunks.DataPartChunk(name, self._activities[activity_id].value, activity_id)
-
     # --- Steps and runs ---
 
     def _read_run(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         self._last = None
         match kind:
-            case "STEP_STARTED":
-                yield chunks.StepStartChunk(_id(event, "stepName"))
-            case "STEP_FINISHED":
-                metadata = _metadata(event)
-                tokens = _tokens([metadata.get("usage")])
-                is_continued = metadata.get("isContinued") is True
-                if not self._open_calls:
-                    # The chunk would complete arguments of which more may come.
-                    yield chunks.StepFinishChunk(_reason(event, "unknown"), *tokens, is_continued)
+            case "STEP_STARTED" | "STEP_FINISHED":
+                yield from self._read_step(kind, event)
             case "RUN_STARTED":
                 self._has_ended = False
                 self._unanswered.clear()
-            case "RUN_FINISHED":
+                self._open_step = None
+                self._outer_steps.clear()
+            case "RUN_FINISHED" | "RUN_ERROR":
                 self._has_ended = True
+                yield from self._documents.flush()
                 yield from self._close_arguments()
-                yield from self._finish(event)
-            case "RUN_ERROR":
-                self._has_ended = True
-                yield from self._close_arguments()
-                yield from self._fail_run(event)
+                yield from self._finish(event) if kind == "RUN_FINISHED" else self._fail_run(event)
             case _:
                 self._skip(kind)
+
+    def _read_step(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+        """Read the start or finish of a step. A step ends where one inside it starts."""
+        step = event.get("subagentRunId"), _id(event, "stepName")
+        if kind == "STEP_STARTED":
+            if self._open_step is not None:
+                self._outer_steps.add(self._open_step)
+                yield from self._finish_step(chunks.StepFinishChunk("unknown"))
+            self._open_step = step
+            self._outer_steps.discard(step)
+            yield chunks.StepStartChunk(step[1])
+        elif step in self._outer_steps:
+            self._outer_steps.discard(step)
+        else:
+            self._open_step = None
+            metadata = _metadata(event)
+            tokens = _tokens([metadata.get("usage")])
+            is_continued = metadata.get("isContinued") is True
+            yield from self._finish_step(chunks.StepFinishChunk(_reason(event, "unknown"), *tokens, is_continued))
+
+    def _finish_step(self, chunk: chunks.StepFinishChunk) -> Iterator[AssistantStreamChunk]:
+        # The chunk would complete arguments of which more may come.
+        if not self._open_calls:
+            yield chunk
 
     def _finish(self, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         reason = "tool-calls" if self._unanswered else "stop"
@@ -382,10 +391,6 @@ def _value(text: str) -> JSON:
         return loads(text)
     except ValueError:
         return text
-
-
-def _patch(document: PatchedDocument, patch: JSON) -> None:
-    document.patch([checked(operation, dict, "an operation") for operation in checked(patch, list, "the patch")])
 
 
 def _custom(name: str, event: dict[str, JSON]) -> AssistantStreamChunk:

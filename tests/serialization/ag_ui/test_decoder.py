@@ -190,7 +190,15 @@ PARENT = {"metadata": {"parentId": "p"}}
             [{"type": "STEP_STARTED", "stepName": "s"}, {"type": "STEP_FINISHED", "stepName": "s"}],
             [StepStartChunk("s"), StepFinishChunk("unknown")],
         ),
-        # Known, and no chunk can say it.
+        # Steps of chunks do not nest.
+        (
+            [{"type": "STEP_STARTED", "stepName": "a"}, {"type": "STEP_STARTED", "stepName": "b"},
+             {"type": "STEP_FINISHED", "stepName": "b"}, {"type": "STEP_FINISHED", "stepName": "a"},
+             {"type": "STEP_STARTED", "stepName": "a"}, {"type": "STEP_FINISHED", "stepName": "a"}],
+            [StepStartChunk("a"), StepFinishChunk("unknown"), StepStartChunk("b"), StepFinishChunk("unknown"),
+             StepStartChunk("a"), StepFinishChunk("unknown")],
+        ),
+        # Without a chunk.
         (
             [
                 {"type": "RAW", "event": {"a": 1}, "source": "s"},

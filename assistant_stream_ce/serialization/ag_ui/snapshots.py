@@ -1,0 +1,150 @@
+"""Expansion of AG-UI's `MESSAGES_SNAPSHOT` into events for the messages of this answer that were not streamed.
+
+A snapshot is the whole conversation. Agents send it beside the events of an answer, or in place of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.serialization.ag_ui.chunk_events import TypedEvent
+
+_CONTENT = ("TEXT_MESSAGE_", "REASONING_MESSAGE_", "TOOL_CALL_")
+
+
+class SnapshotExpander:
+    """Expands the snapshots of one stream."""
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        # The ids of messages and calls that were streamed or are history, the calls with a result, and the ids of
+        # messages that were streamed.
+        self._messages: set[JSON] = set()
+        self._calls: set[JSON] = set()
+        self._answered: set[JSON] = set()
+        self._streamed: set[JSON] = set()
+        # The pieces of open texts, and the hashes of those that have ended: ids in snapshots may be others.
+        self._open_texts: dict[str, list[str]] = {}
+        self._text_hashes: set[int] = set()
+        # A snapshot that came before any content: the history, if content follows.
+        self._held: list[JSON] = []
+        self._has_content = False
+
+    def expand(self, kind: str, event: dict[str, JSON]) -> list[TypedEvent]:
+        """Take the next event of the stream; return the events of messages that are only in a snapshot."""
+        if kind == "RUN_STARTED":
+            self._forget()
+            given = event.get("input")
+            messages = given.get("messages") if isinstance(given, dict) else None
+            self._note_history(messages if isinstance(messages, list) else [])
+        elif kind == "MESSAGES_SNAPSHOT":
+            messages = event.get("messages")
+            self._held = messages if isinstance(messages, list) else []
+            return self.rest() if self._has_content else []
+        elif kind in ("RUN_FINISHED", "RUN_ERROR"):
+            return self.rest()
+        elif kind.startswith(_CONTENT):
+            self._note_history(self._held)
+            self._held, self._has_content = [], True
+            self._note(kind, event)
+        return []
+
+    def rest(self) -> list[TypedEvent]:
+        """Return the events of the messages in the last snapshot that were not streamed."""
+        messages, self._held = _objects(self._held), []
+        # Earlier messages are history: those up to the user's, and those before the first one that was streamed.
+        users = [number for number, message in enumerate(messages) if message.get("role") == "user"]
+        streamed = [number for number, message in enumerate(messages) if message.get("id") in self._streamed]
+        start = max(users[-1] + 1 if users else 0, streamed[0] if streamed else 0)
+        return [event for message in messages[start:] for event in self._missing(message)]
+
+    def _note_history(self, messages: list[JSON]) -> None:
+        for message in _objects(messages):
+            self._messages.add(_text_of(message, "id"))
+            self._answered.add(_text_of(message, "toolCallId"))
+            self._calls |= {_text_of(call, "id") for call in _objects(message.get("toolCalls"))}
+
+    def _note(self, kind: str, event: dict[str, JSON]) -> None:
+        message_id, call_id = _text_of(event, "messageId"), _text_of(event, "toolCallId")
+        match kind:
+            case "TOOL_CALL_START":
+                self._calls.add(call_id)
+                self._streamed.add(_text_of(event, "parentMessageId"))
+            case "TOOL_CALL_RESULT":
+                self._answered.add(call_id)
+            case "TEXT_MESSAGE_START" | "REASONING_MESSAGE_START":
+                self._messages.add(message_id)
+                self._streamed.add(message_id)
+            case "TEXT_MESSAGE_CONTENT":
+                self._open_texts.setdefault(message_id, []).append(_text_of(event, "delta"))
+            case "TEXT_MESSAGE_END":
+                self._text_hashes.add(hash("".join(self._open_texts.pop(message_id, ()))))
+
+    def _missing(self, message: dict[str, Any]) -> list[TypedEvent]:
+        """Return the events of what was not streamed of a message."""
+        message_id, content = message.get("id"), message.get("content")
+        is_known = message_id in self._messages
+        match message.get("role"):
+            case "assistant":
+                events = []
+                if isinstance(content, str) and content and not is_known and hash(content) not in self._text_hashes:
+                    events = _text("TEXT_MESSAGE", message_id, content)
+                for call in _objects(message.get("toolCalls")):
+                    if _text_of(call, "id") not in self._calls:
+                        events += _call(call, message_id)
+            case "tool" if _text_of(message, "toolCallId") not in self._answered:
+                events = _result(message)
+            case "reasoning" if isinstance(content, str) and not is_known:
+                value = {"subtype": "message", "entityId": message_id, "encryptedValue": message.get("encryptedValue")}
+                signature = [("REASONING_ENCRYPTED_VALUE", value)] if _text_of(message, "encryptedValue") else []
+                events = _text("REASONING_MESSAGE", message_id, content) + signature
+            case "activity" if isinstance(content, dict) and _text_of(message, "activityType") and not is_known:
+                activity = {"messageId": message_id, "activityType": message["activityType"], "content": content}
+                events = [("ACTIVITY_SNAPSHOT", activity)]
+            case _:
+                return []
+        self._messages.add(message_id)
+        for kind, event in events:
+            self._note(kind, event)
+        return events
+
+
+def _objects(values: JSON) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _text_of(fields: dict[str, Any], name: str) -> str:
+    """Return a text field; empty if it is missing or has another type."""
+    text = fields.get(name)
+    return text if isinstance(text, str) else ""
+
+
+def _text(prefix: str, message_id: JSON, text: str) -> list[TypedEvent]:
+    address = {"messageId": message_id}
+    content = [(f"{prefix}_CONTENT", {**address, "delta": text})] if text else []
+    return [(f"{prefix}_START", {**address, "role": "assistant"}), *content, (f"{prefix}_END", address)]
+
+
+def _call(call: dict[str, Any], message_id: JSON) -> list[TypedEvent]:
+    function, address = call.get("function"), {"toolCallId": call.get("id")}
+    if not isinstance(function, dict) or not _text_of(call, "id") or not isinstance(function.get("name"), str):
+        return []
+    return [
+        ("TOOL_CALL_START", {**address, "toolCallName": function["name"], "parentMessageId": message_id}),
+        ("TOOL_CALL_ARGS", {**address, "delta": _text_of(function, "arguments")}),
+        ("TOOL_CALL_END", address),
+    ]
+
+
+def _result(message: dict[str, Any]) -> list[TypedEvent]:
+    content, error, metadata = message.get("content"), _text_of(message, "error"), message.get("metadata")
+    if not isinstance(content, (str, list)) or not _text_of(message, "toolCallId"):
+        return []
+    if error:
+        metadata = {**(metadata if isinstance(metadata, dict) else {}), "isError": True}
+    return [
+        ("TOOL_CALL_RESULT", {"toolCallId": message["toolCallId"], "content": content or error, "metadata": metadata})
+    ]
