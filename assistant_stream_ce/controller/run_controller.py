@@ -1,11 +1,11 @@
-"""What a callback holds: it turns calls into chunks, checks them, and puts them on the channel.
+"""The controller passed to a callback: validates arguments, builds chunks and sends them.
 
-Every method may be called from any thread and from coroutines. A worker thread waits in a call while
-the channel is full; a coroutine never waits, and may `await controller.drain()`. Nothing here knows a
-wire, a framework, or how the run is driven.
+Every method may be called from any thread and from coroutines. A worker thread waits in a call while the channel is
+full; a coroutine never waits, and may `await controller.drain()`. Nothing here knows a format, a framework, or how
+the run is driven.
 
-Once the reader has left, a call from a worker thread raises `RunCancelled`, and one from a coroutine
-is discarded until its task is cancelled. Once the run has ended, every call raises `RunEndedError`.
+Once the run was cancelled, a call from a worker thread raises `RunCancelled`, and one from a coroutine is dropped
+until its task is cancelled. Once the run has ended, every call raises `RunEndedError`.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from __future__ import annotations
 import inspect
 import uuid
 import weakref
-from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.cancellation import Cancellation, CancelledEvent
 from assistant_stream_ce.chunks import AssistantStreamChunk, ReasoningDeltaChunk, TextDeltaChunk
 from assistant_stream_ce.concurrency.channel import Channel
-from assistant_stream_ce.controller import validation as arguments
-from assistant_stream_ce.controller.resend import replay
-from assistant_stream_ce.controller.tool_calls import ToolCallController, ToolCalls
-from assistant_stream_ce.controller.validation import places
+from assistant_stream_ce.controller import validation
+from assistant_stream_ce.controller.resend import Resender
+from assistant_stream_ce.controller.tool_calls import ToolCallController, ToolCallRegistry, result_chunk
+from assistant_stream_ce.controller.validation import slots
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.jsonvalue import plain, weight
-from assistant_stream_ce.state import StateDocument
+from assistant_stream_ce.state.document import StateDocument
 from assistant_stream_ce.state.proxy import assign_root, read_root
 
 #: Another stream, an async iterable, or an iterable of chunks.
 ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
 
 
-class RunPort(Protocol):
+class RunHooks(Protocol):
     """What controllers need of the run that drives their callback."""
 
     def on_closed(self) -> None:
@@ -50,11 +50,11 @@ class RunPort(Protocol):
         """Register an `on_cancel` callback; return what unregisters it."""
 
 
-class RunLink:
-    """What all controllers of one run share: the way out, the cancel signal, the state, the tool calls.
+class RunContext:
+    """What all controllers of one run share: the channel, the cancellation, the state, the tool calls.
 
-    It holds the run weakly, and nothing below refers back up: when the last handle of a run goes, the run goes with
-    it, without the help of the garbage collector.
+    It refers to the run weakly, and nothing below refers back up: when the last handle of a run is dropped, the run
+    is freed without the cycle collector.
 
     Args:
         state: where the state starts; copied.
@@ -62,7 +62,7 @@ class RunLink:
         run: drives the callback.
     """
 
-    def __init__(self, state: object, max_pending: int, run: RunPort) -> None:
+    def __init__(self, state: object, max_pending: int, run: RunHooks) -> None:
         self._find_run = find_run = weakref.ref(run)
         self.channel: Channel[AssistantStreamChunk] = Channel(
             max_pending,
@@ -72,10 +72,10 @@ class RunLink:
         self.cancellation = Cancellation()
         self.cancelled_event = CancelledEvent(self.cancellation.signal)
         self.state: StateDocument = StateDocument(state, self.channel)
-        self.calls = ToolCalls(self.channel)
+        self.calls = ToolCallRegistry(self.channel)
 
     @property
-    def run(self) -> RunPort:
+    def run(self) -> RunHooks:
         """The run that drives the callback.
 
         Raises:
@@ -84,7 +84,7 @@ class RunLink:
         return _run_of(self._find_run)
 
 
-def _run_of(find_run: Callable[[], RunPort | None]) -> RunPort:
+def _run_of(find_run: Callable[[], RunHooks | None]) -> RunHooks:
     run = find_run()
     if run is None:
         raise RunEndedError(RUN_HAS_ENDED)
@@ -98,12 +98,12 @@ class RunController:
     """
 
     # A misspelt `controller.sate = ...` is an error.
-    __slots__ = ("__weakref__", "_parent_id", "_put", "link")
+    __slots__ = ("__weakref__", "_put", "link", "parent_id")
 
-    def __init__(self, link: RunLink, parent_id: str | None = None) -> None:
-        #: What the controllers of the run share. Internal to the library.
-        self.link: RunLink = link
-        self._parent_id = parent_id
+    def __init__(self, link: RunContext, parent_id: str | None = None) -> None:
+        #: Internal to the library, and so is `parent_id`.
+        self.link: RunContext = link
+        self.parent_id = parent_id
         self._put = link.channel.put
 
     # --- the message ---
@@ -115,11 +115,11 @@ class RunController:
             text: a piece of the answer, of any size.
         """
         if type(text) is not str:
-            text = arguments.text(text, "text")
+            text = validation.text(text, "text")
         if 0 < len(text) < 1024:
-            self._put(TextDeltaChunk(text, self._parent_id))
+            self._put(TextDeltaChunk(text, self.parent_id))
         elif text:
-            self._put(TextDeltaChunk(text, self._parent_id), places(len(text)))
+            self._put(TextDeltaChunk(text, self.parent_id), slots(len(text)))
         else:
             self.link.channel.check_open()
 
@@ -130,11 +130,11 @@ class RunController:
             text: a piece of the reasoning, of any size.
         """
         if type(text) is not str:
-            text = arguments.text(text, "text")
+            text = validation.text(text, "text")
         if 0 < len(text) < 1024:
-            self._put(ReasoningDeltaChunk(text, self._parent_id))
+            self._put(ReasoningDeltaChunk(text, self.parent_id))
         elif text:
-            self._put(ReasoningDeltaChunk(text, self._parent_id), places(len(text)))
+            self._put(ReasoningDeltaChunk(text, self.parent_id), slots(len(text)))
         else:
             self.link.channel.check_open()
 
@@ -144,15 +144,15 @@ class RunController:
         Args:
             text: a piece of the refusal, of any size.
         """
-        text = arguments.text(text, "text")
+        text = validation.text(text, "text")
         if text:
-            self._put(chunks.RefusalDeltaChunk(text, self._parent_id), places(len(text)))
+            self._put(chunks.RefusalDeltaChunk(text, self.parent_id), slots(len(text)))
         else:
             self.link.channel.check_open()
 
     def add_text_part(self) -> None:
         """Start a new text part: `append_text` after this does not extend the previous text."""
-        self._put(chunks.TextPartChunk(self._parent_id))
+        self._put(chunks.TextPartChunk(self.parent_id))
 
     def add_reasoning_part(self, summary: str | None = None) -> None:
         """Start a new reasoning part; `append_reasoning` adds its text.
@@ -160,7 +160,7 @@ class RunController:
         Args:
             summary: the summary of the part, or None.
         """
-        self._put(chunks.ReasoningPartChunk(arguments.optional_text(summary, "summary"), self._parent_id))
+        self._put(chunks.ReasoningPartChunk(validation.optional_text(summary, "summary"), self.parent_id))
 
     def add_reasoning_signature(self, signature: str) -> None:
         """Add the provider's signature of the preceding reasoning.
@@ -168,8 +168,8 @@ class RunController:
         Args:
             signature: the signature, which the next request has to send back.
         """
-        signature = arguments.text(signature, "signature")
-        self._put(chunks.ReasoningSignatureChunk(signature), places(len(signature)))
+        signature = validation.text(signature, "signature")
+        self._put(chunks.ReasoningSignatureChunk(signature), slots(len(signature)))
 
     def add_tool_call(
         self,
@@ -192,14 +192,14 @@ class RunController:
         Raises:
             ToolCallError: the id was used in this run already.
         """
-        call_id = arguments.optional_text(tool_call_id, "tool_call_id") or f"call_{uuid.uuid4().hex[:24]}"
-        name = arguments.text(tool_name, "tool_name")
-        flags = arguments.flag(provider_executed, "provider_executed"), arguments.flag(dynamic, "dynamic")
+        call_id = validation.optional_text(tool_call_id, "tool_call_id") or f"call_{uuid.uuid4().hex[:24]}"
+        name = validation.text(tool_name, "tool_name")
+        flags = validation.flag(provider_executed, "provider_executed"), validation.flag(dynamic, "dynamic")
         if args is None:
-            self.link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self._parent_id, *flags))
+            self.link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self.parent_id, *flags))
         else:
-            whole = arguments.fields(args, "args")
-            self.link.calls.add(chunks.ToolCallChunk(call_id, name, whole, self._parent_id, *flags))
+            whole = validation.fields(args, "args")
+            self.link.calls.add(chunks.ToolCallChunk(call_id, name, whole, self.parent_id, *flags))
         return ToolCallController(self.link.calls, call_id, name)
 
     def add_tool_result(
@@ -223,8 +223,8 @@ class RunController:
         Raises:
             ToolCallError: the call has its result already.
         """
-        call_id = arguments.text(tool_call_id, "tool_call_id")
-        self.link.calls.add_result(call_id, result, artifact, is_error, model_content)
+        call_id = validation.text(tool_call_id, "tool_call_id")
+        self.link.calls.add_result(result_chunk(call_id, result, artifact, is_error, model_content))
 
     def add_source(self, id: str, url: str, title: str | None = None) -> None:
         """Add a source cited by the answer.
@@ -234,8 +234,12 @@ class RunController:
             url: its URL.
             title: its title, or None.
         """
-        id, url, title = arguments.text(id, "id"), arguments.text(url, "url"), arguments.optional_text(title, "title")
-        self._put(chunks.SourceChunk(id, url, title=title, parent_id=self._parent_id))
+        id, url, title = (
+            validation.text(id, "id"),
+            validation.text(url, "url"),
+            validation.optional_text(title, "title"),
+        )
+        self._put(chunks.SourceChunk(id, url, title=title, parent_id=self.parent_id))
 
     def add_source_document(self, id: str, media_type: str, title: str, filename: str | None = None) -> None:
         """Add a document without a URL that the answer cites, for example an uploaded file.
@@ -246,9 +250,9 @@ class RunController:
             title: its title.
             filename: its file name, or None.
         """
-        id, media_type = arguments.text(id, "id"), arguments.text(media_type, "media_type")
-        title, filename = arguments.text(title, "title"), arguments.optional_text(filename, "filename")
-        self._put(chunks.SourceDocumentChunk(id, media_type, title, filename, self._parent_id))
+        id, media_type = validation.text(id, "id"), validation.text(media_type, "media_type")
+        title, filename = validation.text(title, "title"), validation.optional_text(filename, "filename")
+        self._put(chunks.SourceDocumentChunk(id, media_type, title, filename, self.parent_id))
 
     def add_file(self, data: str, mime_type: str, *, filename: str | None = None) -> None:
         """Add a file.
@@ -258,9 +262,9 @@ class RunController:
             mime_type: the media type, for example `image/png`.
             filename: the name, or None.
         """
-        data = arguments.text(data, "data")
-        mime_type, filename = arguments.text(mime_type, "mime_type"), arguments.optional_text(filename, "filename")
-        self._put(chunks.FileChunk(data, mime_type, self._parent_id, filename), places(len(data)))
+        data = validation.text(data, "data")
+        mime_type, filename = validation.text(mime_type, "mime_type"), validation.optional_text(filename, "filename")
+        self._put(chunks.FileChunk(data, mime_type, self.parent_id, filename), slots(len(data)))
 
     def add_data_part(self, name: str, data: object, *, id: str | None = None, transient: bool = False) -> None:
         """Add application data as a part of the message: any JSON value.
@@ -272,9 +276,9 @@ class RunController:
             transient: whether it is passed to the front end, but not stored in the message.
         """
         value = plain(data, "data")
-        name, id = arguments.text(name, "name"), arguments.optional_text(id, "id")
-        transient = arguments.flag(transient, "transient")
-        self._put(chunks.DataPartChunk(name, value, id, transient, self._parent_id), places(weight(value)))
+        name, id = validation.text(name, "name"), validation.optional_text(id, "id")
+        transient = validation.flag(transient, "transient")
+        self._put(chunks.DataPartChunk(name, value, id, transient, self.parent_id), slots(weight(value)))
 
     def add_error(self, message: str, *, code: str | None = None, severity: chunks.Severity | None = None) -> None:
         """Report an error to the user; the run continues.
@@ -287,8 +291,8 @@ class RunController:
         Raises:
             ValueError: there is no such severity.
         """
-        message, code = arguments.text(message, "message"), arguments.optional_text(code, "code")
-        self._put(chunks.ErrorChunk(message, code, arguments.severity(severity)))
+        message, code = validation.text(message, "message"), validation.optional_text(code, "code")
+        self._put(chunks.ErrorChunk(message, code, validation.severity(severity)))
 
     # --- beside the message ---
 
@@ -299,7 +303,7 @@ class RunController:
             data: any JSON value, see `jsonvalue.plain`.
         """
         value = plain(data, "data")
-        self._put(chunks.DataChunk(value), places(weight(value)))
+        self._put(chunks.DataChunk(value), slots(weight(value)))
 
     def add_annotations(self, annotations: Sequence[object]) -> None:
         """Send annotations of the message.
@@ -307,8 +311,8 @@ class RunController:
         Args:
             annotations: JSON values for the application.
         """
-        value = arguments.items(annotations, "annotations")
-        self._put(chunks.AnnotationsChunk(value), places(weight(value)))
+        value = validation.items(annotations, "annotations")
+        self._put(chunks.AnnotationsChunk(value), slots(weight(value)))
 
     def add_step_start(self, message_id: str) -> None:
         """Start a step: one call of the model.
@@ -316,7 +320,7 @@ class RunController:
         Args:
             message_id: the id of the step's message.
         """
-        self._put(chunks.StepStartChunk(arguments.text(message_id, "message_id")))
+        self._put(chunks.StepStartChunk(validation.text(message_id, "message_id")))
 
     def add_step_finish(
         self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0, is_continued: bool = False
@@ -324,17 +328,18 @@ class RunController:
         """Finish a step, with its usage in tokens. It ends the arguments of every tool call.
 
         Args:
-            finish_reason: one of `FinishReason`; OpenAI's spellings `tool_calls` and `content_filter` are taken too.
+            finish_reason: "stop", "length", "content-filter", "tool-calls", "error", "other" or "unknown"; OpenAI's
+                spellings `tool_calls` and `content_filter` are accepted too.
             input_tokens: the tokens of the prompt.
             output_tokens: the tokens of the answer.
             is_continued: whether the next step goes on with the same text.
         """
         self.link.calls.finish(
             chunks.StepFinishChunk(
-                arguments.finish_reason(finish_reason),
-                arguments.count(input_tokens, "input_tokens"),
-                arguments.count(output_tokens, "output_tokens"),
-                arguments.flag(is_continued, "is_continued"),
+                validation.finish_reason(finish_reason),
+                validation.count(input_tokens, "input_tokens"),
+                validation.count(output_tokens, "output_tokens"),
+                validation.flag(is_continued, "is_continued"),
             )
         )
 
@@ -342,15 +347,15 @@ class RunController:
         """Finish the message, with its usage in tokens.
 
         Args:
-            finish_reason: why the message ended, a `FinishReason`.
+            finish_reason: why the message ended, as in `add_step_finish`.
             input_tokens: the tokens read by the model.
             output_tokens: the tokens generated.
         """
         self.link.calls.finish(
             chunks.MessageFinishChunk(
-                arguments.finish_reason(finish_reason),
-                arguments.count(input_tokens, "input_tokens"),
-                arguments.count(output_tokens, "output_tokens"),
+                validation.finish_reason(finish_reason),
+                validation.count(input_tokens, "input_tokens"),
+                validation.count(output_tokens, "output_tokens"),
             )
         )
 
@@ -376,9 +381,10 @@ class RunController:
 
         Raises:
             TypeError: it is no chunk, or a field has a wrong type.
+            ValueError: a field has a value that is none of those there are.
+            ToolCallError: it is out of order.
         """
-        parent_id = getattr(chunk, "parent_id", None)
-        replay(self if parent_id is None else self.with_parent_id(parent_id), chunk)
+        Resender(self).handle(chunk)
 
     def with_parent_id(self, parent_id: str) -> RunController:
         """Return a controller of the same run whose parts belong to a parent.
@@ -386,7 +392,7 @@ class RunController:
         Args:
             parent_id: the id of a part or group.
         """
-        return RunController(self.link, arguments.text(parent_id, "parent_id"))
+        return RunController(self.link, validation.text(parent_id, "parent_id"))
 
     # --- state ---
 
@@ -415,16 +421,14 @@ class RunController:
             raise TypeError(f"path must be a list of keys and indexes, not {type(path).__name__}")
         self.link.state.append_text(path, text)
 
-    @contextmanager
-    def edit_state(self) -> Generator[Any]:
+    def edit_state(self) -> AbstractContextManager[Any]:
         """Group edits of the state into a transaction, for example to count: `with controller.edit_state() as state:`.
 
         Edits of other threads wait until the block ends, and the front end receives all edits in one chunk. Call
         nothing else inside that blocks, such as `append_text`: it may deadlock. An exception does not undo earlier
         edits.
         """
-        with self.link.state.edit():
-            yield self.state
+        return self.link.state.edit(lambda: self.state)
 
     def flush(self) -> None:
         """Send later state edits in another chunk than earlier ones. Does nothing inside `edit_state`."""

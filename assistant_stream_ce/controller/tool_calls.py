@@ -1,4 +1,4 @@
-"""Tool calls: the table that keeps their frames in order, and the controller of one call."""
+"""Tool calls: the registry that keeps their chunks in order, and the controller of one call."""
 
 from __future__ import annotations
 
@@ -11,104 +11,126 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.concurrency.channel import Channel
 from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.controller import validation as arguments
-from assistant_stream_ce.controller.validation import flag, items, places
-from assistant_stream_ce.errors import RunCancelled, ToolCallError
+from assistant_stream_ce.controller import validation
+from assistant_stream_ce.controller.validation import slots, slots_of
+from assistant_stream_ce.errors import RunCancelled, ToolCallError, shorten
 from assistant_stream_ce.jsonvalue import JSON, plain, weight
 
 _Phase: TypeAlias = Literal["open", "closed", "answered"]
 
 
-class ToolCalls:
-    """The tool calls of one run, and how far each has come.
+class ToolCallRegistry:
+    """The tool calls of one run, and the phase of each. Thread-safe.
 
-    The front ends end the stream, or silently drop a frame, when a call's frames come out of order. So
-    each step is checked and sent under one lock. It waits for room before it takes the lock, because a
+    The front ends end the stream, or silently drop a chunk, when a call's chunks come out of order. So
+    each step is checked and sent under one lock. It waits for capacity before it takes the lock, because a
     coroutine may want the lock too.
     """
 
     def __init__(self, channel: Channel[AssistantStreamChunk]) -> None:
         self._channel = channel
-        # Guards `_phases`, and that chunks of a call leave in the order of its phases.
+        # Guards `_phases`, and that the chunks of a call are sent in the order of its phases.
         self._lock = new_lock()
         self._phases: dict[str, _Phase] = {}
+        # The open calls, so that the end of a step looks at no others.
+        self._open: dict[str, None] = {}
 
     def begin(self, chunk: chunks.ToolCallBeginChunk) -> None:
         """Send the begin of a call."""
         self._start(chunk, "open", 1)
 
     def add(self, chunk: chunks.ToolCallChunk) -> None:
-        """Send a call with its whole arguments."""
-        self._start(chunk, "closed", places(weight(chunk.args)))
+        """Send a call with all its arguments."""
+        self._start(chunk, "closed", slots(weight(chunk.args)))
 
-    def _start(self, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk, phase: _Phase, size: int) -> None:
+    def append_args(self, chunk: chunks.ToolCallDeltaChunk) -> None:
+        """Send more of a call's argument text; after a final chunk the arguments are complete."""
+        call_id = chunk.tool_call_id
+        self._channel.wait_for_capacity()
+        with self._lock:
+            if not chunk.args_text_delta:
+                if chunk.is_final:
+                    self._close(call_id, chunk.args)
+                return
+            phase = self._phases.get(call_id)
+            if phase is None:
+                raise ToolCallError(f"tool call {_quoted(call_id)} was not begun: call add_tool_call first")
+            if phase != "open":
+                raise ToolCallError(
+                    f"the arguments of tool call {_quoted(call_id)} are complete: append them before close(), "
+                    "set_response() and the end of the step"
+                )
+            self._channel.put(chunk, slots(len(chunk.args_text_delta)), may_block=False)
+            if chunk.is_final:
+                self._set_phase(call_id, "closed")
+
+    def add_result(self, chunk: chunks.ToolResultChunk) -> None:
+        """Send the result of a call, of this run or of an earlier message."""
+        call_id = chunk.tool_call_id
+        self._channel.wait_for_capacity()
+        with self._lock:
+            if self._phases.get(call_id) == "answered":
+                raise ToolCallError(f"tool call {_quoted(call_id)} has its result already: a call has one result")
+            self._channel.put(chunk, slots_of(chunk), may_block=False)
+            self._set_phase(call_id, "answered")
+
+    def close(self, call_id: str) -> None:
+        """Complete the arguments of a call if it is open."""
+        self._channel.wait_for_capacity()
+        with self._lock:
+            self._close(call_id)
+
+    def close_all(self) -> None:
+        """Complete the arguments of all open calls. Never waits for capacity."""
+        with self._lock:
+            for call_id in list(self._open):
+                self._close(call_id)
+
+    def finish(self, chunk: AssistantStreamChunk) -> None:
+        """Send the end of a step or message, which completes the arguments of every call in the clients."""
+        self._channel.wait_for_capacity()
+        with self._lock:
+            self._channel.put(chunk, may_block=False)
+            for call_id in list(self._open):
+                self._set_phase(call_id, "closed")
+
+    def _start(self, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk, phase: _Phase, weight: int) -> None:
         call_id = chunk.tool_call_id
         self._channel.wait_for_capacity()
         with self._lock:
             if call_id in self._phases:
-                raise ToolCallError(f"tool call {call_id!r} exists already: leave the id out to get a fresh one")
-            self._channel.put(chunk, size, may_block=False)
-            self._phases[call_id] = phase
+                raise ToolCallError(f"tool call {_quoted(call_id)} exists already: leave the id out to get a fresh one")
+            self._channel.put(chunk, weight, may_block=False)
+            self._set_phase(call_id, phase)
 
-    def append_args(self, chunk: chunks.ToolCallDeltaChunk) -> None:
-        """Send more of a call's argument text."""
-        call_id = chunk.tool_call_id
-        self._channel.wait_for_capacity()
-        with self._lock:
-            phase = self._phases.get(call_id)
-            if phase is None:
-                raise ToolCallError(f"tool call {call_id!r} was not begun: call add_tool_call first")
-            if phase != "open":
-                raise ToolCallError(
-                    f"the arguments of tool call {call_id!r} are complete: append them before close(), "
-                    "set_response() and the end of the step"
-                )
-            self._channel.put(chunk, places(len(chunk.args_text_delta)), may_block=False)
-
-    def add_result(
-        self, call_id: str, result: object, artifact: object, is_error: bool, model_content: Sequence[object] | None
-    ) -> None:
-        """Send the result of a call, of this run or of an earlier message."""
-        result, artifact = plain(result, "result"), plain(artifact, "artifact")
-        content = None if model_content is None else items(model_content, "model_content")
-        chunk = chunks.ToolResultChunk(call_id, result, artifact, flag(is_error, "is_error"), content)
-        self._channel.wait_for_capacity()
-        with self._lock:
-            if self._phases.get(call_id) == "answered":
-                raise ToolCallError(f"tool call {call_id!r} has its result already: a call has one result")
-            self._channel.put(chunk, places(weight(result) + weight(artifact) + weight(content)), may_block=False)
-            self._phases[call_id] = "answered"
-
-    def close(self, call_id: str, args: JSON = None) -> None:
-        """Complete the arguments of an open call; do nothing for any other.
-
-        Args:
-            call_id: the call.
-            args: the whole arguments, if they are not what the text is.
-        """
-        self._channel.wait_for_capacity()
-        with self._lock:
-            self._close(call_id, args)
-
-    def close_all(self) -> None:
-        """Say that the arguments of all open calls are complete; never waits for room."""
-        with self._lock:
-            for call_id in self._phases:
-                self._close(call_id)
-
-    def finish(self, chunk: AssistantStreamChunk) -> None:
-        """Send the end of a step or message, which ends the arguments of every call in the clients."""
-        self._channel.wait_for_capacity()
-        with self._lock:
-            self._channel.put(chunk, may_block=False)
-            for call_id, phase in self._phases.items():
-                if phase == "open":
-                    self._phases[call_id] = "closed"
+    def _set_phase(self, call_id: str, phase: _Phase) -> None:
+        self._phases[call_id] = phase
+        if phase == "open":
+            self._open[call_id] = None
+        else:
+            self._open.pop(call_id, None)
 
     def _close(self, call_id: str, args: JSON = None) -> None:
-        if self._phases.get(call_id) == "open":
-            self._channel.put(chunks.ToolCallDeltaChunk(call_id, "", True, args), places(weight(args)), may_block=False)
-            self._phases[call_id] = "closed"
+        if call_id in self._open:
+            self._channel.put(chunks.ToolCallDeltaChunk(call_id, "", True, args), slots(weight(args)), may_block=False)
+            self._set_phase(call_id, "closed")
+
+
+def _quoted(call_id: str) -> str:
+    return shorten(repr(call_id))
+
+
+def result_chunk(
+    call_id: str, result: object, artifact: object, is_error: bool, model_content: Sequence[object] | None
+) -> chunks.ToolResultChunk:
+    """Return the chunk for the result of a call, with checked and copied values."""
+    return chunks.ToolResultChunk(
+        call_id,
+        plain(result, "result"),
+        plain(artifact, "artifact"),
+        validation.flag(is_error, "is_error"),
+        validation.optional_items(model_content, "model_content"),
+    )
 
 
 class ToolCallController:
@@ -120,7 +142,7 @@ class ToolCallController:
 
     __slots__ = ("__weakref__", "_calls", "_tool_call_id", "_tool_name")
 
-    def __init__(self, calls: ToolCalls, tool_call_id: str, tool_name: str) -> None:
+    def __init__(self, calls: ToolCallRegistry, tool_call_id: str, tool_name: str) -> None:
         self._calls = calls
         self._tool_call_id = tool_call_id
         self._tool_name = tool_name
@@ -147,7 +169,7 @@ class ToolCallController:
         """
         if isinstance(text, dict):
             raise TypeError("text must be a str, not dict: pass json.dumps(...) of it")
-        delta = arguments.text(text, "text")
+        delta = validation.text(text, "text")
         if delta:
             self._calls.append_args(chunks.ToolCallDeltaChunk(self._tool_call_id, delta))
 
@@ -159,7 +181,7 @@ class ToolCallController:
         is_error: bool = False,
         model_content: Sequence[object] | None = None,
     ) -> None:
-        """Set what the tool returned; it ends the arguments too.
+        """Set the tool's result, which completes the arguments too.
 
         Args:
             result: any JSON value, for the model and the user.
@@ -172,7 +194,7 @@ class ToolCallController:
             TypeError: a value is not JSON.
             ToolCallError: the call has its result already.
         """
-        self._calls.add_result(self._tool_call_id, result, artifact, is_error, model_content)
+        self._calls.add_result(result_chunk(self._tool_call_id, result, artifact, is_error, model_content))
 
     def set_result(self, result: object) -> None:
         """Set the result. Deprecated: use `set_response`.
@@ -184,7 +206,7 @@ class ToolCallController:
         self.set_response(result)
 
     def close(self) -> None:
-        """Say that the arguments are complete, so that a front-end tool can start. A second call does nothing."""
+        """Complete the arguments, so that a front-end tool can start. Idempotent."""
         self._calls.close(self._tool_call_id)
 
     def __await__(self) -> Generator[Any, None, Self]:

@@ -1,12 +1,22 @@
-"""Checks of arguments: each returns the value as the library keeps it, or names the argument it refuses."""
+"""Validation of arguments: each function returns the value as it is kept, or raises and names the argument."""
 
 from __future__ import annotations
 
-from typing import get_args
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args
 
-from assistant_stream_ce.chunks import Severity
+import msgspec
+
+from assistant_stream_ce.chunks import AssistantStreamChunk, Severity
 from assistant_stream_ce.errors import shorten
-from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, check_text, plain
+from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, check_text, plain, weight
+
+C = TypeVar("C", bound=AssistantStreamChunk)
+
+# Of `FinishReason`, without the open end that chunks from elsewhere need.
+_FINISH_REASONS = ("stop", "length", "content-filter", "tool-calls", "error", "other", "unknown")
 
 text = check_text
 
@@ -17,18 +27,38 @@ def optional_text(value: object, name: str) -> str | None:
 
 
 def finish_reason(value: object) -> str:
-    """Return a finish reason in the words of the data stream, which spells OpenAI's with hyphens."""
-    reason = text(value, "finish_reason")
+    """Return a finish reason in the spelling of the data stream; OpenAI's underscores become hyphens.
+
+    Raises:
+        ValueError: there is no such reason.
+    """
+    reason = spelled(value)
+    if reason not in _FINISH_REASONS:
+        raise ValueError(
+            f"finish_reason must be one of {', '.join(_FINISH_REASONS)}, not {shorten(repr(reason))}: translate the "
+            'word of another API, or pass "other"'
+        )
+    return reason
+
+
+def spelled(value: object, name: str = "finish_reason") -> str:
+    """Return a finish reason of any API in the spelling of the data stream."""
+    reason = text(value, name)
     return reason.replace("_", "-") if reason in ("tool_calls", "content_filter") else reason
 
 
 def count(value: object, name: str) -> int:
-    """Return an int that is neither negative nor larger than clients can read."""
-    if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
+    """Return an int that is not negative, and that clients can count to.
+
+    Raises:
+        ValueError: it is larger.
+    """
+    number = None if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
+    if number is not None and abs(number) > MAX_SAFE_INTEGER:
         raise ValueError(f"{name} must be an int from 0 to 2**53 - 1, the largest that clients read exactly")
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if number is None or number < 0:
         raise TypeError(f"{name} must be an int of at least 0, not {shorten(repr(value))}")
-    return value
+    return number
 
 
 def flag(value: object, name: str) -> bool:
@@ -46,6 +76,11 @@ def items(value: object, name: str) -> list[JSON]:
     return copy
 
 
+def optional_items(value: object, name: str) -> list[JSON] | None:
+    """Return a list of JSON values, copied, or None."""
+    return None if value is None else items(value, name)
+
+
 def fields(value: object, name: str) -> dict[str, JSON]:
     """Return a JSON object, copied."""
     copy = plain(value, name)
@@ -54,16 +89,70 @@ def fields(value: object, name: str) -> dict[str, JSON]:
     return copy
 
 
-def severity(value: object) -> Severity | None:
-    """Return one of the words for how grave an error is, or None."""
+def optional_fields(value: object, name: str) -> dict[str, JSON] | None:
+    """Return a JSON object, copied, or None."""
+    return None if value is None else fields(value, name)
+
+
+def severity(value: object, name: str = "severity") -> Severity | None:
+    """Return one of `Severity`, or None.
+
+    Raises:
+        ValueError: there is no such severity.
+    """
     for word in get_args(Severity):
         if value == word:
             return word  # type: ignore[no-any-return]
     if value is None:
         return None
-    raise ValueError(f"severity must be one of {', '.join(get_args(Severity))}, not {value!r}")
+    raise ValueError(f"{name} must be one of {', '.join(get_args(Severity))}, not {shorten(repr(value))}")
 
 
-def places(characters: int) -> int:
-    """Return how many places of the channel's bound something takes: one, and one more for each 1,024 characters."""
+def slots(characters: int) -> int:
+    """Return how many slots of the channel's capacity an item takes: one, and one more for each 1,024 characters."""
     return 1 + (characters >> 10)
+
+
+def checked(chunk: C) -> C:
+    """Return a chunk that was built elsewhere, with every field validated and every JSON value copied.
+
+    Raises:
+        TypeError: a field has a wrong type.
+        ValueError: a field has a value that is none of those there are.
+    """
+    changed = {}
+    for name, check in _field_checks(chunk.__class__):
+        before = getattr(chunk, name)
+        after = check(before, name)
+        if after is not before:
+            changed[name] = after
+    return msgspec.structs.replace(chunk, **changed) if changed else chunk
+
+
+def slots_of(chunk: AssistantStreamChunk) -> int:
+    """Return how many slots a chunk takes."""
+    return slots(sum(map(weight, msgspec.structs.astuple(chunk))))
+
+
+_Check = Callable[[Any, str], object]
+
+# By the type of a chunk's field. Everything else is any JSON value.
+_CHECKS: dict[object, _Check] = {
+    str: text,
+    str | None: optional_text,
+    int: count,
+    bool: flag,
+    list[Any]: items,
+    list[Any] | None: optional_items,
+    dict[str, Any]: fields,
+    dict[str, Any] | None: optional_fields,
+    Severity | None: severity,
+}
+
+
+@functools.cache
+def _field_checks(kind: type[Any]) -> list[tuple[str, _Check]]:
+    return [
+        (field.name, spelled if field.name == "finish_reason" else _CHECKS.get(field.type, plain))
+        for field in msgspec.structs.fields(kind)
+    ]

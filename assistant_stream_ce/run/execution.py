@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.concurrency.waiters import OneShotEvent
-from assistant_stream_ce.controller.run_controller import RunLink
+from assistant_stream_ce.controller.run_controller import RunContext
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import check_result
 from assistant_stream_ce.run.drivers import CallScope, enter_contexts, enter_contexts_async
@@ -126,7 +126,7 @@ def _fail_around(run: ExecutedRun, error: BaseException) -> None:
 class Report:
     """How one run ends. The run sees to it that it is decided and sent once."""
 
-    def __init__(self, link: RunLink, hooks: Hooks, scope: CallScope, recorder: MessageRecorder | None) -> None:
+    def __init__(self, link: RunContext, hooks: Hooks, scope: CallScope, recorder: MessageRecorder | None) -> None:
         self._link = link
         self._hooks = hooks
         self._scope = scope

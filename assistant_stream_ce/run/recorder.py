@@ -8,7 +8,7 @@ import msgspec
 
 from assistant_stream_ce.chunks import UpdateStateChunk
 from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.controller.run_controller import RunLink
+from assistant_stream_ce.controller.run_controller import RunContext
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.state.pending import PendingUpdate
 
@@ -45,7 +45,7 @@ class MessageRecorder:
 
     __slots__ = ("_accumulator", "_channel", "_chunks", "_document", "_is_cancelled", "_lock")
 
-    def __init__(self, link: RunLink) -> None:
+    def __init__(self, link: RunContext) -> None:
         self._channel = link.channel
         self._channel.add_sink(self)
         # It has the state as all edits have left it.

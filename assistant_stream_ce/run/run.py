@@ -33,7 +33,7 @@ from typing import Any, Literal, TypeAlias
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
-from assistant_stream_ce.controller.run_controller import ChunkSource, RunController, RunLink
+from assistant_stream_ce.controller.run_controller import ChunkSource, RunContext, RunController
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import RunCallback, is_callable_as, name_of
 from assistant_stream_ce.run.drivers import CallScope, Driver, ExecutorDriver, TaskDriver, ThreadDriver, current_run
@@ -101,7 +101,7 @@ class Run:
         executor: Executor | None,
         keep_message: bool,
     ) -> None:
-        self.link = RunLink(state, max_pending, self)
+        self.link = RunContext(state, max_pending, self)
         #: None where the message is not kept.
         self.recorder = MessageRecorder(self.link) if keep_message else None
         #: Set when the run is over, `on_finish` included.

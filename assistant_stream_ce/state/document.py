@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.concurrency.gevent import new_lock
@@ -246,9 +246,13 @@ class StateDocument:
         with self._lock:
             self._buffer.close()
 
-    def edit(self) -> AbstractContextManager[None]:
-        """Group several edits: others wait until the end, and all are sent in one chunk."""
-        return _Group(self)
+    def edit(self, read: Callable[[], T]) -> AbstractContextManager[T]:
+        """Group several edits: others wait until the end, and all are sent in one chunk.
+
+        Args:
+            read: returns the value of the context manager.
+        """
+        return _Group(self, read)
 
     # --- taking turns ---
 
@@ -265,7 +269,7 @@ class StateDocument:
                 self._group_waiters.append(waiter)
             waiter.wait()
 
-    def _begin_group(self, group: _Group) -> None:
+    def _begin_group(self, group: _Group[Any]) -> None:
         if not self._group_depth:
             self._buffer.hold(in_new_chunk=True)
             self._group_thread = get_ident()
@@ -442,16 +446,18 @@ class StateDocument:
         self._newest_text = _NO_TEXT
 
 
-class _Group:
-    """The context manager of `StateDocument.edit`."""
+class _Group(Generic[T]):
+    """The context manager of `StateDocument.edit`. No generator, which an exception could leave suspended."""
 
-    def __init__(self, document: StateDocument) -> None:
+    def __init__(self, document: StateDocument, read: Callable[[], T]) -> None:
         self._document = document
+        self._read = read
         self.has_begun = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> T:
         try:
             self._document._edit(self._document._begin_group, self)
+            return self._read()
         except BaseException:
             self.__exit__()
             raise

@@ -346,7 +346,7 @@ class StateList(StateProxy, MutableSequence[Any]):
         """
         if self._sort(key, reverse):
             return
-        with self._document.edit():
+        with self._document.edit(lambda: None):
             if not self._sort(key, reverse):
                 raise ValueError("list modified during sort")
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce import MessageFinishChunk, RunController, StepFinishChunk, create_run
+from assistant_stream_ce.controller import validation
+from assistant_stream_ce.testing import collect
 
 
 def called(name: str, *arguments: Any, **options: Any) -> list[Any]:
@@ -61,3 +63,90 @@ def test_values_are_copied() -> None:
     chunks = called("add_data", data)
     data["list"].append(2)
     assert chunks[0].data == {"list": [1]}
+
+
+class Index:
+    """An integer of another library, as numpy's are."""
+
+    def __index__(self) -> int:
+        return 7
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "content-filter", "tool-calls", "error", "other", "unknown"])
+def test_the_finish_reasons_there_are(reason: str) -> None:
+    def run(controller: RunController) -> None:
+        controller.add_step_finish(reason)
+        controller.add_message_finish(reason.replace("-", "_") if "-" in reason else reason)
+
+    assert collect(run).chunks == [StepFinishChunk(reason), MessageFinishChunk(reason)]
+
+
+@pytest.mark.parametrize("reason", ["end_turn", "max_tokens", "", "Stop", "stop ", "tool", "x" * 10**6])
+def test_an_unknown_finish_reason_is_refused_at_the_call(reason: str) -> None:
+    def run(controller: RunController) -> None:
+        for finish in (controller.add_step_finish, controller.add_message_finish):
+            with pytest.raises(ValueError, match="finish_reason must be one of stop, length") as raised:
+                finish(reason)
+            assert len(str(raised.value)) < 500
+
+    assert collect(run).chunks == []
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (-1, TypeError),
+        (True, TypeError),
+        (1.0, TypeError),
+        ("1", TypeError),
+        (None, TypeError),
+        (2**53, ValueError),
+        (10**5000, ValueError),
+        (-(10**5000), ValueError),
+        ("9" * 10**6, TypeError),
+    ],
+    ids=lambda _: "",
+)
+def test_token_counts_are_bounded(value: Any, error: type[Exception]) -> None:
+    def run(controller: RunController) -> None:
+        with pytest.raises(error, match="input_tokens must be") as raised:
+            controller.add_step_finish("stop", value)
+        with pytest.raises(error, match="output_tokens must be"):
+            controller.add_message_finish("stop", 0, value)
+        assert len(str(raised.value)) < 500
+
+    assert collect(run).chunks == []
+
+
+def test_counts_of_other_libraries_become_plain() -> None:
+    assert validation.count(2**53 - 1, "n") == 2**53 - 1
+    assert type(validation.count(Index(), "n")) is int
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: c.add_error("e", severity="x" * 10**6),
+        lambda c: c.add_tool_call("t", args=["x" * 10**6]),
+        lambda c: c.append_state_text(["x" * 10**6, "y" * 10**6], "z"),
+        lambda c: c.append_state_text(["t"] * 10**5, "z"),
+        lambda c: c.state.__setitem__("l", {("k" * 10**6,): 1}),
+        lambda c: c.state.__setitem__("l", {"k" * 10**6: object()}),
+        lambda c: c.state["l"].pop(10**1000),
+        lambda c: c.state["l"].__getitem__(10**1000),
+        lambda c: c.add_data({"k" * 10**6: object()}),
+        lambda c: [c.add_tool_call("t", "i" * 10**6) for _ in range(2)],
+        lambda c: [c.add_tool_result("i" * 10**6, 1) for _ in range(2)],
+        lambda c: c.link.state.apply([{"type": "x" * 10**6, "path": [], "value": 1}]),
+        lambda c: c.link.state.apply([{"type": "set", "path": "x" * 10**6, "value": 1}]),
+        lambda c: c.link.state.apply(["x" * 10**6]),
+        lambda c: c.link.state.apply([{"type": "set", "path": ["x" * 10**6], "value": object()}]),
+    ],
+)
+def test_no_message_quotes_a_large_value(call: Any) -> None:
+    def run(controller: RunController) -> None:
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - of any type
+            call(controller)
+        assert len(str(raised.value)) < 1000
+
+    collect(run, state={"l": [1], "t": "text"})

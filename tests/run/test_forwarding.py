@@ -176,7 +176,7 @@ def test_every_chunk_can_be_forwarded_and_state_is_applied() -> None:
     ("source", "message"),
     [
         (5, "stream must be an iterable of chunks, not int"),
-        (["text"], "it holds a str"),
+        (["text"], "must yield chunks, not str"),
         ([TextDeltaChunk(5)], "text must be a str, not int"),  # type: ignore[arg-type]
         ([ToolResultChunk("id", object())], "result is not JSON"),
         ([UpdateStateChunk([{"type": "set", "path": ["a"], "value": object()}])], r"state\.a is not JSON"),

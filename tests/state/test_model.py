@@ -39,7 +39,7 @@ def test_edits_do_what_they_do_to_plain_values(merges: bool, source: Random, edi
         if chance < 0.05:
             recorded.take()
         elif chance < 0.1:
-            with recorded.document.edit():
+            with recorded.document.edit(lambda: None):
                 twins.edit(source)
                 twins.edit(source)
         else:
