@@ -149,7 +149,8 @@ def add_exit_hook() -> None:
         return
     process = _this_process()
     with process.lock:
-        if _EXIT_THREADS and process.exit_work is None:
+        # A patched thread is a greenlet: it starts at the exit too, and would block the others while it waits.
+        if _EXIT_THREADS and process.exit_work is None and not is_gevent():
             process.exit_work = SimpleQueue()
             for _ in range(_EXIT_THREADS):
                 start_thread(functools.partial(_work_at_exit, process.exit_work), "assistant-stream-exit")
