@@ -1,6 +1,6 @@
-"""The JSON objects that the two formats of assistant-ui share, written and read.
+"""JSON objects that the two formats of assistant-ui share, written and read.
 
-Absent optional fields are left out, never null: a client takes null for a wrong type.
+Optional fields without a value are omitted, never null: to a client null is a wrong type.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def without_none(fields: dict[str, JSON]) -> dict[str, JSON]:
-    """Return the fields that have a value."""
+    """Return the fields whose values are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -76,7 +76,7 @@ def data_part(chunk: chunks.DataPartChunk | DataPart) -> dict[str, JSON]:
 
 
 def result(chunk: chunks.ToolResultChunk) -> dict[str, JSON]:
-    """Return the fields of a tool result, but for what addresses the call."""
+    """Return the fields of a tool result, without those that address the call."""
     fields: dict[str, JSON] = {"result": chunk.result}
     if chunk.artifact is not None:
         fields["artifact"] = chunk.artifact
@@ -104,13 +104,13 @@ class AssistantUIDecoder(ToolCallDecoder):
     """A decoder of one of the two formats: results and state operations."""
 
     def _result(self, value: JSON) -> Iterator[AssistantStreamChunk]:
-        # A tool that returned JavaScript's undefined has no field for it.
+        # Missing if the tool returned JavaScript's undefined.
         chunk = chunk_of(chunks.ToolResultChunk, {"result": None, **checked(value, dict)})
         self._known(chunk.tool_call_id)
         yield from self._answer(chunk)
 
     def _operations(self, value: JSON) -> Iterator[AssistantStreamChunk]:
-        """Yield the edits of the state; a lenient decoder leaves out single ones that clients refuse."""
+        """Yield the state operations; a lenient decoder skips single ones that clients refuse."""
         given: list[JSON] = checked(value, list, "operations")
         operations: list[chunks.Operation] = []
         for item in given:
@@ -125,7 +125,7 @@ class AssistantUIDecoder(ToolCallDecoder):
 
 
 def chunk_of(kind: type[T], value: JSON) -> T:
-    """Return a chunk whose fields are those of a JSON object, where they have names like `toolCallId`.
+    """Return the chunk of a JSON object with the same fields, spelled like `toolCallId`.
 
     Raises:
         FrameError: a field is missing or has a wrong type.
@@ -134,7 +134,7 @@ def chunk_of(kind: type[T], value: JSON) -> T:
 
 
 def source_of(value: JSON) -> chunks.SourceChunk | chunks.SourceDocumentChunk:
-    """Return the chunk of a source, which has a URL or is a document."""
+    """Return the chunk of a source: a URL or a document."""
     fields: dict[str, JSON] = checked(value, dict)
     if fields.get("sourceType") == "document" and fields.get("url") is None:
         return chunk_of(chunks.SourceDocumentChunk, fields)
@@ -159,14 +159,14 @@ def finish_of(kind: type[T], value: JSON) -> T:
 
 @functools.cache
 def _on_the_wire(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Return the twin of a chunk's type with the wire's names of its fields, in the same order."""
+    """Return a copy of a chunk's type with the field names of the format, in the same order."""
     fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(kind)]
     return msgspec.defstruct(kind.__name__, fields, rename="camel")
 
 
 def _operation(value: JSON) -> chunks.Operation:
     if isinstance(value, dict) and isinstance(value.get("path"), list):
-        # The clients take numbers for positions in a list too.
+        # Clients accept numbers as list indexes too.
         value = {**value, "path": [str(one) if type(one) is int else one for one in value["path"]]}
     operation: chunks.Operation = convert(value, chunks.Operation)
     if not is_safe(tuple(operation["path"])):

@@ -1,4 +1,7 @@
-"""What all decoders share: bytes in, chunks out, one decoder for one response. No I/O here either."""
+"""Base classes of the decoders: bytes in, chunks out, one decoder for each response.
+
+A decoder does no I/O; `serialization.streaming` drives it.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, loads
 from assistant_stream_ce.serialization.framing import Frame, FrameError, excerpt
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
-#: How large a line or an event may be where nothing else is said: a file of 12 MB as base64 text.
+#: The default limit of a line or an event: a file of 12 MB as base64 text.
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 
-_WORDS: dict[type, str] = {
+_TYPE_NAMES: dict[type, str] = {
     dict: "an object",
     list: "a list",
     str: "text",
@@ -30,26 +33,30 @@ T = TypeVar("T")
 
 
 class FrameReader(Protocol):
-    """Cuts bytes into frames."""
+    """Splits bytes into frames."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that are whole now."""
+        """Yield the frames that the bytes complete."""
 
     def rest(self) -> Frame | None:
-        """Return the frame whose end has not come."""
+        """Return the incomplete last frame, or None."""
 
 
 class Decoder(ABC):
-    """Reads the chunks of one response from its bytes. Not for several threads at once.
+    """Decodes the bytes of one response to chunks. Not thread-safe.
 
     Args:
-        strict: whether a frame that cannot be read raises; else it is left out, as the clients do it when they
-            resume a stream, and `skipped` counts it. A frame that is too large raises in any case.
-        max_frame_bytes: how large a frame may be, and so about how much of the stream is kept in memory; 0 or
-            None for any size.
+        strict: whether an invalid frame raises. Otherwise it is skipped, as clients do when they resume a stream, and
+            counted in `skipped`. A frame that is too large raises in any case.
+        max_frame_bytes: the limit of a frame, and so about how many bytes of the stream are kept in memory; 0 or None
+            for no limit.
+
+    Attributes:
+        frames: number of frames so far.
+        skipped: number of invalid frames among them.
 
     Raises:
-        TypeError: `max_frame_bytes` is no number.
+        TypeError: `max_frame_bytes` is not an int or None.
         ValueError: `max_frame_bytes` is negative.
     """
 
@@ -60,13 +67,12 @@ class Decoder(ABC):
             raise TypeError(f"max_frame_bytes must be an int or None, not {type(max_frame_bytes).__name__}")
         if max_frame_bytes is not None and max_frame_bytes < 0:
             raise ValueError(f"max_frame_bytes must not be negative, as {max_frame_bytes} is: 0 allows any size")
-        #: How many frames have come, and how many of them were left out because they could not be read.
         self.frames = 0
         self.skipped = 0
         self._is_strict = strict
         self._reader: FrameReader = self._make_reader(max_frame_bytes or 0)
         self._bytes_fed = 0
-        # Whether the format's terminator was read: what follows it is ignored.
+        # Whether the terminator of the format was read; the bytes after it are ignored.
         self._is_done = False
         self._is_closed = False
         self._error: DecodeError | None = None
@@ -103,10 +109,10 @@ class Decoder(ABC):
         return found
 
     def close(self) -> list[AssistantStreamChunk]:
-        """Return the last chunks; the stream has ended. A second call returns none.
+        """Return the last chunks: the stream has ended. A second call returns none.
 
-        A last frame without its end counts if it can be read; to a strict decoder it is an error, and so is the
-        lack of the format's terminator.
+        A lenient decoder reads a last frame whose end is missing; to a strict one it is an error, as is a missing
+        terminator.
 
         Raises:
             DecodeError: as for `feed`.
@@ -134,14 +140,14 @@ class Decoder(ABC):
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Make what a subclass keeps while it reads."""
+        """Initialize the state of a subclass."""
 
     @abstractmethod
     def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
-        """Yield the chunks of a frame; raise `FrameError` where it cannot be read."""
+        """Yield the chunks of a frame; raise `FrameError` if it is invalid."""
 
     def _end(self) -> Iterator[AssistantStreamChunk]:
-        """Yield what the end of the stream completes; raise `FrameError` where the terminator is missing."""
+        """Yield the chunks that the end of the stream completes; raise `FrameError` if the terminator is missing."""
         yield from ()
 
     def _may_end_in(self, frame: Frame) -> bool:
@@ -149,7 +155,7 @@ class Decoder(ABC):
         return False
 
     def _json(self, data: bytes) -> JSON:
-        """Return the value of a JSON text; a lenient decoder replaces what is not UTF-8, as the clients do."""
+        """Return the value of a JSON text. A lenient decoder replaces invalid UTF-8, as the clients do."""
         try:
             try:
                 return loads(data)
@@ -163,7 +169,7 @@ class Decoder(ABC):
     def _take(self, frame: Frame, found: list[AssistantStreamChunk]) -> None:
         self.frames += 1
         try:
-            # One by one, so that those before an exception are kept.
+            # One by one, to keep those before an exception.
             for chunk in self._read(frame):
                 found.append(chunk)
         except FrameError as error:
@@ -182,14 +188,14 @@ class Decoder(ABC):
 
 
 class ToolCallDecoder(Decoder):
-    """A decoder that keeps tool calls in order, so that whoever gets the chunks may pass them on.
+    """A decoder that keeps the chunks of tool calls in order, so that a controller accepts them.
 
-    As in the clients, argument text after the end of the arguments and a second result are ignored.
+    Argument text after the end of the arguments, and a second result, are ignored, as the clients do.
     """
 
     def _prepare(self) -> None:
         self._calls: dict[str, ToolCallState] = {}
-        # Those whose arguments may grow. Apart, so that many ends of steps after many calls take no longer than few.
+        # Those whose arguments may grow, so that the end of a step costs nothing for the calls of earlier steps.
         self._open_calls: dict[str, None] = {}
 
     def _begin(self, chunk: chunks.ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
@@ -200,7 +206,7 @@ class ToolCallDecoder(Decoder):
         yield chunk
 
     def _whole(self, chunk: chunks.ToolCallChunk) -> Iterator[AssistantStreamChunk]:
-        """Pass on a call, not known before, that comes whole."""
+        """Yield a new call that arrives complete."""
         self._record(chunk.tool_call_id)
         yield chunk
 
@@ -213,7 +219,7 @@ class ToolCallDecoder(Decoder):
             yield chunk
 
     def _answer(self, chunk: chunks.ToolResultChunk) -> Iterator[AssistantStreamChunk]:
-        """Pass the first result of a call on; it may be a call of an earlier message."""
+        """Yield the first result of a call, which may be one of an earlier message."""
         record = self._record(chunk.tool_call_id)
         if not record.has_result:
             record.has_result = True
@@ -221,13 +227,13 @@ class ToolCallDecoder(Decoder):
             yield chunk
 
     def _close_arguments(self) -> Iterator[AssistantStreamChunk]:
-        """Say that all arguments are complete, as the end of a step or message implies."""
+        """Yield the ends of all arguments, which the end of a step or message implies."""
         for call_id in self._open_calls:
             yield chunks.ToolCallDeltaChunk(call_id, "", is_final=True)
         self._open_calls.clear()
 
     def _record(self, call_id: str) -> ToolCallState:
-        """Return the record of a call, made if it is new."""
+        """Return the state of a call, created if the call is new."""
         record = self._calls.get(call_id)
         if record is None:
             record = self._calls[call_id] = ToolCallState(call_id, len(self._calls))
@@ -241,21 +247,21 @@ class ToolCallDecoder(Decoder):
 
 
 def checked(value: JSON, kind: type[T], name: str = "its value") -> T:
-    """Return a JSON value that must be of a type.
+    """Return a JSON value of a required type.
 
     Raises:
-        FrameError: it is not; the message calls it by its name.
+        FrameError: it has another type; the message contains `name`.
     """
     if type(value) is not kind:
-        raise FrameError(f"{name} must be {_WORDS[kind]}, not {_WORDS[type(value)]}")
+        raise FrameError(f"{name} must be {_TYPE_NAMES[kind]}, not {_TYPE_NAMES[type(value)]}")
     return value
 
 
 def optional_text(fields: dict[str, JSON], name: str) -> str | None:
-    """Return a text, or None where it is null or missing.
+    """Return a text field, or None if it is null or missing.
 
     Raises:
-        FrameError: it is neither.
+        FrameError: it has another type.
     """
     value = fields.get(name)
     return None if value is None else checked(value, str, name)

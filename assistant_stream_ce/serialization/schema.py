@@ -1,4 +1,4 @@
-"""What clients demand of the fields of a frame, said as types. Fields that a type does not name are allowed."""
+"""Types of the JSON objects that clients require. Fields that a type does not have are allowed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from assistant_stream_ce.serialization.framing import FrameError
 #: A type of JSON objects.
 Fields: TypeAlias = type[msgspec.Struct]
 
-#: An integer of JavaScript, which 1.0 is too.
+#: An integer of JavaScript, such as 1 and 1.0.
 INTEGER: Any = Annotated[float, msgspec.Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER, multiple_of=1)]
 #: The same from 0 on.
 NATURAL: Any = Annotated[float, msgspec.Meta(ge=0, le=MAX_SAFE_INTEGER, multiple_of=1)]
 
 
 def fields(required: Mapping[str, Any], /, *, tag: tuple[str, str] | None = None, **optional: Any) -> Fields:
-    """Return a type of objects, by the Python spelling of its fields.
+    """Return a type of JSON objects.
 
     Args:
-        required: the fields that must be there, `Any` for any value.
-        tag: a field with the one value that tells this type from others in a union.
-        optional: those that may be missing, but not be null.
+        required: the types of the required fields, by their names in snake case.
+        tag: the field and the value that distinguish this type from others in a union.
+        optional: the types of the fields that may be missing, but not be null.
     """
     given: list[Any] = [*required.items(), *((key, kind | UnsetType, UNSET) for key, kind in optional.items())]
     tag_field, tag_value = tag or (None, None)
@@ -34,10 +34,10 @@ def fields(required: Mapping[str, Any], /, *, tag: tuple[str, str] | None = None
 
 
 def convert(value: JSON, kind: Any) -> Any:
-    """Return a value as an instance of a type.
+    """Convert a value to a type.
 
     Raises:
-        FrameError: it does not match; the message says where.
+        FrameError: it does not match; the message has the path.
     """
     try:
         try:
@@ -45,19 +45,19 @@ def convert(value: JSON, kind: Any) -> Any:
         except UnicodeEncodeError:
             if not isinstance(value, dict):
                 raise
-            # msgspec looks keys up as UTF-8, which has no half of a surrogate pair. No field has such a name.
+            # msgspec looks keys up as UTF-8, which cannot hold a lone surrogate. No field has such a name.
             return msgspec.convert({key: item for key, item in value.items() if _is_utf8(key)}, kind)
     except msgspec.ValidationError as error:
         raise FrameError(str(error)) from None
     except UnicodeEncodeError:
-        raise FrameError("a word in it has half of a surrogate pair") from None
+        raise FrameError("a tag in it has a lone surrogate") from None
 
 
 def validate_value(value: JSON, kind: Any) -> None:
-    """Compare a value with a type.
+    """Check that a value matches a type.
 
     Raises:
-        FrameError: it does not match; the message says where.
+        FrameError: it does not match; the message has the path.
     """
     try:
         msgspec.convert(value, kind)
@@ -72,7 +72,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _in_utf8(value: JSON) -> JSON:
-    """Return a value with question marks for halves of surrogate pairs, which no name of a field or kind has."""
+    """Return a value with question marks for lone surrogates, which no name of a field or tag has."""
     if isinstance(value, dict):
         return {_in_utf8(key): _in_utf8(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -22,16 +22,16 @@ _ECHO_SECONDS = 0.25
 
 
 class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
-    """The bytes of one stream. Read it in one world only; each item joins the frames of all waiting chunks.
+    """The bytes of one stream, to be read with one `for` or one `async for`. Each item has all chunks that wait.
 
-    Small classes with `close` instead of generators: `close` may come from another thread while the reader
-    waits in `next`, which a generator would refuse.
+    A class instead of a generator: `close` may be called from another thread while the reader waits in `next`, which a
+    generator would refuse.
 
     Args:
-        encoder: writes the chunks.
+        encoder: the encoder of the chunks.
         source: the stream.
-        heartbeat: after so many seconds without a chunk the encoder's keepalive is yielded, and in a thread once
-            more a quarter of a second after the first one; None for never.
+        heartbeat: seconds without a chunk after which the encoder's keepalive is yielded, and in a thread once more a
+            quarter of a second later; None for no heartbeat.
     """
 
     def __init__(self, encoder: Encoder, source: ChunkSource, heartbeat: float | None = None) -> None:
@@ -102,18 +102,18 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         frames: list[bytes] = []
         try:
             if len(batch) == 1:
-                # As it mostly is while a model talks.
+                # The most frequent case while a model streams.
                 return self._encode_chunk(batch[0])
             self._encoder.encode_all(batch, frames)
         except Exception as error:
-            # A chunk that was built elsewhere. The run goes on, but nobody reads it any more.
+            # A chunk that was built elsewhere. The stream cannot continue: cancel the run.
             self._stream.cancel()
             self._report(error)
             frames += (self._encoder.encode(chunks.ErrorChunk(UNKNOWN_ERROR)), self._fail(error))
         return b"".join(frames)
 
     def _report(self, error: Exception) -> None:
-        """Report a chunk that could not be encoded, where no reader of this will."""
+        """Report a chunk that could not be encoded; for subclasses whose reader does not see the exception."""
 
     def _fail(self, error: BaseException) -> bytes:
         self._is_finished = True
@@ -126,7 +126,7 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
             if error is not None:
                 raise error
         finally:
-            # Its traceback holds this frame: no cycle.
+            # Its traceback refers to this frame: avoid a cycle.
             del error
 
 
@@ -183,7 +183,7 @@ async def _decode_async(source: AsyncIterable[bytes], decoder: Decoder) -> Async
 
 
 def _fed(decoder: Decoder, data: bytes | None) -> Iterator[AssistantStreamChunk]:
-    """Yield the chunks of more bytes, or with None those of the end, also where an error follows them."""
+    """Yield the chunks of the next bytes, or with None those of the end, and then raise the error if there is one."""
     try:
         found = decoder.close() if data is None else decoder.feed(data)
     except DecodeError as error:
