@@ -1,8 +1,8 @@
 """The assistant transport of assistant-ui: server-sent events, one JSON chunk each, then `[DONE]`.
 
-Client: `useAssistantTransportRuntime` with `protocol: "assistant-transport"`. A message is a list of
-parts, numbered in the order of their `part-start`; what belongs to a part names it by `path`. That
-runtime renders the *state*; it decodes and checks the parts, but shows what a converter makes of the state.
+Client: `useAssistantTransportRuntime` with `protocol: "assistant-transport"`. A message is a list of parts, numbered in
+the order of their `part-start`; frames refer to a part by `path`. That runtime decodes and validates the parts, but
+renders the *state*, through a converter of the application.
 """
 
 from __future__ import annotations
@@ -32,15 +32,11 @@ from assistant_stream_ce.serialization.validation import Validator, json_object,
 if TYPE_CHECKING:
     from assistant_stream_ce.responses.starlette import AssistantTransportResponse
 
-__all__ = (
-    "AssistantTransportDecoder",
-    "AssistantTransportEncoder",
-    "AssistantTransportResponse",
-)
+__all__ = ("AssistantTransportDecoder", "AssistantTransportEncoder", "AssistantTransportResponse")
 
 
 class AssistantTransportEncoder(ToolCallEncoder):
-    """Writes the assistant transport."""
+    """Encoder of the assistant transport. Not thread-safe."""
 
     media_type = framing.EVENT_STREAM
     keepalive = framing.KEEPALIVE
@@ -55,7 +51,7 @@ class AssistantTransportEncoder(ToolCallEncoder):
         self._delta_head = b""
 
     def finish(self) -> bytes:
-        """Finish the open parts, then `[DONE]`, without which the client throws."""
+        """Return the ends of open parts and `[DONE]`, without which the client throws."""
         return self._finish_text() + self._close_all() + framing.DONE
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
@@ -108,7 +104,7 @@ class AssistantTransportEncoder(ToolCallEncoder):
     def data_part(self, chunk: chunks.DataPartChunk) -> bytes:
         value = assistant_ui.data_part(chunk)
         if chunk.transient:
-            # Data beside the message is as near as the format comes to what is not kept in it.
+            # The format has no transient parts; data beside the message is the closest.
             return _event({"type": "data", "path": [], "data": [value]})
         return self._whole_part({"type": "data", **value})
 
@@ -167,20 +163,20 @@ class _Part(NamedTuple):
     id: str | None = None
 
 
-# A part that takes nothing more: it is whole from the start, or unknown and only counted.
+# A part that cannot be extended: it is complete from the start, or unknown and only counted.
 _CLOSED = _Part("")
 
 
 class AssistantTransportDecoder(AssistantUIDecoder):
-    """Reads the assistant transport. The format ends with `[DONE]`."""
+    """Decoder of the assistant transport. The format ends with `[DONE]`."""
 
     _make_reader = EventReader
 
     def _prepare(self) -> None:
         super()._prepare()
         self._parts: list[_Part] = []
-        # The number of the text or reasoning part that the chunks so far have told last; -1 for none.
-        self._told = -1
+        # The number of the last part that a chunk referred to, if it is text or reasoning; -1 otherwise.
+        self._last_part = -1
 
     def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
         if frame.name not in ("", "message"):
@@ -241,13 +237,13 @@ class AssistantTransportDecoder(AssistantUIDecoder):
                 chunk = reasoning_part_of(part)
                 self._parts[number] = _Part("reasoning", chunk.parent_id)
                 if chunk.summary is not None:
-                    self._told = number
+                    self._last_part = number
                     yield chunk
             case "tool-call":
                 begin = chunk_of(chunks.ToolCallBeginChunk, part)
                 yield from self._begin(begin)
                 self._parts[number] = _Part("tool-call", begin.tool_call_id)
-                self._told = -1
+                self._last_part = -1
             case "source":
                 yield self._whole_part(source_of(part))
             case "file":
@@ -258,7 +254,7 @@ class AssistantTransportDecoder(AssistantUIDecoder):
                 raise FrameError(f"a part of type {str(kind)[:40]!r} is unknown")
 
     def _whole_part(self, chunk: AssistantStreamChunk) -> AssistantStreamChunk:
-        self._told = -1
+        self._last_part = -1
         return chunk
 
     def _delta(self, number: int, text: str) -> Iterator[AssistantStreamChunk]:
@@ -266,11 +262,11 @@ class AssistantTransportDecoder(AssistantUIDecoder):
         match part:
             case ("text" | "reasoning" as kind, parent_id):
                 is_text = kind == "text"
-                if self._told not in (-1, number) and self._parts[self._told] == part:
+                if self._last_part not in (-1, number) and self._parts[self._last_part] == part:
                     # Without a boundary the delta would extend the previous part.
                     part_chunk = chunks.TextPartChunk if is_text else chunks.ReasoningPartChunk
                     yield part_chunk(parent_id=parent_id)
-                self._told = number
+                self._last_part = number
                 yield chunks.TextDeltaChunk(text, parent_id) if is_text else chunks.ReasoningDeltaChunk(text, parent_id)
             case ("tool-call", str(call_id)):
                 yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, text))
@@ -296,13 +292,13 @@ class AssistantTransportDecoder(AssistantUIDecoder):
 
 
 class AssistantTransportValidator(Validator):
-    """What assistant-ui drops with a warning, or does not read."""
+    """Checks what assistant-ui drops with a warning, or does not read."""
 
     def __init__(self) -> None:
         self._is_done = False
 
     def check(self, frame: Frame) -> None:
-        """Check that nothing follows the terminator, and the place that a frame is for."""
+        """Check that nothing follows the terminator, and the path of a frame."""
         if self._is_done:
             raise FrameError("nothing is read after [DONE]")
         self._is_done = frame.data.strip() == b"[DONE]"
@@ -321,7 +317,7 @@ def _finish_part(number: int) -> bytes:
 
 
 def _error(value: dict[str, JSON]) -> chunks.ErrorChunk:
-    """Return an error; a code or severity that the clients do not know takes nothing from its text."""
+    """Return the chunk of an error, without a code or severity that is unknown to the clients."""
     code, severity = value.get("code"), value.get("severity")
     return chunks.ErrorChunk(
         checked(value.get("error", UNKNOWN_ERROR), str, "error"),
@@ -330,5 +326,5 @@ def _error(value: dict[str, JSON]) -> chunks.ErrorChunk:
     )
 
 
-# The response is imported when it is first asked for.
+# Imported on first access.
 __getattr__ = lazy_exports(__name__, {"AssistantTransportResponse": STARLETTE})

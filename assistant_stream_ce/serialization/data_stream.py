@@ -1,8 +1,8 @@
 """The data stream of assistant-ui, a superset of the Vercel AI SDK 4's: lines of `code:json`.
 
-Clients: assistant-ui's `useDataStreamRuntime`, AI SDK 4. The header `x-vercel-ai-data-stream: v1` is how
-the first recognises the format. The wire has no terminator; `d` says why the message ended, and is
-written for a `MessageFinishChunk`. `isFinal` closes arguments that no result has closed.
+Clients: assistant-ui's `useDataStreamRuntime`, which recognizes the format by the header
+`x-vercel-ai-data-stream: v1`, and AI SDK 4. The format has no terminator; `d` has the finish reason of a
+`MessageFinishChunk`. `isFinal` ends arguments without a result.
 
 Codes: `0` text, `g` reasoning, `j` its signature, `b` tool call, `c` its arguments, `9` a call with all its arguments,
 `a` its result, `h` source, `k` file, `2` data, `8` annotations, `f` and `e` start and finish of a step, `d` finish of
@@ -39,15 +39,15 @@ __all__ = ("DataStreamDecoder", "DataStreamEncoder", "DataStreamResponse")
 
 
 class DataStreamEncoder(ToolCallEncoder):
-    """Writes the data stream."""
+    """Encoder of the data stream. Not thread-safe."""
 
     media_type = "text/plain"
     headers: ClassVar[dict[str, str]] = {"x-vercel-ai-data-stream": "v1"}
-    # A blank line would do for current clients, but ends the stream of assistant-stream up to 0.3.20.
+    # A blank line suffices for current clients, but is fatal to assistant-stream up to 0.3.20.
     keepalive = b"2:[]\n"
 
     def finish(self) -> bytes:
-        """Close the arguments that are open; the format has no terminator."""
+        """Return the ends of open arguments; the format has no terminator."""
         return self._close_all()
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
@@ -66,7 +66,7 @@ class DataStreamEncoder(ToolCallEncoder):
         return (b"0:" if type(chunk) is chunks.TextDeltaChunk else b"g:"), b"\n"
 
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
-        # Clients of assistant-stream up to 0.3.30 end the stream here, and no older frame says it.
+        # Fatal to assistant-stream up to 0.3.30, which has no frame for it.
         return _frame(b"aui-reasoning-part-start", assistant_ui.reasoning_part(chunk))
 
     def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
@@ -75,7 +75,7 @@ class DataStreamEncoder(ToolCallEncoder):
     def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         record, frames = self._known(chunk.tool_call_id)
         if record.has_result:
-            # The client keeps the first and says nothing.
+            # The client ignores a second result.
             return frames
         record.has_result = True
         self._open_calls.pop(record.call_id, None)
@@ -94,7 +94,7 @@ class DataStreamEncoder(ToolCallEncoder):
         return _frame(b"2", [chunk.data])
 
     def data_part(self, chunk: chunks.DataPartChunk) -> bytes:
-        # Data beside the message is as near as the format comes to what is not kept in it.
+        # The format has no transient parts; data beside the message is the closest.
         value = assistant_ui.data_part(chunk)
         return _frame(b"2", [value]) if chunk.transient else _frame(b"aui-data", value)
 
@@ -122,7 +122,7 @@ class DataStreamEncoder(ToolCallEncoder):
 
     def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
         if chunk.parent_id is not None:
-            # A whole call has no parent in the client.
+            # The client gives a complete call no parent.
             return super()._write_call(record, chunk)
         return _frame(b"9", {"toolCallId": record.call_id, "toolName": chunk.tool_name, "args": chunk.args})
 
@@ -135,7 +135,7 @@ class DataStreamEncoder(ToolCallEncoder):
 
 
 class DataStreamDecoder(AssistantUIDecoder):
-    """Reads the data stream. The format has no terminator."""
+    """Decoder of the data stream. The format has no terminator."""
 
     _make_reader = LineReader
 
@@ -193,13 +193,13 @@ class DataStreamDecoder(AssistantUIDecoder):
             case b"aui-data":
                 yield chunk_of(chunks.DataPartChunk, value)
             case b"i":
-                # Redacted reasoning: no chunk can say it.
+                # Redacted reasoning, for which there is no chunk.
                 pass
             case _:
                 raise FrameError("its code is unknown")
 
     def _whole_call(self, value: JSON) -> Iterator[AssistantStreamChunk]:
-        """Read a call that comes at once, or repeats at its end what came in pieces."""
+        """Read a complete call: a new one, or the end of one that arrived in pieces."""
         call = chunk_of(chunks.ToolCallChunk, value)
         record = self._calls.get(call.tool_call_id)
         if record is None:
@@ -210,10 +210,10 @@ class DataStreamDecoder(AssistantUIDecoder):
 
 
 class DataStreamValidator(Validator):
-    """What assistant-ui drops with a warning, or without one."""
+    """Checks what assistant-ui drops, with a warning or without one."""
 
     def __init__(self) -> None:
-        # By the ids of calls: whether argument text came, whether the arguments may grow, whether there is a result.
+        # Ids of calls with argument text, with open arguments, and with a result.
         self._texts: set[str] = set()
         self._open: dict[str, None] = {}
         self._answered: set[str] = set()
@@ -242,7 +242,7 @@ class DataStreamValidator(Validator):
 
     def _extend(self, call_id: str, value: Mapping[str, Any]) -> None:
         if call_id not in self._open:
-            raise FrameError("the arguments of this tool call are complete: clients drop what comes after")
+            raise FrameError("the arguments of this tool call are complete: clients drop more")
         if value.get("argsTextDelta"):
             self._texts.add(call_id)
         if value.get("isFinal"):
@@ -253,5 +253,5 @@ def _frame(code: bytes, value: JSON) -> bytes:
     return code + b":" + dumps(value) + b"\n"
 
 
-# The response is imported when it is first asked for.
+# Imported on first access.
 __getattr__ = lazy_exports(__name__, {"DataStreamResponse": STARLETTE})

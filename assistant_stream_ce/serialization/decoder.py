@@ -79,14 +79,14 @@ class Decoder(ABC):
         self._prepare()
 
     def feed(self, data: bytes) -> list[AssistantStreamChunk]:
-        """Return the chunks that the next bytes of the stream complete; they may be cut anywhere.
+        """Return the chunks that the next bytes of the stream complete.
 
         Args:
             data: the next bytes, split anywhere.
 
         Raises:
-            DecodeError: a frame is too large, or cannot be read and the decoder is strict. Its `chunks` are those
-                before it in these bytes. Each later call raises it again, without chunks.
+            DecodeError: a frame is too large, or it is invalid and the decoder is strict. The `chunks` of the error are
+                those before that frame in these bytes. Each later call raises it again, without chunks.
             StreamUsageError: the decoder was closed.
             TypeError: `data` is not bytes.
         """

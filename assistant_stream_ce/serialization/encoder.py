@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from assistant_stream_ce.controller.run_controller import ChunkSource
     from assistant_stream_ce.serialization.streaming import EncodedStream
 
-# The tool's name in the begin frame of a call that an earlier message began.
+# The tool name in the begin frame of a call that began in an earlier message.
 _UNKNOWN_TOOL = "unknown"
 
 
@@ -34,15 +34,15 @@ class Encoder(ChunkHandler[bytes], ABC):
 
     #: The media type of the response.
     media_type: ClassVar[str]
-    #: Headers by which clients recognise the format.
+    #: Headers by which clients recognize the format.
     headers: ClassVar[Mapping[str, str]] = {}
-    #: Bytes that every client skips, to keep a quiet connection awake; None where there are none.
+    #: Bytes that every client skips, to keep a quiet connection open; None if the format has none.
     keepalive: ClassVar[bytes | None] = None
 
-    #: Whether the encoder has to know the state that edits change; then a stream tells it with `start_state`.
+    #: Whether the encoder tracks the state, and needs the initial one by `start_state`.
     needs_state: ClassVar[bool] = False
 
-    # Whether a subclass has an `encode` of its own, and whether `_around_delta` knows what that makes of a delta.
+    # Whether a subclass overrides `encode`, and whether its `_around_delta` accounts for that.
     _has_own_encode: ClassVar[bool]
     _knows_deltas: ClassVar[bool]
 
@@ -91,12 +91,12 @@ class Encoder(ChunkHandler[bytes], ABC):
     def _encode_alike(
         self, batch: Sequence[AssistantStreamChunk], frames: list[bytes]
     ) -> Sequence[AssistantStreamChunk]:
-        """Append the frames of a batch that is nothing but more of one text, as bursts mostly are.
+        """Append the frames of a batch that only extends one text, as bursts mostly do.
 
-        One by one each would cost 0.05 us more, of 0.5 for a chunk of a burst.
+        One by one, each chunk would cost 0.05 us more, of 0.5.
 
         Returns:
-            What is still to be written.
+            The chunks that remain to be encoded.
         """
         first: Any = batch[0]
         text_of = _TEXTS.get(type(first))
@@ -116,7 +116,7 @@ class Encoder(ChunkHandler[bytes], ABC):
         return ()
 
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes] | None:
-        """Return what stands around the text of each further delta like the one just written; None where that varies.
+        """Return the bytes around the text of each further delta like the one just written; None if they vary.
 
         Args:
             chunk: a `TextDeltaChunk` or `ReasoningDeltaChunk`.
@@ -125,7 +125,7 @@ class Encoder(ChunkHandler[bytes], ABC):
 
     @abstractmethod
     def finish(self) -> bytes:
-        """Return what ends the wire properly: what is open is closed, then the terminator. To be called once."""
+        """Return the end of the body: the ends of open parts and the terminator. Call it once."""
 
     def start_state(self, state: JSON) -> None:
         """Set the initial state of the stream. Most formats ignore it.
@@ -137,7 +137,7 @@ class Encoder(ChunkHandler[bytes], ABC):
     def encode_stream(self, stream: ChunkSource) -> EncodedStream:
         """Return the bytes of a whole stream, for one `for` or one `async for`.
 
-        When the callback raises, the finished wire is yielded first, and then the exception is raised.
+        When the callback raises, the end of the body is yielded first, and then the exception is raised.
 
         Args:
             stream: a stream, or any iterable of chunks.
@@ -169,11 +169,11 @@ def bounded(count: int) -> int:
 
 
 def summary_text(chunk: chunks.ReasoningPartChunk) -> str:
-    """Return the summary of a part of the reasoning as the paragraph with which its text begins."""
+    """Return the summary of a reasoning part as the first paragraph of its text."""
     return f"{chunk.summary}\n\n" if chunk.summary else ""
 
 
-# The chunks that come in bursts, and their texts.
+# The types of chunks in bursts, with their texts.
 _TEXTS: dict[type, Callable[[Any], str]] = {
     chunks.TextDeltaChunk: attrgetter("text_delta"),
     chunks.ReasoningDeltaChunk: attrgetter("reasoning_delta"),
@@ -182,7 +182,11 @@ _parent_of = attrgetter("parent_id")
 
 
 class ToolCallEncoder(Encoder):
-    """An encoder with the course of a tool call; a subclass says how each moment is written."""
+    """An encoder that tracks tool calls, so that it never writes a frame that a client rejects.
+
+    Clients end the stream when a frame names a call that did not begin or begins one twice, and drop argument text
+    after the end of the arguments. A subclass writes the frames.
+    """
 
     def __init__(self) -> None:
         self._calls: dict[str, ToolCallState] = {}
@@ -199,10 +203,10 @@ class ToolCallEncoder(Encoder):
 
     @abstractmethod
     def _write_close(self, record: ToolCallState) -> bytes:
-        """Return the frames that say the arguments are complete; with "{}" if there was no text at all."""
+        """Return the frames that end the arguments, with "{}" if there was no text."""
 
     def _write_call(self, record: ToolCallState, chunk: chunks.ToolCallChunk) -> bytes:
-        """Return the frames of a call whose arguments came whole."""
+        """Return the frames of a call with complete arguments."""
         begin = self._write_begin(record, chunk)
         return begin + self._write_args(record, dumps(chunk.args).decode()) + self._write_close(record)
 
@@ -237,7 +241,7 @@ class ToolCallEncoder(Encoder):
         return self._write_args(record, dumps(args).decode()) + self._close(record)
 
     def _known(self, call_id: str) -> tuple[ToolCallState, bytes]:
-        """Return the record of a call, and the frames that begin it if the client does not know it."""
+        """Return the state of a call, and the frames that begin it if it is new to the client."""
         record = self._calls.get(call_id)
         if record is not None:
             return record, b""

@@ -1,6 +1,6 @@
-"""The text of the answer and nothing else, for `curl`, logs, and clients that read no format.
+"""The text of the answer and nothing else, for `curl`, logs, and clients without a format.
 
-There is no word for the end, for an error, or for anything but text; so there is no keepalive either.
+It has no terminator, no errors, and no keepalive.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ __all__ = ("PlainTextDecoder", "PlainTextEncoder", "PlainTextResponse")
 
 
 class PlainTextEncoder(Encoder):
-    """Writes the text as UTF-8. Two halves of a surrogate pair join, also from two deltas; one alone becomes U+FFFD."""
+    """Encoder of plain text, in UTF-8. Surrogate pairs are joined, also of two deltas; lone ones become U+FFFD."""
 
     media_type = "text/plain"
 
     def __init__(self) -> None:
-        # The first half of a pair, which waits for the second one.
+        # The first half of a surrogate pair.
         self._half = ""
 
     def finish(self) -> bytes:
-        """Write what is left: U+FFFD for half a character."""
+        """Return U+FFFD if the text ended with half a surrogate pair."""
         return whole_text(self._half).encode()
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
@@ -46,10 +46,10 @@ class PlainTextEncoder(Encoder):
 
 
 class _CharacterReader:
-    """Cuts bytes where no character is cut: all that has come is one frame.
+    """Splits bytes between characters: all complete characters are one frame.
 
     Args:
-        max_bytes: of no use here, as no more than three bytes are ever kept.
+        max_bytes: ignored, because at most three bytes are kept.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -58,7 +58,7 @@ class _CharacterReader:
         self._offset = 0
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the whole characters that have come."""
+        """Yield the complete characters."""
         self._decoder.decode(data)
         data = self._pending + data
         self._pending, _ = self._decoder.getstate()
@@ -68,17 +68,17 @@ class _CharacterReader:
             self._offset += len(whole)
 
     def rest(self) -> Frame | None:
-        """Return the character whose end has not come, if there is one."""
+        """Return the incomplete last character, or None."""
         return Frame(self._offset, self._pending) if self._pending else None
 
 
 class PlainTextDecoder(Decoder):
-    """Reads plain text, as it comes. The format has no terminator, and no word for anything but text."""
+    """Decoder of plain text. The format has text only, and no terminator."""
 
     _make_reader = _CharacterReader
 
     def _prepare(self) -> None:
-        """Keep nothing."""
+        """Initialize nothing: the decoder has no state."""
 
     def _read(self, frame: Frame) -> Iterator[AssistantStreamChunk]:
         try:
@@ -90,5 +90,5 @@ class PlainTextDecoder(Decoder):
         yield chunks.TextDeltaChunk(text)
 
 
-# The response is imported when it is first asked for.
+# Imported on first access.
 __getattr__ = lazy_exports(__name__, {"PlainTextResponse": STARLETTE})

@@ -137,17 +137,17 @@ def decode(source: AsyncIterable[bytes], decoder: Decoder) -> AsyncGenerator[Ass
 def decode(
     source: Iterable[bytes] | AsyncIterable[bytes], decoder: Decoder
 ) -> Generator[AssistantStreamChunk] | AsyncGenerator[AssistantStreamChunk]:
-    """Return the chunks of a response's bytes, to be read once and in the world of the source.
+    """Decode the bytes of a response to a generator of chunks, which is async if the source is.
 
-    An iterable of bytes becomes an iterable of chunks, an async iterable an async one; what is both is read with `for`.
-    The source is closed at the end, where it can be. Chunks before a `DecodeError` are yielded before it is raised.
+    The source is closed at the end, if it has `close` or `aclose`. Chunks before a `DecodeError` are yielded before it
+    is raised.
 
     Args:
-        source: the bytes of a response: an iterable, or an async iterable.
+        source: the bytes of a response: an iterable, or an async iterable. One that is both is read with `for`.
         decoder: the decoder of its format; for this response only.
 
     Raises:
-        TypeError: the source is no iterable of bytes.
+        TypeError: the source is not an iterable of bytes.
     """
     if isinstance(source, (bytes, bytearray, memoryview, str)):
         raise TypeError(f"source must be an iterable of bytes, not {type(source).__name__}: write [data]")

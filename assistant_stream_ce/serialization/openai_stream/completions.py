@@ -59,7 +59,7 @@ async def acompletion(
     completion_id: str | None = None,
     created: int = 0,
 ) -> dict[str, JSON]:
-    """Read a stream to its end and return its `chat.completion` object; the awaitable twin of `completion`.
+    """Read a stream to its end and return its `chat.completion` object: `completion` for coroutines.
 
     Cancelling it closes the stream, and so cancels the run.
 
@@ -84,13 +84,13 @@ async def acompletion(
 def _whole(stream: AssistantStream, encoder: _CompletionEncoder) -> _Fields:
     fields = encoder.completion()
     if stream.is_cancelled:
-        # To its reader that is an end like any other, but half an answer is none.
+        # Its reader sees a normal end, but half an answer is not a completion.
         raise RunFailedError("the stream was closed before its end")
     return fields
 
 
 class _CompletionEncoder(OpenAIEncoder):
-    """Gathers a message; all of its bytes come at the end."""
+    """Collects a message; all bytes are written at the end."""
 
     media_type = "application/json"
 
@@ -99,16 +99,16 @@ class _CompletionEncoder(OpenAIEncoder):
         self._texts: list[str] = []
         self._reasonings: list[str] = []
         self._refusals: list[str] = []
-        # The name and the argument texts of each call, by its number.
+        # The name and the pieces of argument text of each call, by number.
         self._functions: list[tuple[str, list[str]]] = []
         self._failure: chunks.ErrorChunk | None = None
 
     def finish(self) -> bytes:
-        """Write the completion."""
+        """Return the completion as JSON."""
         return dumps(self.completion())
 
     def completion(self) -> _Fields:
-        """Return the completion; to be called once, at the end.
+        """Return the completion. Call it once, at the end.
 
         Raises:
             RunFailedError: there was an error.
@@ -134,7 +134,7 @@ class _CompletionEncoder(OpenAIEncoder):
         return b""
 
     def error(self, chunk: chunks.ErrorChunk) -> bytes:
-        # The first one is the one that clients of the events raise.
+        # Clients of the events raise the first one.
         self._failure = self._failure or chunk
         return b""
 
@@ -147,7 +147,7 @@ class _CompletionEncoder(OpenAIEncoder):
 
     def _message(self) -> _Fields:
         content, refusal = _joined(self._texts), _joined(self._refusals)
-        # Null says that something else stands in its place.
+        # Null if there is something else instead.
         message: _Fields = {
             "role": "assistant",
             "content": content if content or not (refusal or self._calls) else None,

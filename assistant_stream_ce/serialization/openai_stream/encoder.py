@@ -1,8 +1,8 @@
-"""OpenAI's `chat.completion.chunk` events, for every client of an OpenAI-compatible server.
+"""Encoder of OpenAI's `chat.completion.chunk` events, for every client of an OpenAI-compatible server.
 
-The clients want the role first, a finish reason last, and tool calls numbered without gaps. The format
-carries text, refusals, reasoning (as `reasoning_content`, by convention), tool calls, usage and errors. It has no
-word for tool results, sources, files, data, annotations and state: those are left out.
+The format carries text, refusals, reasoning (as `reasoning_content`, by convention), tool calls, usage and errors, but
+no tool results, sources, files, data, annotations and state. The role comes first, the finish reason last, and tool
+calls are numbered without gaps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
 _Fields: TypeAlias = dict[str, JSON]
 
-# The format's own words for why a message ended. Others, "error" among them, would surprise its clients.
+# Clients do not expect finish reasons other than these, such as "error".
 _FINISH_REASONS = {
     "stop": "stop",
     "length": "length",
@@ -37,12 +37,12 @@ _FINISH_REASONS = {
 
 
 class OpenAIEncoder(ToolCallEncoder):
-    """An encoder with OpenAI's words for a message and for its end; a subclass says how they are written.
+    """Base of the encoders of the stream and of the complete `chat.completion`.
 
     Args:
-        kind: the `object` that is written.
-        model: the model's name.
-        completion_id: the id; a fresh one when None.
+        kind: the value of the field `object`.
+        model: the name of the model.
+        completion_id: the id; a new one if None.
         created: when the completion was created, in Unix seconds.
 
     Raises:
@@ -64,7 +64,7 @@ class OpenAIEncoder(ToolCallEncoder):
         self._has_reasoned = False
 
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
-        """Write a blank line between this part and the one before it: the format has no parts."""
+        """Write a blank line after the part before: the format has no parts."""
         text = ("\n\n" if self._has_reasoned else "") + summary_text(chunk)
         return self.reasoning_delta(chunks.ReasoningDeltaChunk(text)) if text else b""
 
@@ -88,7 +88,7 @@ class OpenAIEncoder(ToolCallEncoder):
         return self._close_all()
 
     def _write_close(self, record: ToolCallState) -> bytes:
-        # The format has no word for the end of arguments, but clients parse them, and no text is no JSON.
+        # The format does not mark the end of arguments, but clients parse them, and an empty text is not JSON.
         return b"" if record.has_args else self._write_args(record, "{}")
 
     def _finish_reason(self) -> str:
@@ -105,12 +105,12 @@ class OpenAIEncoder(ToolCallEncoder):
 
 
 class OpenAIStreamEncoder(OpenAIEncoder):
-    """Writes OpenAI chat completion chunks.
+    """Encoder of OpenAI chat completion chunks. Not thread-safe.
 
     Args:
-        model: the model's name in each chunk.
-        include_usage: whether a last chunk tells the usage, as with `stream_options.include_usage`.
-        completion_id: the id in each chunk; a fresh one when left out.
+        model: the name of the model in each chunk.
+        include_usage: whether a last chunk has the usage, as with `stream_options.include_usage`.
+        completion_id: the id in each chunk; a new one if None.
         created: when the completion was created, in Unix seconds; 0 if unknown. An encoder has no clock: the web
             responses pass the time.
 
@@ -140,7 +140,7 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         self._has_role = False
 
     def finish(self) -> bytes:
-        """Write the finish reason and the usage, then `[DONE]`; after an error only `[DONE]`."""
+        """Return the finish reason, the usage and `[DONE]`; after an error only `[DONE]`."""
         if self._summary.has_failed:
             return framing.DONE
         finish = b'%b{},"logprobs":null,"finish_reason":%b}]}\n\n' % (self._delta_head, dumps(self._finish_reason()))
