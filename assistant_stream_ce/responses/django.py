@@ -16,11 +16,11 @@ from typing import Any
 from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
 from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource
-from assistant_stream_ce.errors import MissingExtraError
+from assistant_stream_ce.errors import MissingExtraError, shorten
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody, close_created
 from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop
-from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
+from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list
 from assistant_stream_ce.serialization import Encoder
 
 try:
@@ -121,6 +121,9 @@ class AssistantStreamResponse(StreamingHttpResponse):
         reason: str | None = None,
         headers: Headers | None = None,
     ) -> None:
+        check_status(status)
+        if reason is not None and (not isinstance(reason, str) or not reason.isprintable()):
+            raise TypeError(f"reason must be a printable str, not {shorten(repr(reason))}")
         self._body = ResponseBody(stream, encoder, heartbeat, _callback_contexts)
         self._body.context.run(_forget_executor)
         super().__init__(self._body, status=status, reason=reason, headers=dict(header_list(encoder, headers)))

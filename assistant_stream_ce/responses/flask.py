@@ -10,7 +10,7 @@ from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody, close_created
-from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
+from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list
 from assistant_stream_ce.serialization import Encoder
 
 try:
@@ -117,6 +117,7 @@ class AssistantStreamResponse(flask.Response):
         status: int | str = 200,
         headers: Headers | None = None,
     ) -> None:
+        check_status(status, allows_line=True)
         body = _Body(stream, encoder, heartbeat, _CallbackContexts() if flask.has_app_context() else None)
         # In direct passthrough a hook that reads the data gets an error, instead of draining the stream.
         super().__init__(body, status, header_list(encoder, headers), direct_passthrough=True)

@@ -15,16 +15,16 @@ from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.bridges import race
-from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
+from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list
 from assistant_stream_ce.serialization import Encoder
 
 try:
+    from starlette.background import BackgroundTask
     from starlette.responses import StreamingResponse
 except ImportError as error:
     raise MissingExtraError(__name__, "starlette") from error
 
 if TYPE_CHECKING:
-    from starlette.background import BackgroundTask
     from starlette.types import Receive, Scope, Send
 
 __all__ = (
@@ -70,8 +70,13 @@ class AssistantStreamResponse(StreamingResponse):
         headers: Headers | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
+        status_code = status_code if status is None else status
+        check_status(status_code)
+        if background is not None and not isinstance(background, BackgroundTask):
+            kind = type(background).__name__
+            raise TypeError(f"background must be a BackgroundTask, for example BackgroundTask(function), not {kind}")
         self._body = ResponseBody(stream, encoder, heartbeat)
-        super().__init__(self._body, status_code if status is None else status, background=background)
+        super().__init__(self._body, status_code, background=background)
         self.raw_headers = [
             (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in header_list(encoder, headers)
         ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from assistant_stream_ce.controller.run_controller import ChunkSource
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody
-from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list
+from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list
 from assistant_stream_ce.serialization import Encoder
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ __all__ = (
     "PlainTextResponse",
     "UIMessageStreamResponse",
 )
+
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class AssistantStreamResponse:
@@ -50,8 +53,9 @@ class AssistantStreamResponse:
         status: int | str = 200,
         headers: Headers | None = None,
     ) -> None:
+        check_status(status, allows_line=True)
         #: The status line.
-        self.status = status if isinstance(status, str) else f"{status} {HTTPStatus(status).phrase}"
+        self.status = status if isinstance(status, str) else f"{int(status)} {_PHRASES.get(status, 'Unknown')}"
         #: The headers, for a framework that sends them itself.
         self.headers = header_list(encoder, headers)
         #: The body, an iterable of bytes with `close()`, for a framework that sends it itself.

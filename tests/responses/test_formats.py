@@ -56,6 +56,35 @@ def test_an_unknown_keyword_is_refused_with_those_there_are(framework: str, name
         kind([TextDeltaChunk("a")], stauts=200)
 
 
+@pytest.mark.parametrize(
+    ("framework", "name", "options", "message"),
+    [
+        *(
+            (framework, "DataStream", options, message)
+            for framework in FRAMEWORKS
+            for options, message in [
+                ({"heartbeat": "15"}, "heartbeat must be True, False or seconds, not str"),
+                ({"heartbeat": -1}, "heartbeat must be more than 0 seconds"),
+                ({"headers": {"x-a": 1}}, "headers must be a dict of texts"),
+                ({"headers": {"x-a": "1\n2"}}, "headers has a value for x-a"),
+                ({"status": True}, "status must be an int"),
+                ({"status": 99}, "status must be from 200 to 599"),
+            ]
+        ),
+        ("starlette", "DataStream", {"status_code": "200"}, "status must be an int, not str"),
+        ("starlette", "DataStream", {"background": print}, r"background must be a BackgroundTask.*BackgroundTask\("),
+        ("django", "DataStream", {"reason": "OK\n"}, "reason must be a printable str"),
+        ("django", "DataStream", {"reason": 5}, "reason must be a printable str"),
+        ("wsgi", "UIMessageStream", {"message_id": 42}, "message_id must be a str or None, not int"),
+        ("wsgi", "OpenAIStream", {"model": None}, "model must be a str, not NoneType"),
+        ("wsgi", "AGUI", {"thread_id": 5}, "thread_id must be a str or None, not int"),
+    ],
+)
+def test_options_are_checked_at_the_call(framework: str, name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        response_class(framework, name)([TextDeltaChunk("a")], **options)
+
+
 def body_of(response: Any) -> bytes:
     return b"".join(response.body)
 

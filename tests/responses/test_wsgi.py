@@ -65,6 +65,7 @@ def test_status_and_headers() -> None:
     assert status == "418 I'm a Teapot"
     assert headers["X-A"] == "1"
     assert DataStreamResponse(create_run(say), status="299 Fine").status == "299 Fine"
+    assert DataStreamResponse(create_run(say), status=299).status == "299 Unknown"
 
 
 def test_head_never_starts_the_run() -> None:
