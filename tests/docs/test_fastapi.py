@@ -32,6 +32,12 @@ def check_status_headers_and_finish() -> None:
     assert page.finished == ["greeting"]
 
 
+@doc.after("def yielding(")
+def check_endpoint_yields_chunks() -> None:
+    reply = post(page.app, "/yielding")
+    assert (reply.status, reply.text) == (200, '0:"Good "\n0:"morning"\n')
+
+
 @doc.after("def patient(")
 def check_disconnect_cancels() -> None:
     assert post(page.app, "/patient", leave_after=1).text == '0:"One moment. "\n'
