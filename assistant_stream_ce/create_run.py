@@ -39,24 +39,25 @@ def create_run(
     executor: Executor | None = None,
     keep_message: bool = True,
 ) -> AssistantStream:
-    """Make a stream of what a callback says and does. Nothing runs before the first read.
+    """Create the stream of a callback's output. Nothing runs before the first read.
+
+    Hooks are called in a thread (coroutine functions: as a task), with the context variables of the callback.
 
     Args:
         callback: `def` or `async def`, or any callable that returns either's result; it gets a
             `RunController`. A plain function runs in a daemon thread of its own, so it may block.
-        state: where `controller.state` starts, as the front end has it already. It is copied.
-        on_error: turns the callback's exception into the text that the user sees; `str(exception)` when
-            left out or when it returns None, and a fixed text when it fails. Called in the run's own thread or task.
-        on_finish: called exactly once with a `RunResult`, before the reader sees the end, in the run's own
-            thread or task; may be a coroutine function.
-        max_pending: about how many chunks may wait for the reader; a text counts once more for each 1,024
-            characters. Then threads wait in their call, and coroutines may `await controller.drain()`.
-        executor: where a plain callback runs instead of in its own thread.
-        keep_message: whether what is said is kept as `message`, of the stream and of the result for `on_finish`.
-            False for a stream without an end, which would become ever larger.
+        state: initial value of `controller.state`, as the front end has it. It is copied.
+        on_error: returns the text of the callback's exception for the user; `str(exception)` when left out or when it
+            returns None, and a neutral text when it fails. A plain function.
+        on_finish: called exactly once with a `RunResult`, before the reader sees the end; may be a coroutine function.
+        max_pending: capacity of the queue, about so many chunks; a text takes one slot more for each 1,024
+            characters. When it is full, threads block in their call, and coroutines may `await controller.drain()`.
+        executor: runs a plain callback instead of a thread of its own.
+        keep_message: whether the output is kept as `message`, of the stream and of the result for `on_finish`.
+            False for an endless stream, whose memory would grow without limit.
 
     Returns:
-        The stream, for one `for` or one `async for`.
+        The stream, an iterator for `for` and `async for`.
 
     Raises:
         TypeError: an argument has a wrong type, or `state` is not JSON.
@@ -70,7 +71,7 @@ def create_run(
         if hook is not None and not callable(hook):
             raise TypeError(f"{name} must be callable, not {type(hook).__name__}")
     if on_error is not None and is_callable_as(inspect.iscoroutinefunction, on_error):
-        raise TypeError("on_error must be a plain function: its text is wanted at once")
+        raise TypeError("on_error must be a plain function")
     if executor is not None and not isinstance(executor, Executor):
         raise TypeError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
     if not isinstance(max_pending, int) or isinstance(max_pending, bool):

@@ -67,7 +67,8 @@ def start_thread(target: Callable[[], object], name: str) -> None:
     """
     if is_gevent() and in_event_loop():
         # A greenlet of this thread would never run: its loop waits as an OS thread does.
-        importlib.import_module("gevent.monkey").get_original("_thread", "start_new_thread")(target, ())
+        start = importlib.import_module("gevent.monkey").get_original("_thread", "start_new_thread")
+        start(_call_natively, (target,))
         return
     try:
         threading.Thread(target=target, name=name, daemon=True).start()
@@ -76,6 +77,16 @@ def start_thread(target: Callable[[], object], name: str) -> None:
         if work is None:
             raise
         work.put(target)
+
+
+def _call_natively(target: Callable[[], object]) -> None:
+    """Call a function in a native thread under gevent, and release what gevent keeps for that thread."""
+    try:
+        target()
+    finally:
+        hub = importlib.import_module("gevent._hub_local").get_hub_if_exists()
+        if hub is not None:
+            hub.destroy(True)
 
 
 def shared_loop() -> asyncio.AbstractEventLoop:

@@ -54,8 +54,10 @@ class StreamSource:
             raise StreamUsageError(
                 "the stream is being read elsewhere: read it from one task or thread at a time"
             ) from None
-        if current_run.get() is not self._parent:
-            self._parent = parent = current_run.get()
+        # A thread pool of the callback's carries no context variables.
+        parent = current_run.get() or self.run.creator
+        if parent is not self._parent:
+            self._parent = parent
             run = None if parent is None else parent()
             if run is not None and run is not self.run:
                 run.adopt(self.run)

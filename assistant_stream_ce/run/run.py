@@ -110,7 +110,8 @@ class Run:
         self.logs_errors = False
         #: What runs the callback; None before.
         self.driver: Driver | None = None
-        #: Whether the run was cancelled together with the run in which it is read.
+        #: The run in whose callback this one was created, and whether it was cancelled together with a parent.
+        self.creator = current_run.get()
         self.was_cancelled_by_parent = False
         self.scope = CallScope()
         self._callback = callback
@@ -393,7 +394,7 @@ class Run:
         if self.is_over():
             return
         # Weakly: a run that ends in time goes before the timer.
-        abandon = functools.partial(_abandon, weakref.ref(self))
+        abandon = functools.partial(_call, weakref.WeakMethod(self.abandon))
         loop = running_loop()
         with contextlib.suppress(RuntimeError):
             if isinstance(self.driver, TaskDriver):
@@ -434,7 +435,7 @@ class Run:
         return f"{self._name} ({name_of(self._callback)})"
 
 
-def _abandon(find_run: weakref.ref[Run]) -> None:
-    run = find_run()
-    if run is not None:
-        run.abandon()
+def _call(find_method: weakref.WeakMethod[Callable[[], None]]) -> None:
+    method = find_method()
+    if method is not None:
+        method()

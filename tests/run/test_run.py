@@ -7,6 +7,7 @@ import itertools
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -203,6 +204,11 @@ def read_in_asyncio_run(controller: RunController, inner: AssistantStream) -> No
     asyncio.run(read_with_async_for(controller, inner))
 
 
+def read_in_pool(controller: RunController, inner: AssistantStream) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(read_with_for, controller, inner).result()
+
+
 async def read_with_async_for(controller: RunController, inner: AssistantStream) -> None:
     async for chunk in inner:
         controller.add_chunk(chunk)
@@ -222,6 +228,7 @@ NESTED: list[Callable[[RunController, AssistantStream], Any]] = [
     read_with_next,
     read_with_add_stream,
     read_in_asyncio_run,
+    read_in_pool,
     read_with_async_for,
     read_with_await,
     read_in_thread,
