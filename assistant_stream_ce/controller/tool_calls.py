@@ -86,6 +86,11 @@ class ToolCallRegistry:
             for call_id in list(self._open):
                 self._close(call_id)
 
+    def has(self, call_id: str) -> bool:
+        """Return whether the run has a call with an id."""
+        with self._lock:
+            return call_id in self._phases
+
     def finish(self, chunk: AssistantStreamChunk) -> None:
         """Send the end of a step or message, which completes the arguments of every call in the clients."""
         self._channel.wait_for_capacity()

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import uuid
 from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable
 from typing import Any
 
-from assistant_stream_ce.chunks import AssistantStreamChunk, ErrorChunk
+import msgspec
+
+from assistant_stream_ce.chunks import (
+    AssistantStreamChunk,
+    ErrorChunk,
+    ToolCallBeginChunk,
+    ToolCallChunk,
+    ToolCallDeltaChunk,
+    ToolResultChunk,
+)
 from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import ChunkSource, RunController
 from assistant_stream_ce.errors import RunCancelled
@@ -118,6 +128,27 @@ def _forward_on_shared_loop(source: AsyncIterable[AssistantStreamChunk], control
             cancellation.remove(registration)
 
 
+class _CallIds:
+    """Replaces ids of a source's tool calls that the run has already: some providers repeat theirs in each response."""
+
+    def __init__(self, controller: RunController) -> None:
+        self._calls = controller.link.calls
+        self._ids: dict[str, str] = {}
+
+    def replaced(self, chunk: AssistantStreamChunk) -> AssistantStreamChunk:
+        """Return a chunk with the id that its call has in the run."""
+        if not isinstance(chunk, _CALL_CHUNKS):
+            return chunk
+        call_id = chunk.tool_call_id
+        if not isinstance(chunk, (ToolCallDeltaChunk, ToolResultChunk)) and call_id not in self._ids:
+            self._ids[call_id] = f"call_{uuid.uuid4().hex}" if self._calls.has(call_id) else call_id
+        own = self._ids.get(call_id, call_id)
+        return chunk if own == call_id else msgspec.structs.replace(chunk, tool_call_id=own)
+
+
+_CALL_CHUNKS = (ToolCallBeginChunk, ToolCallChunk, ToolCallDeltaChunk, ToolResultChunk)
+
+
 def _hold_back_last_error(controller: RunController) -> Callable[[AssistantStreamChunk | None], None]:
     """Return a function that sends chunks, but an error chunk only when the next one, or None at the end, comes.
 
@@ -125,6 +156,7 @@ def _hold_back_last_error(controller: RunController) -> Callable[[AssistantStrea
     pass; sending the chunk too would report it twice, and even when it was caught.
     """
     held: AssistantStreamChunk | None = None
+    ids = _CallIds(controller)
 
     def send(chunk: AssistantStreamChunk | None) -> None:
         nonlocal held
@@ -134,6 +166,6 @@ def _hold_back_last_error(controller: RunController) -> Callable[[AssistantStrea
         if type(chunk) is ErrorChunk:
             held = chunk
         elif chunk is not None:
-            controller.add_chunk(chunk)
+            controller.add_chunk(ids.replaced(chunk))
 
     return send

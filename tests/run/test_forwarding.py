@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from assistant_stream_ce import (
@@ -16,6 +17,7 @@ from assistant_stream_ce import (
     TextDeltaChunk,
     ToolCallBeginChunk,
     ToolCallDeltaChunk,
+    ToolCallError,
     ToolResultChunk,
     UpdateStateChunk,
     create_run,
@@ -203,3 +205,28 @@ def test_an_outer_run_that_forwards_a_coroutine_ends_within_its_grace() -> None:
     with create_run(run, on_finish=lambda result: reasons.append(result.reason)) as stream:
         next(iter(stream))
     assert reasons == ["cancelled"]
+
+
+def test_a_call_id_that_the_run_has_already_is_replaced() -> None:
+    answer = [
+        ToolCallBeginChunk("call_0", "f"),
+        ToolCallDeltaChunk("call_0", "{}", is_final=True),
+        ToolResultChunk("call_0", 1),
+    ]
+
+    def run(controller: RunController) -> None:
+        controller.add_stream(answer)
+        controller.add_stream(answer)
+        # The result of a call of an earlier message keeps its id.
+        controller.add_stream([ToolResultChunk("old", 2)])
+
+    chunks: list[Any] = list(create_run(run))
+    second = chunks[3].tool_call_id
+    assert second != "call_0"
+    assert chunks == [*answer, *(msgspec.structs.replace(one, tool_call_id=second) for one in answer), chunks[-1]]
+    assert chunks[-1] == ToolResultChunk("old", 2)
+
+
+def test_a_call_that_one_source_begins_twice_is_an_error() -> None:
+    with pytest.raises(ToolCallError, match="exists already"):
+        list(create_run(lambda controller: controller.add_stream([ToolCallBeginChunk("a", "f")] * 2)))
