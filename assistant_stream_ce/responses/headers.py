@@ -1,4 +1,4 @@
-"""The headers and the heartbeat of a streamed response, the same for every framework."""
+"""Headers, status and heartbeat of a streamed response, for all frameworks."""
 
 from __future__ import annotations
 

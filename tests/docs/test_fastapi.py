@@ -38,6 +38,18 @@ def check_endpoint_yields_chunks() -> None:
     assert (reply.status, reply.text) == (200, '0:"Good "\n0:"morning"\n')
 
 
+@doc.before("def limited(")
+def check_openapi() -> None:
+    operation = page.app.openapi()["paths"]["/yielding"]["post"]
+    assert list(operation["responses"]["200"]["content"]) == ["text/plain"]
+
+
+@doc.after("def limited(")
+def check_status_by_the_first_chunk() -> None:
+    reply = post(page.app, "/limited", {"prompt": ""})
+    assert (reply.status, reply.text) == (429, '3:"Too many requests."\n')
+
+
 @doc.after("def patient(")
 def check_disconnect_cancels() -> None:
     assert post(page.app, "/patient", leave_after=1).text == '0:"One moment. "\n'

@@ -27,7 +27,7 @@ from django.test import override_settings
 from django.urls import get_script_prefix, get_urlconf, path, reverse, set_urlconf
 from django.utils import timezone, translation
 
-from assistant_stream_ce import RunController, RunResult, create_run
+from assistant_stream_ce import AssistantStream, RunController, RunResult, create_run
 from assistant_stream_ce.responses.django import (
     AGUIResponse,
     AssistantStreamResponse,
@@ -59,7 +59,7 @@ async_only.sync_capable = False  # type: ignore[attr-defined]
 
 
 class Steps:
-    """A callback that says a word for each step it is allowed."""
+    """A callback that appends a text for each step that is allowed."""
 
     def __init__(self) -> None:
         self.allowed = threading.Semaphore(1)
@@ -432,3 +432,51 @@ async def test_a_response_whose_view_raises_calls_on_finish(
         assert await asyncio.to_thread(steps.ended.wait, 5)
         steps.ended.clear()
     assert [result.reason for result in steps.results] == ["cancelled"] * 2
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("server", ["wsgi", "asgi"])
+async def test_the_status_may_depend_on_the_first_chunk(
+    server: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    languages: list[Any] = []
+
+    def fail(controller: RunController) -> None:
+        languages.append(translation.get_language())
+        raise PermissionError("too many requests")
+
+    def make() -> tuple[AssistantStream, DataStreamResponse]:
+        translation.activate("fr")
+        stream = create_run(as_kind(kind, fail))
+        return stream, DataStreamResponse(stream, status=429)
+
+    def respond(request: HttpRequest) -> Any:
+        stream, response = make()
+        with pytest.raises(PermissionError):
+            stream.peek()
+        return response
+
+    async def respond_async(request: HttpRequest) -> Any:
+        stream, response = make()
+        with pytest.raises(PermissionError):
+            await stream.apeek()
+        return response
+
+    monkeypatch.setattr(PeekURLs, "urlpatterns", (path("def", respond), path("async", respond_async)))
+    bodies = []
+    with override_settings(ROOT_URLCONF=PeekURLs):
+        for address in ("/def", "/async"):
+            if server == "wsgi":
+                bodies.append(await asyncio.to_thread(lambda address=address: b"".join(wsgi_response(address))))
+            else:
+                client = asgi_client(address)
+                await client.call(ASGIHandler())
+                bodies.append(client.body)
+    assert bodies == [b'3:"too many requests"\n'] * 2
+    assert languages == ["fr"] * 2
+
+
+class PeekURLs:
+    """The URLconf of a test."""
+
+    urlpatterns: tuple[Any, ...] = ()

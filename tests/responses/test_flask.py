@@ -500,3 +500,37 @@ def test_an_encoding_of_the_application_s_own_is_kept(app: flask.Flask) -> None:
     response = DataStreamResponse([], headers={"Content-Encoding": "br"})
     assert response.headers.getlist("content-encoding") == ["br"]
     response.close()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_status_may_depend_on_the_first_chunk(app: flask.Flask, is_async: bool) -> None:
+    torn: list[str] = []
+
+    @app.teardown_request
+    def tear_down(error: BaseException | None) -> None:
+        torn.append(flask.request.path)
+
+    def run(controller: RunController) -> None:
+        if flask.request.path == "/limited":
+            raise PermissionError("too many requests")
+        controller.append_text("a")
+
+    async def run_async(controller: RunController) -> None:
+        run(controller)
+
+    @app.post("/<path:path>")
+    def chat(path: str) -> Any:
+        stream = create_run(run_async if is_async else run)
+        response = DataStreamResponse(stream)
+        try:
+            stream.peek()
+        except PermissionError:
+            response.status_code = 429
+        return response
+
+    client = app.test_client()
+    response = client.post("/good")
+    assert (response.status_code, response.text) == (200, '0:"a"\n')
+    response = client.post("/limited")
+    assert (response.status_code, response.text) == (429, '3:"too many requests"\n')
+    assert torn == ["/good"] * 2 + ["/limited"] * 2

@@ -1,4 +1,4 @@
-"""Headers and heartbeat are decided in one place for every framework."""
+"""Headers, status and heartbeat of a response, for all frameworks."""
 
 from __future__ import annotations
 

@@ -39,16 +39,16 @@ def respond(kind: str, stream: Any, method: str) -> bytes:
 @pytest.mark.parametrize("server", ["asgi", "wsgi"])
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 def test_a_response_that_was_sent_has_a_message(kind: str, server: str) -> None:
-    told: list[AssistantMessage] = []
-    stream = create_run(as_kind(kind, say), on_finish=lambda result: told.append(result.message))
+    stored: list[AssistantMessage] = []
+    stream = create_run(as_kind(kind, say), on_finish=lambda result: stored.append(result.message))
     assert respond(server, stream, "POST") == b'0:"a"\n0:"b"\n'
-    assert told == [stream.message] == [AssistantMessage([TextPart("ab")])]
+    assert stored == [stream.message] == [AssistantMessage([TextPart("ab")])]
 
 
 @pytest.mark.parametrize("server", ["asgi", "wsgi"])
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 def test_a_response_to_head_has_an_empty_message(kind: str, server: str) -> None:
-    told: list[AssistantMessage] = []
-    stream = create_run(as_kind(kind, say), on_finish=lambda result: told.append(result.message))
+    stored: list[AssistantMessage] = []
+    stream = create_run(as_kind(kind, say), on_finish=lambda result: stored.append(result.message))
     assert respond(server, stream, "HEAD") == b""
-    assert told == [stream.message] == [AssistantMessage(status=CANCELLED)]
+    assert stored == [stream.message] == [AssistantMessage(status=CANCELLED)]

@@ -21,6 +21,7 @@ from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -44,13 +45,13 @@ from assistant_stream_ce.responses.starlette import (
 )
 from assistant_stream_ce.serialization import DataStreamEncoder
 from tests.support.asgi import Client
-from tests.support.kinds import CALLBACK_KINDS
+from tests.support.kinds import CALLBACK_KINDS, as_kind
 
 SPECS = ("2.1", "2.3", "2.4", "2.5")
 
 
 class Quiet:
-    """A callback that says one word and waits, and what became of it."""
+    """A callback that appends a text and waits, and how it ended."""
 
     def __init__(self, kind: str) -> None:
         self.course: list[str] = []
@@ -373,3 +374,34 @@ def test_a_stream_read_on_trio_is_a_clear_error(read: Callable[[Any], Any]) -> N
             await read(create_run(lambda controller: controller.append_text("a")))
 
     trio.run(main)
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("end", ["streams", "is replaced"])
+def test_the_status_may_depend_on_the_first_chunk(kind: str, end: str) -> None:
+    reasons: list[str] = []
+    ended = threading.Event()
+
+    def fail(controller: RunController) -> None:
+        raise PermissionError("too many requests")
+
+    def finish(result: RunResult) -> None:
+        reasons.append(result.reason)
+        ended.set()
+
+    async def chat(request: Any) -> Any:
+        stream = create_run(as_kind(kind, fail), on_finish=finish)
+        response = DataStreamResponse(stream)
+        try:
+            await stream.apeek()
+        except PermissionError as error:
+            if end == "is replaced":
+                return JSONResponse({"detail": str(error)}, 429)
+            response.status_code = 429
+        return response
+
+    response = TestClient(Starlette(routes=[Route("/", chat)])).get("/")
+    assert response.status_code == 429
+    assert response.text == ('3:"too many requests"\n' if end == "streams" else '{"detail":"too many requests"}')
+    assert ended.wait(10)
+    assert reasons == ["failed"]
