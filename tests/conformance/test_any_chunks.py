@@ -159,7 +159,7 @@ def test_every_field_of_the_ui_message_stream_passes_the_client_s_check(protocol
             {"type": "data-state", "id": "state", "data": {"count": 2}},
         ]
     else:
-        assert message["status"] == {"type": "incomplete", "reason": "other"}
+        assert message["status"] == {"type": "complete", "reason": "unknown"}
         assert message["metadata"]["unstable_data"] == [
             {"name": "progress", "data": 1},
             {"name": "progress", "data": 2},

@@ -22,10 +22,10 @@ class SnapshotExpander:
     def _forget(self) -> None:
         # The ids of messages and calls that were streamed or are history, the calls with a result, and the ids of
         # messages that were streamed.
-        self._messages: set[JSON] = set()
-        self._calls: set[JSON] = set()
-        self._answered: set[JSON] = set()
-        self._streamed: set[JSON] = set()
+        self._messages: set[str] = set()
+        self._calls: set[str] = set()
+        self._answered: set[str] = set()
+        self._streamed: set[str] = set()
         # The pieces of open texts, and the hashes of those that have ended: ids in snapshots may be others.
         self._open_texts: dict[str, list[str]] = {}
         self._text_hashes: set[int] = set()
@@ -35,7 +35,10 @@ class SnapshotExpander:
 
     def expand(self, kind: str, event: dict[str, JSON]) -> list[TypedEvent]:
         """Take the next event of the stream; return the events of messages that are only in a snapshot."""
-        if kind == "RUN_STARTED":
+        if kind == "TEXT_MESSAGE_CONTENT" and self._has_content:
+            # Most events are of this type.
+            self._note(kind, event)
+        elif kind == "RUN_STARTED":
             self._forget()
             given = event.get("input")
             messages = given.get("messages") if isinstance(given, dict) else None
@@ -57,7 +60,7 @@ class SnapshotExpander:
         messages, self._held = _objects(self._held), []
         # Earlier messages are history: those up to the user's, and those before the first one that was streamed.
         users = [number for number, message in enumerate(messages) if message.get("role") == "user"]
-        streamed = [number for number, message in enumerate(messages) if message.get("id") in self._streamed]
+        streamed = [number for number, message in enumerate(messages) if _text_of(message, "id") in self._streamed]
         start = max(users[-1] + 1 if users else 0, streamed[0] if streamed else 0)
         return [event for message in messages[start:] for event in self._missing(message)]
 
@@ -68,25 +71,25 @@ class SnapshotExpander:
             self._calls |= {_text_of(call, "id") for call in _objects(message.get("toolCalls"))}
 
     def _note(self, kind: str, event: dict[str, JSON]) -> None:
-        message_id, call_id = _text_of(event, "messageId"), _text_of(event, "toolCallId")
+        message_id = _text_of(event, "messageId")
         match kind:
-            case "TOOL_CALL_START":
-                self._calls.add(call_id)
-                self._streamed.add(_text_of(event, "parentMessageId"))
-            case "TOOL_CALL_RESULT":
-                self._answered.add(call_id)
-            case "TEXT_MESSAGE_START" | "REASONING_MESSAGE_START":
-                self._messages.add(message_id)
-                self._streamed.add(message_id)
             case "TEXT_MESSAGE_CONTENT":
                 self._open_texts.setdefault(message_id, []).append(_text_of(event, "delta"))
             case "TEXT_MESSAGE_END":
                 self._text_hashes.add(hash("".join(self._open_texts.pop(message_id, ()))))
+            case "TEXT_MESSAGE_START" | "REASONING_MESSAGE_START":
+                self._messages.add(message_id)
+                self._streamed.add(message_id)
+            case "TOOL_CALL_START":
+                self._calls.add(_text_of(event, "toolCallId"))
+                self._streamed.add(_text_of(event, "parentMessageId"))
+            case "TOOL_CALL_RESULT":
+                self._answered.add(_text_of(event, "toolCallId"))
 
     def _missing(self, message: dict[str, Any]) -> list[TypedEvent]:
         """Return the events of what was not streamed of a message."""
-        message_id, content = message.get("id"), message.get("content")
-        is_known = message_id in self._messages
+        message_id, content = _text_of(message, "id"), message.get("content")
+        is_known = message_id != "" and message_id in self._messages
         match message.get("role"):
             case "assistant":
                 events = []

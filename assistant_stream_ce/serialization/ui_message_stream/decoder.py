@@ -40,10 +40,10 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         # The kind of the last part, and the number of its start if it is text or reasoning.
         self._last = ("", 0)
         self._signature: str | None = None
-        # The calls in the client's message by the ids in frames, those of them in this step, and those with partial
-        # input. A reset of the step removes its calls.
+        # The calls in the client's message by the ids in frames, and those with partial input. A reset of the step
+        # removes its calls: those of the step have the call of an earlier step with that id.
         self._shown: set[str] = set()
-        self._shown_in_step: set[str] = set()
+        self._shown_in_step: dict[str, str | None] = {}
         self._partial: set[str] = set()
         # The ids of the chunks by the ids in frames, which may be used again in a later step.
         self._call_ids: dict[str, str] = {}
@@ -203,10 +203,10 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         is_of_earlier_step = frame_id in self._shown and frame_id not in self._shown_in_step
         if call_id is None or (is_of_earlier_step and call_id not in self._open_calls):
             self._last = ("", 0)
-            call_id = self._call_ids[frame_id] = self._unused_id(frame_id)
-            self._shown_in_step.add(frame_id)
+            earlier, call_id = call_id, self._unused_id(frame_id)
+            self._call_ids[frame_id], self._shown_in_step[frame_id] = call_id, earlier
         elif frame_id not in self._shown:
-            self._shown_in_step.add(frame_id)
+            self._shown_in_step[frame_id] = None
         self._shown.add(frame_id)
         return call_id
 
@@ -262,7 +262,11 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 # Chunks of the step cannot be taken back, but nothing may be added to it.
                 self._texts.clear()
                 self._partial.clear()
-                self._shown -= self._shown_in_step
+                for frame_id, earlier in self._shown_in_step.items():
+                    if earlier is None:
+                        self._shown.discard(frame_id)
+                    else:
+                        self._call_ids[frame_id] = earlier
                 self._shown_in_step.clear()
                 yield from self._close_arguments()
 

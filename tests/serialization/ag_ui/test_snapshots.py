@@ -121,6 +121,7 @@ def test_each_run_has_its_own_answer() -> None:
     [
         "x",
         [5, {}, {"role": "assistant"}, {"role": "assistant", "content": 5, "toolCalls": [{}, {"id": "c"}, 5]}],
+        [{"role": "assistant", "id": [1], "toolCalls": [{"id": [1], "function": {"name": "t"}}]}],
         [{"role": "tool"}, {"role": "tool", "toolCallId": 5, "content": "x"}, {"role": "activity", "content": {}}],
     ],
 )

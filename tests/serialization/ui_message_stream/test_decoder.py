@@ -299,6 +299,11 @@ RESULT = ToolResultChunk("c", [1])
             id="its id used again in later steps",
         ),
         pytest.param(
+            [INPUT, {"type": "start-step"}, INPUT, {"type": "reset-step"}, DONE_CALL],
+            [WHOLE, StepStartChunk(""), ToolCallChunk("c-2", "tool", {"a": 1}), RESULT],
+            id="its id used again in a step that is reset",
+        ),
+        pytest.param(
             [{**INPUT, "toolCallId": "c-2"}, INPUT, {"type": "start-step"}, INPUT],
             [ToolCallChunk("c-2", "tool", {"a": 1}), WHOLE, StepStartChunk(""), ToolCallChunk("c-3", "tool", {"a": 1})],
             id="its id used again, with the id of another call",
