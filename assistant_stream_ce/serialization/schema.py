@@ -1,4 +1,4 @@
-"""Types of the JSON objects that clients require. Fields that a type does not have are allowed."""
+"""Types of the JSON objects that clients require. ObjectType that a type does not have are allowed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER
 from assistant_stream_ce.serialization.framing import FrameError
 
 #: A type of JSON objects.
-Fields: TypeAlias = type[msgspec.Struct]
+ObjectType: TypeAlias = type[msgspec.Struct]
 
 #: An integer of JavaScript, such as 1 and 1.0.
 INTEGER: Any = Annotated[float, msgspec.Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER, multiple_of=1)]
@@ -20,7 +20,7 @@ INTEGER: Any = Annotated[float, msgspec.Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_I
 NATURAL: Any = Annotated[float, msgspec.Meta(ge=0, le=MAX_SAFE_INTEGER, multiple_of=1)]
 
 
-def fields(required: Mapping[str, Any], /, *, tag: tuple[str, str] | None = None, **optional: Any) -> Fields:
+def object_type(required: Mapping[str, Any], /, *, tag: tuple[str, str] | None = None, **optional: Any) -> ObjectType:
     """Return a type of JSON objects.
 
     Args:

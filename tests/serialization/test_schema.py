@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce.serialization.framing import FrameError
-from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, convert, fields, validate_value
+from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, convert, object_type, validate_value
 
-CALL: Any = fields({"tool_call_id": str, "index": NATURAL}, title=str)
+CALL: Any = object_type({"tool_call_id": str, "index": NATURAL}, title=str)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_other_values_are_no_integers(value: Any) -> None:
 
 
 def test_a_tag_tells_types_apart() -> None:
-    one: Any = fields({"a": str}, tag=("type", "one"))
-    two: Any = fields({"b": str}, tag=("type", "two"))
+    one: Any = object_type({"a": str}, tag=("type", "one"))
+    two: Any = object_type({"b": str}, tag=("type", "two"))
     validate_value({"type": "two", "b": "x"}, one | two)
     with pytest.raises(FrameError):
         validate_value({"type": "two", "a": "x"}, one | two)

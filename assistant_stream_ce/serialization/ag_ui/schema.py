@@ -13,7 +13,7 @@ import msgspec
 
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.framing import FrameError
-from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, Fields, fields, validate_value
+from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, ObjectType, object_type, validate_value
 
 _Object = dict[str, Any]
 # Any JSON but null.
@@ -25,12 +25,12 @@ _every: Any = {"timestamp": INTEGER, "metadata": _Object}
 _by_subagent: Any = {**_every, "subagent_run_id": str}
 
 
-def _event(*required: str, **optional: Any) -> Fields:
+def _event(*required: str, **optional: Any) -> ObjectType:
     """Return the type of an event with required texts, which a subagent may send."""
-    return fields(dict.fromkeys(required, str), **_by_subagent, **optional)
+    return object_type(dict.fromkeys(required, str), **_by_subagent, **optional)
 
 
-_Usage: Any = fields(
+_Usage: Any = object_type(
     {},
     provider=str,
     model=str,
@@ -41,10 +41,10 @@ _Usage: Any = fields(
     cached_input_tokens=NATURAL,
     cache_write_input_tokens=NATURAL,
 )
-_Tool: Any = fields({"name": str, "description": str}, metadata=_Object)
-_Context: Any = fields({"description": str, "value": str})
-_ResumeEntry: Any = fields({"interrupt_id": str, "status": Literal["resolved", "cancelled"]}, metadata=_Object)
-_RunInput: Any = fields(
+_Tool: Any = object_type({"name": str, "description": str}, metadata=_Object)
+_Context: Any = object_type({"description": str, "value": str})
+_ResumeEntry: Any = object_type({"interrupt_id": str, "status": Literal["resolved", "cancelled"]}, metadata=_Object)
+_RunInput: Any = object_type(
     {"thread_id": str, "run_id": str, "messages": list[Any]},
     protocol_version=str,
     parent_run_id=str,
@@ -54,12 +54,14 @@ _RunInput: Any = fields(
 )
 _TextRole = Literal["developer", "system", "assistant", "user"]
 
-_EVENTS: dict[str, Fields] = {
-    "RUN_STARTED": fields(
+_EVENTS: dict[str, ObjectType] = {
+    "RUN_STARTED": object_type(
         {"thread_id": str, "run_id": str}, **_every, protocol_version=str, parent_run_id=str, input=_RunInput
     ),
-    "RUN_FINISHED": fields({"thread_id": str, "run_id": str}, **_every, usage=list[_Usage], outcome=_Object | None),
-    "RUN_ERROR": fields({"message": str}, **_every, code=str, usage=list[_Usage]),
+    "RUN_FINISHED": object_type(
+        {"thread_id": str, "run_id": str}, **_every, usage=list[_Usage], outcome=_Object | None
+    ),
+    "RUN_ERROR": object_type({"message": str}, **_every, code=str, usage=list[_Usage]),
     "STEP_STARTED": _event("step_name"),
     "STEP_FINISHED": _event("step_name"),
     "TEXT_MESSAGE_START": _event("message_id", role=_TextRole, name=str),
@@ -67,31 +69,31 @@ _EVENTS: dict[str, Fields] = {
     "TEXT_MESSAGE_END": _event("message_id"),
     "TEXT_MESSAGE_CHUNK": _event(message_id=str, role=_TextRole, delta=str, name=str),
     "REASONING_START": _event("message_id"),
-    "REASONING_MESSAGE_START": fields({"message_id": str, "role": Literal["reasoning"]}, **_by_subagent),
+    "REASONING_MESSAGE_START": object_type({"message_id": str, "role": Literal["reasoning"]}, **_by_subagent),
     "REASONING_MESSAGE_CONTENT": _event("message_id", "delta"),
     "REASONING_MESSAGE_END": _event("message_id"),
     "REASONING_MESSAGE_CHUNK": _event(message_id=str, delta=str),
     "REASONING_END": _event("message_id"),
-    "REASONING_ENCRYPTED_VALUE": fields(
+    "REASONING_ENCRYPTED_VALUE": object_type(
         {"subtype": Literal["tool-call", "message"], "entity_id": str, "encrypted_value": str}, **_by_subagent
     ),
     "TOOL_CALL_START": _event("tool_call_id", "tool_call_name", parent_message_id=str | None),
     "TOOL_CALL_ARGS": _event("tool_call_id", "delta"),
     "TOOL_CALL_END": _event("tool_call_id"),
     "TOOL_CALL_CHUNK": _event(tool_call_id=str, tool_call_name=str, parent_message_id=str | None, delta=str),
-    "TOOL_CALL_RESULT": fields(
+    "TOOL_CALL_RESULT": object_type(
         {"message_id": str, "tool_call_id": str, "content": str | list[Any]}, **_by_subagent, role=Literal["tool"]
     ),
-    "STATE_SNAPSHOT": fields({"snapshot": Any}, **_by_subagent),
-    "STATE_DELTA": fields({"delta": list[Any]}, **_by_subagent),
-    "MESSAGES_SNAPSHOT": fields({"messages": list[Any]}, **_every),
-    "ACTIVITY_SNAPSHOT": fields(
+    "STATE_SNAPSHOT": object_type({"snapshot": Any}, **_by_subagent),
+    "STATE_DELTA": object_type({"delta": list[Any]}, **_by_subagent),
+    "MESSAGES_SNAPSHOT": object_type({"messages": list[Any]}, **_every),
+    "ACTIVITY_SNAPSHOT": object_type(
         {"message_id": str, "activity_type": str, "content": _Object}, **_by_subagent, replace=bool
     ),
-    "ACTIVITY_DELTA": fields({"message_id": str, "activity_type": str, "patch": list[Any]}, **_by_subagent),
-    "RAW": fields({"event": Any}, **_by_subagent, source=str),
-    "CUSTOM": fields({"name": str, "value": Any}, **_by_subagent),
-    "SUBAGENT_STARTED": fields(
+    "ACTIVITY_DELTA": object_type({"message_id": str, "activity_type": str, "patch": list[Any]}, **_by_subagent),
+    "RAW": object_type({"event": Any}, **_by_subagent, source=str),
+    "CUSTOM": object_type({"name": str, "value": Any}, **_by_subagent),
+    "SUBAGENT_STARTED": object_type(
         {"subagent_run_id": str, "name": str},
         **_every,
         description=str,
@@ -99,50 +101,52 @@ _EVENTS: dict[str, Fields] = {
         parent_tool_call_id=str,
         parent_message_id=str,
     ),
-    "SUBAGENT_FINISHED": fields({"subagent_run_id": str}, **_every, outcome=_Object),
-    "SUBAGENT_ERROR": fields({"subagent_run_id": str, "message": str}, **_every, code=str),
+    "SUBAGENT_FINISHED": object_type({"subagent_run_id": str}, **_every, outcome=_Object),
+    "SUBAGENT_ERROR": object_type({"subagent_run_id": str, "message": str}, **_every, code=str),
 }
 
-_OPERATIONS: dict[str, Fields] = {
-    **{word: fields({"path": _Pointer, "value": Any}) for word in ("add", "replace", "test")},
-    **{word: fields({"path": _Pointer, "from": _Pointer}) for word in ("move", "copy")},
-    "remove": fields({"path": _Pointer}),
+_OPERATIONS: dict[str, ObjectType] = {
+    **{word: object_type({"path": _Pointer, "value": Any}) for word in ("add", "replace", "test")},
+    **{word: object_type({"path": _Pointer, "from": _Pointer}) for word in ("move", "copy")},
+    "remove": object_type({"path": _Pointer}),
 }
 
-_SOURCES: dict[str, Fields] = {
-    "data": fields({"value": str, "mime_type": str}),
-    "url": fields({"value": str}, mime_type=str),
-    "file": fields({"value": str}, provider=str, mime_type=str),
+_SOURCES: dict[str, ObjectType] = {
+    "data": object_type({"value": str, "mime_type": str}),
+    "url": object_type({"value": str}, mime_type=str),
+    "file": object_type({"value": str}, provider=str, mime_type=str),
 }
-_Text = fields({"text": str}, id=str, metadata=_Something)
-_Media = fields({"source": _Object}, id=str, metadata=_Something)
+_Text = object_type({"text": str}, id=str, metadata=_Something)
+_Media = object_type({"source": _Object}, id=str, metadata=_Something)
 # In the messages of a snapshot null means no metadata.
-_SnapshotMedia = fields({"source": _Object}, id=str, metadata=_Something | None)
+_SnapshotMedia = object_type({"source": _Object}, id=str, metadata=_Something | None)
 _MEDIA = ("image", "audio", "video", "document")
 
 _message: Any = {"subagent_run_id": str, "name": str, "encrypted_value": str, "metadata": _Object}
-_Call: Any = fields(
-    {"id": str, "type": Literal["function"], "function": fields({"name": str, "arguments": str})},
+_Call: Any = object_type(
+    {"id": str, "type": Literal["function"], "function": object_type({"name": str, "arguments": str})},
     encrypted_value=str,
     metadata=_Object,
 )
-_MESSAGES: dict[str, Fields] = {
-    "developer": fields({"id": str, "content": str}, **_message),
-    "system": fields({"id": str, "content": str}, **_message),
-    "assistant": fields({"id": str}, **_message, content=str, tool_calls=list[_Call]),
-    "user": fields({"id": str, "content": str | list[Any]}, **_message),
-    "tool": fields(
+_MESSAGES: dict[str, ObjectType] = {
+    "developer": object_type({"id": str, "content": str}, **_message),
+    "system": object_type({"id": str, "content": str}, **_message),
+    "assistant": object_type({"id": str}, **_message, content=str, tool_calls=list[_Call]),
+    "user": object_type({"id": str, "content": str | list[Any]}, **_message),
+    "tool": object_type(
         {"id": str, "content": str | list[Any], "tool_call_id": str},
         subagent_run_id=str,
         error=str,
         encrypted_value=str,
         metadata=_Object,
     ),
-    "activity": fields({"id": str, "activity_type": str, "content": _Object}, subagent_run_id=str, metadata=_Object),
-    "reasoning": fields({"id": str, "content": str}, subagent_run_id=str, encrypted_value=str, metadata=_Object),
+    "activity": object_type(
+        {"id": str, "activity_type": str, "content": _Object}, subagent_run_id=str, metadata=_Object
+    ),
+    "reasoning": object_type({"id": str, "content": str}, subagent_run_id=str, encrypted_value=str, metadata=_Object),
 }
 
-_Interrupt: Any = fields(
+_Interrupt: Any = object_type(
     {"id": str, "reason": str},
     subagent_run_id=str,
     message=str,
@@ -151,14 +155,14 @@ _Interrupt: Any = fields(
     expires_at=str,
     metadata=_Object,
 )
-_RUN_OUTCOMES: dict[str, Fields] = {
-    "success": fields({}, pending_tool_call_ids=list[str]),
-    "interrupt": fields({"interrupts": Annotated[list[_Interrupt], msgspec.Meta(min_length=1)]}),
-    "cancelled": fields({}),
+_RUN_OUTCOMES: dict[str, ObjectType] = {
+    "success": object_type({}, pending_tool_call_ids=list[str]),
+    "interrupt": object_type({"interrupts": Annotated[list[_Interrupt], msgspec.Meta(min_length=1)]}),
+    "cancelled": object_type({}),
 }
-_SUBAGENT_OUTCOMES: dict[str, Fields] = {
-    "success": fields({}),
-    "suspended": fields({}, interrupt_ids=list[str]),
+_SUBAGENT_OUTCOMES: dict[str, ObjectType] = {
+    "success": object_type({}),
+    "suspended": object_type({}, interrupt_ids=list[str]),
 }
 
 
@@ -196,7 +200,7 @@ def _check_messages(messages: list[JSON]) -> None:
             _check_content(message["content"], _SnapshotMedia)
 
 
-def _check_content(content: JSON, media: Fields) -> None:
+def _check_content(content: JSON, media: ObjectType) -> None:
     """Check the parts of a content. Parts whose source is of an unknown kind are skipped."""
     for part in content if isinstance(content, list) else ():
         if not isinstance(part, dict):
@@ -210,12 +214,12 @@ def _check_content(content: JSON, media: Fields) -> None:
                 _check_members([source], "type", _SOURCES)
 
 
-def _check_members(values: list[JSON], name: str, kinds: Mapping[str, Fields]) -> None:
+def _check_members(values: list[JSON], name: str, kinds: Mapping[str, ObjectType]) -> None:
     for _ in _members(values, name, kinds):
         pass
 
 
-def _members(values: list[JSON], name: str, kinds: Mapping[str, Fields]) -> Iterator[dict[str, JSON]]:
+def _members(values: list[JSON], name: str, kinds: Mapping[str, ObjectType]) -> Iterator[dict[str, JSON]]:
     """Check each object against the schema of its kind, which a field gives, and yield those of known kinds."""
     for value in values:
         if not isinstance(value, dict):

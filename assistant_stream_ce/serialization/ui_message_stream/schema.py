@@ -9,28 +9,28 @@ from typing import Any, Literal
 
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.framing import FrameError
-from assistant_stream_ce.serialization.schema import NATURAL, Fields, fields, validate_value
+from assistant_stream_ce.serialization.schema import NATURAL, ObjectType, object_type, validate_value
 
 
-def _frame(*required: str, **optional: Any) -> Fields:
+def _frame(*required: str, **optional: Any) -> ObjectType:
     """Return the type of a frame with required text fields and with optional fields."""
-    return fields(dict.fromkeys(required, str), **optional)
+    return object_type(dict.fromkeys(required, str), **optional)
 
 
 _metadata: Any = {"provider_metadata": dict[str, dict[str, Any]]}
 _tool: Any = {**_metadata, "provider_executed": bool, "tool_metadata": dict[str, Any], "dynamic": bool}
 
 _source: Any = {"type": Literal["source"], "id": str}
-_UrlSource: Any = fields({**_source, "url": str}, tag=("sourceType", "url"), title=str, **_metadata)
-_DocumentSource: Any = fields(
+_UrlSource: Any = object_type({**_source, "url": str}, tag=("sourceType", "url"), title=str, **_metadata)
+_DocumentSource: Any = object_type(
     {**_source, "media_type": str, "title": str}, tag=("sourceType", "document"), filename=str, **_metadata
 )
-_Citation: Any = fields(
+_Citation: Any = object_type(
     {"source": _UrlSource | _DocumentSource}, start_index=NATURAL, end_index=NATURAL, cited_text=str
 )
 
-_SteeringText: Any = fields({"text": str}, tag=("type", "text"), **_metadata)
-_SteeringFile: Any = fields(
+_SteeringText: Any = object_type({"text": str}, tag=("type", "text"), **_metadata)
+_SteeringFile: Any = object_type(
     {"media_type": str, "url": str},
     tag=("type", "file"),
     filename=str,
@@ -40,7 +40,7 @@ _SteeringFile: Any = fields(
 
 _FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "error", "interrupted", "other"]
 
-_FRAMES: dict[str, Fields] = {
+_FRAMES: dict[str, ObjectType] = {
     "start": _frame(message_id=str),
     "text-start": _frame("id", **_metadata),
     "text-delta": _frame("id", "delta", **_metadata),
@@ -53,7 +53,7 @@ _FRAMES: dict[str, Fields] = {
     "tool-input-available": _frame("tool_call_id", "tool_name", title=str, **_tool),
     "tool-input-error": _frame("tool_call_id", "tool_name", "error_text", title=str, **_tool),
     "tool-approval-request": _frame("approval_id", "tool_call_id", reason=str, is_automatic=bool, signature=str),
-    "tool-approval-response": fields(
+    "tool-approval-response": object_type(
         {"approval_id": str, "approved": bool}, reason=str, provider_executed=bool, **_metadata
     ),
     "tool-output-available": _frame("tool_call_id", preliminary=bool, **_tool),
@@ -64,7 +64,7 @@ _FRAMES: dict[str, Fields] = {
     "file": _frame("url", "media_type", **_metadata),
     "reasoning-file": _frame("url", "media_type", **_metadata),
     "custom": _frame("kind", **_metadata),
-    "steering-message": fields({"id": str, "parts": list[_SteeringText | _SteeringFile]}),
+    "steering-message": object_type({"id": str, "parts": list[_SteeringText | _SteeringFile]}),
     "start-step": _frame(),
     "finish-step": _frame(),
     "reset-step": _frame(),
