@@ -76,7 +76,7 @@ def test_stop_cancels_the_callback(page: Page, expect: Expect, kind: str) -> Non
     expect(text).not_to_have_text(text.inner_text())
     expect(text).to_contain_text("behind it came another.")
     panel.get_by_role("button", name="Stop").click()
-    status = re.compile(r"The callback learned of it after \d+ ms and had ended after \d+ ms\.")
+    status = re.compile(r"The callback was cancelled after \d+ ms and had ended after \d+ ms\.")
     expect(panel.get_by_role("status")).to_have_text(status)
     expect(panel.get_by_role("button", name="Send")).to_be_enabled()
 

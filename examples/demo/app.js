@@ -243,16 +243,16 @@ class Conversation {
     this.say("The answer could not be received.");
   }
 
-  /** Asks the server what the callback noticed; both clocks are this machine's. */
+  /** Ask the server when the callback was cancelled and ended; both clocks are this machine's. */
   async reportStop(answer) {
     const { id, stoppedAt } = this.run;
     answer.element.append(make("p", "note", "Stopped"));
-    this.say("Stopped. Asking whether the callback noticed…");
+    this.say("Stopped. Waiting for the callback…");
     const times = await this.timesOf(id);
-    if (!times?.learned_at) return this.say("Stopped. The callback has not learned of it.");
+    if (!times?.learned_at) return this.say("Stopped. The callback was not cancelled.");
     const learned = inMilliseconds(times.learned_at - stoppedAt);
     const ended = inMilliseconds(times.ended_at - stoppedAt);
-    this.say(`Stopped. The callback learned of it after ${learned} and had ended after ${ended}.`);
+    this.say(`Stopped. The callback was cancelled after ${learned} and had ended after ${ended}.`);
   }
 
   async timesOf(id) {
