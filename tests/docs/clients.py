@@ -9,6 +9,7 @@ import inspect
 import io
 import itertools
 import json
+import logging
 import os
 import re
 import shlex
@@ -134,6 +135,17 @@ class _Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
 class _QuietHandler(wsgiref.simple_server.WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
+
+
+class RecordList(logging.Handler):
+    """A log handler that keeps the records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
 
 
 #: Closed when the page has run.

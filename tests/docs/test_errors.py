@@ -7,24 +7,20 @@ import logging
 import threading
 
 from assistant_stream_ce import AssistantStreamError, create_run, errors
-from tests.docs.clients import post, table
+from tests.docs.clients import RecordList, post, table
 from tests.docs.runner import Document
 
 doc = Document("docs/errors.rst")
 page = doc.page
 
 logger = logging.getLogger("assistant_stream_ce")
-records = []
-
-
-class RecordList(logging.Handler):
-    def emit(self, record):
-        records.append(record)
+log = RecordList()
+records = log.records
 
 
 @doc.after("# chat.py")
 def check_response_ends_with_the_safe_error() -> None:
-    logger.addHandler(RecordList(logging.DEBUG))
+    logger.addHandler(log)
     logger.propagate = False
     reply = post(page.app, "/chat")
     assert reply.status == 200

@@ -17,18 +17,14 @@ from assistant_stream_ce.serialization import (
     OpenAIStreamEncoder,
     UIMessageStreamEncoder,
 )
-from tests.docs.clients import post, server, table
+from tests.docs.clients import RecordList, post, server, table
 from tests.docs.runner import Document
 
 doc = Document("docs/troubleshooting.rst")
 page = doc.page
 
-records = []
-
-
-class RecordList(logging.Handler):
-    def emit(self, record):
-        records.append(record)
+log = RecordList()
+records = log.records
 
 
 @doc.after("# diagnosis.py")
@@ -107,7 +103,7 @@ def check_buffering_client_and_gzip() -> None:
 def check_swallowed_cancellation() -> None:
     # A coroutine that swallows CancelledError is not cancelled again, and no warning is logged.
     library = logging.getLogger("assistant_stream_ce")
-    library.addHandler(RecordList())
+    library.addHandler(log)
     library.propagate = False
     reasons, release = [], threading.Event()
 
