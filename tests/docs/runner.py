@@ -277,8 +277,8 @@ class PageRunner:
         if block.language == "python":
             self._run_python(block)
         elif block.language == "text":
-            assert block.code == self.printed, f"the block before prints:\n{self.printed}"
-            self.printed = ""
+            printed, self.printed = self.printed, ""
+            assert block.code == printed, f"the block before prints:\n{printed}"
         elif block.language == "console":
             self._run_console(block)
         else:
@@ -296,7 +296,7 @@ class PageRunner:
                 assert not thread.is_alive(), f"the thread of a run is still alive: {thread.name}"
 
     def _run_python(self, block: Block) -> None:
-        assert not self.printed, f"a block printed what the page does not show:\n{self.printed}"
+        printed, self.printed = self.printed, ""
         name = (block.file_name or "page.py").removesuffix(".py")
         sys.modules[name] = self.module
         self.module.__name__ = name
@@ -306,6 +306,7 @@ class PageRunner:
         self.printed = output.getvalue()
         for app_name in bound_names(block.code) & set(APP_NAMES):
             self.app = self.namespace[app_name]
+        assert not printed, f"an earlier block printed what the page does not show:\n{printed}"
 
     def _run_console(self, block: Block) -> None:
         commands = re.split(r"^\$ ", block.code, flags=re.M)
