@@ -18,6 +18,7 @@ import json
 import math
 import re
 import sys
+from collections import UserString
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from os import PathLike, fsdecode
@@ -35,13 +36,15 @@ _decode = msgspec.json.Decoder().decode
 
 #: Nesting limit of values, of the state and of patched documents. Deeper values are cycles, or no client shows them.
 MAX_DEPTH = 200
-_TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 # No list is longer, and `int` refuses texts of thousands of digits.
 _MAX_INDEX_DIGITS = 15
 
+# Longer paths in error messages are cut: a key may have megabytes.
+_MAX_PATH = 200
+
 #: Types whose values need neither a check nor a copy.
-ATOMS = frozenset({str, bool, type(None)})
+ATOMS: frozenset[type] = frozenset({str, bool, type(None)})
 
 _SUSPECT_KEYS = frozenset({"__proto__", "constructor"})
 
@@ -49,7 +52,7 @@ _SUSPECT_KEYS = frozenset({"__proto__", "constructor"})
 _SUSPECT_TEXT = re.compile(
     b"|".join(
         b'"%b"' % b"".join(rb"(?:%c|\\u(?i:%04x))" % (letter, letter) for letter in key.encode())
-        for key in sorted(_SUSPECT_KEYS)
+        for key in _SUSPECT_KEYS
     )
 )
 
@@ -61,9 +64,6 @@ MAX_SAFE_INTEGER = 2**53 - 1
 
 # A larger integer parses to Infinity in JavaScript.
 _LARGEST = int(sys.float_info.max)
-
-
-# --- encoding ---
 
 
 def dumps(value: JSON) -> bytes:
@@ -141,9 +141,6 @@ def weight(value: JSON) -> int:
     return 8
 
 
-# --- decoding ---
-
-
 def join_surrogates(text: str) -> str:
     """Return a text in which the halves of surrogate pairs that arrived in two pieces are joined."""
     if text.isascii():
@@ -175,7 +172,7 @@ def loads(data: bytes | str) -> JSON:
     try:
         return plain(_read(data))
     except (RecursionError, TypeError):
-        raise ValueError(_TOO_DEEP) from None
+        raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
 
 
 def loads_as_client(text: str) -> JSON:
@@ -192,7 +189,7 @@ def loads_as_client(text: str) -> JSON:
             _refuse_prototypes(value)
             return plain(value)
     except (RecursionError, TypeError):
-        raise ValueError(_TOO_DEEP) from None
+        raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
 
 
 def _read(data: bytes | str) -> JSON:
@@ -256,9 +253,6 @@ def list_index(segment: str) -> int | None:
     """Return the list index that a segment of a path denotes, or None if it is not a canonical decimal index."""
     is_index = segment.isascii() and segment.isdigit() and (segment[0] != "0" or segment == "0")
     return int(segment) if is_index and len(segment) <= _MAX_INDEX_DIGITS else None
-
-
-# --- conversion ---
 
 
 def plain(value: object, name: str = "value") -> JSON:
@@ -350,12 +344,7 @@ def key_text(key: object, path: str) -> str:
 
 
 def _plain(value: object, path: str, depth: int) -> JSON:
-    convert = _CONVERT.get(type(value), _other)
-    return convert(value, path, depth)
-
-
-def _same(value: object, _path: str, _depth: int) -> JSON:
-    return value
+    return _CONVERT.get(type(value), _other)(value, path, depth)
 
 
 def _float(value: float, _path: str, _depth: int) -> JSON:
@@ -417,12 +406,33 @@ _SENT_AS_TEXT = frozenset(
 )
 
 
+# How subclasses of the standard library's types become something that msgspec knows: pandas', pendulum's, freezegun's.
+_TO_BASE: dict[str, Callable[[Any, Any], object]] = {
+    **dict.fromkeys(
+        ("datetime.datetime", "datetime.date", "datetime.time"),
+        # Not a time (NaT) is not equal to itself.
+        lambda _base, value: value.isoformat() if value == value else None,
+    ),
+    "datetime.timedelta": lambda base, value: base(value.days, value.seconds, value.microseconds),
+    "decimal.Decimal": lambda base, value: base(value),
+}
+
+
 def _simplified(value: object) -> object:
     """Return something that msgspec can convert for a value that it cannot. A hook of `msgspec.to_builtins`."""
     if isinstance(value, Copyable):
         return value.value()
     if isinstance(value, PathLike):
         return fsdecode(value)
+    if isinstance(value, _BYTES):
+        return bytes(value)
+    kind = type(value)
+    for base in kind.__mro__:
+        name = f"{base.__module__}.{base.__qualname__}"
+        if name in _SENT_AS_TEXT:
+            return str(value)
+        if base is not kind and name in _TO_BASE:
+            return _TO_BASE[name](base, value)
     for abstract, to_plain in _ABSTRACT_TYPES:
         if isinstance(value, abstract):
             return to_plain(value, "value", 0)
@@ -431,26 +441,11 @@ def _simplified(value: object) -> object:
         convert = getattr(value, name, None)
         if callable(convert):
             return convert(**options)
-    kind = type(value)
-    if any(f"{base.__module__}.{base.__qualname__}" in _SENT_AS_TEXT for base in kind.__mro__):
-        return str(value)
     fix = "list(value)" if hasattr(kind, "__iter__") else "str(value)"
     raise TypeError(
         f"cannot send {shorten(f'{kind.__module__}.{kind.__qualname__}')}. "
         f"Convert it to a dict, list, str, number or None first, for example with {fix}"
     )
-
-
-def _enum(value: Enum, path: str, depth: int) -> JSON:
-    return _plain(value.value, path, depth + 1)
-
-
-def _text(value: str, _path: str, _depth: int) -> JSON:
-    return str.__str__(value)
-
-
-# A key of megabytes must not be quoted by an error message.
-_MAX_PATH = 200
 
 
 def _check_depth(path: str, depth: int) -> None:
@@ -461,9 +456,7 @@ def _check_depth(path: str, depth: int) -> None:
 _Convert: TypeAlias = Callable[[Any, str, int], JSON]
 
 _CONVERT: dict[type, _Convert] = {
-    str: _same,
-    bool: _same,
-    type(None): _same,
+    **dict.fromkeys(ATOMS, lambda value, _path, _depth: value),
     int: _int,
     float: _float,
     dict: _mapping,
@@ -473,11 +466,12 @@ _CONVERT: dict[type, _Convert] = {
 
 # In this order: an enum member may be a str as well.
 _ABSTRACT_TYPES: tuple[tuple[type, _Convert], ...] = (
-    (Enum, _enum),
-    (str, _text),
+    (Enum, lambda value, path, depth: _plain(value.value, path, depth + 1)),
+    (str, lambda value, _path, _depth: str.__str__(value)),
     (int, _int),
     (float, _float),
     (Mapping, _mapping),
+    (UserString, lambda value, _path, _depth: str(value)),
     (Sequence, _sequence),
 )
 

@@ -18,7 +18,7 @@ import re
 import sys
 import types
 import uuid
-from collections import OrderedDict, UserDict
+from collections import OrderedDict, UserDict, UserString
 from typing import Any
 
 import babel.support
@@ -165,6 +165,14 @@ def test_what_is_not_json_is_named_with_its_path(value: object, message: str) ->
         (flask_babel.speaklater.LazyString(lambda: "Hello"), "Hello"),
         (babel.support.LazyProxy(lambda: "Hello", enable_cache=False), "Hello"),
         (collections.deque([1]), [1]),
+        (UserString("a"), "a"),
+        (type("Bytes", (bytes,), {})(b"xx"), "eHg="),
+        (type("Timestamp", (datetime.datetime,), {})(2026, 1, 2), "2026-01-02T00:00:00"),
+        (type("Day", (datetime.date,), {})(2026, 1, 2), "2026-01-02"),
+        (type("Time", (datetime.time,), {})(1, 2), "01:02:00"),
+        (type("Duration", (datetime.timedelta,), {})(seconds=90), "PT90S"),
+        (type("Money", (decimal.Decimal,), {})("1.50"), "1.50"),
+        (type("Id", (uuid.UUID,), {})(int=1), "00000000-0000-0000-0000-000000000001"),
         (datetime.timedelta(seconds=90), "PT90S"),
         (types.MappingProxyType({"a": 1}), {"a": 1}),
     ],
