@@ -61,7 +61,11 @@ class CallScope:
     def open(self) -> contextvars.Context:
         """Return the context of the run at its start: the caller's, unless it is bound."""
         if not self._is_bound:
+            factories = self.factories
             self.context = contextvars.copy_context()
+            if factories and not self.factories:
+                # Created in a callback, but read where its context variables are missing: in a thread pool.
+                self.context.run(_factories.set, factories)
         return self.context
 
     @property

@@ -256,6 +256,18 @@ def test_a_run_inside_a_callback_inherits_its_scope(kind: str, reader: str) -> N
     finish.check()
 
 
+def test_a_run_that_is_read_in_a_thread_pool_of_a_callback_inherits_its_context_managers() -> None:
+    seen: list[bool] = []
+
+    def run(controller: RunController) -> None:
+        streams = [create_run(lambda inner: seen.append(inside.get())) for _ in range(3)]
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(list, streams))
+
+    list(bound(create_run(run)))
+    assert seen == [True] * 3
+
+
 @pytest.mark.parametrize("reader", READER_KINDS)
 def test_context_managers_see_the_callback_s_exception_and_are_left(reader: str) -> None:
     seen: list[BaseException | None] = []

@@ -159,6 +159,35 @@ def test_a_thread_that_hangs_is_abandoned_so_that_its_on_finish_has_time() -> No
     assert reading.join() == [GOODBYE]
 
 
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_a_coroutine_that_suppresses_its_cancellation_is_abandoned(reader: str) -> None:
+    reasons: list[str] = []
+    release, started = threading.Event(), threading.Event()
+
+    async def run(controller: RunController) -> None:
+        started.set()
+        while not release.is_set():
+            try:
+                await asyncio.sleep(0.005)
+            except asyncio.CancelledError:
+                continue
+
+    async def read_beside() -> None:
+        # The loop is a server's: it goes on until the run has ended.
+        assert [chunk async for chunk in stream] == [GOODBYE]
+        await asyncio.to_thread(release.wait, 10)
+
+    stream = create_run(run, on_finish=lambda result: reasons.append(result.reason))
+    target = (lambda: read("for", stream)) if reader == "for" else (lambda: asyncio.run(read_beside()))
+    server = threading.Thread(target=target)
+    server.start()
+    assert started.wait(10)
+    shutdown(1)
+    assert reasons == ["abandoned"]
+    release.set()
+    server.join(10)
+
+
 # --- responses ---
 
 

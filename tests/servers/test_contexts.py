@@ -55,12 +55,13 @@ def tear_down(running: Running) -> None:
 def contexts_of(running: Running, run: str) -> int:
     """Return how many app contexts a run has.
 
-    They are that of its view and that of its callback; a blocking `on_finish` of a coroutine has its own, and so have
-    `on_cancel` callbacks.
+    They are that of its view and that of its callback; a blocking `on_finish` of a coroutine or of an abandoned run has
+    its own, and so have `on_cancel` callbacks.
     """
     notes = running.notes
     is_coroutine = any(one["kind"] == "async" for one in notes.of(run, "started"))
-    return 2 + is_coroutine + bool(notes.of(run, "cancelled"))
+    is_abandoned = any(one["reason"] == "abandoned" for one in notes.of(run, "finished"))
+    return 2 + (is_coroutine or is_abandoned) + bool(notes.of(run, "cancelled"))
 
 
 @pytest.mark.parametrize("name", WSGI)
