@@ -16,9 +16,10 @@ import sys
 import threading
 from _queue import SimpleQueue
 from collections.abc import Callable
+from typing import Any
 
 from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
-from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
 
 logger = logging.getLogger("assistant_stream_ce")
 
@@ -44,6 +45,8 @@ class _Process:
         self.lock = threading.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.loop_stopped = OneShotEvent()
+        #: gevent's hub of the thread that started the loop; None without gevent.
+        self.hub: Any = None
         self.exit_work: SimpleQueue[Callable[[], object]] | None = None
 
 
@@ -65,28 +68,18 @@ def start_thread(target: Callable[[], object], name: str) -> None:
     Raises:
         RuntimeError: the interpreter is ending and starts no threads any more.
     """
-    if is_gevent() and in_event_loop():
-        # A greenlet of this thread would never run: its loop waits as an OS thread does.
-        start = importlib.import_module("gevent.monkey").get_original("_thread", "start_new_thread")
-        start(_call_natively, (target,))
+    process = _this_process()
+    if process.hub is not None and running_loop() is process.loop:
+        # A greenlet of this thread would never run, because its loop waits as an OS thread does.
+        process.hub.loop.run_callback_threadsafe(importlib.import_module("gevent").spawn, target)
         return
     try:
         threading.Thread(target=target, name=name, daemon=True).start()
     except RuntimeError:
-        work = _this_process().exit_work
+        work = process.exit_work
         if work is None:
             raise
         work.put(target)
-
-
-def _call_natively(target: Callable[[], object]) -> None:
-    """Call a function in a native thread under gevent, and release what gevent keeps for that thread."""
-    try:
-        target()
-    finally:
-        hub = importlib.import_module("gevent._hub_local").get_hub_if_exists()
-        if hub is not None:
-            hub.destroy(True)
 
 
 def shared_loop() -> asyncio.AbstractEventLoop:
@@ -104,6 +97,8 @@ def shared_loop() -> asyncio.AbstractEventLoop:
     with process.lock:
         if process.loop is None:
             loop = _new_loop()
+            if is_gevent():
+                process.hub = importlib.import_module("gevent").get_hub()
             try:
                 _start_loop_thread(functools.partial(_run_loop, loop, process.loop_stopped))
             except RuntimeError:
