@@ -10,13 +10,13 @@ from assistant_stream_ce.inspector import Options, inspect
 from assistant_stream_ce.serialization.formats import FORMATS
 
 _EPILOG = """
-exit status: 0 the stream was good; 1 something in it is broken, or refused by clients, or its end is missing; 2 there
-was no stream to read; 130 after Ctrl-C.
+exit status: 0 the stream is good; 1 it is broken, refused by clients or incomplete; 2 there is no stream to read, or it
+is one of another API; 130 after Ctrl-C.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks; return the exit status."""
+    """Run the command line; return the exit status."""
     given = parser().parse_args(arguments)
     if (given.source is None) == (given.replay is None):
         given.command.error("name one source: FILE, URL, -, or --replay FILE")
@@ -43,15 +43,18 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m assistant_stream_ce")
     commands = made.add_subparsers(required=True, metavar="inspect")
     command = commands.add_parser(
-        "inspect", help="show a stream as it comes, check it and measure it", epilog=_EPILOG, allow_abbrev=False
+        "inspect", help="show a stream as it arrives, validate it and measure it", epilog=_EPILOG, allow_abbrev=False
     )
     command.set_defaults(command=command)
-    command.add_argument("source", nargs="?", metavar="FILE|URL|-", help="what to show; - is the standard input")
-    command.add_argument("--wire", choices=FORMATS, help="found out without this")
+    command.add_argument("source", nargs="?", metavar="FILE|URL|-", help="the stream; - is the standard input")
+    command.add_argument("--wire", choices=FORMATS, help="the format; detected by default")
     request = command.add_argument_group("for a URL")
     request.add_argument("-X", "--request", metavar="METHOD", help="default: POST with --data, else GET")
     request.add_argument(
-        "-d", "--data", metavar="DATA", help="the body, as JSON where no header says else; @FILE reads it"
+        "-d",
+        "--data",
+        metavar="DATA",
+        help="the body, as JSON unless a header has another content type; @FILE reads a file",
     )
     request.add_argument(
         "-H",
@@ -60,25 +63,25 @@ def parser() -> argparse.ArgumentParser:
         type=_header,
         action="append",
         default=[],
-        help="of the request; may be given again",
+        help="a header of the request; may be repeated",
     )
     command.add_argument(
         "--timeout",
         metavar="SECONDS",
         type=_number,
         default=300.0,
-        help="how long nothing may come; default: 300, 0 for ever",
+        help="limit for a silent stream; default: 300, 0 for no limit",
     )
-    command.add_argument("--record", metavar="FILE", help="keep what comes, and when")
-    command.add_argument("--replay", metavar="FILE", help="show a recording, as it came")
+    command.add_argument("--record", metavar="FILE", help="record the stream with its times")
+    command.add_argument("--replay", metavar="FILE", help="show a recording")
     command.add_argument(
-        "--speed", metavar="FACTOR", type=_number, default=1.0, help="of --replay; 2 is twice as fast, 0 at once"
+        "--speed", metavar="FACTOR", type=_number, default=1.0, help="speed of --replay; 2 is twice as fast, 0 at once"
     )
     view = command.add_mutually_exclusive_group()
     for name, words in (
         ("json", "one JSON object a line: the events, then the summary"),
-        ("plain", "text without colours, as where the output is no terminal"),
-        ("live", "colours and a line that tells the present state, as in a terminal"),
+        ("plain", "text without colours; the default without a terminal"),
+        ("live", "colours and a status line; the default in a terminal"),
     ):
         view.add_argument(f"--{name}", dest="view", action="store_const", const=name, help=words)
     return made
@@ -89,8 +92,9 @@ def _body(text: str, command: argparse.ArgumentParser) -> bytes:
         return text.encode()
     try:
         return sys.stdin.buffer.read() if text == "@-" else Path(text[1:]).read_bytes()
-    except OSError as error:
-        command.error(f"cannot read {text[1:]}: {error.strerror}")
+    except (OSError, AttributeError) as error:
+        # The standard input is None if it is closed.
+        command.error(f"cannot read {text[1:]}: {getattr(error, 'strerror', 'it is closed')}")
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ _SHOWN_CHARACTERS = 1000
 # Fewer deltas may arrive together by chance.
 _MANY_DELTAS = 5
 
-_TOLD_BY = {"option": "as asked", "headers": "as its header says", "bytes": "as its first bytes tell"}
+_TOLD_BY = {"option": "set by --wire", "headers": "detected by its header", "bytes": "detected by its first bytes"}
 _ENDED = {"cut": "cut off before its end", "silent": "silent for too long", "interrupted": "stopped before its end"}
 
 

@@ -86,7 +86,7 @@ def _check_head(response: Any, wire: Format) -> None:
     if media_type != wire.encoder.media_type:
         raise WireError(f"the content type is {media_type or 'missing'}, not {wire.encoder.media_type}")
     if charsets := [one for one in parameters if one.startswith("charset=") and one != "charset=utf-8"]:
-        raise WireError(f"the text is always UTF-8, but the content type says {charsets[0]}")
+        raise WireError(f"the text is always UTF-8, but the content type has {charsets[0]}")
     for name, value in wire.encoder.headers.items():
         if found.get(name) != value:
             raise WireError(f"the header {name} must be {value}, by which clients know the format")

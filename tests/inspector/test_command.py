@@ -290,7 +290,7 @@ def test_a_cut_stream_is_shown_and_is_not_good() -> None:
     assert "result         cut off before its end" in done.stdout.decode()
 
 
-# --- who stops it ---
+# --- interrupts ---
 
 
 def test_ctrl_c_shows_the_summary(tmp_path: Path) -> None:
@@ -388,7 +388,7 @@ def test_a_terminal_shows_colours_and_a_status_line(columns: int) -> None:
     assert not re.search("[^\n\r\t -~\u00a0-\uffff\U00010000-\U0010ffff]", text), text
     joined = "".join(text.split())
     for words in (
-        "data-stream,asitsfirstbytestell",
+        "data-stream,detectedbyitsfirstbytes",
         "Hellothere",
         "\\x1b]0;title\\x07",
         "\u6f22\u5b57",

@@ -54,7 +54,7 @@ def test_the_plain_view_extends_parts() -> None:
     assert plain(events) == (
         "test\n"
         "200 OK, text/plain\n"
-        "data-stream, as its header says\n"
+        "data-stream, detected by its header\n"
         "\n"
         "    0.250  reasoning    hm\n"
         "    0.250  text         Hello there\n"
@@ -114,7 +114,7 @@ def test_a_file_is_shown_without_times() -> None:
     assert plain(inspected([(0.0, b'0:"a"\n0:"b"\n')], is_timed=False)).splitlines() == [
         "test",
         "200 OK, without a content type",
-        "data-stream, as its first bytes tell",
+        "data-stream, detected by its first bytes",
         "",
         "text         ab  (2 deltas)",
         "",
