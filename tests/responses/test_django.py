@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import sqlite3
 import threading
@@ -20,7 +21,7 @@ from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, connections
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient as DjangoAsyncClient
 from django.test import Client as DjangoClient
 from django.test import override_settings
@@ -480,3 +481,24 @@ class PeekURLs:
     """The URLconf of a test."""
 
     urlpatterns: tuple[Any, ...] = ()
+
+
+def replacing(get_response: Any) -> Any:
+    def middleware(request: HttpRequest) -> Any:
+        get_response(request)
+        return HttpResponse("other")
+
+    return middleware
+
+
+@pytest.mark.parametrize("server", ["wsgi", "asgi"])
+@pytest.mark.parametrize("address", ["/def", "/async"])
+async def test_a_response_that_middleware_replaces_calls_on_finish(address: str, server: str) -> None:
+    with override_settings(MIDDLEWARE=[f"{__name__}.replacing"]):
+        if server == "wsgi":
+            await asyncio.to_thread(wsgi_response, address)
+        else:
+            await asgi_client(address).call(ASGIHandler())
+    gc.collect()
+    assert await asyncio.to_thread(steps.ended.wait, 5)
+    assert [result.reason for result in steps.results] == ["cancelled"]

@@ -6,6 +6,7 @@ Most tests drive the response by hand, as an ASGI server does: that reaches ever
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -18,6 +19,7 @@ import trio
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -405,3 +407,20 @@ def test_the_status_may_depend_on_the_first_chunk(kind: str, end: str) -> None:
     assert response.text == ('3:"too many requests"\n' if end == "streams" else '{"detail":"too many requests"}')
     assert ended.wait(10)
     assert reasons == ["failed"]
+
+
+@pytest.mark.parametrize("way", ["the endpoint raises", "it is replaced"])
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_a_response_that_is_dropped_calls_on_finish(kind: str, way: str) -> None:
+    quiet = Quiet(kind)
+
+    async def chat(request: Any) -> Any:
+        response = DataStreamResponse(quiet.stream())
+        if way == "the endpoint raises":
+            raise HTTPException(400)
+        return JSONResponse({"status": response.status_code})
+
+    TestClient(Starlette(routes=[Route("/", chat)])).get("/")
+    gc.collect()
+    assert quiet.ended.wait(10)
+    assert "learned" not in quiet.course
