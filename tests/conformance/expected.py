@@ -433,7 +433,9 @@ class _AssistantUIMessageOfUIStream(_AssistantUIMessage):
 
 
 def ui_finish_reason(reason: str | None, calls: dict[str, dict[str, Any]]) -> str | None:
-    """Return the reason of a message, in the words that AI SDK knows."""
+    """Return the reason of a message, in the words that AI SDK knows; an unknown one is left out."""
+    if reason == "unknown":
+        return reason
     if reason is None:
         return "tool-calls" if any("result" not in call for call in calls.values()) else None
     return reason if reason in ("stop", "length", "content-filter", "tool-calls", "error", "other") else "other"
@@ -475,7 +477,7 @@ def last_state(conversation: Conversation) -> Any:
 # --- The UI message stream: AI SDK 5, 6 and 7 -----------------------------------------------------
 
 
-def ai_sdk_message(conversation: Conversation, version: int, message_id: str) -> dict[str, Any]:
+def ai_sdk_message(conversation: Conversation, version: int, message_id: object) -> dict[str, Any]:
     """Return the message that AI SDK shows of a UI message stream, without the state: see `last_state`."""
     message = _AISDKMessage(version)
     for act in conversation.acts:
@@ -656,7 +658,7 @@ class _AISDKMessage:
             call.pop(field, None)
         call |= {"state": "output-available", "output": made_safe(result)}
 
-    def as_json(self, message_id: str) -> dict[str, Any]:
+    def as_json(self, message_id: object) -> dict[str, Any]:
         self.end_parts()
         # The client shows the start of a step together with what follows it.
         while self.parts and self.parts[-1]["type"] == "step-start":

@@ -41,10 +41,8 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "assistant-transport": AssistantTransportEncoder,
     "openai-chat": functools.partial(OpenAIStreamEncoder, include_usage=True, completion_id="chatcmpl-1"),
     "ai-sdk-v4-data-stream": DataStreamEncoder,
-    **dict.fromkeys(
-        ("ui-message-stream", "ai-sdk-ui", "ai-sdk-ui-v6", "ai-sdk-ui-v5"),
-        functools.partial(UIMessageStreamEncoder, message_id="m1"),
-    ),
+    # Without an id: with one, a result for an unknown call belongs to an earlier message, which these clients lack.
+    **dict.fromkeys(("ui-message-stream", "ai-sdk-ui", "ai-sdk-ui-v6", "ai-sdk-ui-v5"), UIMessageStreamEncoder),
 }
 AI_SDK_VERSIONS = {"ai-sdk-ui": 7, "ai-sdk-ui-v6": 6, "ai-sdk-ui-v5": 5}
 
@@ -121,7 +119,7 @@ def failure(protocol: str, talk: Conversation, result: dict[str, Any]) -> str | 
         errors = errors[:1]
         wanted, got = openai_message(talk), shown_by_openai(result)
     elif is_ui_stream(protocol):
-        message, states = without_state(protocol, result["message"])
+        message, states = without_state(protocol, result["message"] or NO_AI_SDK_MESSAGE)
         wanted, got = ui_message(protocol, talk), message
         # An edit that changes nothing is not sent.
         state = states[-1] if states else talk.state
@@ -134,6 +132,7 @@ def failure(protocol: str, talk: Conversation, result: dict[str, Any]) -> str | 
 
 
 # The client shows no message at all before the first frame that changes it.
+NO_AI_SDK_MESSAGE = {"id": "", "role": "assistant", "parts": []}
 NO_AI_SDK_V4_MESSAGE = {"id": "none", "revisionId": "none", "role": "assistant", "content": "", "parts": [], "data": []}
 
 
@@ -141,7 +140,7 @@ def ui_message(protocol: str, talk: Conversation) -> dict[str, Any]:
     """Return what a client of the UI message stream must show, but for the state."""
     if protocol == "ui-message-stream":
         return assistant_ui_message_of_ui_stream(talk)
-    return ai_sdk_message(talk, AI_SDK_VERSIONS[protocol], "m1")
+    return ai_sdk_message(talk, AI_SDK_VERSIONS[protocol], "")
 
 
 def without_state(protocol: str, message: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:

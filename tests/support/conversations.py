@@ -375,7 +375,7 @@ class _Author:
         return json.dumps(value, ensure_ascii=self.random.random() < 0.5, indent=indent)
 
     def finish(self) -> dict[str, Any]:
-        reasons = ("stop", "length", "content-filter", "tool-calls", "error", "other", "unknown", self.text(2) + "?")
+        reasons = ("stop", "length", "content-filter", "tool-calls", "error", "other", "unknown")
         tokens = (0, 1, 17, 123456)
         return {
             "finish_reason": self.random.choice(reasons),

@@ -20,7 +20,7 @@ def encoder(wire: str, state: Any = None) -> Encoder:
         case "ag-ui":
             return AGUIEncoder("thread", "run", state=state)
         case "ui-message-stream":
-            return UIMessageStreamEncoder(message_id="m1", state=state)
+            return UIMessageStreamEncoder(state=state)
     return FORMATS[wire].encoder()
 
 
