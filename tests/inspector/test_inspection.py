@@ -29,7 +29,6 @@ from assistant_stream_ce.serialization.formats import FORMATS
 from tests.support.conversations import conversation
 from tests.support.samples import encoded
 
-UI_CLIENTS = ("ui-message-stream", "ai-sdk-ui", "ai-sdk-ui-v6", "ai-sdk-ui-v5")
 BAD = Path(__file__).parents[1] / "conformance" / "inputs" / "bad"
 
 
@@ -177,8 +176,6 @@ def test_all_bad_inputs_of_the_clients_are_detected() -> None:
         "data-stream--array-index-gap",
         # These clients ignore it, and others do not.
         "data-stream--reasoning-signature",
-        # The call may be one of an earlier message, which the client has.
-        *(f"{client}--tool-output-unknown-id" for client in UI_CLIENTS),
         # The extensions of assistant-ui are unknown to AI SDK 4.
         "ai-sdk-v4-data-stream--assistant-ui-extension-frame",
         # Both official clients take the end of the body for [DONE].
