@@ -40,6 +40,8 @@ _CONTENT_TYPES = {
 }
 # A stream of Gemini without server-sent events is one JSON array.
 _GEMINI_ARRAY = re.compile(rb'\s*\[\s*\{\s*"(candidates|promptFeedback|usageMetadata)"')
+# The name of the first header of a message of Amazon's event streams.
+_AMAZON_HEADER = b":event-type"
 _START_BYTES = 200
 
 
@@ -60,14 +62,18 @@ class ForeignDetector:
     @property
     def needs_more(self) -> bool:
         """Whether a body that looks like plain text may be JSON of another API, once its first line is complete."""
-        start = self._start.lstrip()
-        return (start[:1] == b"{" and not self._has_line) or (start[:1] == b"[" and len(self._start) < _START_BYTES)
+        start = self._start.lstrip()[:1]
+        if start == b"{":
+            return not self._has_line
+        return start in (b"[", b"\0") and len(self._start) < _START_BYTES
 
     def feed(self, data: bytes) -> str | None:
         """Return the name of the API, or None as long as it is none that is known."""
         self._start = (self._start + data)[:_START_BYTES] if len(self._start) < _START_BYTES else self._start
         if _GEMINI_ARRAY.match(self._start):
             return _FIELDS["candidates",]
+        if _AMAZON_HEADER in self._start and self._start.startswith(b"\0"):
+            return _CONTENT_TYPES["application/vnd.amazon.eventstream"]
         try:
             return next(filter(None, map(_api_of, self._values(data))), None)
         except FrameError:

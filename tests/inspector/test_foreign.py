@@ -64,6 +64,10 @@ BODIES = [
     ("Ollama", json_lines(*GENERATE)),
     ("Ollama", json_lines(*OLLAMA)[:-1]),
     ("Bedrock", json_lines(*BEDROCK)),
+    (
+        "Bedrock",
+        b"\0\0\0\x80\0\0\0\x52\xb6\x9c\xb6\x4d\x0b:event-type\7\0\x0cmessageStart" + b'\r:content-type{"p":1}' * 10,
+    ),
     ("Cohere", sse({"type": "message-start", "id": "1"})),
     ("Assistants", sse({"object": "thread.run", "id": "run_1"})),
     ("Completions", sse({"object": "text_completion", "choices": [{"text": "Hi"}]})),
