@@ -31,18 +31,18 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 
 class Ending:
-    """Collects what a run's hooks are told, and waits for it."""
+    """Collects the results of a run, and waits for them."""
 
     def __init__(self) -> None:
         self.results: list[RunResult] = []
-        self._told = threading.Event()
+        self._called = threading.Event()
 
     def __call__(self, result: RunResult) -> None:
         self.results.append(result)
-        self._told.set()
+        self._called.set()
 
     def wait(self) -> list[str]:
-        assert self._told.wait(10)
+        assert self._called.wait(10)
         return [result.reason for result in self.results]
 
 
@@ -100,11 +100,11 @@ def test_the_reader_is_an_iterator_of_its_own() -> None:
 
 @pytest.mark.parametrize("reader", READER_KINDS)
 def test_a_blocking_callback_that_is_left_meets_run_cancelled(reader: str) -> None:
-    ending, told = Ending(), threading.Event()
+    ending, called = Ending(), threading.Event()
     raised: list[BaseException] = []
 
     def run(controller: RunController) -> None:
-        controller.on_cancel(told.set)
+        controller.on_cancel(called.set)
         try:
             while True:
                 controller.append_text("more")
@@ -118,7 +118,7 @@ def test_a_blocking_callback_that_is_left_meets_run_cancelled(reader: str) -> No
 
     leave_after_one(reader, run, ending)
     assert ending.wait() == ["cancelled"]
-    assert told.wait(10)
+    assert called.wait(10)
     assert len(raised) == 1
 
 
@@ -259,7 +259,7 @@ def test_close_after_the_end_does_nothing() -> None:
     assert ending.results == [RunResult("completed")]
 
 
-def test_a_stream_tells_whether_it_was_left() -> None:
+def test_a_stream_reports_whether_it_was_left() -> None:
     def run(controller: RunController) -> None:
         controller.append_text("a")
 
@@ -311,14 +311,14 @@ def test_an_unfinished_stream_that_nobody_refers_to_is_left(kind: str, reader: s
 def test_a_stream_that_is_held_is_not_left_when_its_reader_goes() -> None:
     def run(controller: RunController) -> None:
         controller.append_text("a")
-        told.append(controller.cancelled_event.wait_sync(0.05))
+        cancelled.append(controller.cancelled_event.wait_sync(0.05))
 
-    told: list[bool] = []
+    cancelled: list[bool] = []
     stream = create_run(run)
     next(iter(stream))
     gc.collect()
     assert stream._run.ended.wait_sync(10)
-    assert told == [False]
+    assert cancelled == [False]
 
 
 def test_a_thread_that_is_cancelled_without_a_wait_gets_time_until_its_next_call(
@@ -629,19 +629,19 @@ async def test_two_tasks_cannot_wait_for_one_stream() -> None:
 
 
 def test_a_loop_that_ends_under_a_quiet_run_cancels_it() -> None:
-    ending, told = Ending(), []
+    ending, errors = Ending(), []
 
     async def run(controller: RunController) -> None:
         controller.append_text("a")
         await asyncio.sleep(30)
 
     async def read_one() -> None:
-        async for _ in create_run(run, on_finish=ending, on_error=told.append):
+        async for _ in create_run(run, on_finish=ending, on_error=errors.append):
             break
 
     asyncio.run(read_one())
     assert ending.wait() == ["cancelled"]
-    assert not told
+    assert not errors
 
 
 # --- shutdown ---
@@ -649,7 +649,7 @@ def test_a_loop_that_ends_under_a_quiet_run_cancels_it() -> None:
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("reader", READER_KINDS)
-def test_shutdown_tells_the_reader_and_the_callback(kind: str, reader: str) -> None:
+def test_shutdown_notifies_the_reader_and_the_callback(kind: str, reader: str) -> None:
     ending, started = Ending(), threading.Event()
 
     async def run_async(controller: RunController) -> None:

@@ -12,7 +12,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.concurrency.waiters import OneShotEvent
@@ -20,41 +20,17 @@ from assistant_stream_ce.controller.run_controller import RunContext
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import check_result
 from assistant_stream_ce.run.drivers import CallScope, enter_contexts, enter_contexts_async
-from assistant_stream_ce.run.forwarding import Forwarding
 from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult
 from assistant_stream_ce.run.loops import start_thread
 from assistant_stream_ce.run.recorder import MessageRecorder
 
+if TYPE_CHECKING:
+    from assistant_stream_ce.run.run import Run
+
 logger = logging.getLogger("assistant_stream_ce")
 
 
-class ExecutedRun(Protocol):
-    """What the execution needs of a run."""
-
-    scope: CallScope
-    report: Report
-    is_cancelled: bool
-    reader_loop: asyncio.AbstractEventLoop | None
-    #: The streams that a coroutine forwards.
-    forwardings: list[Forwarding]
-
-    def call(self) -> Any:
-        """Call the callback."""
-
-    def is_over(self) -> bool:
-        """Return whether the end is decided."""
-
-    def finish(self, error: BaseException | None, *, is_from_outside: bool = False) -> bool:
-        """Decide how the run ends; return whether the caller has to report it."""
-
-    def finish_elsewhere(self, error: BaseException | None) -> None:
-        """Finish and report without this thread or task."""
-
-    def end(self) -> None:
-        """End the run, once it is reported."""
-
-
-async def run_in_task(run: ExecutedRun, make: Callable[[], Awaitable[object]]) -> None:
+async def run_in_task(run: Run, make: Callable[[], Awaitable[object]]) -> None:
     """Run a coroutine callback, whose awaitable `make` returns."""
     error: BaseException | None = None
     is_owner = False
@@ -85,14 +61,14 @@ async def run_in_task(run: ExecutedRun, make: Callable[[], Awaitable[object]]) -
             run.end()
 
 
-def run_in_thread(run: ExecutedRun) -> Awaitable[object] | None:
+def run_in_thread(run: Run) -> Awaitable[object] | None:
     """Run a blocking callback; return the awaitable that it returned, which is the rest of it."""
     error: BaseException | None = None
     is_owner = False
     try:
         with enter_contexts(run.scope.factories):
             try:
-                # In an executor's queue it may have waited until nobody wants it any more.
+                # In an executor's queue it may have waited until the reader left.
                 result = None if run.is_cancelled else run.call()
                 if inspect.isawaitable(result):
                     return result
@@ -115,7 +91,7 @@ def run_in_thread(run: ExecutedRun) -> Awaitable[object] | None:
     return None
 
 
-def _fail_around(run: ExecutedRun, error: BaseException) -> None:
+def _fail_around(run: Run, error: BaseException) -> None:
     """Report that a context manager around the callback failed, at its start or at its end."""
     if run.is_over():
         logger.error("%s: the clean-up around the callback failed", run, exc_info=error)

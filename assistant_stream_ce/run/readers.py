@@ -18,7 +18,7 @@ from assistant_stream_ce.run.run import Run
 
 
 class StreamSource:
-    """What the handle and the readers of a stream share; when all are gone, nobody can read it any more."""
+    """Shared by the handle and the readers of a stream. Leaves the run when all of them are gone."""
 
     __slots__ = ("__weakref__", "_parent", "batch", "has_ended", "run", "turn")
 
@@ -27,7 +27,7 @@ class StreamSource:
         #: The chunks that have been taken from the channel, but not read.
         self.batch: Iterator[AssistantStreamChunk] = iter(())
         self.has_ended = False
-        #: Holds one item while nobody waits for a batch.
+        #: Holds one item unless a reader waits for a batch.
         self.turn = [None]
         # The run in whose callback the stream was read last.
         self._parent: Callable[[], Any] | None = None

@@ -1,4 +1,4 @@
-"""What was said in a run, kept for the message that it adds up to."""
+"""Recorder of a run's chunks, which folds them into its message."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def message_of(recorder: MessageRecorder | None) -> AssistantMessage:
 
 
 class MessageRecorder:
-    """Keeps what was said, and folds it into a message when somebody asks, or when it has become much.
+    """Sink that records the chunks of a run, and folds them into a message on request, or when they are many.
 
-    Everything counts that came into the channel, also what the reader has not read, and never will. From any thread.
+    Every chunk that was put into the channel counts, read or not. Thread-safe.
 
     Args:
         link: of the run, before its start.
@@ -61,7 +61,7 @@ class MessageRecorder:
         self._accumulator: MessageAccumulator | None = None
 
     def end(self, *, is_cancelled: bool) -> None:
-        """Take note that the callback has ended, and whether its reader had left."""
+        """Note that the callback has ended, and whether its reader had left."""
         self._is_cancelled = is_cancelled
 
     def write(self, items: list[Any]) -> bool:
@@ -77,8 +77,8 @@ class MessageRecorder:
     def message(self) -> AssistantMessage:
         """Return the message so far."""
         with self._lock:
-            # Before what was said is folded: a run that ends meanwhile would else be told as whole without its last
-            # words. And in this order: a channel ends before its callback only where the reader has left.
+            # Before the fold: otherwise a run ending concurrently would be reported complete without its last chunks.
+            # And in this order: a channel ends before its callback only where the reader has left.
             has_ended, is_cancelled = self._channel.has_ended, self._is_cancelled
             accumulator = self._fold()
             if is_cancelled is not None or has_ended:
@@ -88,7 +88,7 @@ class MessageRecorder:
 
     def _fold(self) -> MessageAccumulator:
         if self._accumulator is None:
-            # Here, because most programs never ask, and the import takes time.
+            # Here, because most programs never need it, and the import takes time.
             from assistant_stream_ce.message.accumulator import MessageAccumulator
 
             self._accumulator = MessageAccumulator()

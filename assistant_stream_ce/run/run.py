@@ -150,7 +150,7 @@ class Run:
 
     @property
     def needs_reader(self) -> bool:
-        """Whether the run has to be left when nobody can read it any more."""
+        """Whether to leave the run when its stream was dropped."""
         if self._state is RunState.CREATED:
             return self.hooks.has_any(has_failed=False)
         return self._state is RunState.RUNNING
@@ -302,7 +302,7 @@ class Run:
 
         Args:
             error: what the callback raised.
-            is_from_outside: whether a CancelledError is somebody's who cancelled the run's own task.
+            is_from_outside: whether a CancelledError means that the run's own task was cancelled.
         """
         previous = self._transition(RunState.FINISHING)
         if previous is None:
@@ -369,7 +369,7 @@ class Run:
         previous = self._transition(RunState.CANCELLING)
         if previous is None:
             return False
-        # The channel first: whoever sees the signal finds every call refused.
+        # The channel first: once the signal is set, every call is refused.
         end_channel()
         callbacks = self.link.cancellation.cancel()
         for child in list(self._children or ()):

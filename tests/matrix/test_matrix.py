@@ -100,7 +100,7 @@ def test_every_shape_of_callback_gives_the_same_chunks(shape: str, reader: str) 
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_an_exception_is_told_to_the_user_and_raised_to_the_reader(kind: str, reader: str) -> None:
+def test_an_exception_is_sent_to_the_user_and_raised_to_the_reader(kind: str, reader: str) -> None:
     error = ValueError("boom")
 
     def fail(controller: RunController) -> None:
@@ -126,7 +126,7 @@ def test_an_exception_is_told_to_the_user_and_raised_to_the_reader(kind: str, re
         (lambda error: 5, "Something went wrong."),
     ],
 )
-def test_on_error_words_the_error(kind: str, reader: str, on_error: Any, text: str) -> None:
+def test_on_error_returns_the_text_of_the_error(kind: str, reader: str, on_error: Any, text: str) -> None:
     class KeyError(Exception):
         pass
 
@@ -139,7 +139,7 @@ def test_on_error_words_the_error(kind: str, reader: str, on_error: Any, text: s
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_an_exception_without_a_text_is_told_by_its_name(kind: str, reader: str) -> None:
+def test_an_exception_without_a_text_is_reported_by_its_name(kind: str, reader: str) -> None:
     def fail(controller: RunController) -> None:
         raise TimeoutError
 
@@ -264,7 +264,7 @@ def test_a_hook_that_raises_is_logged_and_changes_nothing(
     [lambda: (number for number in ()), lambda: iter(()), lambda: generate_async()],
     ids=["generator", "iterator", "async"],
 )
-def test_a_callback_that_returns_a_generator_is_told_what_to_do(kind: str, reader: str, result: Any) -> None:
+def test_a_callback_that_returns_a_generator_fails_with_a_hint(kind: str, reader: str, result: Any) -> None:
     async def run_async(controller: RunController) -> Any:
         return result()
 

@@ -48,8 +48,8 @@ SAID = AssistantMessage(
 )
 
 
-class Told:
-    """What `on_finish` was told: the message at that time."""
+class Finish:
+    """The results passed to `on_finish`, with the message at that time."""
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
@@ -94,14 +94,14 @@ def waiting(kind: str, body: Callable[[RunController], object]) -> Callable[[Run
 
 
 @pytest.mark.parametrize("max_pending", [1, 1024])
-def test_a_message_is_all_that_was_said(kind: str, reader: str, max_pending: int) -> None:
-    told = Told()
-    stream = create_run(as_kind(kind, say), state={"n": 0}, on_finish=told, max_pending=max_pending)
+def test_a_message_is_the_whole_output(kind: str, reader: str, max_pending: int) -> None:
+    finish = Finish()
+    stream = create_run(as_kind(kind, say), state={"n": 0}, on_finish=finish, max_pending=max_pending)
     assert stream.message == AssistantMessage(status=MessageStatus("running"), state={"n": 0})
     chunks = read(reader, stream)
     assert stream.message == SAID == accumulate(chunks, state={"n": 0})
-    assert told.reasons == ["completed"]
-    assert told.messages == [SAID]
+    assert finish.reasons == ["completed"]
+    assert finish.messages == [SAID]
 
 
 def test_a_message_of_a_run_that_failed_has_the_error(kind: str, reader: str) -> None:
@@ -109,24 +109,24 @@ def test_a_message_of_a_run_that_failed_has_the_error(kind: str, reader: str) ->
         say(controller)
         raise ValueError("boom")
 
-    told = Told()
-    stream = create_run(as_kind(kind, fail), state={}, on_finish=told)
+    finish = Finish()
+    stream = create_run(as_kind(kind, fail), state={}, on_finish=finish)
     with pytest.raises(ValueError, match="boom"):
         read(reader, stream)
     assert stream.message.error == MessageError("boom")
     assert stream.message.status == MessageStatus("incomplete", "error")
     assert stream.message.text == "ab"
-    assert told.messages == [stream.message]
+    assert finish.messages == [stream.message]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_what_waits_for_a_reader_who_leaves_counts(kind: str, reader: str, count: int) -> None:
-    told = Told()
-    stream = create_run(waiting(kind, say), state={}, on_finish=told)
+    finish = Finish()
+    stream = create_run(waiting(kind, say), state={}, on_finish=finish)
     leave_after(reader, stream, count)
-    assert told.came.wait(10)
-    assert told.reasons == ["cancelled"]
-    assert told.messages == [stream.message]
+    assert finish.came.wait(10)
+    assert finish.reasons == ["cancelled"]
+    assert finish.messages == [stream.message]
     if count:
         # A coroutine on another loop may be stopped in the middle of what it says.
         assert stream.message.status == CANCELLED
@@ -135,7 +135,7 @@ def test_what_waits_for_a_reader_who_leaves_counts(kind: str, reader: str, count
         assert stream.message == AssistantMessage(status=CANCELLED, state={})
 
 
-def test_all_counts_that_was_said_before_the_reader_left(kind: str, reader: str) -> None:
+def test_everything_sent_before_the_reader_left_counts(kind: str, reader: str) -> None:
     said = threading.Event()
 
     def body(controller: RunController) -> None:
@@ -153,7 +153,7 @@ def test_all_counts_that_was_said_before_the_reader_left(kind: str, reader: str)
 
 def test_a_thread_that_stays_has_a_message_too(kind: str, reader: str) -> None:
     gate = threading.Event()
-    told = Told()
+    finish = Finish()
 
     def stay(controller: RunController) -> None:
         controller.append_text("a")
@@ -164,28 +164,28 @@ def test_a_thread_that_stays_has_a_message_too(kind: str, reader: str) -> None:
         await asyncio.Event().wait()
 
     try:
-        leave_after(reader, create_run(stay if kind == "def" else stay_async, on_finish=told), 1)
-        assert told.reasons == ["abandoned" if kind == "def" else "cancelled"]
-        assert told.messages == [AssistantMessage([TextPart("a")], CANCELLED)]
+        leave_after(reader, create_run(stay if kind == "def" else stay_async, on_finish=finish), 1)
+        assert finish.reasons == ["abandoned" if kind == "def" else "cancelled"]
+        assert finish.messages == [AssistantMessage([TextPart("a")], CANCELLED)]
     finally:
         gate.set()
 
 
 def test_a_shutdown_is_part_of_the_message(kind: str, reader: str) -> None:
     said = threading.Event()
-    told = Told()
+    finish = Finish()
 
     def body(controller: RunController) -> None:
         controller.append_text("a")
         said.set()
 
-    stream = create_run(waiting(kind, body), on_finish=told)
+    stream = create_run(waiting(kind, body), on_finish=finish)
     thread = threading.Thread(target=read_into, args=(reader, stream, []))
     thread.start()
     assert said.wait(10)
     shutdown(10)
     thread.join()
-    assert told.messages == [stream.message]
+    assert finish.messages == [stream.message]
     assert stream.message.error == MessageError("The server is shutting down.")
     assert stream.message.status == MessageStatus("incomplete", "error")
 
@@ -232,7 +232,7 @@ def test_a_long_message_is_folded_on_the_way(kind: str, reader: str, max_pending
     )
 
 
-def test_a_message_can_be_asked_for_all_the_time(kind: str, reader: str) -> None:
+def test_a_message_can_be_read_at_any_time(kind: str, reader: str) -> None:
     """From another thread, while state edits are merged and texts grow: none is counted twice or lost."""
     count = 2_000
     is_over = threading.Event()

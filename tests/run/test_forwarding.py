@@ -97,7 +97,7 @@ def failing_stream() -> Any:
 @pytest.mark.parametrize("reader", READER_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("source", [failing, failing_stream])
-def test_a_failing_source_fails_the_run_and_is_told_once(source: Any, kind: str, reader: str) -> None:
+def test_a_failing_source_fails_the_run_and_is_reported_once(source: Any, kind: str, reader: str) -> None:
     def run(controller: RunController) -> None:
         controller.add_stream(source())
 

@@ -19,7 +19,7 @@ class Unspeakable(Exception):
 
 @pytest.mark.parametrize("reader", READER_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_an_exception_that_cannot_be_worded_is_told_by_its_name(kind: str, reader: str) -> None:
+def test_an_exception_without_a_text_is_reported_by_its_name(kind: str, reader: str) -> None:
     def fail(controller: RunController) -> None:
         raise Unspeakable
 

@@ -341,11 +341,11 @@ def test_a_loop_that_ends_under_a_stream_leaves_no_trace() -> None:
                 while True:
                     controller.append_text("x")
             finally:
-                print("told")
+                print("cancelled")
         async def main():
             for run in (quiet, busy):
                 async for chunk in create_run(run):
                     break
         asyncio.run(main())
     """)
-    assert (status, out, errors) == (0, "told\n", "")
+    assert (status, out, errors) == (0, "cancelled\n", "")

@@ -13,7 +13,7 @@ from assistant_stream_ce.run.recorder import MessageRecorder
 
 
 @pytest.mark.parametrize("is_before", [True, False])
-def test_a_run_that_ends_while_it_is_told_is_not_told_as_whole(
+def test_a_run_that_ends_while_its_message_is_folded_is_not_reported_complete(
     monkeypatch: pytest.MonkeyPatch, *, is_before: bool
 ) -> None:
     fold: Callable[[MessageRecorder], MessageAccumulator] = MessageRecorder._fold
