@@ -186,11 +186,11 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
         """
         if in_event_loop():
             raise StreamUsageError("peek() would block the running event loop: use `await stream.apeek()`")
-        return self._source.peek(SyncReader(self._source).read())
+        return None if self._source.has_ended else self._source.peek(SyncReader(self._source).read())
 
     async def apeek(self) -> AssistantStreamChunk | None:
         """Wait in a coroutine for the first unread chunk; see `peek`."""
-        return self._source.peek(await AsyncReader(self._source).read())
+        return None if self._source.has_ended else self._source.peek(await AsyncReader(self._source).read())
 
     @property
     def is_cancelled(self) -> bool:

@@ -145,12 +145,16 @@ def shutdown(timeout: float, *, grace: float = 0.0) -> Awaitable[None]:
         ValueError: an argument is negative, or not a number of seconds.
     """
     timeout, grace = _seconds(timeout, "timeout"), _seconds(grace, "grace")
-    process = _Shutdown(timeout, grace, min(_PATIENCE_SECONDS, timeout / 2) if timeout >= 1 else _PATIENCE_SECONDS)
+    ending = _Shutdown(timeout, grace, min(_PATIENCE_SECONDS, timeout / 2) if timeout >= 1 else _PATIENCE_SECONDS)
     # In a thread of its own: a signal handler may interrupt a thread that holds a run's lock.
-    start_thread(process.run, "assistant-stream-shutdown")
+    try:
+        start_thread(ending.run, "assistant-stream-shutdown")
+    except RuntimeError:
+        # The interpreter is ending and starts no threads any more.
+        ending.run()
     if not in_event_loop():
-        process.wait_sync()
-    return process
+        ending.wait_sync()
+    return ending
 
 
 async def ashutdown(timeout: float, *, grace: float = 0.0) -> None:

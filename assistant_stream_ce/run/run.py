@@ -391,7 +391,7 @@ class Run:
 
     def abandon_later(self) -> None:
         """Set the timer that abandons the cancelled callback."""
-        if self.is_over():
+        if self._state is not RunState.CANCELLING:
             return
         # Weakly: a run that ends in time goes before the timer.
         abandon = functools.partial(_call, weakref.WeakMethod(self.abandon))

@@ -226,6 +226,9 @@ def test_peek_at_an_empty_stream_returns_none(kind: str, reader: str) -> None:
     stream = create_run(as_kind(kind, lambda controller: None))
     assert peek_with(reader, stream) is None
     assert read(reader, stream) == []
+    assert peek_with(reader, stream) is None
+    with pytest.raises(StreamUsageError, match="call create_run again"):
+        read(reader, stream)
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)

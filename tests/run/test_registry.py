@@ -22,6 +22,7 @@ from assistant_stream_ce import (
 from assistant_stream_ce.create_run import AssistantStream
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.serialization import DataStreamEncoder
+from tests.run.test_loops import python
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, read
 
 GOODBYE = ErrorChunk("The server is shutting down.")
@@ -324,3 +325,13 @@ async def test_shutdown_never_blocks_a_loop() -> None:
     assert time.monotonic() - before < 0.5
     release.set()
     assert [chunk async for chunk in stream] == []
+
+
+def test_shutdown_may_be_called_when_the_interpreter_ends() -> None:
+    status, out, errors, _ = python("""
+        import atexit
+        from assistant_stream_ce import create_run, shutdown
+        atexit.register(lambda: (shutdown(1), print("shut down")))
+        list(create_run(lambda controller: controller.append_text("a")))
+    """)
+    assert (status, out, errors) == (0, "shut down\n", "")
