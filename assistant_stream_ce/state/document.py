@@ -264,22 +264,25 @@ class StateDocument:
                 self._sink.wait_for_capacity()
             with self._lock:
                 if not self._group_thread or self._group_thread == get_ident():
+                    if self._buffer.holds and not self._group_depth:
+                        # Of an edit that was interrupted.
+                        self._buffer.release(0)
                     return change(*arguments)
                 waiter = ThreadWaiter()
                 self._group_waiters.append(waiter)
             waiter.wait()
 
     def _begin_group(self, group: _Group[Any]) -> None:
+        group.depth = self._group_depth
         if not self._group_depth:
-            self._buffer.hold(in_new_chunk=True)
             self._group_thread = get_ident()
-        group.has_begun = True
+            self._buffer.hold(in_new_chunk=True)
         self._group_depth += 1
 
-    def _leave_group(self) -> None:
+    def _leave_group(self, depth: int) -> None:
         with self._lock:
-            self._group_depth -= 1
-            if not self._group_depth:
+            self._group_depth = depth
+            if not depth and self._group_thread == get_ident():
                 self._end_group()
 
     def _end_group(self) -> None:
@@ -288,7 +291,7 @@ class StateDocument:
             self._group_waiters[-1].wake()
             self._group_waiters.pop()
         if is_open:
-            self._buffer.release()
+            self._buffer.release(0)
 
     # --- with the lock held ---
 
@@ -437,6 +440,8 @@ class StateDocument:
 
     def _move(self) -> None:
         """Invalidate what is known about where dicts and lists are: they may have been moved or removed."""
+        # Before, for an exception in between; after, for a proxy that another thread has kept meanwhile.
+        self._forget()
         self.version += 1
         self._forget()
 
@@ -452,7 +457,8 @@ class _Group(Generic[T]):
     def __init__(self, document: StateDocument, read: Callable[[], T]) -> None:
         self._document = document
         self._read = read
-        self.has_begun = False
+        # How many groups there were around this one; None before it has begun.
+        self.depth: int | None = None
 
     def __enter__(self) -> T:
         try:
@@ -463,8 +469,8 @@ class _Group(Generic[T]):
             raise
 
     def __exit__(self, *_: object) -> None:
-        if self.has_begun:
-            self._document._leave_group()
+        if self.depth is not None:
+            self._document._leave_group(self.depth)
 
 
 def _restore(container: JSON, key: Key, before: list[JSON]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from assistant_stream_ce.chunks import Operation, UpdateStateChunk
 from assistant_stream_ce.concurrency.sink import PendingItem
+from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, weight
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path
@@ -175,7 +176,11 @@ class PendingUpdate(PendingItem):
             if node.texts is not None:
                 operations.append(ops.append_text(path, "".join(node.texts)))
                 continue
-            value = ops.lookup(root, path)
+            try:
+                value = ops.lookup(root, path)
+            except StateError:
+                # The edit was interrupted between its note and itself, by an exception from a signal or another thread.
+                continue
             if node.first_new is None:
                 operations.append(ops.set_value(path, clone(value)))
                 continue
@@ -196,8 +201,9 @@ class PendingUpdate(PendingItem):
         return max(0, sum(_SLOT + weight(operation["value"]) for operation in operations) - self.size)
 
     def _add(self, node: PendingNode) -> None:
-        node.position = len(self._order)
+        # In this order: an exception in between must not leave a node that seems to be sent.
         self._order.append(node)
+        node.position = len(self._order) - 1
         self.size += _SLOT
 
     def _forget_inside(self, node: PendingNode) -> int:
@@ -224,7 +230,7 @@ class UpdateBuffer:
         lock: the state's.
     """
 
-    __slots__ = ("_container", "_holds", "_key", "_kind", "_lock", "_root", "_sink", "_step", "_texts", "_update")
+    __slots__ = ("_container", "_key", "_kind", "_lock", "_root", "_sink", "_step", "_texts", "_update", "holds")
 
     def __init__(self, sink: UpdateSink, root: list[JSON], lock: threading.Lock) -> None:
         self._sink = sink
@@ -232,8 +238,8 @@ class UpdateBuffer:
         self._lock = lock
         # The newest update, as long as others may be merged into it.
         self._update: PendingUpdate | None = None
-        # How many hold what is noted: it stays in one chunk, and is sent at the end.
-        self._holds = 0
+        #: How many hold what is noted: it stays in one chunk, and is sent at the end.
+        self.holds = 0
         # Of the newest edit: the dict or list, the key, and what was done. Then how much one more takes, beside its
         # characters.
         self._container: JSON = None
@@ -346,26 +352,27 @@ class UpdateBuffer:
             in_new_chunk: whether the reader may go on meanwhile. If not, what waits may be extended.
         """
         update = self._update
-        if not self._holds and (in_new_chunk or update is None or not self._is_open(update)):
+        if not self.holds and (in_new_chunk or update is None or not self._is_open(update)):
             self._renew()
-        self._holds += 1
+        self.holds += 1
 
-    def release(self) -> None:
-        """Send what was held."""
-        self._holds -= 1
+    def release(self, holds: int) -> None:
+        """Go back to an earlier number of holds; send what was held if nothing holds it any more."""
+        self.holds = holds
         if self._update is not None and not self._update.is_empty:
             self._send(self._update)
 
     @contextmanager
     def held(self, count: int) -> Generator[None]:
         """Keep so many edits in one chunk, which may be the one that waits."""
-        if count > 1:
-            self.hold(in_new_chunk=False)
+        holds = self.holds
         try:
+            if count > 1:
+                self.hold(in_new_chunk=False)
             yield
         finally:
             if count > 1:
-                self.release()
+                self.release(holds)
 
     def resolve(self, update: PendingUpdate) -> UpdateStateChunk:
         """Render an update that the reader has taken. Takes the lock."""
@@ -388,7 +395,7 @@ class UpdateBuffer:
     def _open(self) -> PendingUpdate:
         """Return the update that takes the next edit."""
         update = self._update
-        if update is None or not (self._holds or self._is_open(update)):
+        if update is None or not (self.holds or self._is_open(update)):
             update = self._renew()
         return update
 
@@ -411,7 +418,7 @@ class UpdateBuffer:
         return update
 
     def _send(self, update: PendingUpdate) -> None:
-        if self._holds:
+        if self.holds:
             return
         slots = (update.size >> 10) - update.charged
         if update.is_sent:
