@@ -80,6 +80,8 @@ class AssistantStreamResponse(StreamingResponse):
         self.raw_headers = [
             (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in header_list(encoder, headers)
         ]
+        # Compressing middleware may buffer the stream, as Starlette's did before 1.5; it skips one with an encoding.
+        self.headers.setdefault("content-encoding", "identity")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: ASGI's calling convention."""

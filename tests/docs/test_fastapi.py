@@ -1,7 +1,5 @@
 """Checks of docs/fastapi.rst."""
 
-import zlib
-
 from assistant_stream_ce import create_run
 from assistant_stream_ce.serialization.data_stream import DataStreamResponse
 from tests.docs.clients import post
@@ -28,6 +26,7 @@ def check_status_headers_and_finish() -> None:
         "x-vercel-ai-data-stream": "v1",
         "access-control-expose-headers": "x-vercel-ai-data-stream",
         "cache-control": "no-store",
+        "content-encoding": "identity",
     }
     assert page.finished == ["greeting"]
 
@@ -72,10 +71,7 @@ def check_middleware_and_head() -> None:
     for wrapped in (GZipMiddleware(page.app, minimum_size=1), BaseHTTPMiddleware(page.app, pass_on)):
         page.log.clear()
         reply = post(wrapped, "/patient", headers={"accept-encoding": "gzip"}, leave_after=1)
-        data = reply.pieces[0]
-        if reply.headers.get("content-encoding") == "gzip":
-            data = zlib.decompressobj(31).decompress(data)
-        assert data == b'0:"One moment. "\n'
+        assert reply.pieces[0] == b'0:"One moment. "\n'
         assert {"cleaned up", "cancelled"} <= set(page.log)
 
     started = []

@@ -10,11 +10,12 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
 import pytest
+import starlette_compress
 import trio
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -424,3 +425,34 @@ def test_a_response_that_is_dropped_calls_on_finish(kind: str, way: str) -> None
     gc.collect()
     assert quiet.ended.wait(10)
     assert "learned" not in quiet.course
+
+
+@pytest.fixture
+def _text_is_not_compressed() -> Iterator[None]:
+    # The advice of docs/fastapi.rst.
+    starlette_compress.remove_compress_type("text/plain")
+    yield
+    starlette_compress.add_compress_type("text/plain")
+
+
+@pytest.mark.usefixtures("_text_is_not_compressed")
+@pytest.mark.parametrize("middleware", [GZipMiddleware, starlette_compress.CompressMiddleware])
+@pytest.mark.parametrize("response_class", [DataStreamResponse, PlainTextResponse])
+async def test_compressing_middleware_leaves_the_stream_alone(middleware: Any, response_class: Any) -> None:
+    client = Client()
+    client.scope["headers"] = [(b"accept-encoding", b"gzip, br, zstd")]
+    step = asyncio.Semaphore(0)
+    client.on_data = lambda data: step.release()
+
+    async def run(controller: RunController) -> None:
+        for number in range(3):
+            controller.append_text(f"word {number}")
+            await asyncio.wait_for(step.acquire(), 10)
+
+    def respond(request: Any) -> Any:
+        return response_class(create_run(run))
+
+    app = Starlette(routes=[Route("/", respond, methods=["POST"])], middleware=[Middleware(middleware, minimum_size=1)])
+    await client.call(app)
+    assert client.headers[b"content-encoding"] == b"identity"
+    assert [number for number in range(3) if f"word {number}".encode() in client.body] == [0, 1, 2]
