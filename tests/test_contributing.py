@@ -154,11 +154,7 @@ CHUNK: Edits = {
         "    def append_refusal(",
         "    def add_ping(self, text: str) -> None:\n"
         '        """Send a sign of life."""\n'
-        '        self._put(chunks.PingChunk(arguments.text(text, "text")))\n\n',
-    ),
-    "controller/resend.py": before(
-        "    chunks.RefusalDeltaChunk:",
-        "    chunks.PingChunk: lambda controller, chunk: controller.add_ping(chunk.text),\n",
+        "        self._put(chunks.PingChunk(text))\n\n",
     ),
     "message/accumulator.py": before(
         "    def refusal_delta(",
