@@ -438,7 +438,8 @@ def ui_finish_reason(reason: str | None, calls: dict[str, dict[str, Any]]) -> st
         return reason
     if reason is None:
         return "tool-calls" if any("result" not in call for call in calls.values()) else None
-    return reason if reason in ("stop", "length", "content-filter", "tool-calls", "error", "other") else "other"
+    known = ("stop", "length", "content-filter", "tool-calls", "error", "other", "unknown")
+    return reason if reason in known else "other"
 
 
 def summary_text(summary: str | None) -> str:

@@ -58,8 +58,9 @@ class UIMessageStreamEncoder(StatefulEncoder):
     previous one.
 
     Args:
-        message_id: the id of the message; the client generates one if None. With the id of an earlier message, which
-            the client continues, results of calls that this stream did not start belong to the calls of that message.
+        message_id: the id of the message; the client generates one if None.
+        continues_message: whether the client continues an earlier message, which has the calls that this stream only
+            has results for. Otherwise such a call is started under the name "unknown", as a client fails at its result.
         metadata: metadata for the start of the message, a dict. The usage is added at its end.
         state: the initial state, for chunks that do not come from a stream of `create_run`. It is copied.
 
@@ -72,7 +73,12 @@ class UIMessageStreamEncoder(StatefulEncoder):
     keepalive = KEEPALIVE
 
     def __init__(
-        self, *, message_id: str | None = None, metadata: Mapping[str, JSON] | None = None, state: JSON = None
+        self,
+        *,
+        message_id: str | None = None,
+        continues_message: bool = False,
+        metadata: Mapping[str, JSON] | None = None,
+        state: JSON = None,
     ) -> None:
         super().__init__(state)
         if metadata is not None and not isinstance(metadata, Mapping):
@@ -80,7 +86,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         start = {"messageId": optional_str(message_id, "message_id"), "messageMetadata": plain(metadata, "metadata")}
         # Sent before the first frame.
         self._head = _event({"type": "start", **without_none(start)})
-        self._continues_message = message_id is not None
+        self._continues_message = continues_message
         self._summary = FinishSummary()
         self._parts = 0
         # The open text or reasoning: its type and parent, the frame of a delta up to the text, the frame that ends it.

@@ -355,7 +355,7 @@ def test_flags_of_a_call_are_in_each_of_its_frames() -> None:
 
 def test_result_for_a_call_of_the_continued_message() -> None:
     output = frame("tool-output-available", toolCallId="t1", output=1)
-    data = whole(ToolResultChunk("t1", 1), TextDeltaChunk("a"), message_id="m")
+    data = whole(ToolResultChunk("t1", 1), TextDeltaChunk("a"), message_id="m", continues_message=True)
     assert data == frame("start", messageId="m") + output + OWN_STEP + text(1, "a") + frame("finish") + DONE
 
 
