@@ -154,8 +154,7 @@ class MessageAccumulator(ChunkHandler[None]):
                 return MessageStatus("running")
             if self._is_cancelled:
                 return MessageStatus("incomplete", "cancelled")
-            is_answered = all(call.is_answered for call in self._calls.values())
-            reason = "unknown" if is_answered else "tool-calls"
+            reason = "tool-calls" if any(call.needs_result for call in self._calls.values()) else "unknown"
         return MessageStatus(_STATUS_TYPES.get(reason, "incomplete"), reason)
 
     # --- texts ---

@@ -85,9 +85,9 @@ class ToolCallBuilder:
         self.is_open = True
 
     @property
-    def is_answered(self) -> bool:
-        """Whether there is a result."""
-        return self._result is not None
+    def needs_result(self) -> bool:
+        """Whether there is no result, and the provider does not run the tool."""
+        return self._result is None and not self._begin.provider_executed
 
     def extend(self, text: str) -> None:
         """Add a piece of the argument text."""

@@ -214,7 +214,7 @@ class ToolCallEncoder(Encoder):
         if chunk.tool_call_id in self._calls:
             return b""
         record = self._add(chunk.tool_call_id)
-        record.has_args = True
+        record.has_args, record.provider_executed = True, chunk.provider_executed
         return self._write_call(record, chunk)
 
     def tool_call_begin(self, chunk: chunks.ToolCallBeginChunk) -> bytes:
@@ -249,6 +249,7 @@ class ToolCallEncoder(Encoder):
 
     def _begin(self, chunk: chunks.ToolCallBeginChunk) -> tuple[ToolCallState, bytes]:
         record = self._open_calls[chunk.tool_call_id] = self._add(chunk.tool_call_id)
+        record.provider_executed = chunk.provider_executed
         return record, self._write_begin(record, chunk)
 
     def _add(self, call_id: str) -> ToolCallState:
@@ -262,7 +263,7 @@ class ToolCallEncoder(Encoder):
         return b"".join(map(self._close, list(self._open_calls.values())))
 
     def _waits_for_result(self) -> bool:
-        return any(not record.has_result for record in self._calls.values())
+        return any(not (record.has_result or record.provider_executed) for record in self._calls.values())
 
 
 class StatefulEncoder(ToolCallEncoder):

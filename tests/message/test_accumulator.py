@@ -32,6 +32,7 @@ from assistant_stream_ce import (
     StepStartChunk,
     StreamUsageError,
     TextDeltaChunk,
+    TextPartChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -204,6 +205,24 @@ def test_halves_of_a_character_join() -> None:
     message = accumulate([*texts("\ud83d", "\ude00"), *arguments('{"a":"\ud83d', '\ude00"}')])
     assert message.text == "\U0001f600"
     assert message.tool_calls[0].args == {"a": "\U0001f600"}
+
+
+def test_a_boundary_starts_another_text() -> None:
+    boundary = TextPartChunk()
+    message = accumulate([boundary, *texts("a", "b"), boundary, boundary, *texts("c"), boundary])
+    assert message.parts == [TextPart("ab"), TextPart("c")]
+
+
+def test_whole_arguments_replace_the_text() -> None:
+    whole = ToolCallDeltaChunk("c1", "", is_final=True, args={"q": 1})
+    (call,) = accumulate([*arguments('{"q"', ":"), whole, ToolCallDeltaChunk("c1", "more")]).parts
+    assert call == ToolCallPart("c1", "search", '{"q":1}', {"q": 1})
+
+
+def test_a_call_that_the_provider_executes_needs_no_result() -> None:
+    message = accumulate([ToolCallChunk("c1", "search", {}, provider_executed=True, dynamic=True)])
+    assert message.parts == [ToolCallPart("c1", "search", provider_executed=True, dynamic=True)]
+    assert message.status == MessageStatus("complete", "unknown")
 
 
 def test_texts_of_two_parents_are_two_texts() -> None:

@@ -63,6 +63,7 @@ class AGUIArrival:
     def __init__(self) -> None:
         self.calls: dict[str, _Call] = {}
         self.answered: set[str] = set()
+        self.provider_executed: set[str] = set()
         self.ending = Ending()
         self.failure: ErrorChunk | None = None
         self.state: Any = None
@@ -85,7 +86,7 @@ class AGUIArrival:
                 yield MessageFinishChunk("error" if reason is None else reason, *usage)
             return
         if reason is None:
-            reason = "tool-calls" if self.calls.keys() - self.answered else "stop"
+            reason = "tool-calls" if self.calls.keys() - self.answered - self.provider_executed else "stop"
         yield MessageFinishChunk(reason, *usage)
 
     def one(self, chunk: AssistantStreamChunk) -> Iterator[AssistantStreamChunk]:
@@ -166,6 +167,8 @@ class AGUIArrival:
             call = self.calls[chunk.tool_call_id] = _Call(is_shown=chunk.tool_call_id not in self.answered)
             if call.is_shown:
                 self.last = None
+                if chunk.provider_executed:
+                    self.provider_executed.add(chunk.tool_call_id)
                 yield chunk
 
     def arguments(self, chunk: ToolCallDeltaChunk) -> Iterator[AssistantStreamChunk]:

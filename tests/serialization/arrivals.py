@@ -63,6 +63,7 @@ class _Call:
     has_args: bool = False
     is_open: bool = True
     has_result: bool = False
+    provider_executed: bool = False
 
 
 class _Arrival:
@@ -83,7 +84,7 @@ class _Arrival:
 
     def begin(self, chunk: ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
         if chunk.tool_call_id not in self.calls:
-            self.calls[chunk.tool_call_id] = _Call()
+            self.calls[chunk.tool_call_id] = _Call(provider_executed=chunk.provider_executed)
             yield from self.other_part(ToolCallBeginChunk(chunk.tool_call_id, chunk.tool_name, chunk.parent_id))
 
     def whole(self, chunk: ToolCallChunk) -> Iterator[AssistantStreamChunk]:
@@ -94,7 +95,8 @@ class _Arrival:
             yield ToolCallChunk(chunk.tool_call_id, chunk.tool_name, chunk.args)
             return
         parent_id = None if self.wire == "openai" else chunk.parent_id
-        yield from self.begin(ToolCallBeginChunk(chunk.tool_call_id, chunk.tool_name, parent_id))
+        begin = ToolCallBeginChunk(chunk.tool_call_id, chunk.tool_name, parent_id, chunk.provider_executed)
+        yield from self.begin(begin)
         yield from self.delta(ToolCallDeltaChunk(chunk.tool_call_id, JSONText.of(chunk.args), is_final=True))
 
     def other_part(self, chunk: AssistantStreamChunk) -> Iterator[AssistantStreamChunk]:
@@ -237,7 +239,8 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
             case ToolCallChunk():
                 yield from arrival.whole(chunk)
             case ToolCallBeginChunk():
-                yield from arrival.begin(ToolCallBeginChunk(chunk.tool_call_id, chunk.tool_name))
+                name, is_provided = chunk.tool_name, chunk.provider_executed
+                yield from arrival.begin(ToolCallBeginChunk(chunk.tool_call_id, name, None, is_provided))
             case ToolCallDeltaChunk():
                 yield from arrival.delta(chunk)
             case ToolResultChunk(tool_call_id=call_id) if call_id in arrival.calls:
@@ -255,7 +258,8 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
     yield from arrival.close_all()
     for call_id in arrival.calls:
         yield ToolCallDeltaChunk(call_id, "", is_final=True)
-    reason = "tool-calls" if any(not call.has_result for call in arrival.calls.values()) else "stop"
+    waits = any(not (call.has_result or call.provider_executed) for call in arrival.calls.values())
+    reason = "tool-calls" if waits else "stop"
     if finish is not None:
         reason = finish.finish_reason
         if reason not in ("length", "tool-calls", "content-filter"):
@@ -291,7 +295,8 @@ class _UIMessageStream:
         for chunk in sent:
             yield from self.one(chunk)
         yield from self.end_parts()
-        reason, waits = self.ending.reason, any(not call.has_result for call in self.calls.values())
+        waits = any(not (call.has_result or call.provider_executed) for call in self.calls.values())
+        reason = self.ending.reason
         if reason is None:
             reason = "error" if self.ending.has_failed else "tool-calls" if waits else "unknown"
         elif reason == "unknown":
@@ -322,7 +327,7 @@ class _UIMessageStream:
                 yield chunk
             case ToolCallChunk(tool_call_id=call_id) if call_id not in self.calls:
                 yield from self.before_part()
-                self.calls[call_id] = _UICall(is_open=False, is_told=True)
+                self.calls[call_id] = _UICall(is_open=False, is_told=True, provider_executed=chunk.provider_executed)
                 yield ToolCallChunk(call_id, chunk.tool_name, chunk.args, None, chunk.provider_executed, chunk.dynamic)
             case ToolCallChunk():
                 pass
@@ -404,7 +409,7 @@ class _UIMessageStream:
     ) -> Iterator[AssistantStreamChunk]:
         if call_id not in self.calls:
             yield from self.before_part()
-            self.calls[call_id] = _UICall()
+            self.calls[call_id] = _UICall(provider_executed=provider_executed)
             yield ToolCallBeginChunk(call_id, name, None, provider_executed, dynamic)
 
     def close(self, call_id: str, args: Any = None) -> Iterator[AssistantStreamChunk]:

@@ -258,9 +258,10 @@ class AGUIDecoder(ToolCallDecoder):
                 name: str = checked(event.get("toolCallName"), str, "toolCallName")
                 if call_id not in self._calls:
                     self._last = None
-                    self._unanswered.add(call_id)
                     metadata = _metadata(event)
                     flags = metadata.get("providerExecuted") is True, metadata.get("dynamic") is True
+                    if not flags[0]:
+                        self._unanswered.add(call_id)
                     yield from self._begin(chunks.ToolCallBeginChunk(call_id, name, _note(event, "parentId"), *flags))
             case "TOOL_CALL_ARGS":
                 text: str = checked(event.get("delta"), str, "delta")

@@ -232,6 +232,11 @@ def test_event(events: list[Any], wanted: list[AssistantStreamChunk]) -> None:
             id="short",
         ),
         pytest.param([CALL, CALL_END], [BEGIN, FINAL, WAITS], id="without an answer"),
+        pytest.param(
+            [{**CALL, "metadata": {"providerExecuted": True, "dynamic": True}}, CALL_END],
+            [ToolCallBeginChunk("c", "tool", None, True, True), FINAL, STOPPED],
+            id="executed by the provider",
+        ),
         pytest.param([CALL, CALL_END, CALL, args("{}"), CALL_END], [BEGIN, FINAL, WAITS], id="begun again"),
         pytest.param([result('{"a":1}'), result("2")], [ToolResultChunk("c", {"a": 1}), STOPPED], id="of the past"),
         pytest.param([result("sunny")], [ToolResultChunk("c", "sunny"), STOPPED], id="text that is no JSON"),

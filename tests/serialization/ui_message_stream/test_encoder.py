@@ -146,6 +146,7 @@ def test_finish_stands_last_whatever_follows() -> None:
 def test_unanswered_call_is_the_finish_reason() -> None:
     assert whole(BEGIN).endswith(frame("finish", finishReason="tool-calls") + DONE)
     assert whole(BEGIN, ToolResultChunk("t1", 1)).endswith(frame("finish") + DONE)
+    assert whole(ToolCallChunk("t1", "search", {}, None, True)).endswith(frame("finish") + DONE)
 
 
 def test_a_message_that_was_interrupted_ends_with_an_abort() -> None:
