@@ -249,7 +249,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
             frames += self._end_text()
         record.has_result = self._needs_step = True
         frames += self._close(record)
-        # AI SDK 5 finds a dynamic call only by a frame that says so.
+        # AI SDK 5 finds a dynamic call only by a frame with the flag.
         address = {"toolCallId": chunk.tool_call_id, **self._flags.get(chunk.tool_call_id, {})}
         if not chunk.is_error:
             # The tool accepted the text as it was.

@@ -360,7 +360,7 @@ def test_an_event_of_an_unknown_type_ends_nothing() -> None:
     assert decoded(AGUIDecoder(), [run(*pieces)]) == [TextDeltaChunk("a"), TextDeltaChunk("b"), STOPPED]
 
 
-def test_state_starts_where_it_is_told() -> None:
+def test_patches_apply_to_the_initial_state() -> None:
     given = {"l": [1, 2]}
     data = run(delta({"op": "remove", "path": "/l/0"}))
     assert decoded(AGUIDecoder(strict=True, state=given), [data]) == [edit(["l"], [2]), STOPPED]
@@ -380,7 +380,7 @@ def test_edits_do_not_share_values_with_the_state() -> None:
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\r"])
-def test_line_ends_that_the_client_does_not_know(end: bytes) -> None:
+def test_line_ends_that_the_client_does_not_support(end: bytes) -> None:
     data = run(text_start(), text("a"), text_end()).replace(b"\n", end)
     for pieces in ([data], byte_by_byte(data)):
         assert decoded(AGUIDecoder(), pieces) == [TextDeltaChunk("a"), STOPPED]
@@ -415,7 +415,7 @@ def test_last_event_without_its_blank_line_is_read_as_in_the_client() -> None:
         decoded(AGUIDecoder(strict=True), [data[:-3]])
 
 
-def test_strict_decoder_takes_no_more_than_the_client() -> None:
+def test_a_strict_decoder_has_the_limit_of_the_client() -> None:
     data = run(custom("n", "x" * 10 * 1024 * 1024))
     for most in (None, 0, 20 * 1024 * 1024):
         with pytest.raises(DecodeError, match="more than 10,485,760 bytes"):
@@ -443,7 +443,7 @@ def test_many_open_messages_and_calls(is_strict: bool) -> None:
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("is_strict", [True, False])
-def test_many_lanes_of_subagents(is_strict: bool) -> None:
+def test_many_open_items_of_subagents(is_strict: bool) -> None:
     count = 20_000
     events = [
         {**short("TEXT_MESSAGE", messageId=str(number), delta="a"), "subagentRunId": str(number)}
@@ -454,7 +454,7 @@ def test_many_lanes_of_subagents(is_strict: bool) -> None:
 
 
 @pytest.mark.timeout(20)
-def test_many_removals_in_one_patch_tell_the_list_once() -> None:
+def test_many_removals_in_one_patch_set_the_list_once() -> None:
     count = 20_000
     patch = [{"op": "remove", "path": f"/l/{number}"} for number in reversed(range(count))]
     chunks = decoded(AGUIDecoder(strict=True, state={"l": [0] * count}), [run(delta(*patch))])

@@ -141,7 +141,7 @@ def test_run_starts_once_and_before_everything() -> None:
     assert encoder.encode(TextDeltaChunk("a")) == wire(*text(1, "a", end=False))
 
 
-def test_what_is_no_chunk_starts_nothing() -> None:
+def test_a_value_that_is_not_a_chunk_starts_nothing() -> None:
     encoder = AGUIEncoder("th", "r")
     with pytest.raises(TypeError, match="a stream must yield chunks"):
         encoder.encode("text")  # type: ignore[arg-type]
@@ -169,7 +169,7 @@ def test_error_is_the_last_event() -> None:
     )
 
 
-def test_error_tells_its_code_and_severity() -> None:
+def test_an_error_has_its_code_and_severity() -> None:
     error = '{"type":"RUN_ERROR","message":"boom","code":"quota","metadata":{"severity":"warning"}}'
     assert encode(ErrorChunk("boom", "quota", "warning"), finish=True) == wire(error)
     both = error.replace('"severity"', '"finishReason":"error","severity"')
@@ -197,7 +197,7 @@ def test_raising_callback_ends_with_its_error() -> None:
     ],
     ids=["of the message", "of the steps together", "the message's counts"],
 )
-def test_end_tells_the_usage_and_the_reason(
+def test_the_end_has_the_usage_and_the_reason(
     chunks: list[AssistantStreamChunk], counts: tuple[int, int], error: AssistantStreamChunk | None
 ) -> None:
     end = '{"type":"RUN_ERROR","message":"boom"' if error else RUN_FINISHED[:-1]
@@ -253,7 +253,7 @@ def test_other_kind_ends_the_message() -> None:
     assert encode(*said) == wire(*text(1, "a"), *reasoning(2, "b"), *text(3, "c", end=False))
 
 
-def test_other_parent_ends_the_message_and_is_told_in_metadata() -> None:
+def test_another_parent_ends_the_message_and_is_metadata() -> None:
     parent = ',"metadata":{"parentId":"p"}}'
     a, b = text(1, "a"), text(2, "b", end=False)
     assert encode(TextDeltaChunk("a"), TextDeltaChunk("b", "p")) == wire(*a, b[0][:-1] + parent, b[1])
@@ -275,7 +275,7 @@ def test_other_parent_ends_the_message_and_is_told_in_metadata() -> None:
         RESULT,
     ],
 )
-def test_what_is_beside_the_message_does_not_end_it(between: AssistantStreamChunk) -> None:
+def test_data_beside_the_message_does_not_end_it(between: AssistantStreamChunk) -> None:
     beside = encode(between).replace(b'"r-1"', b'"r-2"')
     start, one, more, _ = text(1, "a", "b")
     assert encode(TextDeltaChunk("a"), between, TextDeltaChunk("b")) == wire(start, one) + beside + wire(more)
@@ -313,7 +313,7 @@ def test_text_of_another_step_is_another_message(end: AssistantStreamChunk) -> N
         ),
     ],
 )
-def test_what_the_protocol_has_no_word_for_is_custom(chunk: AssistantStreamChunk, event: str) -> None:
+def test_chunks_without_an_event_type_are_custom_events(chunk: AssistantStreamChunk, event: str) -> None:
     assert encode(chunk) == wire(event)
 
 
@@ -560,7 +560,7 @@ def test_text_breaks_no_event(nasty: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "arrives"), VALUES)
-def test_value_arrives_but_for_what_clients_refuse(value: Any, arrives: Any) -> None:
+def test_values_arrive_without_what_clients_reject(value: Any, arrives: Any) -> None:
     encoder = AGUIEncoder(state={})
     chunks = [
         DataChunk(value),

@@ -138,7 +138,7 @@ def test_an_unknown_finish_reason_is_left_out() -> None:
     assert whole(MessageFinishChunk("unknown")) == START + frame("finish") + DONE
 
 
-def test_finish_stands_last_whatever_follows() -> None:
+def test_finish_is_the_last_frame() -> None:
     said = whole(MessageFinishChunk("stop"), TextDeltaChunk("a"), MessageFinishChunk("length"))
     assert said == START + OWN_STEP + text(1, "a") + frame("finish", finishReason="length") + DONE
 
@@ -164,7 +164,7 @@ def test_a_message_that_was_interrupted_ends_with_an_abort() -> None:
         ([StepFinishChunk("stop", 1, 2), MessageFinishChunk("stop", 5, 6)], (5, 6, 11)),
     ],
 )
-def test_usage_is_told_to_each_client_where_it_looks(
+def test_usage_is_in_the_field_that_each_client_reads(
     chunks: list[AssistantStreamChunk], counts: tuple[int, int, int]
 ) -> None:
     usage = {"inputTokens": counts[0], "outputTokens": counts[1]}
@@ -216,14 +216,14 @@ def test_part_ends_the_text(part: AssistantStreamChunk) -> None:
         DataPartChunk("x", 2, "i"),
     ],
 )
-def test_what_stands_beside_the_text_does_not_end_it(beside: AssistantStreamChunk) -> None:
+def test_data_beside_the_text_does_not_end_it(beside: AssistantStreamChunk) -> None:
     encoder = UIMessageStreamEncoder()
     for chunk in (BEGIN, DataPartChunk("x", 1, "i"), TextDeltaChunk("a"), beside):
         encoder.encode(chunk)
     assert encoder.encode(TextDeltaChunk("b")) == frame("text-delta", id="1", delta="b")
 
 
-def test_data_part_that_takes_no_place_of_another_ends_the_text() -> None:
+def test_a_new_data_part_ends_the_text() -> None:
     parts = DataPartChunk("x", 1, "i", transient=True), DataPartChunk("x", 1, "i"), DataPartChunk("y", 1, "i")
     said = encode(parts[0], TextDeltaChunk("a"), parts[1], TextDeltaChunk("b"), parts[2])
     shown = [encode(part) for part in parts]
@@ -278,14 +278,14 @@ def test_signature_ends_the_reasoning_before_it() -> None:
         (['"\ud83d', '\ude00"'], "\ud83d\ude00"),
     ],
 )
-def test_arguments_are_told_piece_by_piece_and_then_whole(pieces: list[str], value: Any) -> None:
+def test_arguments_are_sent_in_pieces_and_then_whole(pieces: list[str], value: Any) -> None:
     assert encode(BEGIN, *map(args, pieces), CLOSE) == TOOL_START + b"".join(map(arguments, pieces)) + told(value)
 
 
 @pytest.mark.parametrize(
     "end", [CLOSE, ToolResultChunk("t1", 1), StepFinishChunk("stop"), MessageFinishChunk("stop"), ErrorChunk("x")]
 )
-def test_each_end_of_the_arguments_tells_them_once(end: AssistantStreamChunk) -> None:
+def test_each_end_of_the_arguments_sends_them_once(end: AssistantStreamChunk) -> None:
     said = encode(BEGIN, end, args("more"), CLOSE)
     assert said.startswith(TOOL_START + told({}))
     assert said.count(b"tool-input-available") == 1
@@ -293,7 +293,7 @@ def test_each_end_of_the_arguments_tells_them_once(end: AssistantStreamChunk) ->
 
 
 @pytest.mark.parametrize("pieces", ["{", '{"a": NaN}', "{'a': 1}", "[" * 100_000, '"\n"'])
-def test_what_is_no_json_is_an_error(pieces: str) -> None:
+def test_invalid_arguments_are_an_error(pieces: str) -> None:
     said = encode(BEGIN, args(pieces), CLOSE, StepFinishChunk("stop"))
     assert said.startswith(TOOL_START + arguments(pieces) + refused(pieces))
     assert whole(BEGIN, args(pieces)).endswith(refused(pieces) + frame("finish") + DONE)
@@ -437,7 +437,7 @@ def edit(*operations: Operation) -> UpdateStateChunk:
     return UpdateStateChunk(list(operations))
 
 
-def test_each_edit_sends_the_whole_state() -> None:
+def test_each_update_sends_the_whole_state() -> None:
     start = {"count": 1, "texts": ["a"]}
     said = encode(
         edit({"type": "set", "path": ["count"], "value": 2}),
@@ -478,7 +478,7 @@ def test_step_ends_its_parts() -> None:
     assert said == frame("start-step", messageId="m") + text(1, "a") + TOOL_START + told({}) + finish
 
 
-def test_step_waits_until_the_input_of_every_call_is_told() -> None:
+def test_a_step_waits_until_the_input_of_every_call_was_sent() -> None:
     step = frame("start-step", messageId="m")
     assert encode(BEGIN, StepStartChunk("m"), args("{}"), CLOSE) == TOOL_START + arguments("{}") + told({}) + step
     other = ToolCallBeginChunk("t2", "f"), ToolCallDeltaChunk("t2", "", is_final=True)
@@ -503,7 +503,7 @@ def test_step_waits_until_the_input_of_every_call_is_told() -> None:
         DataPartChunk("x", 1),
     ],
 )
-def test_first_part_begins_a_step_and_what_stands_beside_it_does_not(part: AssistantStreamChunk) -> None:
+def test_the_first_part_starts_a_step_and_data_beside_it_does_not(part: AssistantStreamChunk) -> None:
     beside = [DataChunk(1), UpdateStateChunk([{"type": "set", "path": [], "value": 1}])]
     assert OWN_STEP not in whole(*beside)
     encoder = UIMessageStreamEncoder()
@@ -527,7 +527,7 @@ def test_result_ends_the_text_before_it_as_that_is_of_another_step() -> None:
     assert text(1, "a") + result + OWN_STEP + text(2, "b") in said
 
 
-def test_call_whose_input_is_not_told_holds_the_step_back() -> None:
+def test_a_step_waits_for_the_input_of_an_open_call() -> None:
     other = [ToolCallBeginChunk("t2", "search"), ToolCallDeltaChunk("t2", "", is_final=True)]
     said = whole(BEGIN, CLOSE, other[0], ToolResultChunk("t1", 1), TextDeltaChunk("a"), other[1], FileChunk("n:", "n"))
     _, first, second = said.split(OWN_STEP)
