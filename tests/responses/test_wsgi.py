@@ -68,6 +68,12 @@ def test_status_and_headers() -> None:
     assert DataStreamResponse(create_run(say), status=299).status == "299 Unknown"
 
 
+@pytest.mark.parametrize(("headers", "encoding"), [(None, "identity"), ({"Content-Encoding": "br"}, "br")])
+def test_an_encoding_keeps_compressing_middleware_from_buffering(headers: Any, encoding: str) -> None:
+    response = DataStreamResponse(create_run(say), headers=headers)
+    assert [value for name, value in response.headers if name.lower() == "content-encoding"] == [encoding]
+
+
 def test_head_never_starts_the_run() -> None:
     started: list[Any] = []
     results: list[RunResult] = []
