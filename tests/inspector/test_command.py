@@ -62,7 +62,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.parametrize("wire", FORMATS)
 def test_files_of_every_format(wire: str, tmp_path: Path) -> None:
-    data = encoded(conversation(4), wire)
+    data = encoded(conversation(5), wire)
     (tmp_path / "stream").write_bytes(data)
     done = inspect("--json", str(tmp_path / "stream"))
     assert (done.returncode, done.stderr) == (0, b"")
