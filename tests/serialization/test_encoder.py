@@ -401,6 +401,6 @@ def test_token_counts_are_integers_that_clients_read(make_encoder: Callable[[], 
         MessageFinishChunk("stop", count, 1),
     ]
     data = b"".join(map(encoder.encode, chunks)) + encoder.finish()
-    counts = re.findall(rb'"(?:inputTokens|prompt_tokens)":([^,}]+)', data)
+    counts = re.findall(rb'"(?:inputTokens|totalTokens|prompt_tokens|total_tokens)":([^,}]+)', data)
     assert counts
     assert all(0 <= int(found) < 2**53 for found in counts)

@@ -20,7 +20,13 @@ from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads, plain
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, optional_str, summary_text
+from assistant_stream_ce.serialization.encoder import (
+    FinishSummary,
+    StatefulEncoder,
+    bounded,
+    optional_str,
+    summary_text,
+)
 from assistant_stream_ce.serialization.framing import DONE, EVENT_STREAM, KEEPALIVE, OBJECT_END, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.serialization.ui_message_stream.values import (
@@ -131,7 +137,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
             return {}
         usage = {"inputTokens": read, "outputTokens": written}
         # assistant-ui reads the first, AI SDK the second.
-        return {"usage": usage, "messageMetadata": {"usage": {**usage, "totalTokens": read + written}}}
+        return {"usage": usage, "messageMetadata": {"usage": {**usage, "totalTokens": bounded(read + written)}}}
 
     def _take_head(self) -> bytes:
         head, self._head = self._head, b""
