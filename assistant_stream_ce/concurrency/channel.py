@@ -79,9 +79,8 @@ class Channel(Generic[T]):
         self.capacity = 0
         # How much of it is beyond the bound: lent to a coroutine, which must not block.
         self._lent = 0
-        # The loops on which producers must not block; see `set_producer_loop`.
-        self._is_any_loop = True
-        self._producer_loop: asyncio.AbstractEventLoop | None = None
+        # The loops on which producers must not block: every loop, or those of `add_producer_loops`.
+        self._producer_loops: set[asyncio.AbstractEventLoop] | None = None
         self._has_ended = False
         self._is_detached = False
         self._carries_pending = False
@@ -105,10 +104,9 @@ class Channel(Generic[T]):
 
     # --- the producers' end ---
 
-    def set_producer_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Let producers on other loops than this one, which is the run's own, block as producers in a thread do."""
-        self._is_any_loop = False
-        self._producer_loop = loop
+    def add_producer_loops(self, *loops: asyncio.AbstractEventLoop) -> None:
+        """Name the run's own loops. Producers on any other loop block from now on, as producers in a thread do."""
+        self._producer_loops = {*(self._producer_loops or ()), *loops}
 
     def put(self, item: T, weight: int = 1, *, may_block: bool = True) -> None:
         """Append an item. A worker thread waits while the channel is full; a coroutine never does.
@@ -310,8 +308,8 @@ class Channel(Generic[T]):
         # The reader's own thread would wait for itself.
         if not self._is_full() or threading.get_ident() == self._reader_thread:
             return False
-        loop = running_loop()
-        return loop is None or not (self._is_any_loop or loop is self._producer_loop)
+        loop, own = running_loop(), self._producer_loops
+        return loop is None or (own is not None and loop not in own)
 
     def _enqueue(self, waiter: Waiter) -> None:
         """Let a producer wait for capacity."""

@@ -83,6 +83,21 @@ class RunContext:
         """
         return _run_of(self._find_run)
 
+    def explain(self, error: BaseException) -> None:
+        """Extend the message of an exception that comes from using a state that is None as a dict or list."""
+        frame = None
+        traceback = error.__traceback__
+        while traceback is not None:
+            frame, traceback = traceback.tb_frame, traceback.tb_next
+        if (
+            self.state.root[0] is None
+            and isinstance(error, (TypeError, AttributeError))
+            and str(error).startswith("'NoneType' object")
+            and frame is not None
+            and "state" in frame.f_code.co_names
+        ):
+            error.args = (f"{error}: controller.state is None, pass state={{}} to create_run or assign to it first",)
+
 
 def _run_of(find_run: Callable[[], RunHooks | None]) -> RunHooks:
     run = find_run()

@@ -129,6 +129,7 @@ class Report:
         error, self._failure = self._failure, None
         if error is not None:
             self.error = error
+            self._link.explain(error)
             self._send_error(self._hooks.error_text(error) if self._has_failed() else str(error))
         self._link.state.end()
         if self._recorder is not None:

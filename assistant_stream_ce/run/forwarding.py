@@ -114,7 +114,10 @@ async def _forward_async(source: AsyncIterable[AssistantStreamChunk], controller
 
 
 def _forward_on_shared_loop(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
-    future = asyncio.run_coroutine_threadsafe(_forward_async(source, controller), shared_loop())
+    loop = shared_loop()
+    # It must not block for this run's reader: other runs use it too.
+    controller.link.channel.add_producer_loops(loop)
+    future = asyncio.run_coroutine_threadsafe(_forward_async(source, controller), loop)
     cancellation = controller.link.cancellation
     registration = cancellation.add(future.cancel)
     if registration is None:

@@ -191,7 +191,7 @@ class Run:
         if is_callable_as(inspect.iscoroutinefunction, self._callback):
             self._start_task(context, self.call)
             return
-        self.link.channel.set_producer_loop(None)
+        self.link.channel.add_producer_loops()
         work = functools.partial(self._run_in_thread, context)
         if self._executor is None:
             self.driver = thread = ThreadDriver(work)
@@ -218,7 +218,7 @@ class Run:
     def _start_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
         loop = self.reader_loop or shared_loop()
         self.driver = driver = TaskDriver(loop, _GRACE_SECONDS)
-        self.link.channel.set_producer_loop(loop)
+        self.link.channel.add_producer_loops(loop)
         driver.start(functools.partial(run_in_task, self, make), self._name, context, self._end_if_dropped)
         if self.is_cancelled:
             self._cancel_driver()

@@ -275,6 +275,8 @@ class StateList(StateProxy, MutableSequence[Any]):
         count = as_index(times)
 
         def repeat(items: list[JSON]) -> None:
+            # Fails at once where a list would, before anything has changed.
+            _ = items * count
             # Each copy is one of its own, so that an edit of one is no edit of the others.
             more = [item for _ in range(count - 1) for item in clone(items)]
             items[:] = [*items, *more] if count > 0 else []

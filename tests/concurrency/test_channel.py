@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 from collections.abc import Iterator
@@ -457,3 +458,106 @@ def drain_some(channel: Channel[object], count: int) -> list[object]:
     while len(items) < count:
         items += channel.get_sync() or []
     return items
+
+
+@pytest.mark.parametrize("max_pending", [1, 8, 64])
+def test_one_thread_is_woken_for_each_free_slot(max_pending: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 threads wait: to wake all of them for each slot would be 200 times the wake-ups of this bound."""
+    woken = 0
+    wake = ThreadWaiter.wake
+
+    def counted(waiter: ThreadWaiter) -> bool:
+        nonlocal woken
+        woken += 1
+        return wake(waiter)
+
+    monkeypatch.setattr(ThreadWaiter, "wake", counted)
+    channel = make(max_pending)
+    threads = [threading.Thread(target=lambda: [channel.put(number) for number in range(10)]) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    items = drain_some(channel, 2000)
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert len(items) == 2000
+    assert woken < 3 * 2000
+
+
+async def test_each_drain_is_woken_about_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    woken = 0
+    wake = LoopWaiter.wake
+
+    def counted(waiter: LoopWaiter) -> bool:
+        nonlocal woken
+        woken += 1
+        return wake(waiter)
+
+    monkeypatch.setattr(LoopWaiter, "wake", counted)
+    channel = make(8)
+
+    async def produce() -> None:
+        for number in range(10):
+            await channel.drain()
+            channel.put(number)
+
+    producers = [asyncio.ensure_future(produce()) for _ in range(200)]
+    items: list[object] = []
+    while len(items) < 2000:
+        items += await channel.get() or []
+    await asyncio.gather(*producers)
+    assert woken < 3 * 2000
+
+
+async def test_drains_of_several_coroutines_end_when_the_reader_has_taken_everything() -> None:
+    channel = make(1)
+    channel.put(1)
+    draining = [asyncio.ensure_future(channel.drain()) for _ in range(20)]
+    await asyncio.sleep(0)
+    draining[0].cancel()
+    assert await channel.get() == [1]
+    async with asyncio.timeout(10):
+        await asyncio.wait(draining)
+    assert [task.cancelled() for task in draining] == [True] + [False] * 19
+
+
+def test_a_channel_that_was_full_leaves_nothing_to_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for end in ("finish", "close"):
+            channel = make(4)
+            channel.get_sync(0)
+            for number in range(20):
+                channel.put(number)
+            getattr(channel, end)()
+            drain_sync(channel)
+            # The callbacks of `make` refer to it.
+            channel._on_reader_lost = channel._on_closed = lambda: None
+            del channel
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_coroutine_on_another_loop_waits_as_a_thread_does() -> None:
+    channel = make(1)
+    own = asyncio.new_event_loop()
+    channel.add_producer_loops(own)
+
+    async def put_twice() -> None:
+        channel.put(1)
+        channel.put(2)
+
+    own.run_until_complete(put_twice())
+    own.close()
+    assert channel.get_sync() == [1, 2]
+    channel._reader_thread = 0
+    producer = threading.Thread(target=lambda: asyncio.run(put_twice()))
+    producer.start()
+    while not channel.is_blocking:
+        producer.join(0.001)
+    assert channel.waiting == 1
+    assert len(drain_some(channel, 2)) == 2
+    producer.join(10)
+    assert not producer.is_alive()

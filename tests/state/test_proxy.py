@@ -343,3 +343,13 @@ def test_an_edit_of_the_whole_list_loses_no_other_edit(edit: str) -> None:
     done.set()
     disturber.join()
     assert sorted(item for item in items if item >= 0) == list(range(100))
+
+
+@pytest.mark.parametrize("times", [10**15, 10**18, 10**30])
+def test_a_list_that_is_multiplied_too_often_fails_at_once_and_stays(times: int) -> None:
+    recorded = Recorded({"l": [1, {"x": 2}], "t": "ab"})
+    for key in ("l", "t"):
+        with pytest.raises((MemoryError, OverflowError)):
+            recorded.state[key] *= times
+    assert recorded.state == {"l": [1, {"x": 2}], "t": "ab"}
+    assert recorded.operations == []
