@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.concurrency.closing import ClosesBothWays
 from assistant_stream_ce.concurrency.waiters import in_event_loop
-from assistant_stream_ce.controller.run_controller import ChunkSource, RunController
+from assistant_stream_ce.controller.run_context import ChunkSource
+from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.run.callbacks import RunCallback, is_callable_as

@@ -186,7 +186,7 @@ FRAMEWORK: Edits = {
     "responses/toy.py": new('''
         """Responses for a framework whose responses are lists of a status, headers and a body."""
 
-        from assistant_stream_ce.controller.run_controller import ChunkSource
+        from assistant_stream_ce.controller.run_context import ChunkSource
         from assistant_stream_ce.responses import formats
         from assistant_stream_ce.responses.body import ResponseBody
         from assistant_stream_ce.responses.headers import Headers, Heartbeat, header_list

@@ -6,7 +6,7 @@ import logging
 from contextvars import ContextVar
 from weakref import WeakSet
 
-from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.responses.headers import Heartbeat, heartbeat_seconds
 from assistant_stream_ce.run.drivers import ContextFactory
 from assistant_stream_ce.serialization import EncodedStream, Encoder

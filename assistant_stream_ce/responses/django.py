@@ -15,7 +15,7 @@ from typing import Any
 
 from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
 from assistant_stream_ce.concurrency.waiters import in_event_loop
-from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError, shorten
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody, close_created

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext, suppress
 
 from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody, close_created

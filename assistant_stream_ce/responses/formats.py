@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
-from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.responses.headers import Headers, Heartbeat
 from assistant_stream_ce.serialization import (

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from assistant_stream_ce.concurrency.waiters import require_loop
-from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody

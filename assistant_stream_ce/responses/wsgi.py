@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.concurrency.waiters import OneShotEvent
-from assistant_stream_ce.controller.run_controller import RunContext
+from assistant_stream_ce.controller.run_context import RunContext
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import check_result
 from assistant_stream_ce.run.drivers import CallScope, enter_contexts, enter_contexts_async

@@ -19,7 +19,8 @@ from assistant_stream_ce.chunks import (
     ToolResultChunk,
 )
 from assistant_stream_ce.concurrency.waiters import in_event_loop
-from assistant_stream_ce.controller.run_controller import ChunkSource, RunController
+from assistant_stream_ce.controller.run_context import ChunkSource
+from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import RunCancelled
 from assistant_stream_ce.run.loops import shared_loop
 

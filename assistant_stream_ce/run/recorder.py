@@ -8,7 +8,7 @@ import msgspec
 
 from assistant_stream_ce.chunks import UpdateStateChunk
 from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.controller.run_controller import RunContext
+from assistant_stream_ce.controller.run_context import RunContext
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.state.pending import PendingUpdate
 

@@ -33,7 +33,8 @@ from typing import Any, Literal, TypeAlias
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
-from assistant_stream_ce.controller.run_controller import ChunkSource, RunContext, RunController
+from assistant_stream_ce.controller.run_context import ChunkSource, RunContext
+from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import RunCallback, is_callable_as, name_of
 from assistant_stream_ce.run.drivers import CallScope, Driver, ExecutorDriver, TaskDriver, ThreadDriver, current_run

@@ -18,7 +18,7 @@ from assistant_stream_ce.message import Usage, UsageTotal
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
 if TYPE_CHECKING:
-    from assistant_stream_ce.controller.run_controller import ChunkSource
+    from assistant_stream_ce.controller.run_context import ChunkSource
     from assistant_stream_ce.serialization.streaming import EncodedStream
 
 # The tool name in the begin frame of a call that began in an earlier message.

@@ -10,7 +10,7 @@ from typing import Self, overload
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError, RunCancelled
 from assistant_stream_ce.serialization.decoder import Decoder

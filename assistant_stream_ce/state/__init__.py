@@ -1,6 +1,6 @@
 """The state of a run, edited as if it were a plain dict, list or text; each edit becomes operations.
 
-Pure data: nothing here knows a queue, a thread's life or a wire.
+It knows no format and no run; updates are sent through the `UpdateSink` that it is given.
 """
 
 from typing import TYPE_CHECKING

@@ -147,7 +147,7 @@ class PendingUpdate(PendingItem):
         if position == len(self._order):
             self._add(node)
         else:
-            # It takes the place of what came first inside it: what was appended to a list after that stands on it.
+            # It replaces the first operation inside it: what was appended to a list later depends on that position.
             self._order[position] = node
             node.position = position
 

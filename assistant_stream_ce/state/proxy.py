@@ -408,7 +408,7 @@ def _text_keys(items: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _numbers(index: slice) -> slice:
-    """Return a slice of plain numbers, which call no foreign code any more."""
+    """Return a slice of plain numbers, so that no user code runs under the lock."""
     return slice(*(None if bound is None else as_index(bound) for bound in (index.start, index.stop, index.step)))
 
 

@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self, TypeAlias
 
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
-from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream, create_run
 from assistant_stream_ce.errors import StreamUsageError, shorten
 from assistant_stream_ce.run import run as run_module

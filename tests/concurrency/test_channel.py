@@ -1,4 +1,4 @@
-"""The channel: one order, bounded, readable from a thread and from a loop, and nobody sleeps for ever."""
+"""The channel: one order, bounded, readable from a thread and from a loop, and every waiter is woken."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def in_time(work: Callable[[], object], place: str) -> None:
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     thread.join(5)
-    assert not thread.is_alive(), f"interrupted at {place}: somebody waits for ever"
+    assert not thread.is_alive(), f"interrupted at {place}: a thread still waits"
     assert errors == [], f"interrupted at {place}"
 
 

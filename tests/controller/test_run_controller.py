@@ -35,7 +35,6 @@ from assistant_stream_ce import (
     create_run,
 )
 from assistant_stream_ce.testing import SlowReader, collect
-from tests.support.kinds import as_kind
 
 
 @dataclasses.dataclass
@@ -324,29 +323,3 @@ def test_a_misspelt_attribute_is_an_error() -> None:
             controller.sate = {}  # type: ignore[attr-defined]
 
     assert collect(run).chunks == []
-
-
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda c: c.state["a"],
-        lambda c: c.state.__setitem__("a", 1),
-        lambda c: c.state.append(1),
-        lambda c: c.state["a"]["b"].append(1),
-        lambda c: list(c.state),
-    ],
-)
-@pytest.mark.parametrize("kind", ["def", "async def"])
-def test_a_state_that_is_none_says_what_to_pass(use: Callable[[RunController], Any], kind: str) -> None:
-    with pytest.raises((TypeError, AttributeError), match=r"'NoneType' object .*pass state=\{\} to create_run"):
-        list(create_run(as_kind(kind, use)))
-
-
-def test_another_none_is_not_explained() -> None:
-    def run(controller: RunController) -> None:
-        none: Any = None
-        none["a"]
-
-    for state in ({}, None):
-        with pytest.raises(TypeError, match=r"^'NoneType' object is not subscriptable$"):
-            list(create_run(run, state=state))

@@ -1,4 +1,4 @@
-"""Several threads and coroutines at one state: nothing is lost, nothing is invented, and nobody waits for ever."""
+"""Several threads and coroutines at one state: no edit is lost or duplicated, and every waiter is woken."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_a_sort_ends_although_another_thread_appends_at_each_step() -> None:
     assert sorted(state["list"])[-3:] == [1, 2, 3]
 
 
-def test_foreign_code_is_called_without_the_lock() -> None:
+def test_user_code_runs_without_the_lock() -> None:
     state = Recorded({"list": [1, 2, 3], "dict": {}}).state
 
     class Curious:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.concurrency.waiters import in_event_loop
-from assistant_stream_ce.controller.run_controller import ChunkSource
+from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream
 from assistant_stream_ce.errors import RunFailedError, StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON, dumps, whole_text

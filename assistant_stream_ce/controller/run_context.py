@@ -1,0 +1,92 @@
+"""What the controllers of a run share, and what they need of the run that drives the callback."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from assistant_stream_ce.cancellation import Cancellation, CancelledEvent
+from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.concurrency.channel import Channel
+from assistant_stream_ce.controller.tool_calls import ToolCallRegistry
+from assistant_stream_ce.errors import RUN_HAS_ENDED, RunEndedError
+from assistant_stream_ce.state.document import StateDocument
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.controller.run_controller import RunController
+
+#: Another stream, an async iterable, or an iterable of chunks.
+ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
+
+
+class RunHooks(Protocol):
+    """What controllers need of the run that drives their callback."""
+
+    def on_closed(self) -> None:
+        """Handle a chunk sent after the end: raise, or return to drop it."""
+
+    def on_reader_lost(self) -> None:
+        """Handle the loss of the reader."""
+
+    def forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
+        """Read a source of chunks into a controller, in the way that suits the caller."""
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Register an `on_cancel` callback; return what unregisters it."""
+
+
+class RunContext:
+    """What all controllers of one run share: the channel, the cancellation, the state, the tool calls.
+
+    It refers to the run weakly, and nothing below refers back up: when the last handle of a run is dropped, the run
+    is freed without the cycle collector.
+
+    Args:
+        state: where the state starts; copied.
+        max_pending: about how many chunks may wait for the reader.
+        run: drives the callback.
+    """
+
+    def __init__(self, state: object, max_pending: int, run: RunHooks) -> None:
+        self._find_run = find_run = weakref.ref(run)
+        self.channel: Channel[AssistantStreamChunk] = Channel(
+            max_pending,
+            on_closed=lambda: _run_of(find_run).on_closed(),
+            on_reader_lost=lambda: _run_of(find_run).on_reader_lost(),
+        )
+        self.cancellation = Cancellation()
+        self.cancelled_event = CancelledEvent(self.cancellation.signal)
+        self.state: StateDocument = StateDocument(state, self.channel)
+        self.calls = ToolCallRegistry(self.channel)
+
+    @property
+    def run(self) -> RunHooks:
+        """The run that drives the callback.
+
+        Raises:
+            RunEndedError: it ended long ago.
+        """
+        return _run_of(self._find_run)
+
+    def explain(self, error: BaseException) -> None:
+        """Extend the message of an exception that comes from using a state that is None as a dict or list."""
+        frame = None
+        traceback = error.__traceback__
+        while traceback is not None:
+            frame, traceback = traceback.tb_frame, traceback.tb_next
+        if (
+            self.state.root[0] is None
+            and isinstance(error, (TypeError, AttributeError))
+            and str(error).startswith("'NoneType' object")
+            and frame is not None
+            and "state" in frame.f_code.co_names
+        ):
+            error.args = (f"{error}: controller.state is None, pass state={{}} to create_run or assign to it first",)
+
+
+def _run_of(find_run: Callable[[], RunHooks | None]) -> RunHooks:
+    run = find_run()
+    if run is None:
+        raise RunEndedError(RUN_HAS_ENDED)
+    return run
