@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ CYCLES = 200
 #: What must not be more than before.
 COUNTS = ("threads", "fds", "tasks", "runs")
 
-#: Enough that every pool of threads and every cache is filled.
+#: Enough that every cache is filled.
 WARM_UP = 48
 
 #: With the collector off, the cycles that servers and frameworks themselves make stay too.
@@ -49,6 +50,22 @@ def start_and_disconnect_often(running: Running, frameworks: tuple[str, ...], ti
     ways = itertools.islice(itertools.cycle(itertools.product(frameworks, ("def", "async"))), times)
     with ThreadPoolExecutor(min(8, running.server.capacity)) as pool:
         runs = [job.result() for job in [pool.submit(start_and_disconnect, running, *way) for way in ways]]
+    wait_for_all(running, runs, ("finished", "ended"))
+
+
+def fill_pools(running: Running, framework: str) -> None:
+    """Have as many live runs as the server serves at once, so that it starts all threads that it ever will."""
+    kinds = itertools.islice(itertools.cycle(("def", "async")), running.server.capacity)
+    runs = {running.name_run(): kind for kind in kinds}
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(running.request(f"{framework}/quiet", run=run, kind=kind, heartbeat=0.02))
+            for run, kind in runs.items()
+        ]
+        for client in clients:
+            client.read_until(b"word;")
+        for client in clients:
+            client.disconnect()
     wait_for_all(running, runs, ("finished", "ended"))
 
 
@@ -107,6 +124,7 @@ def disconnect_two_hundred_times(running: Running) -> None:
 def growth_of_two_hundred(running: Running, frameworks: tuple[str, ...], counts: tuple[str, ...] = COUNTS) -> int:
     """Check that nothing but a little memory is left of two hundred clients, and return how much."""
     with _few_at_once:
+        fill_pools(running, frameworks[0])
         start_and_disconnect_often(running, frameworks, WARM_UP)
         baseline = steady(running, counts)
         start_and_disconnect_often(running, frameworks, CYCLES)
