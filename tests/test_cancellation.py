@@ -1,4 +1,4 @@
-"""The signal wakes whoever waits, in both worlds, and each callback is due exactly once."""
+"""The event wakes waiting threads and coroutines, and each callback is due exactly once."""
 
 from __future__ import annotations
 
@@ -90,3 +90,13 @@ def test_a_late_callback_is_due_at_once_when_cancelled_and_never_when_ended() ->
     assert not cancelled.add(lambda: None)
     assert ended.add(lambda: None)
     assert ended.cancel() == []
+
+
+@pytest.mark.parametrize("timeout", [0, -0.001, -1, -1e9])
+def test_a_timeout_that_is_not_positive_returns_at_once(timeout: float) -> None:
+    """As `threading.Event.wait` does."""
+    signal = Signal()
+    event = CancelledEvent(signal)
+    assert event.wait_sync(timeout) is threading.Event().wait(timeout) is False
+    signal.set()
+    assert event.wait_sync(timeout) is True

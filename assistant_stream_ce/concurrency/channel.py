@@ -11,14 +11,14 @@ Three rules keep it right:
   one lock and queued under another, a batch could overtake its predecessor between the two.
 - The newest batch is always the open one until it is taken. So "no open batch" means "nothing waits", and a
   producer that must not block has a place to append to even when the queue is full.
-- No user code runs under the lock, and nobody waits with it held.
+- No user code runs under the lock, and nothing waits while holding it.
 
 janus stores the full batches, and no more. This module's lock replaces janus's, whose `threading.Condition` a Ctrl-C
 can leave locked; its waiters replace janus's waiting, which costs a task, a `call_soon_threadsafe` and an asyncio
 lock for each put.
 
 An exception may be raised at any line, by a signal or from another thread. So a lock is taken by `with` only, and
-who waits stays registered until it was woken.
+a waiter stays registered until it was woken.
 """
 
 from __future__ import annotations

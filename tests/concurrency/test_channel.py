@@ -165,7 +165,7 @@ async def test_drain_on_one_loop_is_woken_by_a_reader_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("end", ["finish", "close"])
-def test_a_sleeping_thread_learns_of_the_end(end: str) -> None:
+def test_a_waiting_thread_receives_the_end(end: str) -> None:
     channel = make()
     result: list[object] = []
     reader = threading.Thread(target=lambda: result.append(channel.get_sync()))
@@ -176,7 +176,7 @@ def test_a_sleeping_thread_learns_of_the_end(end: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["finish", "close"])
-async def test_a_sleeping_coroutine_learns_of_the_end_from_another_thread(end: str) -> None:
+async def test_a_waiting_coroutine_receives_the_end_from_another_thread(end: str) -> None:
     channel = make()
     reader = asyncio.ensure_future(channel.get())
     await asyncio.sleep(0)
@@ -196,7 +196,7 @@ def test_finish_keeps_what_was_put_and_close_drops_it() -> None:
 
 
 @pytest.mark.parametrize("end", ["finish", "close"])
-def test_what_comes_after_the_end_is_refused(end: str) -> None:
+def test_items_after_the_end_are_refused(end: str) -> None:
     channel = make()
     getattr(channel, end)()
     assert channel.has_ended
@@ -213,8 +213,8 @@ def test_get_sync_gives_an_empty_batch_when_its_time_is_over() -> None:
 
 
 @pytest.mark.usefixtures("_eager_switching")
-def test_a_ring_that_comes_late_loses_nothing() -> None:
-    """A reader gives up as quickly as it can, while three threads put: many a ring meets nobody, or the next sleep."""
+def test_a_late_wake_up_loses_nothing() -> None:
+    """A reader times out at once while three threads put: many wake-ups come late, or during the next wait."""
     channel = make()
     failures: list[BaseException] = []
     has_read = threading.Event()
@@ -242,7 +242,7 @@ def test_a_ring_that_comes_late_loses_nothing() -> None:
         assert [item for item in items if item[0] == name] == [(name, number) for number in range(2000)]  # type: ignore[index]
 
 
-def test_an_alarm_that_may_still_ring_is_not_used_again() -> None:
+def test_a_waiter_that_may_still_be_woken_is_not_used_again() -> None:
     channel = make()
     assert channel.get_sync(0) == []
     late = channel._reader
@@ -253,7 +253,7 @@ def test_an_alarm_that_may_still_ring_is_not_used_again() -> None:
         assert channel._reader is not late
 
 
-async def test_a_nudge_gives_an_empty_batch_now_or_at_the_next_get() -> None:
+async def test_wake_reader_gives_an_empty_batch_now_or_at_the_next_get() -> None:
     channel = make()
     waiting = asyncio.ensure_future(channel.get())
     await asyncio.sleep(0)
@@ -412,19 +412,19 @@ def test_a_closed_loop_counts_as_a_lost_reader() -> None:
     assert channel.has_ended
 
 
-def test_alarms_do_not_mind_who_rings_and_when() -> None:
-    thread_alarm = ThreadWaiter()
-    assert not thread_alarm.wait(0)
-    assert thread_alarm.wake()
-    assert thread_alarm.wait(0)
+def test_waiters_are_woken_from_anywhere_and_more_than_once() -> None:
+    thread_waiter = ThreadWaiter()
+    assert not thread_waiter.wait(0)
+    assert thread_waiter.wake()
+    assert thread_waiter.wait(0)
 
-    async def ring_twice() -> None:
-        alarm = LoopWaiter()
-        assert alarm.wake()
-        assert alarm.wake()
-        await alarm.wait()
+    async def wake_twice() -> None:
+        waiter = LoopWaiter()
+        assert waiter.wake()
+        assert waiter.wake()
+        await waiter.wait()
 
-    asyncio.run(ring_twice())
+    asyncio.run(wake_twice())
 
 
 async def test_in_event_loop() -> None:
@@ -432,13 +432,13 @@ async def test_in_event_loop() -> None:
     assert not await asyncio.to_thread(in_event_loop)
 
 
-def test_who_looks_on_sees_what_waits_and_when_a_producer_does() -> None:
+def test_introspection_shows_waiting_items_and_blocked_producers() -> None:
     channel = make(8)
-    alarm = ThreadWaiter()
-    channel.watch(alarm)
+    waiter = ThreadWaiter()
+    channel.watch(waiter)
     producer = threading.Thread(target=lambda: [channel.put(number) for number in range(12)])
     producer.start()
-    assert alarm.wait(10)
+    assert waiter.wait(10)
     assert (channel.waiting, channel.is_blocking) == (8, True)
     late = ThreadWaiter()
     channel.watch(late)
