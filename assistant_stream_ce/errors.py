@@ -11,6 +11,7 @@ __all__ = (
     "AssistantStreamError",
     "DecodeError",
     "MissingExtraError",
+    "ModelStreamError",
     "RunCancelled",
     "RunEndedError",
     "RunFailedError",
@@ -91,6 +92,20 @@ class DecodeError(AssistantStreamError, ValueError):
         self.offset = offset
         self.frame = frame
         self.chunks = chunks
+
+
+class ModelStreamError(AssistantStreamError):
+    """Raised when a model's stream ends before its finish, or reports an error.
+
+    Attributes:
+        code: the provider's code, or `"incomplete"` for a stream that was cut off.
+        turn: what had come until then.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None, turn: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.turn = turn
 
 
 class MissingExtraError(AssistantStreamError, ImportError):

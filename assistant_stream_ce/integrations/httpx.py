@@ -1,51 +1,270 @@
-"""Abort a blocked read of httpx, or of an SDK built on it (`openai`, `anthropic`), from another thread.
+"""End a blocked read of a model's response from another thread, in httpx and the HTTP clients of model SDKs.
 
-Closing a response or its client from another thread does not release a blocked read. Shutting its socket down does: the
-read raises the client's own exception within milliseconds.
+Closing a response or its client from another thread does not release a blocked read; shutting its socket down does,
+within milliseconds: the reading thread gets the client's own exception for a lost connection.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from typing import Any
+import sys
+import weakref
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
-__all__ = ("abort",)
+from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.run.drivers import current_run
+
+__all__ = ("abort", "watch")
+
+Client = TypeVar("Client")
+
+# Where streams and responses hold what they read from: of openai and anthropic, their `.stream()` helpers, litellm (by
+# provider), requests, botocore.
+_INNER = ("response", "_response", "http_response", "completion_stream", "raw", "_raw_stream", "_raw_response")
+
+# Where SDK clients hold their blocking httpx client: openai, anthropic, groq and ollama; google-genai; mistral;
+# langchain's chat models.
+_CLIENTS = (
+    ("_client",),
+    ("_api_client", "_httpx_client"),
+    ("sdk_configuration", "client"),
+    ("root_client", "_client"),
+    ("client", "_client"),
+    ("client", "_api_client", "_httpx_client"),
+    ("_client", "_client"),
+)
 
 
 def abort(response: Any) -> None:
-    """Shut down the socket of a response that is being read. Thread-safe and idempotent.
+    """Shut down the socket under a response that is being read.
 
-    Register it as soon as there is a response: `controller.on_cancel(lambda: abort(response))`. The reading thread gets
-    the client's exception for a lost connection; let it propagate, because the run was cancelled. A response that was
-    read to its end or closed is ignored: its connection may serve another request. Over HTTP/2, requests share a
-    connection, and all of them are aborted.
+    Thread-safe; made for `controller.on_cancel(lambda: abort(response))`. A response that was read to its end or closed
+    is left alone: its connection may serve another request. Over HTTP/2 all requests of the connection end.
 
     Args:
-        response: an `httpx.Response`, or an object with one in its attribute `response`, such as the streams of
-            `openai` and `anthropic`.
+        response: a streamed response of httpx or httpx2, of requests, urllib3 or botocore, or a stream of openai,
+            anthropic, groq, mistral or litellm that holds one, the `.stream()` helpers included.
 
     Raises:
-        TypeError: it has no socket.
+        TypeError: no socket is found.
     """
-    found = getattr(response, "response", response)
-    if getattr(found, "is_closed", False):
-        return
-    stream = getattr(found, "extensions", {}).get("network_stream")
-    connection = None if stream is None else stream.get_extra_info("socket")
-    if connection is None:
-        raise TypeError(
-            f"response must be a streamed httpx response, or hold one, not {type(response).__name__}: no socket found"
-        )
+    for found in _held_by(response):
+        if _shut_down(found):
+            return
+    raise TypeError(
+        f"response must be a streamed HTTP response, or a stream that holds one, not {type(response).__name__}: no "
+        "socket found. For google-genai, ollama and langchain call watch(client) once instead"
+    )
+
+
+def _held_by(value: Any, depth: int = 4) -> Iterator[Any]:
+    """Yield a value and what it holds, by the attributes that streams and responses have."""
+    yield value
+    if depth:
+        for name in _INNER:
+            inner = getattr(value, "__dict__", {}).get(name)
+            inner = getattr(value, name, None) if inner is None and name in ("response", "raw") else inner
+            if inner is not None and inner is not value:
+                yield from _held_by(inner, depth - 1)
+
+
+def _shut_down(response: Any) -> bool:
+    """Shut down a response's socket; return false where it has none."""
+    if _is_closed(response):
+        return True
+    stream = getattr(response, "extensions", {})
+    stream = stream.get("network_stream") if isinstance(stream, dict) else None
+    if stream is not None:
+        return _shut_down_stream(stream)
+    if hasattr(response, "release_conn"):
+        return _shut_down_urllib3(response)
+    return False
+
+
+def _is_closed(response: Any) -> bool:
+    return getattr(response, "is_closed", False) is True
+
+
+def _shut_down_stream(stream: Any) -> bool:
+    connection = stream.get_extra_info("socket")
+    if connection is not None:
+        _shut_down_socket(connection)
+    return connection is not None
+
+
+def _shut_down_urllib3(response: Any) -> bool:
+    if getattr(response, "closed", False):
+        return True
+    # Since urllib3 2.3.
+    shutdown = getattr(response, "shutdown", None)
+    if shutdown is not None:
+        with contextlib.suppress(ValueError, OSError, RuntimeError):
+            shutdown()
+            return True
+    connection = getattr(getattr(response, "_connection", None), "sock", None)
+    if connection is not None:
+        _shut_down_socket(connection)
+    return connection is not None
+
+
+def _shut_down_socket(connection: Any) -> None:
+    # Not connected any more is as good.
     with contextlib.suppress(OSError):
-        # Raised if it is not connected any more. The plain method also for TLS: SSLSocket's own removes the TLS state
-        # that the reading thread uses.
-        _shutdown(connection)
+        if isinstance(connection, socket.socket):
+            # The plain method also for TLS: that of SSLSocket takes the TLS state away from under the reading thread.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        else:
+            # An event loop's view of its socket.
+            connection.shutdown(socket.SHUT_RDWR)
 
 
-def _shutdown(connection: Any) -> None:
-    if isinstance(connection, socket.socket):
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
-    else:
-        # The socket object of an event loop's transport.
-        connection.shutdown(socket.SHUT_RDWR)
+def watch(client: Client) -> Client:
+    """Make a client end its requests when the run that sent them is cancelled, also while it waits for headers.
+
+    Call it once for a client; another call does nothing. A request belongs to the run in whose callback it is sent, in
+    whatever thread that copies the callback's context. A cancelled run sends no request again. Asynchronous clients
+    need no watching: their requests end with the task.
+
+    Args:
+        client: a blocking client of httpx, httpx2, openai, anthropic, groq, google-genai, mistral or ollama, or a chat
+            model of langchain that holds one.
+
+    Returns:
+        The client.
+
+    Raises:
+        TypeError: it holds no such client. For boto3 and requests set a read timeout, and use `abort`.
+    """
+    found = False
+    for inner in _http_clients(client):
+        found = True
+        hooks = inner.event_hooks
+        if _before_request not in hooks["request"]:
+            hooks["request"].append(_before_request)
+            hooks["response"].append(_after_headers)
+    if not found:
+        raise TypeError(
+            f"client must be a blocking client of httpx, or of an SDK that uses httpx, not {type(client).__name__}"
+        )
+    return client
+
+
+def _http_clients(client: Any) -> Iterator[Any]:
+    seen: set[int] = set()
+    for path in ((), *_CLIENTS):
+        inner = client
+        for name in path:
+            inner = getattr(inner, name, None)
+        hooks = getattr(inner, "event_hooks", None)
+        is_async = hasattr(inner, "aclose") or hasattr(inner, "__aenter__")
+        if isinstance(hooks, dict) and not is_async and id(inner) not in seen:
+            seen.add(id(inner))
+            yield inner
+
+
+class _OpenRequests:
+    """The requests of one run that are under way."""
+
+    def __init__(self) -> None:
+        # Guards the sets.
+        self._lock = new_lock()
+        self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._responses: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._is_cancelled = False
+
+    def add_stream(self, stream: Any) -> None:
+        """Add the connection of a request that waits for its headers."""
+        with self._lock:
+            self._streams.add(stream)
+            is_late = self._is_cancelled
+        if is_late:
+            _shut_down_stream(stream)
+
+    def add_response(self, response: Any) -> None:
+        """Add a response in place of its connection."""
+        stream = response.extensions.get("network_stream")
+        with self._lock:
+            self._streams.discard(stream)
+            self._responses.add(response)
+            is_late = self._is_cancelled
+        if is_late:
+            _shut_down(response)
+
+    def cancel(self) -> None:
+        """Shut down all connections."""
+        with self._lock:
+            self._is_cancelled = True
+            streams, responses = list(self._streams), list(self._responses)
+        for stream in streams:
+            _shut_down_stream(stream)
+        for response in responses:
+            _shut_down(response)
+
+
+# By run, which is found by a context variable.
+_open_requests: weakref.WeakKeyDictionary[Any, _OpenRequests] = weakref.WeakKeyDictionary()
+# Guards the table.
+_open_requests_lock = new_lock()
+
+
+def _requests_of_run() -> _OpenRequests | None:
+    """Return the requests of the run in whose callback this is called.
+
+    Raises:
+        RunCancelled: the run is cancelled; as no `Exception` it ends the retries of an SDK, too.
+    """
+    find_run = current_run.get()
+    run = None if find_run is None else find_run()
+    if run is None:
+        return None
+    if run.is_cancelled:
+        raise RunCancelled("the reader has left")
+    with _open_requests_lock:
+        requests = _open_requests.get(run)
+        if requests is not None:
+            return requests
+        requests = _open_requests[run] = _OpenRequests()
+    RunController(run.link).on_cancel(requests.cancel)
+    return requests
+
+
+def _before_request(request: Any) -> None:
+    requests = _requests_of_run()
+    if requests is None:
+        return
+    before = request.extensions.get("trace")
+
+    def trace(name: str, info: Any) -> Any:
+        if name.endswith("send_request_headers.started"):
+            stream = _network_stream()
+            if stream is not None:
+                requests.add_stream(stream)
+        return None if before is None else before(name, info)
+
+    request.extensions["trace"] = trace
+
+
+def _network_stream() -> Any:
+    """Return the connection that a trace function is called by: httpcore offers no public way to it before the headers.
+
+    None where it is not found: then only the client's timeout ends the wait for headers.
+    """
+    frame = sys._getframe(2)
+    for _ in range(6):
+        stream = getattr(frame.f_locals.get("self"), "_network_stream", None)
+        if stream is not None and hasattr(stream, "get_extra_info"):
+            return stream
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return None
+
+
+def _after_headers(response: Any) -> None:
+    requests = _requests_of_run()
+    if requests is not None:
+        requests.add_response(response)

@@ -1,0 +1,74 @@
+"""Forward the streams of the anthropic package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.conversions.anthropic import NAMES
+from assistant_stream_ce.integrations.anthropic_events import AnthropicReader
+from assistant_stream_ce.integrations.driver import drive
+from assistant_stream_ce.integrations.results import ToolSchema, answered, schemas
+from assistant_stream_ce.integrations.turn import ToolCall, Turn
+from assistant_stream_ce.jsonvalue import JSON
+
+__all__ = ("forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
+
+
+def forward(controller: RunController, stream: Any, *, reasoning: bool = True, parent_id: str | None = None) -> Any:
+    """Forward a stream of Anthropic's messages to a controller.
+
+    Begins a step and finishes it with reason and usage; never finishes the message. Always closes the stream. When the
+    reader leaves, a blocked read ends within half a second.
+
+    Args:
+        controller: of the run.
+        stream: what `client.messages.create(..., stream=True)` or `client.messages.stream(...)` returns,
+            a function without arguments that makes it, or an awaitable of it.
+        reasoning: whether reasoning is sent.
+        parent_id: of the part that the turn belongs to.
+
+    Returns:
+        The `Turn`; an awaitable of it for an asynchronous stream.
+
+    Raises:
+        ModelStreamError: the stream has ended before its finish, or with an error event.
+        RunCancelled: the reader of the run has left.
+        StreamUsageError: a blocking stream is read inside a running event loop.
+    """
+    return drive(controller, stream, AnthropicReader, reasoning=reasoning, parent_id=parent_id)
+
+
+def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]]:
+    """Return the message that answers the tool calls of a turn.
+
+    Args:
+        turn: the turn.
+        results: a value or a `ToolFailure` for the id of each call.
+
+    Raises:
+        KeyError: a call has no result.
+    """
+    blocks: list[dict[str, JSON]] = [
+        {
+            "type": "tool_result",
+            "tool_use_id": call.provider_id or call.id,
+            "content": text,
+            **({"is_error": True} if is_error else {}),
+        }
+        for call, _, text, is_error in answered(turn, results)
+    ]
+    return [{"role": "user", "content": blocks}] if blocks else []
+
+
+def tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
+    """Return the `tools` of a request.
+
+    Args:
+        tools: `Tools`, or an iterable of tools.
+    """
+    return [
+        {"name": NAMES.name(name), "description": description, "input_schema": parameters}
+        for name, description, parameters in schemas(tools)
+    ]

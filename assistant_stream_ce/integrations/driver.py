@@ -1,0 +1,163 @@
+"""Drive a reader of events over an SDK's stream, blocking or asynchronous: the only I/O of the adapters."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from typing import Any
+
+from assistant_stream_ce.concurrency.waiters import running_loop
+from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.errors import StreamUsageError
+from assistant_stream_ce.integrations.events import EventReader
+from assistant_stream_ce.integrations.httpx import abort
+from assistant_stream_ce.integrations.turn import Turn, TurnBuilder
+
+# A coroutine that only appends never waits for its reader: it does so once in so many events.
+_EVENTS_PER_DRAIN = 32
+
+
+def drive(
+    controller: RunController,
+    stream: Any,
+    make_reader: Callable[[TurnBuilder], EventReader],
+    *,
+    reasoning: bool = True,
+    parent_id: str | None = None,
+) -> Any:
+    """Forward a stream to a controller.
+
+    Args:
+        controller: of the run.
+        stream: an iterable, an async iterable, a context manager of one, an awaitable of one, or a function without
+            arguments that makes one. One that is both an iterable and an async iterable is read as the running event
+            loop demands.
+        make_reader: makes the reader of its events.
+        reasoning: whether reasoning is sent.
+        parent_id: of the part that the turn belongs to.
+
+    Returns:
+        The turn, or an awaitable of it for an asynchronous stream.
+
+    Raises:
+        ModelStreamError: the stream has ended before its finish, or with an error event.
+        RunCancelled: the reader of the run has left.
+        StreamUsageError: a blocking stream is read inside a running event loop.
+    """
+    reader = make_reader(TurnBuilder(controller, reasoning=reasoning, parent_id=parent_id))
+    reader.out.step_start(f"step-{uuid.uuid4().hex}")
+    if callable(stream) and not _is_stream(stream):
+        stream = _made(controller, stream)
+    if is_async(stream):
+        return _read_async(controller, stream, reader)
+    if running_loop() is not None:
+        raise StreamUsageError(
+            "a blocking stream would block the event loop: make the callback a plain `def`, or use an async client"
+        )
+    return _read(controller, stream, reader)
+
+
+def _made(controller: RunController, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except Exception:
+        # As in `_read`.
+        controller.raise_if_cancelled()
+        raise
+
+
+def is_async(stream: Any) -> bool:
+    """Return whether a stream is read in a coroutine: it can be, and it must or an event loop is running."""
+    can_be = inspect.isawaitable(stream) or hasattr(stream, "__aiter__") or hasattr(stream, "__aenter__")
+    is_blocking = hasattr(stream, "__iter__") or hasattr(stream, "__enter__")
+    return can_be and (not is_blocking or running_loop() is not None)
+
+
+def _is_stream(stream: Any) -> bool:
+    return inspect.isawaitable(stream) or any(
+        hasattr(stream, name) for name in ("__iter__", "__aiter__", "__enter__", "__aenter__")
+    )
+
+
+def _read(controller: RunController, stream: Any, reader: EventReader) -> Turn:
+    try:
+        with _open(stream) as events, _aborting(controller, events, stream):
+            for event in events:
+                reader.feed(event)
+    except Exception:
+        # After an abort each client raises an exception of its own.
+        controller.raise_if_cancelled()
+        raise
+    controller.raise_if_cancelled()
+    return reader.end()
+
+
+async def _read_async(controller: RunController, stream: Any, reader: EventReader) -> Turn:
+    count = 0
+    if inspect.isawaitable(stream):
+        stream = await stream
+    async with _open_async(stream) as events:
+        async for event in events:
+            reader.feed(event)
+            count += 1
+            if count % _EVENTS_PER_DRAIN == 0:
+                await controller.drain()
+    return reader.end()
+
+
+@contextmanager
+def _open(stream: Any) -> Generator[Any]:
+    """Enter a stream that is a context manager, and close any other at the end."""
+    if isinstance(stream, AbstractContextManager):
+        with stream as events:
+            yield events
+        return
+    events = iter(stream)
+    try:
+        yield events
+    finally:
+        for one in (events, stream):
+            close = getattr(one, "close", None)
+            if close is not None:
+                # A generator that another thread is inside of cannot be closed; its connection has been shut down.
+                with contextlib.suppress(ValueError):
+                    close()
+
+
+@asynccontextmanager
+async def _open_async(stream: Any) -> AsyncIterator[Any]:
+    if isinstance(stream, AbstractAsyncContextManager):
+        async with stream as events:
+            yield events
+        return
+    events = aiter(stream)
+    try:
+        yield events
+    finally:
+        for one in (events, stream):
+            close = getattr(one, "aclose", None) or getattr(one, "close", None) or getattr(one, "cancel", None)
+            outcome = close() if close is not None else None
+            if isinstance(outcome, Awaitable):
+                await outcome
+
+
+@contextmanager
+def _aborting(controller: RunController, *streams: Any) -> Iterator[None]:
+    """Shut down the connection of a stream when the reader leaves, because closing it frees no blocked read."""
+
+    def abort_any() -> None:
+        for stream in streams:
+            try:
+                abort(stream)
+            except TypeError:
+                continue
+            return
+
+    forget = controller.on_cancel(abort_any)
+    try:
+        yield
+    finally:
+        forget()

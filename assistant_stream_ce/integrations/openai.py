@@ -1,0 +1,118 @@
+"""Forward the streams of the openai package: chat completions and responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.conversions.openai_chat import NAMES
+from assistant_stream_ce.integrations.driver import drive
+from assistant_stream_ce.integrations.events import EventReader, field, text_of
+from assistant_stream_ce.integrations.openai_chat_events import ChatReader
+from assistant_stream_ce.integrations.openai_responses_events import ResponsesReader
+from assistant_stream_ce.integrations.results import ToolSchema, answered, schemas
+from assistant_stream_ce.integrations.turn import ToolCall, Turn, TurnBuilder
+from assistant_stream_ce.jsonvalue import JSON
+
+__all__ = ("forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
+
+
+class OpenAIReader(EventReader):
+    """Reads either of the two formats; the first event shows which."""
+
+    def __init__(self, out: TurnBuilder) -> None:
+        super().__init__(out)
+        self._reader: EventReader | None = None
+
+    def feed(self, event: Any) -> None:
+        """Take an event."""
+        if self._reader is None:
+            is_response = text_of(event, "type").startswith("response.") or (
+                text_of(event, "type") == "error" and field(event, "choices") is None
+            )
+            self._reader = ResponsesReader(self.out) if is_response else ChatReader(self.out)
+            self.feed = self._reader.feed  # type: ignore[method-assign]
+        self._reader.feed(event)
+
+    def end(self) -> Turn:
+        """Return the turn; see the base class."""
+        if self._reader is None:
+            self.cut()
+        return self._reader.end()
+
+
+def forward(controller: RunController, stream: Any, *, reasoning: bool = True, parent_id: str | None = None) -> Any:
+    """Forward a stream of chat completion chunks, or of Responses events, to a controller.
+
+    Begins a step and finishes it with reason and usage; never finishes the message. Always closes the stream. When the
+    reader leaves, a blocked read ends within half a second.
+
+    Args:
+        controller: of the run.
+        stream: what a streaming call of `client.chat.completions` or `client.responses`, or one of their `.stream()`
+            helpers, returns,
+            a function without arguments that makes it, or an awaitable of it.
+        reasoning: whether reasoning is sent.
+        parent_id: of the part that the turn belongs to.
+
+    Returns:
+        The `Turn`; an awaitable of it for an asynchronous stream.
+
+    Raises:
+        ModelStreamError: the stream has ended before its finish, or with an error event.
+        RunCancelled: the reader of the run has left.
+        StreamUsageError: a blocking stream is read inside a running event loop.
+    """
+    return drive(controller, stream, OpenAIReader, reasoning=reasoning, parent_id=parent_id)
+
+
+def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]]:
+    """Return the messages, or the input items of a response, that answer the tool calls of a turn.
+
+    Args:
+        turn: the turn.
+        results: a value or a `ToolFailure` for the id of each call.
+
+    Raises:
+        KeyError: a call has no result.
+    """
+    kinds = {item.get("call_id"): item.get("type") for item in turn.messages if "call_id" in item}
+    made: list[dict[str, JSON]] = []
+    for call, _, text, _ in answered(turn, results):
+        call_id = call.provider_id or call.id
+        if (kind := kinds.get(call_id)) is None:
+            made.append({"role": "tool", "tool_call_id": call_id, "content": text})
+        else:
+            made.append({"type": f"{kind}_output", "call_id": call_id, "output": text})
+    return made
+
+
+def tool_schemas(tools: Iterable[ToolSchema], *, api: Literal["chat", "responses"] = "chat") -> list[dict[str, JSON]]:
+    """Return the `tools` of a request.
+
+    Args:
+        tools: `Tools`, or an iterable of tools.
+        api: for which of the two APIs.
+    """
+    functions = chat_tool_schemas(tools)
+    return (
+        functions
+        if api == "chat"
+        else [{"type": "function", **tool["function"], "strict": False} for tool in functions]
+    )
+
+
+def chat_tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
+    """Return tools as chat completions and everything compatible have them.
+
+    Args:
+        tools: `Tools`, or an iterable of tools.
+    """
+    return [
+        {
+            "type": "function",
+            "function": {"name": NAMES.name(name), "description": description, "parameters": parameters},
+        }
+        for name, description, parameters in schemas(tools)
+    ]

@@ -1,0 +1,227 @@
+"""Chunks of OpenAI's chat completions, and of everything compatible: groq, mistral, litellm, gateways.
+
+Format: https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn, TurnBuilder, TurnFinish
+from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.serialization.openai_stream.tool_calls import ToolCallDeltas
+
+_REASONS: dict[str, TurnFinish] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool-calls",
+    "function_call": "tool-calls",
+    "content_filter": "content-filter",
+    "model_length": "length",
+    "error": "error",
+    "network_error": "error",
+    "insufficient_system_resource": "error",
+}
+
+
+class ChatReader(EventReader):
+    """Reads chunks, and the `chunk` events of the helper `chat.completions.stream()`. Only the first choice counts."""
+
+    def __init__(self, out: TurnBuilder) -> None:
+        super().__init__(out)
+        self._calls = ToolCallDeltas()
+        self._texts: list[str] = []
+        self._refusals: list[str] = []
+        # By the name of the field that the provider sends it in, in which it goes back.
+        self._reasoning: dict[str, list[str]] = {}
+        self._details: list[dict[str, JSON]] = []
+        self._thinking_blocks: list[JSON] = []
+        self._audio: list[str] = []
+        self._executed: dict[Any, CallBuilder] = {}
+        self._has_final_usage = False
+
+    def feed(self, event: Any) -> None:
+        """Take a chunk."""
+        if (kind := field(event, "type")) is not None and field(event, "choices") is None:
+            if kind != "chunk":
+                return
+            event = field(event, "chunk")
+        elif field(event, "data") is not None and field(event, "choices") is None:
+            # mistral wraps its chunks.
+            event = field(event, "data")
+        if self.out.id is None:
+            self.out.id, self.out.model = text_of(event, "id") or None, text_of(event, "model") or None
+        for choice in field(event, "choices") or ():
+            if not integer(choice, "index"):
+                self._choice(choice)
+        usage = field(event, "usage") or field(field(event, "x_groq"), "usage")
+        if usage is not None:
+            self._count(usage)
+            # Snowflake sends no finish reason; a usage of its own comes only after the end.
+            self._has_final_usage |= not field(event, "choices")
+        if (error := field(event, "error")) is not None:
+            self._error(error)
+
+    def end(self) -> Turn:
+        """Return the turn; see the base class."""
+        is_cut = self.provider_reason is None and not self._has_final_usage
+        self._forward(self._calls.end(is_cut=is_cut))
+        for call in self._calls.calls:
+            self.out.set_provider_id(call.id, call.provider_id)
+        if is_cut:
+            self.cut()
+        reason = reason_of(_REASONS, self.provider_reason or "stop")
+        return self.out.finish(reason, self.provider_reason, self._messages())
+
+    def _choice(self, choice: Any) -> None:
+        delta = field(choice, "delta") or field(choice, "message")
+        if delta is not None:
+            self._delta(delta)
+        if (error := field(choice, "error")) is not None:
+            self._error(error)
+        reason = field(choice, "finish_reason")
+        reason = getattr(reason, "value", reason)
+        if isinstance(reason, str) and reason:
+            # It may come twice.
+            self.provider_reason = self.provider_reason or reason
+
+    def _delta(self, delta: Any) -> None:
+        self._think(delta)
+        content = field(delta, "content")
+        if isinstance(content, str):
+            self._text(content)
+        elif content is not None:
+            self._parts(content)
+        if refusal := text_of(delta, "refusal"):
+            self._refusals.append(refusal)
+            self.out.refusal(refusal)
+        calls = field(delta, "tool_calls")
+        if calls:
+            for position, call in enumerate(calls):
+                self._forward(self._calls.add(native(call), position + 1 if len(calls) > 1 else 0))
+        if (legacy := field(delta, "function_call")) is not None:
+            self._forward(self._calls.add({"index": 0, "function": native(legacy)}))
+        self._rare(delta)
+
+    def _rare(self, delta: Any) -> None:
+        """Read what only some providers send."""
+        for annotation in field(delta, "annotations") or ():
+            citation = field(annotation, "url_citation") or annotation
+            self.out.source(field(citation, "url"), field(citation, "title"))
+        for image in field(delta, "images") or ():
+            url = text_of(field(image, "image_url"), "url")
+            head, _, data = url.partition(";base64,")
+            self.out.file(data or url, head.removeprefix("data:") if data else "image/*")
+        if (audio := field(delta, "audio")) is not None:
+            self._text(text_of(audio, "transcript"))
+            self._audio.append(text_of(audio, "data"))
+        for number, tool in enumerate(field(delta, "executed_tools") or ()):
+            self._executed_tool(number, tool)
+
+    def _text(self, text: str) -> None:
+        if text:
+            if self._calls.calls:
+                self._forward(self._calls.begin_waiting())
+            self._texts.append(text)
+            self.out.text(text)
+
+    def _parts(self, parts: Iterable[Any]) -> None:
+        """Read a content that is a list, as Mistral's reasoning models and some gateways send it."""
+        for part in parts:
+            match text_of(part, "type"):
+                case "text":
+                    self._text(text_of(part, "text"))
+                case "thinking":
+                    for piece in field(part, "thinking") or ():
+                        self._reason("thinking", piece if isinstance(piece, str) else text_of(piece, "text"))
+                case "reference":
+                    for reference in field(part, "reference_ids") or ():
+                        self.out.document(f"reference-{reference}", "text/plain", f"Reference {reference}")
+
+    def _think(self, delta: Any) -> None:
+        """Read reasoning once, however the provider spells it: litellm sends the same text in two fields."""
+        plain = False
+        for name in ("reasoning_content", "reasoning"):
+            if text := text_of(delta, name):
+                self._reason(name, text)
+                plain = True
+                break
+        for detail in field(delta, "reasoning_details") or ():
+            self._detail(native(detail))
+            if not plain:
+                self.out.think(text_of(detail, "text") or text_of(detail, "summary"))
+        for block in field(delta, "thinking_blocks") or ():
+            self._thinking_blocks.append(native(block))
+
+    def _reason(self, name: str, text: str) -> None:
+        if text:
+            self._reasoning.setdefault(name, []).append(text)
+            self.out.think(text)
+
+    def _detail(self, detail: JSON) -> None:
+        """Keep a detail of the reasoning; pieces with one index and type are joined."""
+        last = self._details[-1] if self._details else None
+        same = last is not None and all(last.get(key) == detail.get(key) for key in ("type", "index"))
+        if not same or last is None:
+            self._details.append(dict(detail))
+            return
+        for key, value in detail.items():
+            joins = key in ("text", "summary", "data") and isinstance(value, str) and isinstance(last.get(key), str)
+            last[key] = last[key] + value if joins else value if value is not None else last.get(key)
+
+    def _executed_tool(self, number: int, tool: Any) -> None:
+        """Read a tool that Groq ran: once at its start, and once with its output."""
+        key = field(tool, "index") if field(tool, "index") is not None else number
+        if key not in self._executed:
+            call = self._executed[key] = self.out.call(text_of(tool, "type") or "tool", is_ours=False)
+            call.set(text_of(tool, "arguments"))
+        if (output := field(tool, "output")) is not None:
+            self._executed.pop(key).result(native(output))
+
+    def _forward(self, made: Iterable[AssistantStreamChunk]) -> None:
+        self.out.forward(made)
+
+    def _count(self, usage: Any) -> None:
+        """Take the usage; the last one counts."""
+        self.out.usage = ModelUsage(
+            integer(usage, "prompt_tokens"),
+            integer(usage, "completion_tokens"),
+            integer(field(usage, "prompt_tokens_details"), "cached_tokens")
+            or integer(usage, "prompt_cache_hit_tokens"),
+            reasoning_tokens=integer(field(usage, "completion_tokens_details"), "reasoning_tokens"),
+        )
+
+    def _error(self, error: Any) -> None:
+        code = field(error, "code")
+        text = error if isinstance(error, str) else text_of(error, "message")
+        self.fail(text or "the model reported an error", None if code is None else str(code))
+
+    def _messages(self) -> list[dict[str, JSON]]:
+        message: dict[str, JSON] = {"role": "assistant", "content": "".join(self._texts) or None}
+        if self._refusals:
+            message["refusal"] = "".join(self._refusals)
+        for name, texts in self._reasoning.items():
+            if name == "thinking":
+                thought = {"type": "thinking", "thinking": [{"type": "text", "text": "".join(texts)}]}
+                texts_after = [{"type": "text", "text": message["content"]}] if message["content"] else []
+                message["content"] = [thought, *texts_after]
+            else:
+                message[name] = "".join(texts)
+        if self._details:
+            message["reasoning_details"] = self._details
+        if self._thinking_blocks:
+            message["thinking_blocks"] = self._thinking_blocks
+        if self.out.calls:
+            calls = [call for call in self.out.calls if call.is_ours]
+            message["tool_calls"] = [
+                {
+                    "id": call.provider_id or call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.text or "{}"},
+                }
+                for call in calls
+            ]
+        return [message] if len(message) > 2 or message["content"] else []

@@ -1,0 +1,51 @@
+"""Tool results and tool schemas in the formats of model providers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from assistant_stream_ce.conversions.reading import result_text
+from assistant_stream_ce.integrations.turn import ToolCall, Turn
+from assistant_stream_ce.jsonvalue import JSON, plain
+
+
+class ToolSchema(Protocol):
+    """What is needed of a tool to describe it to a model."""
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+
+    @property
+    def description(self) -> str | None:
+        """What it does, for the model."""
+
+    @property
+    def parameters(self) -> dict[str, JSON]:
+        """Its parameters as a JSON Schema."""
+
+
+def answered(turn: Turn, results: Mapping[str, Any]) -> Iterable[tuple[ToolCall, JSON, str, bool]]:
+    """Yield each call of a turn with its result as plain data and as text, and whether it is an error.
+
+    Args:
+        turn: the turn.
+        results: a value or a `ToolFailure` for the id of each call.
+
+    Raises:
+        KeyError: a call has no result.
+    """
+    for call in turn.tool_calls:
+        if call.id not in results:
+            raise KeyError(f"no result for the tool call {call.id!r} of {call.name!r}: every call needs one")
+        result = results[call.id]
+        is_error = isinstance(result, Exception)
+        value = str(result) if is_error else plain(result, "result")
+        yield call, value, result_text(value), is_error
+
+
+def schemas(tools: Iterable[ToolSchema]) -> Iterable[tuple[str, str, dict[str, JSON]]]:
+    """Yield the name, the description and the parameters of each tool."""
+    for tool in tools:
+        yield tool.name, tool.description or "", tool.parameters or {"type": "object", "properties": {}}

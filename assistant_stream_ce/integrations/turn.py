@@ -1,0 +1,307 @@
+"""One call of a model: what its events mean to the controller, and what is kept of it for the next request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from assistant_stream_ce import chunks
+from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.errors import ToolCallError
+from assistant_stream_ce.jsonvalue import JSON, dumps, loads
+from assistant_stream_ce.message import AssistantMessage
+from assistant_stream_ce.message.accumulator import MessageAccumulator
+
+#: Why a model stopped.
+TurnFinish: TypeAlias = Literal["stop", "length", "tool-calls", "content-filter", "error", "other"]
+
+
+class ModelUsage(msgspec.Struct, frozen=True):
+    """Token usage of a turn.
+
+    Attributes:
+        input_tokens: of the whole prompt, cached tokens included.
+        output_tokens: of all output, reasoning included.
+        cached_tokens: of the prompt that were read from a cache.
+        cache_write_tokens: of the prompt that were written to a cache.
+        reasoning_tokens: of the output that are reasoning.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A tool call of the model that is the application's to run.
+
+    Attributes:
+        id: in the stream and in the message.
+        provider_id: what the provider calls it; None where it has no id.
+        name: of the tool.
+        args: the arguments, or None where they are no JSON object.
+        args_text: the arguments as the model wrote them.
+        error: why `args` is None.
+    """
+
+    id: str
+    provider_id: str | None
+    name: str
+    args: dict[str, JSON] | None
+    args_text: str
+    error: str | None = None
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model wrote in one call.
+
+    Attributes:
+        message: the same as a message, as the stream's reader sees it.
+        tool_calls: those that are the application's to run, in order.
+        finish_reason: why the model stopped.
+        provider_finish_reason: the provider's word for it.
+        usage: the tokens.
+        id: the provider's id of the response.
+        model: the model's name as the provider reports it.
+        messages: what the next request has to send back, in the provider's own format.
+    """
+
+    message: AssistantMessage
+    tool_calls: list[ToolCall]
+    finish_reason: TurnFinish
+    provider_finish_reason: str | None
+    usage: ModelUsage
+    id: str | None
+    model: str | None
+    messages: list[dict[str, JSON]]
+
+    @property
+    def text(self) -> str:
+        """The text of the answer."""
+        return self.message.text
+
+
+class TurnBuilder:
+    """Sends a turn to a controller and keeps it. For one reader; not thread-safe.
+
+    Args:
+        controller: of the run.
+        reasoning: whether reasoning is sent.
+        parent_id: of the part that the turn belongs to.
+    """
+
+    def __init__(self, controller: RunController, *, reasoning: bool = True, parent_id: str | None = None) -> None:
+        self.controller = controller if parent_id is None else controller.with_parent_id(parent_id)
+        self.calls: list[CallBuilder] = []
+        self.id: str | None = None
+        self.model: str | None = None
+        self.usage = ModelUsage()
+        self._parent_id = parent_id
+        self._reasoning = reasoning
+        self._sent: list[AssistantStreamChunk] = []
+        self._sources: set[str] = set()
+        self._assigned: dict[str, CallBuilder] = {}
+        self._append_text = self.controller.append_text
+        self._keep = self._sent.append
+
+    def text(self, text: str) -> None:
+        """Append text to the answer."""
+        if text:
+            self._append_text(text)
+            self._keep(chunks.TextDeltaChunk(text, self._parent_id))
+
+    def think(self, text: str) -> None:
+        """Append reasoning."""
+        if text and self._reasoning:
+            self.controller.append_reasoning(text)
+            self._keep(chunks.ReasoningDeltaChunk(text, self._parent_id))
+
+    def reasoning_part(self) -> None:
+        """Begin another part of the reasoning."""
+        if self._reasoning:
+            self._send(chunks.ReasoningPartChunk(None, self._parent_id))
+
+    def reasoning_signature(self, signature: str) -> None:
+        """Add the provider's signature of the reasoning."""
+        if self._reasoning and signature:
+            self._send(chunks.ReasoningSignatureChunk(signature))
+
+    def refusal(self, text: str) -> None:
+        """Append to the text in which the model declines."""
+        if text:
+            self._send(chunks.RefusalDeltaChunk(text, self._parent_id))
+
+    def source(self, url: JSON, title: JSON = None) -> None:
+        """Add a source, once for each URL."""
+        if isinstance(url, str) and url and url not in self._sources:
+            self._sources.add(url)
+            source_id = f"source-{len(self._sources)}"
+            self._send(chunks.SourceChunk(source_id, url, title=title if isinstance(title, str) else None))
+
+    def document(self, key: JSON, media_type: str, title: JSON, filename: JSON = None) -> None:
+        """Add a cited document, once for each key."""
+        if isinstance(key, str) and key and key not in self._sources:
+            self._sources.add(key)
+            source_id = f"source-{len(self._sources)}"
+            name = filename if isinstance(filename, str) else None
+            self._send(
+                chunks.SourceDocumentChunk(source_id, media_type, title if isinstance(title, str) else key, name)
+            )
+
+    def file(self, data: str, mime_type: str) -> None:
+        """Add a file: base64 text, or a URL."""
+        if data:
+            self._send(chunks.FileChunk(data, mime_type))
+
+    def call(self, name: str, provider_id: str | None = None, *, is_ours: bool = True) -> CallBuilder:
+        """Begin a tool call.
+
+        Args:
+            name: of the tool.
+            provider_id: the provider's id, which is used unless another call of the run has it.
+            is_ours: whether the application runs it; else the provider does.
+        """
+        call = CallBuilder(self, name, provider_id, is_ours)
+        self.calls.append(call)
+        return call
+
+    def forward(self, made: Iterable[AssistantStreamChunk]) -> None:
+        """Send the chunks of tool calls that `ToolCallDeltas` has told apart."""
+        for chunk in made:
+            if isinstance(chunk, chunks.ToolCallBeginChunk):
+                self._assigned[chunk.tool_call_id] = self.call(chunk.tool_name, chunk.tool_call_id)
+            elif isinstance(chunk, chunks.ToolCallDeltaChunk):
+                call = self._assigned[chunk.tool_call_id]
+                if chunk.is_final:
+                    call.close()
+                else:
+                    call.append(chunk.args_text_delta)
+
+    def set_provider_id(self, call_id: str, provider_id: str | None) -> None:
+        """Note the provider's id of a call that came through `forward`."""
+        if call_id in self._assigned:
+            self._assigned[call_id].provider_id = provider_id
+
+    def late_result(self, call_id: str, result: JSON, *, is_error: bool) -> None:
+        """Add the result of a call that an earlier response has made."""
+        if call_id:
+            self._send(chunks.ToolResultChunk(call_id, result, is_error=is_error))
+
+    def step_start(self, message_id: str) -> None:
+        """Begin the step."""
+        self._send(chunks.StepStartChunk(message_id))
+
+    def finish(self, reason: TurnFinish, provider_reason: str | None, messages: list[dict[str, JSON]]) -> Turn:
+        """Finish the step, and return the turn.
+
+        Args:
+            reason: why the model stopped; `stop` becomes `tool-calls` where the application has calls to run.
+            provider_reason: the provider's word for it.
+            messages: what the next request has to send back.
+        """
+        if reason == "stop" and any(call.is_ours for call in self.calls):
+            reason = "tool-calls"
+        for call in self.calls:
+            call.close()
+        self._send(chunks.StepFinishChunk(reason, self.usage.input_tokens, self.usage.output_tokens))
+        return self.turn(reason, provider_reason, messages)
+
+    def turn(self, reason: TurnFinish, provider_reason: str | None, messages: list[dict[str, JSON]]) -> Turn:
+        """Return the turn so far."""
+        accumulator = MessageAccumulator()
+        accumulator.extend(self._sent)
+        return Turn(
+            message=accumulator.message,
+            tool_calls=[call.tool_call() for call in self.calls if call.is_ours],
+            finish_reason=reason,
+            provider_finish_reason=provider_reason,
+            usage=self.usage,
+            id=self.id,
+            model=self.model,
+            messages=messages,
+        )
+
+    def _send(self, chunk: AssistantStreamChunk) -> None:
+        self.controller.add_chunk(chunk)
+        self._keep(chunk)
+
+    def _begin_call(self, name: str, provider_id: str | None) -> tuple[str, Callable[[str], None], Callable[[], None]]:
+        try:
+            call = self.controller.add_tool_call(name, provider_id or None)
+        except ToolCallError:
+            # Some providers number their calls anew in each response.
+            call = self.controller.add_tool_call(name)
+        self._keep(chunks.ToolCallBeginChunk(call.tool_call_id, name, self._parent_id))
+        return call.tool_call_id, call.append_args_text, call.close
+
+
+class CallBuilder:
+    """One tool call of a turn."""
+
+    def __init__(self, turn: TurnBuilder, name: str, provider_id: str | None, is_ours: bool) -> None:
+        self.name = name
+        self.provider_id = provider_id
+        self.is_ours = is_ours
+        self._turn = turn
+        self._pieces: list[str] = []
+        self._is_closed = False
+        self.id, self._append, self._close = turn._begin_call(name, provider_id)
+
+    @property
+    def has_arguments(self) -> bool:
+        """Whether any argument text has come."""
+        return bool(self._pieces)
+
+    @property
+    def text(self) -> str:
+        """The argument text so far."""
+        return "".join(self._pieces)
+
+    def append(self, text: str) -> None:
+        """Append argument text."""
+        if text and not self._is_closed:
+            self._append(text)
+            self._pieces.append(text)
+            self._turn._keep(chunks.ToolCallDeltaChunk(self.id, text))
+
+    def set(self, arguments: JSON) -> None:
+        """Set whole arguments: JSON text or a value; does nothing after the first argument text."""
+        if not self._pieces and arguments not in (None, ""):
+            self.append(arguments if isinstance(arguments, str) else dumps(arguments).decode())
+
+    def close(self) -> None:
+        """Mark the arguments as complete; empty ones are `{}`."""
+        if not self._is_closed:
+            self.append("" if self.text.strip() else "{}")
+            self._is_closed = True
+            self._close()
+            self._turn._keep(chunks.ToolCallDeltaChunk(self.id, "", is_final=True))
+
+    def result(self, result: JSON, *, is_error: bool = False) -> None:
+        """Add the result that the provider reports of a call that it ran itself."""
+        self.close()
+        self._turn._send(chunks.ToolResultChunk(self.id, result, is_error=is_error))
+
+    def tool_call(self) -> ToolCall:
+        """Return the call for the application to run."""
+        args, error = parse_arguments(self.text)
+        return ToolCall(self.id, self.provider_id, self.name, args, self.text or "{}", error)
+
+
+def parse_arguments(text: str) -> tuple[dict[str, JSON] | None, str | None]:
+    """Return the arguments of a call, or None and the reason why they cannot be used."""
+    try:
+        value = loads(text or "{}")
+        if isinstance(value, str):
+            # Some gateways encode the arguments twice.
+            value = loads(value or "{}")
+    except ValueError:
+        return None, "the arguments are not valid JSON"
+    if not isinstance(value, dict):
+        return None, "the arguments are not a JSON object"
+    return value, None

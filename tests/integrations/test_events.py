@@ -1,0 +1,40 @@
+"""Reading fields of events without knowing their classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pydantic
+import pytest
+
+from assistant_stream_ce.integrations.events import field, integer, native, text_of
+
+
+class Model(pydantic.BaseModel, extra="allow"):
+    a: str = "default"
+    b: int | None = None
+
+
+class Struct(msgspec.Struct):
+    a: str
+
+
+@pytest.mark.parametrize("value", [{"a": "x"}, Model(a="x"), Struct("x")])
+def test_a_field_of_anything(value: Any) -> None:
+    assert field(value, "a") == "x"
+    assert field(value, "absent") is None
+
+
+def test_an_unknown_field_of_a_model() -> None:
+    assert field(Model.model_validate({"new": 1}), "new") == 1
+
+
+def test_fields_of_a_wrong_type() -> None:
+    assert text_of({"a": 1}, "a") == ""
+    assert [integer({"a": value}, "a") for value in (1, -1, "1", True, None)] == [1, 0, 0, 0, 0]
+
+
+def test_only_what_was_sent_goes_back() -> None:
+    assert native(Model(a="x")) == {"a": "x"}
+    assert native({"list": (Model(a="x"), b"\0")}) == {"list": [{"a": "x"}, "AA=="]}

@@ -1,0 +1,88 @@
+"""Chunks of chat completions, also of providers that differ from OpenAI."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant_stream_ce.errors import ModelStreamError
+from assistant_stream_ce.integrations.openai_chat_events import ChatReader
+from tests.integrations.feeding import feed
+from tests.integrations.samples import CHAT
+
+
+def chunk(finish: str | None = None, **delta: object) -> dict[str, object]:
+    return {"id": "r", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+def test_an_answer() -> None:
+    _, turn = feed(ChatReader, CHAT)
+    assert (turn.text, turn.finish_reason, turn.provider_finish_reason) == ("Let me look.", "tool-calls", "tool_calls")
+    assert turn.messages[0]["reasoning_content"] == "hm"
+    assert turn.messages[0]["tool_calls"][0]["function"] == {"name": "weather", "arguments": '{"city":"Paris"}'}
+
+
+@pytest.mark.parametrize(
+    ("deltas", "thought"),
+    [
+        ([{"reasoning": "a", "reasoning_content": "a"}], "a"),
+        ([{"reasoning": "a"}], "a"),
+        ([{"reasoning_details": [{"type": "reasoning.text", "text": "a"}]}], "a"),
+        ([{"reasoning": "a", "reasoning_details": [{"type": "reasoning.text", "text": "a"}]}], "a"),
+        ([{"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}]}], "a"),
+    ],
+)
+def test_reasoning_comes_once_however_it_is_spelled(deltas: list[dict[str, object]], thought: str) -> None:
+    _, turn = feed(ChatReader, [*(chunk(**delta) for delta in deltas), chunk("stop")])
+    assert "".join(part.text for part in turn.message.parts if part.type == "reasoning") == thought
+
+
+def test_details_of_reasoning_go_back_joined() -> None:
+    details = [{"type": "reasoning.text", "index": 0, "text": text} for text in ("a", "b")]
+    _, turn = feed(ChatReader, [*(chunk(reasoning_details=[detail]) for detail in details), chunk("stop", content="x")])
+    assert turn.messages[0]["reasoning_details"] == [{"type": "reasoning.text", "index": 0, "text": "ab"}]
+
+
+def test_calls_with_one_index_are_two_calls() -> None:
+    calls = [{"index": 0, "id": f"c{number}", "function": {"name": "f", "arguments": "{}"}} for number in (1, 2)]
+    _, turn = feed(ChatReader, [*(chunk(tool_calls=[call]) for call in calls), chunk("stop")])
+    assert [call.provider_id for call in turn.tool_calls] == ["c1", "c2"]
+    assert turn.finish_reason == "tool-calls"
+
+
+def test_arguments_that_are_cut_are_reported() -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": '{"a'}}
+    _, turn = feed(ChatReader, [chunk(tool_calls=[call]), chunk("length")])
+    assert (turn.tool_calls[0].args, turn.tool_calls[0].error) == (None, "the arguments are not valid JSON")
+    assert turn.finish_reason == "length"
+
+
+def test_a_usage_of_its_own_is_an_end_without_a_finish_reason() -> None:
+    usage = {"id": "r", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
+    _, turn = feed(ChatReader, [chunk(content="a"), usage])
+    assert (turn.text, turn.finish_reason, turn.provider_finish_reason) == ("a", "stop", None)
+
+
+@pytest.mark.parametrize("events", [[], [chunk(content="a")], [{"choices": None}]])
+def test_a_stream_without_an_end(events: list[object]) -> None:
+    with pytest.raises(ModelStreamError, match="incomplete"):
+        feed(ChatReader, events)
+
+
+def test_an_error_in_the_stream() -> None:
+    with pytest.raises(ModelStreamError, match="overloaded") as caught:
+        feed(ChatReader, [chunk(content="a"), {"choices": [], "error": {"message": "overloaded", "code": 529}}])
+    assert (caught.value.code, caught.value.turn.text) == ("529", "a")
+
+
+def test_other_choices_are_ignored() -> None:
+    other = {"choices": [{"index": 1, "delta": {"content": "no"}, "finish_reason": "stop"}]}
+    _, turn = feed(ChatReader, [chunk(content="yes"), other, chunk("stop")])
+    assert turn.text == "yes"
+
+
+def test_citations_and_images() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://e", "title": "E"}}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    chunks, _ = feed(ChatReader, [chunk(annotations=[cited, cited], images=[image]), chunk("stop")])
+    assert [chunk.type for chunk in chunks].count("source") == 1
+    assert [(chunk.data, chunk.mime_type) for chunk in chunks if chunk.type == "file"] == [("AA==", "image/png")]

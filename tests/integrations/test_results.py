@@ -1,0 +1,28 @@
+"""Results for the calls of a turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant_stream_ce.integrations.openai_chat_events import ChatReader
+from assistant_stream_ce.integrations.results import answered, schemas
+from tests.integrations.feeding import feed
+from tests.integrations.samples import CHAT
+from tests.integrations.tools import Described
+
+
+def test_values_and_failures() -> None:
+    _, turn = feed(ChatReader, CHAT)
+    [call] = turn.tool_calls
+    assert [found[1:] for found in answered(turn, {call.id: {"a": 1}})] == [({"a": 1}, '{"a":1}', False)]
+    assert [found[1:] for found in answered(turn, {call.id: ValueError("no")})] == [("no", "no", True)]
+
+
+def test_a_call_without_a_result_is_named() -> None:
+    _, turn = feed(ChatReader, CHAT)
+    with pytest.raises(KeyError, match="weather"):
+        list(answered(turn, {}))
+
+
+def test_a_tool_without_parameters() -> None:
+    assert list(schemas([Described("f", None)])) == [("f", "", {"type": "object", "properties": {}})]

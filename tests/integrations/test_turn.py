@@ -1,0 +1,54 @@
+"""A turn as it is sent and kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce.integrations.turn import Turn, TurnBuilder, parse_arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "args", "error"),
+    [
+        ("", {}, None),
+        ('{"a":1}', {"a": 1}, None),
+        ('"{\\"a\\":1}"', {"a": 1}, None),
+        ("[1]", None, "the arguments are not a JSON object"),
+        ('{"a', None, "the arguments are not valid JSON"),
+    ],
+)
+def test_arguments(text: str, args: object, error: str | None) -> None:
+    assert parse_arguments(text) == (args, error)
+
+
+def test_what_is_sent_is_what_is_kept() -> None:
+    turns: list[Turn] = []
+
+    def run(controller: RunController) -> None:
+        out = TurnBuilder(controller)
+        out.think("hm")
+        out.text("a")
+        call = out.call("f", "c1")
+        call.append('{"x":1}')
+        out.source("https://e", "E")
+        out.source("https://e")
+        turns.append(out.finish("stop", "end", []))
+
+    stream = create_run(run)
+    chunks = list(stream)
+    assert [chunk.type for chunk in chunks].count("source") == 1
+    assert turns[0].message.parts == stream.message.parts
+    assert turns[0].finish_reason == "tool-calls"
+
+
+def test_a_call_without_arguments_has_an_empty_object() -> None:
+    turns: list[Turn] = []
+
+    def run(controller: RunController) -> None:
+        out = TurnBuilder(controller)
+        out.call("f")
+        turns.append(out.finish("stop", None, []))
+
+    list(create_run(run))
+    assert (turns[0].tool_calls[0].args, turns[0].tool_calls[0].args_text) == ({}, "{}")
