@@ -1,7 +1,6 @@
-"""The cancellation event of a run, and the callbacks registered for it.
+"""The cancellation event of a run, which threads and coroutines can wait for, and the `on_cancel` callbacks.
 
-Nothing here starts a thread or calls user code: `Cancellation.cancel` returns the registered callbacks to the run,
-which calls them.
+Nothing here starts a thread or calls user code: `Cancellation.cancel` returns the callbacks, and the run calls them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent
 
 __all__ = ("Callback", "Cancellation", "CancelledEvent", "Signal")
 
-#: A registered callback, bound to the context variables of the place that registered it.
+#: A registered callback, bound to the context variables of its registration.
 Callback: TypeAlias = Callable[[], object]
 
 #: The former name of `OneShotEvent`.
@@ -53,7 +52,7 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.signal = OneShotEvent()
-        # Guards `_callbacks`: each is either returned by `cancel` or due at once when it is added.
+        # Guards `_callbacks`: each is either returned by `cancel`, or is due immediately when it is added.
         self._lock = new_lock()
         self._callbacks: list[Callback] = []
         self._closed = False

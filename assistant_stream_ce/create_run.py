@@ -1,4 +1,4 @@
-"""The front of a run: `create_run`, and the stream that it returns."""
+"""Public entry point: `create_run`, and the `AssistantStream` that it returns."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def create_run(
     Args:
         callback: `def` or `async def`, or any callable that returns either's result; it gets a
             `RunController`. A plain function runs in a daemon thread of its own, so it may block.
-        state: initial value of `controller.state`, as the front end has it. It is copied.
-        on_error: returns the text of the callback's exception for the user; `str(exception)` when left out or when it
-            returns None, and a neutral text when it fails. A plain function.
+        state: initial value of `controller.state`, which the front end has too. It is copied.
+        on_error: a plain function that returns the error text for the user. The text is `str(exception)` without it or
+            when it returns None, and a neutral one when it fails.
         on_finish: called exactly once with a `RunResult`, before the reader sees the end; may be a coroutine function.
-        max_pending: capacity of the queue, about so many chunks; a text takes one slot more for each 1,024
-            characters. When it is full, threads block in their call, and coroutines may `await controller.drain()`.
-        executor: runs a plain callback instead of a thread of its own.
+        max_pending: capacity of the queue in slots: a chunk takes one, and one more for each 1,024 characters. When it
+            is full, threads block in their call, and coroutines may `await controller.drain()`.
+        executor: runs a plain callback; None for a new thread.
         keep_message: whether the output is kept as `message`, of the stream and of the result for `on_finish`.
             False for an endless stream, whose memory would grow without limit.
 
@@ -95,8 +95,8 @@ def create_run(
 def as_stream(source: ChunkSource) -> AssistantStream:
     """Return a source of chunks as a stream: itself, or a run that forwards the chunks unchanged.
 
-    They are not checked, as `RunController.add_stream` would: stored chunks may belong to a state, or answer
-    a tool call, of which nothing is known here.
+    They are not validated as by `RunController.add_stream`: stored chunks may refer to a state or a tool call of an
+    earlier run.
 
     Args:
         source: a stream, an async iterable, or an iterable of chunks.
@@ -177,12 +177,12 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
     def peek(self) -> AssistantStreamChunk | None:
         """Wait in a thread for the first unread chunk, and return it without consuming it; None at the end.
 
-        It starts the callback. For a response, create that first, so that the callback runs in its context, and then
-        choose the status by what the model answers.
+        Starts the callback. To choose a response's status by the first chunk, create the response before, so that the
+        callback runs in its context.
 
         Raises:
-            BaseException: what the callback raised before any other chunk. The stream can still be read: it has the
-                error chunk, and raises the exception again.
+            BaseException: the callback's exception, if it came before any other chunk. The stream can still be read: it
+                has the error chunk, and raises the exception again.
             StreamUsageError: inside a running event loop.
         """
         if in_event_loop():
@@ -195,18 +195,18 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the stream was left before the callback had ended."""
+        """Whether the run was cancelled: the stream was left before the callback had ended."""
         return self._run.link.cancellation.signal.is_set()
 
     @property
     def message(self) -> AssistantMessage:
         """The output so far as a message; after the end of the stream, the whole one.
 
-        It includes what the reader has not read, and is made on each access. A running stream has a message of status
-        `running`, and one that was left has the status `incomplete` with the reason `cancelled`.
+        It includes chunks that were not read, and is built on each access. Its status is `running` during the run, and
+        `incomplete` with the reason `cancelled` after a cancellation.
 
         Raises:
-            StreamUsageError: the stream was made with `keep_message=False`.
+            StreamUsageError: the stream was created with `keep_message=False`.
         """
         return message_of(self._run.recorder)
 
@@ -231,7 +231,7 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
         """Cancel the run, and wait for the callback to end, for a thread at most 50 ms.
 
         A thread that still runs then is abandoned, with a warning. Does nothing when the run has ended. Inside a
-        running event loop it does not wait: it is `cancel`.
+        running event loop it does not wait, like `cancel`.
         """
         self._source.close()
 
@@ -240,23 +240,22 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
         await self._source.aclose()
 
     def release(self) -> None:
-        """Leave the stream as a server does: without waiting, unless `shutdown` waits for the run."""
+        """Cancel the run as a server does after a disconnect: wait only for a run that is shut down."""
         self._source.release()
 
     async def wait_for_end(self) -> None:
-        """Wait for the end of a run that was left, as long as `aclose` does, or as `shutdown` does."""
+        """Wait for the end of a cancelled run, at most as long as `aclose` or `shutdown` would."""
         await self._source.wait_for_end()
 
     def bind(self, factory: ContextFactory | None = None) -> contextvars.Context:
         """Bind the run to a web response that is created here.
 
-        The callback and the hooks will see the context variables that are set here, instead of those at the first
-        read: a server reads the body when the request's context has gone. What the callback raises is logged, because
-        no code of the application reads the stream.
+        The callback and the hooks see the context variables of this call instead of those at the first read: a server
+        reads the body after the request's context has ended. The callback's exception is logged, because no code of the
+        application reads the stream.
 
         Args:
-            factory: returns a context manager to hold open around the callback, and around each hook, in its thread or
-                task.
+            factory: returns a context manager that is entered around the callback and each hook, in its thread or task.
 
         Returns:
             The context in which the callback will run.

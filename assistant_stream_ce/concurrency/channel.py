@@ -1,24 +1,24 @@
-"""Bounded multi-producer, single-consumer channel between a run and its reader. The only importer of janus.
+"""Bounded multi-producer, single-consumer channel with backpressure, between a run and its reader.
 
-Any number of threads and coroutines put; one reader, a thread or a coroutine, gets. What makes it fast is the *open
-batch*: a producer appends to the batch that is waiting already, and the reader takes a batch whole, which closes it.
-Only a full batch goes to the queue, to make room for the next. So a burst costs one lock and one `list.append` a
-chunk, and the reader one wake-up and one write a batch.
+Any number of threads and coroutines put; one reader, a thread or a coroutine, gets. It is fast because of the *open
+batch*: a producer appends to the batch that is already waiting, and the reader takes a batch whole, which closes it.
+Only a full batch is moved to the queue, and a new one is opened. So a burst costs one lock and one `list.append` per
+chunk, and the reader one wake-up and one write per batch.
 
-Three rules keep it right:
+Three invariants:
 
-- Everything is decided under one lock, the move of a batch into the queue included. Were the batch filled under
-  one lock and queued under another, a batch could overtake its predecessor between the two.
+- One lock guards everything, including the move of a batch into the queue. If a batch were filled under one lock and
+  queued under another, it could overtake its predecessor between the two.
 - The newest batch is always the open one until it is taken. So "no open batch" means "nothing waits", and a
   producer that must not block has a place to append to even when the queue is full.
 - No user code runs under the lock, and nothing waits while holding it.
 
-janus stores the full batches, and no more. This module's lock replaces janus's, whose `threading.Condition` a Ctrl-C
-can leave locked; its waiters replace janus's waiting, which costs a task, a `call_soon_threadsafe` and an asyncio
-lock for each put.
+janus, which no other module imports, only stores the full batches. This module's lock replaces janus's, whose
+`threading.Condition` a Ctrl-C can leave locked; its waiters replace janus's, which cost a task, a
+`call_soon_threadsafe` and an asyncio lock for each put.
 
-An exception may be raised at any line, by a signal or from another thread. So a lock is taken by `with` only, and
-a waiter stays registered until it was woken.
+A signal handler or another thread may raise an exception at any line. Therefore locks are taken only by `with`, and a
+waiter stays registered until it was woken.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _BatchQueue(janus.Queue[list[Any]]):
 
     def __init__(self, maxsize: int) -> None:
         super().__init__(maxsize)
-        # Each refers back to the queue, which would leave one queue per run to the cycle collector.
+        # Both refer back to the queue: only the cycle collector would free it, once for each run.
         del self._sync_queue, self._async_queue
 
     def _init(self, maxsize: int) -> None:
@@ -58,8 +58,8 @@ class Channel(Generic[T]):
     """Carries items from many producers to one reader, in batches.
 
     Args:
-        max_pending: about how many items may wait before producers do. It is the capacity; an item takes one slot of
-            it, or as many as its weight.
+        max_pending: the capacity in slots, approximately: producers wait while it is used up. An item takes as many
+            slots as its weight, usually one.
         on_closed: called for each item put after the end: raise, or return to drop it.
         on_reader_lost: called when the loop of the waiting reader turns out to be closed.
     """
@@ -71,13 +71,13 @@ class Channel(Generic[T]):
         self._on_reader_lost = on_reader_lost
         # Guards every field below, and the order of what enters the queue.
         self._lock = new_lock()
-        # Made when it is first needed: most runs fill no batch, and it takes 10 KB.
+        # Created on first use: most runs fill no batch, and it takes 10 KB.
         self._queue: _BatchQueue | None = None
         #: The newest batch while it waits, and its free capacity: below 0 after a heavy item, never above 0 without a
-        #: batch. To read one of them takes no lock; see `is_newest`.
+        #: batch. Reading one of them needs no lock; see `is_newest`.
         self.open_batch: list[Any] | None = None
         self.capacity = 0
-        # How much of it is beyond the bound: lent to a coroutine, which must not block.
+        # Slots beyond the bound that were lent to coroutines, which must not block.
         self._lent = 0
         # The loops on which producers must not block: every loop, or those of `add_producer_loops`.
         self._producer_loops: set[asyncio.AbstractEventLoop] | None = None
@@ -87,18 +87,18 @@ class Channel(Generic[T]):
         self._is_woken = False
         # The waiting reader: a future of its loop, or a thread's waiter.
         self._reader: asyncio.Future[None] | ThreadWaiter | None = None
-        # Producers that wait for capacity, the first come first.
+        # Producers that wait for capacity, in order of arrival.
         self._producers: deque[Waiter] = deque()
         self._watchers: list[Waiter] = []
-        # Of the open batch, how many items the sinks have.
+        # The number of items of the open batch that the sinks have received.
         self._sinks: list[ChunkSink] = []
         self._sunk = 0
         self._is_sink_due = False
-        # Of the reader alone; `_owes_turn` after a `get` that did not wait, and so let no other task run.
+        # Used by the reader alone; `_owes_turn` after a `get` that did not wait, and so let no other task run.
         self._reader_thread = 0
         self._owes_turn = False
-        # A new waiter for each wait would cost 0.2 us, several times that on a busy server. But a lock of
-        # gevent's may still be about to wake somebody, long after another thread has released it.
+        # A new waiter for each wait would cost 0.2 us, several times that on a busy server. But a
+        # gevent lock may still wake its waiter long after another thread has released it.
         self._idle_waiter: ThreadWaiter | None = None
         self._is_gevent = is_gevent()
 
@@ -109,11 +109,11 @@ class Channel(Generic[T]):
         self._producer_loops = {*(self._producer_loops or ()), *loops}
 
     def put(self, item: T, weight: int = 1, *, may_block: bool = True) -> None:
-        """Append an item. A worker thread waits while the channel is full; a coroutine never does.
+        """Append an item. A worker thread blocks while the channel is full; a coroutine never does.
 
         Args:
             item: what to send.
-            weight: how many slots it takes; a long text takes several.
+            weight: the slots that it takes; a long text takes several.
             may_block: False while the caller holds a lock that a coroutine may want; see `wait_for_capacity`.
         """
         try:
@@ -144,13 +144,13 @@ class Channel(Generic[T]):
     def is_newest(self, item: object) -> bool:
         """Return whether an item waits, with none behind it, in a batch that has capacity.
 
-        Without the lock: it may be taken in the very next moment, and is resolved after that.
+        Does not take the lock: the reader may take the item right after, and resolves it only then.
         """
         batch = self.open_batch
         return batch is not None and batch[-1] is item and self.capacity > 0
 
     def add_weight(self, weight: int) -> None:
-        """Count so many slots more for the newest batch, whose items have grown."""
+        """Add to the weight of the newest batch, whose items have grown by this many slots."""
         with self._lock:
             self.capacity -= weight
 
@@ -161,10 +161,10 @@ class Channel(Generic[T]):
 
     def wait_for_capacity(self) -> None:
         """Block a worker thread while the channel is full; return at once in a coroutine."""
-        # Checked without the lock, to spare it: a wrong answer lets one item more in, or is corrected under the lock.
+        # Checked without the lock, for speed: a stale result admits one more item, or is corrected under the lock.
         if self.capacity <= 0 and self._is_full():
             self._wait_while_full(None, 0)
-            # This caller may put nothing. Whatever is put makes the reader take it, and wake others.
+            # This caller may put nothing, so it passes the wake-up on: only an item that is put leads to the next one.
             if self.open_batch is None:
                 self._pass_on(None)
 
@@ -183,7 +183,7 @@ class Channel(Generic[T]):
                 raise
             self._pass_on(None)
         if self._has_ended:
-            # Nothing waits for capacity any more: a callback that loops on must still meet its cancellation here.
+            # No wait is needed any more, but a callback in a loop must still receive its cancellation here.
             await asyncio.sleep(0)
 
     @property
@@ -192,7 +192,7 @@ class Channel(Generic[T]):
         return self._has_ended
 
     def finish(self, last: T | None = None) -> None:
-        """End the channel: the reader gets all that was put, and `last` if there is one, then the end. Idempotent."""
+        """End the channel: the reader gets all waiting items, then `last` if given, then the end. Idempotent."""
         with self._lock:
             if last is not None and not self._has_ended:
                 self._append(last, 1)
@@ -200,9 +200,9 @@ class Channel(Generic[T]):
         self._process(sinks)
 
     def close(self) -> None:
-        """End the channel for a reader that has left: waiting items are dropped, all who wait wake. Idempotent."""
+        """End the channel after a disconnect: drop the waiting items and wake every waiter. Idempotent."""
         with self._lock:
-            # Dropped after the lock is released: what is in them may run user code then.
+            # Dropped after the lock is released, because destructors of the items may run user code.
             dropped = self._queue, self.open_batch
             sinks = self._end()
             self._queue = self.open_batch = None
@@ -210,7 +210,7 @@ class Channel(Generic[T]):
         self._process(sinks)
 
     def detach(self) -> None:
-        """Go on without a reader: from now on items go to the sinks alone, and no producer waits. Idempotent."""
+        """Continue without a reader: from now on only the sinks receive items, and no producer waits. Idempotent."""
         with self._lock:
             dropped = self._queue, self.open_batch
             self._write_to_sinks()
@@ -255,14 +255,14 @@ class Channel(Generic[T]):
                 self._reader = waiter = self._idle_waiter or ThreadWaiter()
                 self._idle_waiter = None
             if not waiter.wait(timeout):
-                # The waiter stays: a late wake-up does no harm, and the next wait replaces it.
+                # The waiter stays registered: a late wake-up is harmless, and the next wait replaces it.
                 return []
             if not self._is_gevent:
                 self._idle_waiter = waiter
         return self._finished(batch) if self._carries_pending or self._is_sink_due else batch
 
     def wake_reader(self) -> None:
-        """Make a waiting `get` return `[]`: the reader has something else to do."""
+        """Make a waiting `get` return `[]`, for example for a heartbeat."""
         with self._lock:
             self._is_woken = True
             self._wake_reader()
@@ -270,11 +270,11 @@ class Channel(Generic[T]):
     # --- recording and introspection ---
 
     def add_sink(self, sink: ChunkSink) -> None:
-        """Have a sink receive every item, from the first on: call it before anything is put."""
+        """Add a sink, which receives every item. Call it before the first `put`."""
         self._sinks.append(sink)
 
     def flush_sinks(self) -> None:
-        """Have the sinks receive at once what waits in the open batch."""
+        """Write the items of the open batch to the sinks at once."""
         with self._lock:
             self._write_to_sinks()
 
@@ -328,7 +328,7 @@ class Channel(Generic[T]):
         if self.open_batch is not None:
             is_overfull = self.capacity <= 0 and self._is_full()
             if is_overfull:
-                # By a producer that must not block. To come here for each of its items would double what they cost.
+                # A producer that must not block borrows a whole batch: to do so for each item would double its cost.
                 self._lent += self._batch_size
                 self.capacity += self._batch_size
             if is_overfull or self.capacity > 0:
@@ -347,7 +347,7 @@ class Channel(Generic[T]):
         if self._queue is None:
             self._queue = _BatchQueue(self._most_batches)
         batches = self._queue.batches
-        # It may have been queued by a call that was interrupted here.
+        # An earlier call that was interrupted here may have queued it.
         if not batches or batches[-1] is not self.open_batch:
             batches.append(self.open_batch)
 
@@ -366,10 +366,10 @@ class Channel(Generic[T]):
         return batch
 
     def _end(self) -> list[ChunkSink]:
-        """End the channel; return the sinks, which receive nothing any more."""
+        """End the channel; return the sinks, which receive no more items."""
         self._wake_reader()
         self._has_ended = True
-        # The open batch is still read, but takes no more.
+        # The open batch is still read, but accepts no more items.
         self.capacity = 0
         self._wake_producers(len(self._producers))
         self._wake_watchers()
@@ -386,7 +386,7 @@ class Channel(Generic[T]):
                     self._is_sink_due = True
 
     def _wake_producers(self, count: int) -> None:
-        # One for each slot that becomes free. A coroutine whose loop is closed takes none.
+        # One for each free slot. A coroutine whose loop is closed uses none.
         while self._producers and count > 0:
             if self._producers[0].wake():
                 count -= 1
@@ -401,7 +401,7 @@ class Channel(Generic[T]):
 
     def _wake_reader(self) -> bool:
         """Wake the reader if it waits: directly in its own thread. Return False if its loop is closed."""
-        # It stays registered until it runs, so a call that is interrupted can be repeated.
+        # It stays registered until it runs, so that an interrupted call can be repeated.
         reader = self._reader
         if reader is None:
             return True
@@ -433,7 +433,7 @@ class Channel(Generic[T]):
             raise
 
     def _pass_on(self, waiter: Waiter | None) -> None:
-        """Wake another producer in place of one that does not use what it was woken for."""
+        """Wake the next producer in place of one that does not use the free capacity."""
         with self._lock:
             if waiter in self._producers:
                 self._producers.remove(waiter)  # type: ignore[arg-type]
@@ -442,7 +442,7 @@ class Channel(Generic[T]):
 
     def _process(self, sinks: list[ChunkSink]) -> None:
         if self._is_sink_due:
-            # Cleared first: what is written meanwhile sets it again.
+            # Cleared first: a concurrent write sets it again.
             self._is_sink_due = False
             for sink in sinks:
                 sink.process()

@@ -40,7 +40,7 @@ class NativeExecutor(ThreadPoolExecutor):
     blocks natively, so they would never run.
     """
 
-    # asyncio wants to see the base class; nothing of it is used, because gevent has patched what it consists of.
+    # asyncio requires the base class; none of its methods is used, because gevent has patched their parts.
     def __init__(self, max_threads: int) -> None:
         self._left = max_threads
         self._started = 0

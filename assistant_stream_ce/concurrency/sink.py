@@ -1,4 +1,4 @@
-"""What travels through a channel beside plain items, and what receives a copy of them."""
+"""Interfaces of the channel: items that may grow until they are read, and sinks that receive every item."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One-shot waiters and events for threads and coroutines. Nothing here runs user code or knows a run.
+"""One-shot waiters and events for threads and coroutines. Nothing here runs user code or depends on runs.
 
-A waiter may be woken more than once and by anyone; whoever waits checks what it waited for again. So an
-exception that is raised in between (Ctrl-C) can cost a spurious wake-up, never a lost one.
+A waiter may be woken more than once and from anywhere; the waiting code checks its condition again. So an exception
+in between (Ctrl-C) can cause a spurious wake-up, but never a lost one.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class LoopWaiter:
         try:
             self._loop.call_soon_threadsafe(resolve, self._future)
         except RuntimeError:
-            # Closed meanwhile.
+            # The loop was closed concurrently.
             return False
         return True
 
@@ -122,7 +122,7 @@ class OneShotEvent:
         with self._lock:
             first = not self._is_set
             self._is_set = True
-            # A waiter leaves the list after it was woken: a call that is interrupted can be repeated.
+            # A waiter is removed only after it was woken, so that an interrupted call can be repeated.
             while self._waiters:
                 self._waiters[-1].wake()
                 self._waiters.pop()

@@ -1,4 +1,4 @@
-"""The controllers that a callback calls: of the run, and of its tool calls."""
+"""The controllers that a callback uses to emit output: one for the run, and one for each tool call."""
 
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.controller.run_controller import RunController

@@ -1,4 +1,4 @@
-"""Sends chunks that were built elsewhere, checked, through a controller. No field of a chunk is lost."""
+"""Resend chunks of other streams through a controller: each is validated, and keeps all its fields."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Resender(ChunkHandler[None]):
     """Sends each chunk as the controller's method for its type would.
 
     Args:
-        controller: where they are sent.
+        controller: the controller that sends them.
     """
 
     __slots__ = ("_controller", "_link")
@@ -31,15 +31,15 @@ class Resender(ChunkHandler[None]):
         self._link = controller.link
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> None:
-        """Send text; an empty one changes nothing."""
+        """Send text; an empty text is ignored."""
         self._of(chunk.parent_id).append_text(chunk.text_delta)
 
     def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> None:
-        """Send reasoning; an empty one changes nothing."""
+        """Send reasoning; an empty text is ignored."""
         self._of(chunk.parent_id).append_reasoning(chunk.reasoning_delta)
 
     def refusal_delta(self, chunk: chunks.RefusalDeltaChunk) -> None:
-        """Send a piece of a refusal; an empty one changes nothing."""
+        """Send a piece of a refusal; an empty text is ignored."""
         self._of(chunk.parent_id).append_refusal(chunk.refusal_delta)
 
     def tool_call_begin(self, chunk: chunks.ToolCallBeginChunk) -> None:
@@ -71,7 +71,7 @@ class Resender(ChunkHandler[None]):
         self._link.state.apply(chunk.operations)
 
     def unhandled(self, chunk: AssistantStreamChunk) -> None:
-        """Send a chunk whose type has no rules of order."""
+        """Send a chunk of a type without ordering rules."""
         chunk = self._checked(chunk)
         self._link.channel.put(chunk, slots_of(chunk))
 

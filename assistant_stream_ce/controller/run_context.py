@@ -1,4 +1,4 @@
-"""What the controllers of a run share, and what they need of the run that drives the callback."""
+"""Context shared by the controllers of one run, and the interface to the run that drives the callback."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from assistant_stream_ce.state.document import StateDocument
 if TYPE_CHECKING:
     from assistant_stream_ce.controller.run_controller import RunController
 
-#: Another stream, an async iterable, or an iterable of chunks.
+#: A source of chunks: another stream, an async iterable, or an iterable of chunks.
 ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
 
 
 class RunHooks(Protocol):
-    """What controllers need of the run that drives their callback."""
+    """Methods of the run that its controllers call."""
 
     def on_closed(self) -> None:
-        """Handle a chunk sent after the end: raise, or return to drop it."""
+        """Handle a chunk that is sent after the end: raise, or return to drop it."""
 
     def on_reader_lost(self) -> None:
-        """Handle the loss of the reader."""
+        """Handle a disconnect: the reader is lost."""
 
     def forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
         """Read a source of chunks into a controller, in the way that suits the caller."""
@@ -39,12 +39,12 @@ class RunHooks(Protocol):
 class RunContext:
     """What all controllers of one run share: the channel, the cancellation, the state, the tool calls.
 
-    It refers to the run weakly, and nothing below refers back up: when the last handle of a run is dropped, the run
-    is freed without the cycle collector.
+    It holds only a weak reference to the run: when the last handle of a run is dropped, the run is freed without the
+    cycle collector.
 
     Args:
-        state: where the state starts; copied.
-        max_pending: about how many chunks may wait for the reader.
+        state: the initial state; copied.
+        max_pending: the capacity of the channel, in slots.
         run: drives the callback.
     """
 
@@ -65,7 +65,7 @@ class RunContext:
         """The run that drives the callback.
 
         Raises:
-            RunEndedError: it ended long ago.
+            RunEndedError: it has ended and was freed.
         """
         return _run_of(self._find_run)
 

@@ -122,8 +122,8 @@ class RunController:
 
         Args:
             tool_name: the tool.
-            tool_call_id: the model's id for the call; a fresh one when left out.
-            args: the arguments, where they come whole; else they are appended as text.
+            tool_call_id: the model's id for the call; generated if None.
+            args: the complete arguments; None if they are appended as text.
             provider_executed: whether the model provider runs the tool, so that no result is expected from the client.
             dynamic: whether the front end has no type for the tool, as for tools that are discovered at run time.
 
@@ -270,7 +270,7 @@ class RunController:
                 spellings `tool_calls` and `content_filter` are accepted too.
             input_tokens: the tokens of the prompt.
             output_tokens: the tokens of the answer.
-            is_continued: whether the next step goes on with the same text.
+            is_continued: whether the next step continues the same text.
         """
         self.link.calls.finish(
             chunks.StepFinishChunk(
@@ -319,7 +319,7 @@ class RunController:
 
         Raises:
             TypeError: it is no chunk, or a field has a wrong type.
-            ValueError: a field has a value that is none of those there are.
+            ValueError: a field has a value that is not allowed.
             ToolCallError: it is out of order.
         """
         Resender(self).handle(chunk)
@@ -337,7 +337,7 @@ class RunController:
     @property
     def state(self) -> Any:
         """The state: a proxy for its dict or list, or the plain value. Assign to replace it."""
-        # As in `read_root`, without the call: 0.05 us of 1 for an edit.
+        # Inlined from `read_root`: the call would cost 0.05 us of 1 for an edit.
         proxy = self.link.state.root_proxy
         return read_root(self.link.state) if proxy is None else proxy
 
@@ -385,7 +385,7 @@ class RunController:
 
     @property
     def cancelled_event(self) -> CancelledEvent:
-        """The cancel signal, to wait for from a thread or a coroutine."""
+        """The cancellation event, for threads and coroutines to wait for."""
         return self.link.cancelled_event
 
     def raise_if_cancelled(self) -> None:
@@ -405,5 +405,5 @@ class RunController:
             A function that unregisters the callback, for a resource that is released before the run ends.
         """
         if not callable(callback) or inspect.iscoroutinefunction(callback):
-            raise TypeError("callback must be a plain function; a coroutine callback meets CancelledError instead")
+            raise TypeError("callback must be a plain function; in a coroutine, handle CancelledError instead")
         return self.link.run.on_cancel(callback)

@@ -1,4 +1,4 @@
-"""Tool calls: the registry that keeps their chunks in order, and the controller of one call."""
+"""Tool calls of a run: the registry that keeps their chunks in order, and the controller of one call."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _Phase: TypeAlias = Literal["open", "closed", "answered"]
 class ToolCallRegistry:
     """The tool calls of one run, and the phase of each. Thread-safe.
 
-    The front ends end the stream, or silently drop a chunk, when a call's chunks come out of order. So
-    each step is checked and sent under one lock. It waits for capacity before it takes the lock, because a
-    coroutine may want the lock too.
+    Front ends end the stream, or silently drop a chunk, when a call's chunks arrive out of order. So each step is
+    checked and sent under one lock. Waiting for capacity happens before the lock is taken, because a coroutine may need
+    the lock too.
     """
 
     def __init__(self, channel: Channel[AssistantStreamChunk]) -> None:
         self._channel = channel
-        # Guards `_phases`, and that the chunks of a call are sent in the order of its phases.
+        # Guards `_phases`, and keeps the chunks of a call in the order of its phases.
         self._lock = new_lock()
         self._phases: dict[str, _Phase] = {}
         # The open calls, so that the end of a step looks at no others.
@@ -141,8 +141,8 @@ def result_chunk(
 class ToolCallController:
     """One tool call: its arguments as they are generated, then its result.
 
-    Made by `RunController.add_tool_call`. May be awaited (it is there already), and used with `with` or
-    `async with`, which close it. From any thread and from coroutines.
+    Created by `RunController.add_tool_call`. It may be awaited (a no-op), and used with `with` or `async with`, which
+    close it. Thread-safe, and usable from coroutines.
     """
 
     __slots__ = ("__weakref__", "_calls", "_tool_call_id", "_tool_name")
@@ -154,7 +154,7 @@ class ToolCallController:
 
     @property
     def tool_call_id(self) -> str:
-        """The id that the result refers to."""
+        """The id of the call."""
         return self._tool_call_id
 
     @property
@@ -192,7 +192,7 @@ class ToolCallController:
             result: any JSON value, for the model and the user.
             artifact: any JSON value, for the front end only.
             is_error: whether the tool failed.
-            model_content: what the model reads of the result, where it is not the result itself: a list of parts like
+            model_content: the result as the model reads it, if it differs from `result`: a list of parts like
                 `{"type": "text", "text": "..."}`.
 
         Raises:
@@ -224,7 +224,7 @@ class ToolCallController:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # To close a cancelled call would only raise the same again.
+        # Closing a cancelled call would only raise RunCancelled again.
         if not isinstance(error, RunCancelled):
             self.close()
 

@@ -1,4 +1,4 @@
-"""Validation of arguments: each function returns the value as it is kept, or raises and names the argument."""
+"""Validation of arguments: each function returns the validated value, or raises an error that names the argument."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, check_text, pl
 
 C = TypeVar("C", bound=AssistantStreamChunk)
 
-# Of `FinishReason`, without the open end that chunks from elsewhere need.
+# The values of `FinishReason`, without the arbitrary strings that chunks of other streams may have.
 _FINISH_REASONS = ("stop", "length", "content-filter", "tool-calls", "error", "other", "unknown")
 
 text = check_text
@@ -35,8 +35,8 @@ def finish_reason(value: object) -> str:
     reason = spelled(value)
     if reason not in _FINISH_REASONS:
         raise ValueError(
-            f"finish_reason must be one of {', '.join(_FINISH_REASONS)}, not {shorten(repr(reason))}: translate the "
-            'word of another API, or pass "other"'
+            f"finish_reason must be one of {', '.join(_FINISH_REASONS)}, not {shorten(repr(reason))}: map the "
+            'reason of another API to one of these, or pass "other"'
         )
     return reason
 
@@ -48,7 +48,7 @@ def spelled(value: object, name: str = "finish_reason") -> str:
 
 
 def count(value: object, name: str) -> int:
-    """Return an int that is not negative, and that clients can count to.
+    """Return an int from 0 to the largest that clients read exactly.
 
     Raises:
         ValueError: it is larger.
@@ -118,7 +118,7 @@ def checked(chunk: C) -> C:
 
     Raises:
         TypeError: a field has a wrong type.
-        ValueError: a field has a value that is none of those there are.
+        ValueError: a field has a value that is not allowed.
     """
     changed = {}
     for name, check in _field_checks(chunk.__class__):
@@ -136,7 +136,7 @@ def slots_of(chunk: AssistantStreamChunk) -> int:
 
 _Check = Callable[[Any, str], object]
 
-# By the type of a chunk's field. Everything else is any JSON value.
+# The check for each type of a chunk's field; a field of any other type takes any JSON value.
 _CHECKS: dict[object, _Check] = {
     str: text,
     str | None: optional_text,
