@@ -48,35 +48,35 @@ class _Reader(AnswerReader):
             self._take_other(role, entry, content, path)
 
     def _take_other(self, role: JSON, entry: dict[str, JSON], content: JSON, path: str) -> None:
-        message_id = self.history.name(entry.get("unstable_id", entry.get("id")), f"{path}.unstable_id")
+        message_id = self.log.name(entry.get("unstable_id", entry.get("id")), f"{path}.unstable_id")
         if role == "user":
             parts: list[UserPart] = []
-            for where, part in self.history.objects(content, f"{path}.content"):
+            for where, part in self.log.objects(content, f"{path}.content"):
                 match part.get("type"):
                     case "text":
-                        parts += self.history.text(part.get("text"), where)
+                        parts += self.log.text(part.get("text"), where)
                     case "file" | "image":
                         media_type = part.get("mediaType", part.get("mimeType"))
                         data = part.get("data", part.get("image"))
-                        parts += self.history.file(data, media_type, part.get("filename"), where)
+                        parts += self.log.file(data, media_type, part.get("filename"), where)
                     case kind:
-                        self.history.unknown(kind, where)
-            self.history.user(parts, path, message_id)
+                        self.log.unknown(kind, where)
+            self.log.user(parts, path, message_id)
         elif role == "system":
-            self.history.system(system_text(content), message_id, path)
+            self.log.system(system_text(content), message_id, path)
         else:
-            self.history.unknown(role, f"{path}.role")
+            self.log.unknown(role, f"{path}.role")
 
     def _take_assistant(self, entry: dict[str, JSON], content: JSON, path: str) -> None:
-        message_id = self.history.name(entry.get("unstable_id", entry.get("id")), f"{path}.unstable_id")
+        message_id = self.log.name(entry.get("unstable_id", entry.get("id")), f"{path}.unstable_id")
         if self.answer is not None and message_id != self.answer.id:
             self.finish()
         builder = self.open(path, message_id)
         builder.step()
-        for where, part in self.history.objects(content, f"{path}.content"):
+        for where, part in self.log.objects(content, f"{path}.content"):
             match part.get("type"):
                 case "text":
-                    for text in self.history.text(part.get("text"), where):
+                    for text in self.log.text(part.get("text"), where):
                         assert isinstance(text, TextPart)
                         builder.add(text)
                 case "tool-call":
@@ -85,17 +85,17 @@ class _Reader(AnswerReader):
                     self.take_call(part.get("toolCallId"), part.get("toolName"), arguments, where)
                 case "file":
                     data, media_type = part.get("data"), part.get("mediaType")
-                    for file in self.history.file(data, media_type, part.get("filename"), where):
+                    for file in self.log.file(data, media_type, part.get("filename"), where):
                         builder.add(file)
                 case kind:
-                    self.history.unknown(kind, where)
+                    self.log.unknown(kind, where)
 
     def _take_results(self, content: JSON, path: str) -> None:
-        for where, part in self.history.objects(content, f"{path}.content"):
+        for where, part in self.log.objects(content, f"{path}.content"):
             if part.get("type") == "tool-result":
                 self.take_result(part.get("toolCallId"), where, **_result(part))
             else:
-                self.history.unknown(part.get("type"), where)
+                self.log.unknown(part.get("type"), where)
 
 
 def _result(part: dict[str, JSON]) -> dict[str, JSON]:

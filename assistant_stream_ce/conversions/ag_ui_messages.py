@@ -58,27 +58,27 @@ class _Reader(AnswerReader):
 
     def take(self, message: Fields, path: str) -> None:
         """Take one message of AG-UI."""
-        message_id = self.history.name(message.get("id"), f"{path}.id")
+        message_id = self.log.name(message.get("id"), f"{path}.id")
         match message.get("role"):
             case "assistant":
                 self._take_assistant(message, message_id, path)
             case "reasoning":
                 text, signature = optional_text(message.get("content")), optional_text(message.get("encryptedValue"))
                 if text is None and signature is None:
-                    self.history.drop(path, "a reasoning message without content")
+                    self.log.drop(path, "a reasoning message without content")
                 else:
                     self.open(path).add(ReasoningPart(text or "", signature=signature))
             case "tool":
                 self._take_result(message, path)
             case "user":
                 self.finish()
-                self.history.user(self._parts(message.get("content"), f"{path}.content"), path, message_id)
+                self.log.user(self._parts(message.get("content"), f"{path}.content"), path, message_id)
             case "system" | "developer":
                 self.finish()
                 texts = [part.text for part in self._parts(message.get("content"), path) if isinstance(part, TextPart)]
-                self.history.system("\n\n".join(texts), message_id, path)
+                self.log.system("\n\n".join(texts), message_id, path)
             case role:
-                self.history.unknown(role, f"{path}.role")
+                self.log.unknown(role, f"{path}.role")
 
     def _take_assistant(self, message: Fields, message_id: str | None, path: str) -> None:
         builder = self.open(path)
@@ -87,7 +87,7 @@ class _Reader(AnswerReader):
             builder.step()
         for part in self._parts(message.get("content"), f"{path}.content"):
             builder.add(part)
-        for where, call in self.history.objects(message.get("toolCalls"), f"{path}.toolCalls"):
+        for where, call in self.log.objects(message.get("toolCalls"), f"{path}.toolCalls"):
             function = call.get("function")
             function = function if isinstance(function, dict) else {}
             self.take_call(call.get("id"), function.get("name"), function.get("arguments"), where)
@@ -105,19 +105,19 @@ class _Reader(AnswerReader):
         if isinstance(content, str):
             return [TextPart(content)] if content else []
         parts: list[UserPart] = []
-        for where, part in self.history.objects(content, path):
+        for where, part in self.log.objects(content, path):
             kind, source = part.get("type"), part.get("source")
             if kind == "text":
-                parts += self.history.text(part.get("text"), where)
+                parts += self.log.text(part.get("text"), where)
             elif kind == "binary":
                 # @ag-ui/client before 1.0.
                 data = part.get("data") or part.get("url")
-                parts += self.history.file(data, part.get("mimeType"), part.get("filename"), where)
+                parts += self.log.file(data, part.get("mimeType"), part.get("filename"), where)
             elif kind in _MEDIA and isinstance(source, dict):
                 media_type = source.get("mimeType", part.get("mimeType")) or f"{kind}/*".replace("document/*", "")
-                parts += self.history.file(source.get("value"), media_type, part.get("filename"), where)
+                parts += self.log.file(source.get("value"), media_type, part.get("filename"), where)
             else:
-                self.history.unknown(kind, where)
+                self.log.unknown(kind, where)
         return parts
 
 

@@ -9,10 +9,9 @@ from collections.abc import Iterable
 
 from assistant_stream_ce.conversions.files import is_url
 from assistant_stream_ce.conversions.history import (
-    AnswerReader,
     AssistantBuilder,
+    BlockReader,
     Dropped,
-    HistoryBuilder,
     json_or_text,
     optional_text,
     system_text,
@@ -39,8 +38,6 @@ from assistant_stream_ce.message import (
 )
 
 NAMES = Names()
-
-_SERVER_RESULT = "_tool_result"
 
 
 def to_anthropic(messages: Iterable[Message], *, system: str | None = None) -> tuple[str, list[Fields]]:
@@ -110,16 +107,10 @@ def from_anthropic(messages: object, *, system: object = None) -> tuple[list[Mes
     Raises:
         TypeError: they are not JSON.
     """
-    history = HistoryBuilder(trust_system=True)
-    history.system(system_text(plain(system, "system")), None, "system")
-    reader = _Reader(history)
-    for path, message in history.objects(plain(messages, "messages"), "messages"):
-        reader.take(message, path)
-    reader.finish()
-    return history.result()
+    return _Reader.history(messages, system_text(plain(system, "system")))
 
 
-class _Reader(AnswerReader):
+class _Reader(BlockReader):
     """Joins the turns of each answer, and the results that lie between them."""
 
     def take(self, message: Fields, path: str) -> None:
@@ -127,27 +118,19 @@ class _Reader(AnswerReader):
         content = message.get("content")
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
-        blocks = list(self.history.objects(content, f"{path}.content"))
+        blocks = list(self.log.objects(content, f"{path}.content"))
         match message.get("role"):
             case "assistant":
-                builder = self.open_turn(path)
-                for where, block in blocks:
-                    self._take_block(builder, block, where)
+                self.take_turn(blocks, path)
             case "user":
-                for where, block in blocks:
-                    if block.get("type") == "tool_result":
-                        self._take_result(block, where)
-                others = [(where, block) for where, block in blocks if block.get("type") != "tool_result"]
-                if others or not blocks:
-                    self.finish()
-                    self.history.user([part for where, block in others for part in self._part(block, where)], path)
+                self.take_user(blocks, path)
             case "system":
                 self.finish()
-                self.history.system(system_text(content), None, path)
+                self.log.system(system_text(content), None, path)
             case role:
-                self.history.unknown(role, f"{path}.role")
+                self.log.unknown(role, f"{path}.role")
 
-    def _take_block(self, builder: AssistantBuilder, block: Fields, path: str) -> None:
+    def take_block(self, builder: AssistantBuilder, block: Fields, path: str) -> None:
         kind = str(block.get("type"))
         match kind:
             case "thinking":
@@ -161,30 +144,32 @@ class _Reader(AnswerReader):
                 self.take_call(
                     block.get("id"), block.get("name"), block.get("input"), path, provider_executed=is_theirs
                 )
-            case _ if kind.endswith(_SERVER_RESULT):
-                self._take_result(block, path)
-            case _:
-                for part in self._part(block, path):
+            case _ if not self.take_answer(block, path):
+                for part in self.part(block, path):
                     builder.add(part)
 
-    def _take_result(self, block: Fields, path: str) -> None:
+    def take_answer(self, block: Fields, path: str) -> bool:
+        """Take a result of a tool; return false for any other block."""
+        if not str(block.get("type")).endswith("tool_result"):
+            return False
         content = block.get("content")
         if isinstance(content, list) and block.get("type") == "tool_result":
             content = "".join(
-                text for _, item in self.history.objects(content, path) if (text := optional_text(item.get("text")))
+                text for _, item in self.log.objects(content, path) if (text := optional_text(item.get("text")))
             )
         result = json_or_text(content) if isinstance(content, str) else content
         self.take_result(block.get("tool_use_id"), path, result=result, is_error=block.get("is_error") is True)
+        return True
 
-    def _part(self, block: Fields, path: str) -> list[UserPart]:
+    def part(self, block: Fields, path: str) -> list[UserPart]:
         kind, source = block.get("type"), block.get("source")
         if kind == "text":
-            return self.history.text(block.get("text"), path)
+            return self.log.text(block.get("text"), path)
         if kind in ("image", "document") and isinstance(source, dict):
             default = "image/*" if kind == "image" else "application/pdf"
             data: JSON = source.get("url", source.get("data"))
             if source.get("type") == "text":
-                return self.history.text(source.get("data"), path)
-            return self.history.file(data, source.get("media_type", default), block.get("title"), path)
-        self.history.unknown(kind, path)
+                return self.log.text(source.get("data"), path)
+            return self.log.file(data, source.get("media_type", default), block.get("title"), path)
+        self.log.unknown(kind, path)
         return []

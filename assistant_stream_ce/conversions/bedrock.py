@@ -12,10 +12,9 @@ from collections.abc import Iterable
 
 from assistant_stream_ce.conversions.files import is_base64, is_url
 from assistant_stream_ce.conversions.history import (
-    AnswerReader,
     AssistantBuilder,
+    BlockReader,
     Dropped,
-    HistoryBuilder,
     json_or_text,
     optional_text,
     system_text,
@@ -136,38 +135,24 @@ def from_bedrock(messages: object, *, system: object = None) -> tuple[list[Messa
     Raises:
         TypeError: they are not JSON or bytes.
     """
-    history = HistoryBuilder(trust_system=True)
-    history.system(system_text(plain(system, "system")), None, "system")
-    reader = _Reader(history)
-    for path, message in history.objects(plain(messages, "messages"), "messages"):
-        reader.take(message, path)
-    reader.finish()
-    return history.result()
+    return _Reader.history(messages, system_text(plain(system, "system")))
 
 
-class _Reader(AnswerReader):
+class _Reader(BlockReader):
     """Joins the turns of each answer, and the results that lie between them."""
 
     def take(self, message: Fields, path: str) -> None:
         """Take a message."""
-        blocks = list(self.history.objects(message.get("content"), f"{path}.content"))
+        blocks = list(self.log.objects(message.get("content"), f"{path}.content"))
         match message.get("role"):
             case "assistant":
-                builder = self.open_turn(path)
-                for where, block in blocks:
-                    self._take_block(builder, block, where)
+                self.take_turn(blocks, path)
             case "user":
-                for where, block in blocks:
-                    if isinstance(result := block.get("toolResult"), dict):
-                        self._take_result(result, where)
-                others = [(where, block) for where, block in blocks if "toolResult" not in block]
-                if others or not blocks:
-                    self.finish()
-                    self.history.user([part for where, block in others for part in self._part(block, where)], path)
+                self.take_user(blocks, path)
             case role:
-                self.history.unknown(role, f"{path}.role")
+                self.log.unknown(role, f"{path}.role")
 
-    def _take_block(self, builder: AssistantBuilder, block: Fields, path: str) -> None:
+    def take_block(self, builder: AssistantBuilder, block: Fields, path: str) -> None:
         if isinstance(use := block.get("toolUse"), dict):
             is_theirs = use.get("type") == "server_tool_use"
             self.take_call(use.get("toolUseId"), use.get("name"), use.get("input"), path, provider_executed=is_theirs)
@@ -178,23 +163,28 @@ class _Reader(AnswerReader):
             own = {name: value for name, value in own.items() if isinstance(value, str)}
             builder.add(ReasoningPart(str(text.get("text") or ""), provider_metadata={"bedrock": own} if own else {}))
         else:
-            for part in self._part(block, path):
+            for part in self.part(block, path):
                 builder.add(part)
 
-    def _take_result(self, result: Fields, path: str) -> None:
-        blocks = [block for _, block in self.history.objects(result.get("content"), f"{path}.toolResult.content")]
+    def take_answer(self, block: Fields, path: str) -> bool:
+        """Take a result of a tool; return false for any other block."""
+        result = block.get("toolResult")
+        if not isinstance(result, dict):
+            return False
+        blocks = [block for _, block in self.log.objects(result.get("content"), f"{path}.toolResult.content")]
         values = [block["json"] for block in blocks if "json" in block]
         text = "".join(block["text"] for block in blocks if optional_text(block.get("text")))
         value: JSON = values[0] if values and not text else json_or_text(text)
         self.take_result(result.get("toolUseId"), path, result=value, is_error=result.get("status") == "error")
+        return True
 
-    def _part(self, block: Fields, path: str) -> list[UserPart]:
+    def part(self, block: Fields, path: str) -> list[UserPart]:
         if isinstance(block.get("text"), str):
-            return self.history.text(block["text"], path)
+            return self.log.text(block["text"], path)
         for kind in ("image", "document"):
             if isinstance(file := block.get(kind), dict):
                 source = file.get("source")
                 data = source.get("bytes") if isinstance(source, dict) else None
-                return self.history.file(data, _TYPES.get(str(file.get("format"))), file.get("name"), path)
-        self.history.unknown(next(iter(block), None), path)
+                return self.log.file(data, _TYPES.get(str(file.get("format"))), file.get("name"), path)
+        self.log.unknown(next(iter(block), None), path)
         return []

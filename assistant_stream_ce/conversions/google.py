@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from assistant_stream_ce.conversions.files import is_base64, is_url
 from assistant_stream_ce.conversions.history import (
-    AnswerReader,
     AssistantBuilder,
+    BlockReader,
     Dropped,
     HistoryBuilder,
     optional_text,
@@ -106,16 +106,9 @@ def from_google(messages: object, *, system: object = None) -> tuple[list[Messag
     Raises:
         TypeError: they are not JSON.
     """
-    history = HistoryBuilder(trust_system=True)
     instruction = plain(system, "system")
-    if isinstance(instruction, dict):
-        instruction = instruction.get("parts")
-    history.system(system_text(instruction), None, "system")
-    reader = _Reader(history)
-    for path, content in history.objects(plain(messages, "messages"), "messages"):
-        reader.take(content, path)
-    reader.finish()
-    return history.result()
+    parts = instruction.get("parts") if isinstance(instruction, dict) else instruction
+    return _Reader.history(messages, system_text(parts))
 
 
 def _get(fields: Fields, name: str) -> JSON:
@@ -124,11 +117,11 @@ def _get(fields: Fields, name: str) -> JSON:
     return fields.get(name, fields.get(head + "".join(word.title() for word in rest)))
 
 
-class _Reader(AnswerReader):
+class _Reader(BlockReader):
     """Joins the turns of each answer; gives calls ids, as most have none."""
 
-    def __init__(self, history: HistoryBuilder) -> None:
-        super().__init__(history)
+    def __init__(self, log: HistoryBuilder) -> None:
+        super().__init__(log)
         self._calls = 0
         # The calls without a result: their ids, by name, oldest first.
         self._open: dict[str, list[str]] = {}
@@ -140,40 +133,36 @@ class _Reader(AnswerReader):
 
     def take(self, content: Fields, path: str) -> None:
         """Take a content."""
-        parts = list(self.history.objects(content.get("parts"), f"{path}.parts"))
+        parts = list(self.log.objects(content.get("parts"), f"{path}.parts"))
         role = content.get("role", "user")
         if role == "model":
-            builder = self.open_turn(path)
-            for where, part in parts:
-                self._take_part(builder, part, where)
+            self.take_turn(parts, path)
         elif role in ("user", "function", "tool"):
-            for where, part in parts:
-                if isinstance(response := _get(part, "function_response"), dict):
-                    self._take_response(response, where)
-            others = [(where, part) for where, part in parts if _get(part, "function_response") is None]
-            if others or not parts:
-                self.finish()
-                self.history.user([one for where, part in others for one in self._part(part, where)], path)
+            self.take_user(parts, path)
         else:
-            self.history.unknown(role, f"{path}.role")
+            self.log.unknown(role, f"{path}.role")
 
-    def _take_part(self, builder: AssistantBuilder, part: Fields, path: str) -> None:
-        signature = _get(part, "thought_signature")
+    def take_block(self, builder: AssistantBuilder, block: Fields, path: str) -> None:
+        signature = _get(block, "thought_signature")
         metadata = {"google": {"thoughtSignature": signature}} if isinstance(signature, str) else {}
-        call = _get(part, "function_call")
+        call = _get(block, "function_call")
         if isinstance(call, dict):
             self._calls += 1
             call_id = optional_text(call.get("id")) or f"call_{self._calls}"
             self._open.setdefault(str(call.get("name")), []).append(call_id)
             self.take_call(call_id, call.get("name"), call.get("args"), path, provider_metadata=metadata)
-        elif isinstance(text := part.get("text"), str) and (text or metadata):
-            kind = ReasoningPart if part.get("thought") else TextPart
+        elif isinstance(text := block.get("text"), str) and (text or metadata):
+            kind = ReasoningPart if block.get("thought") else TextPart
             builder.add(kind(text, provider_metadata=metadata))
         else:
-            for other in self._part(part, path):
+            for other in self.part(block, path):
                 builder.add(other)
 
-    def _take_response(self, response: Fields, path: str) -> None:
+    def take_answer(self, block: Fields, path: str) -> bool:
+        """Take a result of a tool; return false for any other part."""
+        response = _get(block, "function_response")
+        if not isinstance(response, dict):
+            return False
         waiting = self._open.get(str(response.get("name")), [])
         call_id = optional_text(response.get("id"))
         if call_id in waiting:
@@ -184,14 +173,15 @@ class _Reader(AnswerReader):
         key = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else None
         result = value[key] if isinstance(value, dict) and key in ("error", "output", "result") else value
         self.take_result(call_id, path, result=result, is_error=key == "error")
+        return True
 
-    def _part(self, part: Fields, path: str) -> list[UserPart]:
-        inline, file = _get(part, "inline_data"), _get(part, "file_data")
-        if isinstance(part.get("text"), str):
-            return self.history.text(part["text"], path)
+    def part(self, block: Fields, path: str) -> list[UserPart]:
+        inline, file = _get(block, "inline_data"), _get(block, "file_data")
+        if isinstance(block.get("text"), str):
+            return self.log.text(block["text"], path)
         if isinstance(inline, dict):
-            return self.history.file(inline.get("data"), _get(inline, "mime_type"), _get(inline, "display_name"), path)
+            return self.log.file(inline.get("data"), _get(inline, "mime_type"), _get(inline, "display_name"), path)
         if isinstance(file, dict):
-            return self.history.file(_get(file, "file_uri"), _get(file, "mime_type"), None, path)
-        self.history.unknown(next(iter(part), None), path)
+            return self.log.file(_get(file, "file_uri"), _get(file, "mime_type"), None, path)
+        self.log.unknown(next(iter(block), None), path)
         return []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from assistant_stream_ce.conversions.files import UnsafeFileError, file_part
-from assistant_stream_ce.jsonvalue import JSON, dumps, loads
+from assistant_stream_ce.jsonvalue import JSON, dumps, loads, plain
 from assistant_stream_ce.message import (
     AssistantMessage,
     Message,
@@ -229,11 +230,11 @@ class AnswerReader:
     """Base of readers that join several entries of a format, with the results between them, into one answer.
 
     Args:
-        history: takes the messages and the reports.
+        log: takes the messages and the reports.
     """
 
-    def __init__(self, history: HistoryBuilder) -> None:
-        self.history = history
+    def __init__(self, log: HistoryBuilder) -> None:
+        self.log = log
         self._builder: AssistantBuilder | None = None
         self._path = ""
 
@@ -245,7 +246,7 @@ class AnswerReader:
     def open(self, path: str, message_id: str | None = None) -> AssistantBuilder:
         """Return the answer that is open, or a new one."""
         if self._builder is None:
-            self._builder, self._path = AssistantBuilder(self.history, message_id), path
+            self._builder, self._path = AssistantBuilder(self.log, message_id), path
         return self._builder
 
     def open_turn(self, path: str, message_id: str | None = None) -> AssistantBuilder:
@@ -259,24 +260,76 @@ class AnswerReader:
         if self._builder is None:
             return 0
         builder, self._builder = self._builder, None
-        self.history.assistant(builder, self._path)
+        self.log.assistant(builder, self._path)
         return builder.last_step_start
 
     def take_call(self, call_id: JSON, name: JSON, arguments: JSON, path: str, **fields: Any) -> None:
         """Add a tool call to the answer; report one without its id or name."""
-        checked_id, checked_name = self.history.name(call_id, f"{path}.id"), self.history.name(name, f"{path}.name")
+        checked_id, checked_name = self.log.name(call_id, f"{path}.id"), self.log.name(name, f"{path}.name")
         if checked_id is None or checked_name is None:
-            self.history.drop(path, "a tool call without its id or name")
+            self.log.drop(path, "a tool call without its id or name")
         else:
             self.open(path).add_call(call_part(checked_id, checked_name, arguments, **fields), path)
 
     def take_result(self, call_id: JSON, path: str, **fields: Any) -> bool:
         """Give a call of the answer its result; report one without its call. Returns whether it was taken."""
-        checked_id = self.history.name(call_id, f"{path}.id")
+        checked_id = self.log.name(call_id, f"{path}.id")
         if self._builder is None or checked_id is None:
-            self.history.drop(path, "a result for a call that is not in the history")
+            self.log.drop(path, "a result for a call that is not in the history")
             return False
         return self._builder.answer(checked_id, path, **fields) is not None
+
+
+class BlockReader(AnswerReader, ABC):
+    """Base of readers of formats whose messages are lists of blocks, with results in the messages of the user."""
+
+    @classmethod
+    def history(cls, messages: object, system: str) -> tuple[list[Message], list[Dropped]]:
+        """Return the history of the messages of a request, and what was left out of it.
+
+        Args:
+            messages: a list of messages.
+            system: the instructions, which become the first message.
+
+        Raises:
+            TypeError: they are not JSON.
+        """
+        builder = HistoryBuilder(trust_system=True)
+        builder.system(system, None, "system")
+        reader = cls(builder)
+        for path, message in builder.objects(plain(messages, "messages"), "messages"):
+            reader.take(message, path)
+        reader.finish()
+        return builder.result()
+
+    @abstractmethod
+    def take(self, message: dict[str, JSON], path: str) -> None:
+        """Take a message."""
+
+    @abstractmethod
+    def take_block(self, builder: AssistantBuilder, block: dict[str, JSON], path: str) -> None:
+        """Take a block of the model's."""
+
+    @abstractmethod
+    def take_answer(self, block: dict[str, JSON], path: str) -> bool:
+        """Take a result; return false for any other block."""
+
+    @abstractmethod
+    def part(self, block: dict[str, JSON], path: str) -> list[UserPart]:
+        """Return the part that a block becomes, as a list; an empty one for what is reported."""
+
+    def take_turn(self, blocks: list[tuple[str, dict[str, JSON]]], path: str) -> None:
+        """Take a message of the model."""
+        builder = self.open_turn(path)
+        for where, block in blocks:
+            self.take_block(builder, block, where)
+
+    def take_user(self, blocks: list[tuple[str, dict[str, JSON]]], path: str) -> None:
+        """Take a message of the user, or one that has only results."""
+        others = [(where, block) for where, block in blocks if not self.take_answer(block, where)]
+        if others or not blocks:
+            self.finish()
+            self.log.user([part for where, block in others for part in self.part(block, where)], path)
 
 
 def system_text(value: JSON) -> str:

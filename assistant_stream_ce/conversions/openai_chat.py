@@ -134,7 +134,7 @@ def _read_other(history: HistoryBuilder, message: Fields, path: str) -> None:
 
 
 def _read_assistant(reader: AnswerReader, message: Fields, path: str) -> None:
-    history, builder = reader.history, reader.open_turn(path, optional_text(message.get("id")))
+    history, builder = reader.log, reader.open_turn(path, optional_text(message.get("id")))
     reasoning = optional_text(message.get("reasoning_content")) or optional_text(message.get("reasoning"))
     if reasoning is not None:
         builder.add(ReasoningPart(reasoning))
@@ -163,7 +163,7 @@ def _read_assistant(reader: AnswerReader, message: Fields, path: str) -> None:
 def _read_result(reader: AnswerReader, message: Fields, path: str) -> None:
     content = message.get("content")
     if isinstance(content, list):
-        texts = [part.text for part in _parts(reader.history, content, f"{path}.content") if isinstance(part, TextPart)]
+        texts = [part.text for part in _parts(reader.log, content, f"{path}.content") if isinstance(part, TextPart)]
         content = "".join(texts)
     result = json_or_text(content) if isinstance(content, str) else content
     reader.take_result(message.get("tool_call_id", message.get("name")), path, result=result)

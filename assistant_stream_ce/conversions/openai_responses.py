@@ -122,8 +122,8 @@ def from_openai_responses(messages: object, *, system: str | None = None) -> tup
 class _Reader(AnswerReader):
     """Joins the items of each answer."""
 
-    def __init__(self, history: HistoryBuilder) -> None:
-        super().__init__(history)
+    def __init__(self, log: HistoryBuilder) -> None:
+        super().__init__(log)
         self._was_answered = False
 
     def take(self, item: Fields, path: str) -> None:
@@ -139,7 +139,7 @@ class _Reader(AnswerReader):
             case "function_call_output" | "custom_tool_call_output":
                 self._take_output(item, path)
             case _:
-                self.history.unknown(kind, path)
+                self.log.unknown(kind, path)
 
     def _turn(self, path: str) -> AssistantBuilder:
         was_answered, self._was_answered = self._was_answered, False
@@ -155,17 +155,17 @@ class _Reader(AnswerReader):
             return
         self.finish()
         if role == "user":
-            self.history.user(parts, path)
+            self.log.user(parts, path)
         elif role in ("system", "developer"):
-            self.history.system("\n\n".join(part.text for part in parts if isinstance(part, TextPart)), None, path)
+            self.log.system("\n\n".join(part.text for part in parts if isinstance(part, TextPart)), None, path)
         else:
-            self.history.unknown(role, f"{path}.role")
+            self.log.unknown(role, f"{path}.role")
 
     def _take_reasoning(self, item: Fields, path: str) -> None:
         own = {"itemId": item.get("id"), "reasoningEncryptedContent": item.get("encrypted_content")}
         metadata = {"openai": {name: value for name, value in own.items() if isinstance(value, str)}}
         builder = self._turn(path)
-        summaries = [part.get("text") for _, part in self.history.objects(item.get("summary"), f"{path}.summary")]
+        summaries = [part.get("text") for _, part in self.log.objects(item.get("summary"), f"{path}.summary")]
         for text in [text for text in summaries if isinstance(text, str)] or [""]:
             builder.add(ReasoningPart(text, provider_metadata=metadata))
 
@@ -187,17 +187,17 @@ class _Reader(AnswerReader):
         if isinstance(content, str):
             return [TextPart(content)] if content else []
         parts: list[UserPart] = []
-        for where, part in self.history.objects(content, path):
+        for where, part in self.log.objects(content, path):
             match part.get("type"):
                 case "input_text" | "output_text" | "text":
-                    parts += self.history.text(part.get("text"), where)
+                    parts += self.log.text(part.get("text"), where)
                 case "refusal":
-                    parts += self.history.text(part.get("refusal"), where)
+                    parts += self.log.text(part.get("refusal"), where)
                 case "input_image" if optional_text(part.get("image_url")):
-                    parts += self.history.file(part["image_url"], "image/*", None, where)
+                    parts += self.log.file(part["image_url"], "image/*", None, where)
                 case "input_file" if part.get("file_data") or part.get("file_url"):
                     data = part.get("file_data") or part.get("file_url")
-                    parts += self.history.file(data, "application/pdf", part.get("filename"), where)
+                    parts += self.log.file(data, "application/pdf", part.get("filename"), where)
                 case kind:
-                    self.history.unknown(kind, where)
+                    self.log.unknown(kind, where)
         return parts
