@@ -1,4 +1,4 @@
-"""The callback that `create_run` takes: its type, and checks before and after it is called."""
+"""The callback of `create_run`: its type, its inspection, and the check of its result."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _FLAGS: dict[Callable[[Any], bool], int] = {
 
 
 def is_callable_as(kind: Callable[[Any], bool], callback: object) -> bool:
-    """Return whether a callable is of a kind of `inspect`'s, looking through `partial` and `__call__`."""
+    """Return whether a callable is of a kind that `inspect` tests for, behind any `partial` and `__call__`."""
     function = _without_partials(callback)
     if type(function) is FunctionType and not function.__dict__:
-        # Most callbacks, and not marked as something else: 0.1 us instead of 3.
+        # Fast path for plain functions, as most callbacks are: 0.1 us instead of 3.
         return bool(function.__code__.co_flags & _FLAGS[kind])
     return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - the method itself is wanted
 
@@ -36,10 +36,10 @@ def name_of(callback: object) -> str:
 
 
 def check_result(result: object) -> None:
-    """Check what a callback returned: text, bytes and iterators would be lost.
+    """Check that a callback did not return text, bytes or an iterator, which would be lost.
 
     Raises:
-        TypeError: the result is one of these.
+        TypeError: it did.
     """
     if result is None:
         return

@@ -1,4 +1,4 @@
-"""Drivers of a callback (a thread, an executor, a task on an event loop), and the scope in which user code is called.
+"""Drivers that run a callback (thread, executor or event loop task), and the scope in which user code is called.
 
 | callback    | read with `async for`        | read with `for`                                |
 |-------------|------------------------------|------------------------------------------------|
@@ -25,24 +25,24 @@ logger = logging.getLogger("assistant_stream_ce")
 
 T = TypeVar("T")
 
-#: Makes a context manager to hold open around user code, in the thread or task of that code; only there, inside an
-#: event loop, it may be an asynchronous one.
+#: Returns a context manager to enter around user code, in its thread or task. Only around a coroutine it may be an
+#: asynchronous one.
 ContextFactory: TypeAlias = Callable[[], AbstractContextManager[object] | AbstractAsyncContextManager[object]]
 
 _factories: contextvars.ContextVar[tuple[ContextFactory, ...]] = contextvars.ContextVar(
     "assistant_stream_factories", default=()
 )
 
-#: Finds the run whose callback or hook the current code belongs to: it cancels the runs that are read there.
+#: The run whose callback or hook is running: its cancellation cancels the runs that are read there.
 current_run: contextvars.ContextVar[Callable[[], Any] | None] = contextvars.ContextVar(
     "assistant_stream_run", default=None
 )
 
 
 class CallScope:
-    """Where the user code of one run is called: in these context variables, inside these context managers.
+    """The context variables and context managers in which the user code of one run is called.
 
-    Runs that are created inside it inherit both.
+    Runs that are created in that code inherit both.
     """
 
     __slots__ = ("_is_bound", "context")
@@ -52,7 +52,7 @@ class CallScope:
         self._is_bound = False
 
     def bind(self, factory: ContextFactory | None) -> None:
-        """Keep the caller's context variables for the run, whatever those at its start are."""
+        """Bind the run to the context variables of this call instead of those at its start."""
         self.context = contextvars.copy_context()
         self._is_bound = True
         if factory is not None:
@@ -64,19 +64,19 @@ class CallScope:
             factories = self.factories
             self.context = contextvars.copy_context()
             if factories and not self.factories:
-                # Created in a callback, but read where its context variables are missing: in a thread pool.
+                # Created in a callback, but started where its context variables are missing, as in a thread pool.
                 self.context.run(_factories.set, factories)
         return self.context
 
     @property
     def factories(self) -> tuple[ContextFactory, ...]:
-        """What makes the context managers, the outermost first."""
+        """The factories of the context managers, the outermost first."""
         return self.context.get(_factories, ())
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function in this thread as the callback would be called, in a copy of its context.
+        """Call a function in this thread, in a copy of the callback's context and inside its context managers.
 
-        Another thread may be in the context itself.
+        A copy, because another thread may have entered the context.
         """
         return self.context.copy().run(self.call_here, function)
 
@@ -85,7 +85,7 @@ class CallScope:
         try:
             manager = enter_contexts(self.factories)
         except Exception:
-            logger.exception("what surrounds a callback failed; its hook is called without")
+            logger.exception("a context manager around a callback failed; its hook is called without it")
             manager = nullcontext()
         with manager:
             return function()
@@ -119,13 +119,13 @@ async def enter_contexts_async(factories: tuple[ContextFactory, ...]) -> Abstrac
 
 
 class Driver(Protocol):
-    """What runs a callback. Every method may be called from any thread; none blocks."""
+    """Runs a callback. Every method is thread-safe and does not block."""
 
-    #: The thread of the callback; 0 before it runs, and where it is a task.
+    #: The id of the callback's thread; 0 before it runs, and for a task.
     thread_id: int
 
     def cancel(self, is_over: Callable[[], bool]) -> None:
-        """Stop the callback where that is possible, unless `is_over` by then.
+        """Stop the callback if possible, unless `is_over` returns true by then.
 
         Raises:
             RuntimeError: the loop of its task is closed.
@@ -133,7 +133,7 @@ class Driver(Protocol):
 
 
 class ThreadDriver:
-    """Runs a callback in a daemon thread of its own, which nothing can stop."""
+    """Runs a callback in its own daemon thread, which cannot be stopped."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self.thread_id = 0
@@ -150,7 +150,7 @@ class ThreadDriver:
     def _run(self) -> None:
         self.thread_id = threading.get_ident()
         self._work()
-        # It refers to the run, which holds this driver.
+        # It refers to the run, which refers to this driver: avoid a cycle.
         del self._work
 
     def cancel(self, is_over: Callable[[], bool]) -> None:
@@ -158,7 +158,7 @@ class ThreadDriver:
 
 
 class ExecutorDriver:
-    """Runs a callback in an executor, in whose queue it can be cancelled."""
+    """Runs a callback in an executor. It can be cancelled while it is queued."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self.thread_id = 0
@@ -170,7 +170,7 @@ class ExecutorDriver:
 
         Args:
             executor: where it runs.
-            on_done: called with the future at its end, also when it was dropped from the queue.
+            on_done: called with the future when it is done, also when it was cancelled in the queue.
 
         Raises:
             RuntimeError: the executor was shut down.
@@ -183,12 +183,12 @@ class ExecutorDriver:
     def _run(self) -> None:
         self.thread_id = threading.get_ident()
         self._work()
-        # Both refer to the run, which holds this driver.
+        # Both refer to the run, which refers to this driver: avoid a cycle.
         del self._work
         self._future = None
 
     def cancel(self, is_over: Callable[[], bool]) -> None:
-        """Take the callback out of the executor's queue."""
+        """Remove the callback from the executor's queue."""
         future = self._future
         if future is not None:
             future.cancel()
@@ -206,7 +206,7 @@ class TaskDriver:
         self.thread_id = 0
         self.loop = loop
         self._grace = grace
-        #: Made on the loop.
+        #: Created on the loop.
         self.task: asyncio.Task[None] | None = None
         self._is_cancelled = False
 
@@ -239,7 +239,7 @@ class TaskDriver:
             self.loop.call_soon_threadsafe(create)
 
     def cancel(self, is_over: Callable[[], bool]) -> None:
-        """Cancel the task after the grace, once, unless it is over by then."""
+        """Cancel the task once after the grace, unless `is_over` returns true by then."""
         self.call_later(self._grace, functools.partial(self._cancel, is_over))
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> None:

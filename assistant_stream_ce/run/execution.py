@@ -1,7 +1,7 @@
-"""Execution of a callback in its thread or task, and the report of its end: error chunk, message, `on_finish`.
+"""Execution of a callback in its thread or task, and the report of its result: error chunk, message, `on_finish`.
 
-Hooks are user code: they are called in the callback's own thread, or else in a thread of their own, in the run's
-context variables and inside its context managers. Only coroutines run on an event loop.
+Hooks are user code: they are called in the callback's thread, or else in a new one, in the run's context variables and
+inside its context managers. Only coroutines run on an event loop.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ async def run_in_task(run: Run, make: Callable[[], Awaitable[object]]) -> None:
                 for forwarding in run.forwardings:
                     await forwarding.join()
             except BaseException as raised:
-                # The reader raises it again: a KeyboardInterrupt too, there and not in the loop's internals.
+                # The reader raises it, even a KeyboardInterrupt, which must not be raised in the loop's internals.
                 error = raised
                 for forwarding in run.forwardings:
                     forwarding.cancel()
@@ -62,13 +62,13 @@ async def run_in_task(run: Run, make: Callable[[], Awaitable[object]]) -> None:
 
 
 def run_in_thread(run: Run) -> Awaitable[object] | None:
-    """Run a blocking callback; return the awaitable that it returned, which is the rest of it."""
+    """Run a blocking callback; return the awaitable that it returned, if any, for a task to run."""
     error: BaseException | None = None
     is_owner = False
     try:
         with enter_contexts(run.scope.factories):
             try:
-                # In an executor's queue it may have waited until the reader left.
+                # The reader may have left while the callback waited in the executor's queue.
                 result = None if run.is_cancelled else run.call()
                 if inspect.isawaitable(result):
                     return result
@@ -92,7 +92,7 @@ def run_in_thread(run: Run) -> Awaitable[object] | None:
 
 
 def _fail_around(run: Run, error: BaseException) -> None:
-    """Report that a context manager around the callback failed, at its start or at its end."""
+    """Report that a context manager around the callback failed, on entry or exit."""
     if run.is_over():
         logger.error("%s: the clean-up around the callback failed", run, exc_info=error)
     else:
@@ -100,7 +100,7 @@ def _fail_around(run: Run, error: BaseException) -> None:
 
 
 class Report:
-    """How one run ends. The run sees to it that it is decided and sent once."""
+    """The result of one run: how it ended, and its report. The run decides and sends it once."""
 
     def __init__(self, link: RunContext, hooks: Hooks, scope: CallScope, recorder: MessageRecorder | None) -> None:
         self._link = link
@@ -111,12 +111,12 @@ class Report:
         self._failure: BaseException | None = None
         #: How the run ended; None before `on_finish` is called.
         self.reason: RunReason | None = None
-        #: What the reader has to raise at the end, and the chunk that reports it.
+        #: The exception for the reader to raise at the end, and the chunk that reports it.
         self.error: BaseException | None = None
         self.error_chunk: ErrorChunk | None = None
 
     def decide(self, reason: RunReason, error: BaseException | None = None) -> None:
-        """Decide how the run ends, and what its reader raises."""
+        """Set how the run ended, and the exception that its reader raises."""
         self._reason = reason
         self._failure = error
 
@@ -125,7 +125,7 @@ class Report:
 
     def _send(self) -> Coroutine[Any, Any, None] | None:
         """Report the result and call `on_finish`. Returns its coroutine, if it is async."""
-        # Kept where the reader clears it: its traceback holds the run.
+        # Kept only where the reader clears it: its traceback refers to the run.
         error, self._failure = self._failure, None
         if error is not None:
             self.error = error
@@ -171,13 +171,13 @@ class Report:
 
         _start_thread_or_call(send)
         while not done.is_set():
-            # Not even the end of the loop cuts a hook off.
+            # The end of the loop must not interrupt a hook.
             with contextlib.suppress(asyncio.CancelledError):
                 await done.wait()
         return rests[0] if rests else None
 
     def send_elsewhere(self, loop: asyncio.AbstractEventLoop | None, on_end: Callable[[], None]) -> None:
-        """Report for a callback that has no thread or task to do so; never blocks.
+        """Report in a new thread, for a callback without a thread or task of its own; never blocks.
 
         Args:
             loop: as in `send_in_thread`.
@@ -197,18 +197,18 @@ class Report:
         _start_thread_or_call(send)
 
     def end(self) -> None:
-        """Have the reader raise the exit that a hook raised."""
+        """Have the reader raise the `SystemExit` or `KeyboardInterrupt` of a hook."""
         if self._hooks.exit is not None:
             self.error, self._hooks.exit = self._hooks.exit, None
 
     def raise_error(self) -> None:
-        """Raise, once, what the reader has to raise."""
+        """Raise the exception for the reader, once."""
         error, self.error = self.error, None
         try:
             if error is not None:
                 raise error
         finally:
-            # Its traceback holds this frame: without a cycle both go when the reader is done with them.
+            # Its traceback refers to this frame: avoid a cycle.
             del error
 
 

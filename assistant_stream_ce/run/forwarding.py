@@ -1,4 +1,4 @@
-"""Forwarding of another stream's chunks to a controller, in the way that suits the place of the call."""
+"""Forwarding of another stream's chunks to a controller: `add_stream`, in a thread and in a coroutine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from assistant_stream_ce.run.loops import shared_loop
 
 
 class Forwarding:
-    """A source that is being read: by a task in a coroutine, or completely read already. Awaiting it is optional."""
+    """Handle of a forwarded source, which a task reads or which was read completely. Awaiting it is optional."""
 
     def __init__(self, task: asyncio.Task[None] | None = None) -> None:
         self._task = task
@@ -48,8 +48,8 @@ class Forwarding:
             self._task.cancel()
 
     async def join(self) -> None:
-        """Wait for the end; raise what the source raised unless the callback got it by awaiting."""
-        # A task of another loop than the run's has ended with that loop.
+        """Wait for the end; raise the exception of the source unless the callback has awaited it."""
+        # A task on another loop than the run's has ended with that loop.
         if self._task is not None and self._task.get_loop() is asyncio.get_running_loop():
             await asyncio.wait((self._task,))
             if not self._was_awaited:
@@ -57,11 +57,11 @@ class Forwarding:
 
 
 def forward(source: ChunkSource, controller: RunController) -> Forwarding:
-    """Send what a source yields: alongside in a coroutine if it is async, else before this returns.
+    """Forward a source: an async one concurrently if called in a coroutine, any other before this returns.
 
     Raises:
         TypeError: the source is not iterable, or yields something other than chunks.
-        RunCancelled: in a worker thread, when the reader left meanwhile.
+        RunCancelled: in a worker thread, when the reader has left.
     """
     if isinstance(source, AsyncIterable) and in_event_loop():
         return Forwarding(asyncio.get_running_loop().create_task(_forward_async(source, controller)))
@@ -75,12 +75,12 @@ def forward(source: ChunkSource, controller: RunController) -> Forwarding:
 
 
 def send_all(source: Iterable[AssistantStreamChunk], send: Callable[[AssistantStreamChunk], None]) -> None:
-    """Send what an iterable yields; it is closed in any case."""
+    """Send the chunks of an iterable, and close it in any case."""
     try:
         for chunk in source:
             send(chunk)
     finally:
-        # Another run's stream without waiting for its end, for which this run's grace is not meant.
+        # The stream of another run is closed without waiting for that run's end.
         close = getattr(source, "cancel", None) or getattr(source, "close", None)
         if close is not None:
             close()
@@ -91,7 +91,7 @@ async def send_all_async(
     send: Callable[[AssistantStreamChunk], None],
     drain: Callable[[], Awaitable[None]],
 ) -> None:
-    """Send what an async iterable yields, at the reader's pace; it is closed in any case."""
+    """Send the chunks of an async iterable with backpressure, and close it in any case."""
     try:
         async for chunk in source:
             send(chunk)
@@ -116,7 +116,7 @@ async def _forward_async(source: AsyncIterable[AssistantStreamChunk], controller
 
 def _forward_on_shared_loop(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
     loop = shared_loop()
-    # It must not block for this run's reader: other runs use it too.
+    # A slow reader must not block it: other runs use the loop too.
     controller.link.channel.add_producer_loops(loop)
     future = asyncio.run_coroutine_threadsafe(_forward_async(source, controller), loop)
     cancellation = controller.link.cancellation
@@ -133,14 +133,14 @@ def _forward_on_shared_loop(source: AsyncIterable[AssistantStreamChunk], control
 
 
 class _CallIds:
-    """Replaces ids of a source's tool calls that the run has already: some providers repeat theirs in each response."""
+    """Replaces tool call ids that the run has already: some providers repeat theirs in each response."""
 
     def __init__(self, controller: RunController) -> None:
         self._calls = controller.link.calls
         self._ids: dict[str, str] = {}
 
     def replaced(self, chunk: AssistantStreamChunk) -> AssistantStreamChunk:
-        """Return a chunk with the id that its call has in the run."""
+        """Return a chunk with the id of its call in the run."""
         if not isinstance(chunk, _CALL_CHUNKS):
             return chunk
         call_id = chunk.tool_call_id
@@ -154,10 +154,10 @@ _CALL_CHUNKS = (ToolCallBeginChunk, ToolCallChunk, ToolCallDeltaChunk, ToolResul
 
 
 def _hold_back_last_error(controller: RunController) -> Callable[[AssistantStreamChunk | None], None]:
-    """Return a function that sends chunks, but an error chunk only when the next one, or None at the end, comes.
+    """Return a function that sends chunks, but delays an error chunk until the next chunk, or None for the end.
 
-    A stream that fails ends with an error chunk and then raises. The exception is reported by the code that lets it
-    pass; sending the chunk too would report it twice, and even when it was caught.
+    A failed stream ends with an error chunk and then raises. If the callback does not catch the exception, the run
+    reports it; the chunk would report it twice, or once although it was caught.
     """
     held: AssistantStreamChunk | None = None
     ids = _CallIds(controller)

@@ -1,7 +1,7 @@
 """The hooks of one run: `on_error`, `on_finish` and `on_cancel`, and what happens when a hook fails.
 
-A hook that raises, whatever it raises, is logged and the run goes on as if it had not: the reader still gets the end of
-its stream. Only `SystemExit` and `KeyboardInterrupt` are kept for the reader to raise.
+Any exception of a hook is logged, and the run continues: the reader still gets the end of its stream. Only `SystemExit`
+and `KeyboardInterrupt` are kept for the reader to raise.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ class RunResult(msgspec.Struct, frozen=True, dict=True):
     def of(cls, reason: RunReason, error: BaseException | None, recorder: MessageRecorder | None) -> Self:
         """Return the result of a run with its message."""
         result = cls(reason, error)
-        # No field, so that it takes no part in a comparison.
+        # Not a field, so that comparisons ignore it.
         result.__dict__["recorder"] = recorder
         return result
 
     @property
     def message(self) -> AssistantMessage:
-        """The whole output as a message, also what the reader has not read. Thread-safe; made on each access.
+        """The whole output as a message, unread chunks included. Thread-safe; built on each access.
 
         Raises:
-            StreamUsageError: the stream was made with `keep_message=False`.
+            StreamUsageError: the stream was created with `keep_message=False`.
         """
         return message_of(self.__dict__.get("recorder"))
 
@@ -66,8 +66,8 @@ class Hooks:
     """Calls the hooks of one run. Thread-safe; no lock is held while a hook runs.
 
     Args:
-        name: of the run, for log messages.
-        scope: where they are called.
+        name: the name of the run, for log messages.
+        scope: the context in which they are called.
         on_error: see `create_run`.
         on_finish: see `create_run`.
     """
@@ -83,7 +83,7 @@ class Hooks:
         self._scope = scope
         self._on_error = on_error
         self._on_finish = on_finish
-        #: Set when all `on_cancel` callbacks have returned; None where none was called.
+        #: Set when all `on_cancel` callbacks have returned; None if none was called.
         self.cancel_callbacks_done: OneShotEvent | None = None
         #: The `SystemExit` or `KeyboardInterrupt` that a hook raised.
         self.exit: BaseException | None = None
@@ -99,7 +99,7 @@ class Hooks:
         return self._on_finish is not None and not is_callable_as(inspect.iscoroutinefunction, self._on_finish)
 
     def error_text(self, error: BaseException) -> str:
-        """Return the text that the user sees of an exception; a neutral one when `on_error` fails."""
+        """Return the error text for the user; a neutral one when `on_error` fails."""
         try:
             text = None if self._on_error is None else self._on_error(error)
         except BaseException as raised:
@@ -113,7 +113,7 @@ class Hooks:
         return UNKNOWN_ERROR
 
     def finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
-        """Call `on_finish`. Returns what is left to await, if it is async."""
+        """Call `on_finish`. Returns its coroutine, if it is async."""
         if self._on_finish is None:
             return None
         try:
@@ -130,11 +130,11 @@ class Hooks:
             self._handle("on_finish", raised)
 
     def wait_for(self, coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop | None) -> None:
-        """Run the rest of an `on_finish`, and wait for it in a worker thread.
+        """Run the coroutine of an `on_finish`, and wait for it in a worker thread.
 
         Args:
-            coroutine: what `finish` returned.
-            loop: the reader's loop, where its pooled clients live; the shared loop is used where that does not run.
+            coroutine: the coroutine that `finish` returned.
+            loop: the reader's loop, to which pooled clients are bound; the shared loop if None or if it does not run.
         """
         done = OneShotEvent()
 
@@ -147,7 +147,7 @@ class Hooks:
             driver = TaskDriver(shared_loop() if loop is None or not loop.is_running() else loop)
             driver.start(functools.partial(self._await_inside, coroutine), self._name, contextvars.copy_context(), end)
         except RuntimeError:
-            # The loop was closed meanwhile, or the interpreter is ending and starts no threads any more.
+            # The loop was closed concurrently, or the interpreter is shutting down and starts no more threads.
             if in_event_loop():
                 coroutine.close()
             else:
@@ -160,7 +160,7 @@ class Hooks:
             await coroutine
 
     def call_cancel_callbacks(self, callbacks: list[Callback]) -> None:
-        """Call `on_cancel` callbacks in a thread of their own. Never blocks."""
+        """Call `on_cancel` callbacks in a new thread. Never blocks."""
         if callbacks:
             self.cancel_callbacks_done = done = OneShotEvent()
             self._start(functools.partial(self._call, callbacks, done))
@@ -176,7 +176,7 @@ class Hooks:
         try:
             start_thread(work, f"{self._name}-on-cancel")
         except RuntimeError:
-            # The interpreter is ending and starts no threads any more.
+            # The interpreter is shutting down and starts no more threads.
             work()
 
     def _call(self, callbacks: list[Callback], done: OneShotEvent) -> None:
@@ -184,10 +184,10 @@ class Hooks:
             try:
                 callback()
             except RunCancelled:
-                # It used the controller, which has no reader any more.
+                # It used the controller after the disconnect.
                 continue
             except BaseException:
-                # At the top of a thread: there is no caller to raise to.
+                # Logged, because a thread has no caller to raise to.
                 logger.exception("%s: an on_cancel callback raised", self._name)
         done.set()
 
@@ -206,11 +206,11 @@ def _text_of(error: BaseException) -> str:
 
 
 def raisable(error: BaseException) -> BaseException:
-    """Return an exception as the reader can raise it."""
+    """Return the exception, or one in its place that a reader can raise."""
     if isinstance(error, asyncio.CancelledError):
-        # The callback's own code was cancelled. To the reader it would look as if the reader were.
+        # Code inside the callback was cancelled; to the reader it would look like its own cancellation.
         return RunCancelled("the callback was cancelled by its own code").with_traceback(error.__traceback__)
     if isinstance(error, (StopIteration, StopAsyncIteration)):
-        # Raised from an iterator these look like its end.
+        # An iterator that raises these would seem to be at its end.
         return RuntimeError(f"the callback raised {type(error).__name__}").with_traceback(error.__traceback__)
     return error

@@ -1,7 +1,7 @@
 """Threads and the shared event loop of a process, and the hook at its exit.
 
-Nothing exists before the first run. A child process after `fork` starts with nothing again: it has the
-memory of its parent, but not its threads.
+Nothing is created before the first run. After `fork` a child process starts anew: it has the memory of its parent, but
+not its threads.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
 
 logger = logging.getLogger("assistant_stream_ce")
 
-# As many as asyncio's own executor has at most.
+# The maximum of asyncio's default executor.
 _NATIVE_THREADS = 32
 
-#: At its exit the interpreter waits this long for runs to end once they are cancelled, as long again for the
-#: `on_finish` of those that it gives up then, and at most as long for the shared loop to stop.
+#: Seconds that the interpreter waits at exit for cancelled runs to end, again for the `on_finish` of runs that are
+#: abandoned then, and again for the shared loop to stop.
 EXIT_SECONDS = 0.5
 
-#: Called at the exit of the process, before the shared loop is stopped.
+#: Functions to call at the exit of the process, before the shared loop is stopped.
 EXIT_CALLS: list[Callable[[], object]] = []
 
-# Python 3.12.0 and 3.12.1 start no thread in an exit hook, although threads still run then: these are started before.
+# Python 3.12.0 and 3.12.1 cannot start a thread in an exit hook, so these are started in advance.
 _EXIT_THREADS = 4 if sys.version_info[:3] in ((3, 12, 0), (3, 12, 1)) else 0
 
 
@@ -41,19 +41,19 @@ class _Process:
     """The shared loop of one process, and the work for threads at its exit."""
 
     def __init__(self) -> None:
-        # Held while the fields below are set up, which may take longer.
+        # Guards the creation of the fields below. Held during it, which may take longer.
         self.lock = threading.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.loop_stopped = OneShotEvent()
-        #: gevent's hub of the thread that started the loop; None without gevent.
+        #: The gevent hub of the thread that started the loop; None without gevent.
         self.hub: Any = None
         self.exit_work: SimpleQueue[Callable[[], object]] | None = None
 
 
-# By process id: a child has the memory of its parent, and uWSGI forks without the hooks of `os.register_at_fork`.
+# By process id, because uWSGI forks without the hooks of `os.register_at_fork`.
 _processes: dict[int, _Process] = {}
 
-# Inherited by a child, as the hook itself is.
+# A child process inherits it together with the hook.
 _has_exit_hook = False
 
 
@@ -63,14 +63,14 @@ def _this_process() -> _Process:
 
 
 def start_thread(target: Callable[[], object], name: str) -> None:
-    """Start a daemon thread: it never holds the process at its exit.
+    """Start a daemon thread, which does not delay the exit of the process.
 
     Raises:
         RuntimeError: the interpreter is ending and starts no threads any more.
     """
     process = _this_process()
     if process.hub is not None and running_loop() is process.loop:
-        # A greenlet of this thread would never run, because its loop waits as an OS thread does.
+        # A greenlet of this thread would never run, because its loop blocks the OS thread.
         process.hub.loop.run_callback_threadsafe(importlib.import_module("gevent").spawn, target)
         return
     try:
@@ -122,8 +122,8 @@ def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> bool:
     try:
         loop.run_forever()
     except (SystemExit, KeyboardInterrupt):
-        # Of one task, which has it as its result; asyncio lets it break the loop too. This loop is not its own.
-        logger.exception("a task on the shared loop raised an exit; the loop goes on for the other runs")
+        # One task raised it, and has it as its result; asyncio also stops the loop, which other runs share.
+        logger.exception("a task on the shared loop raised an exit; the loop continues for the other runs")
         return False
     return True
 
@@ -131,8 +131,8 @@ def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> bool:
 def _new_loop() -> asyncio.AbstractEventLoop:
     if not is_gevent():
         return asyncio.new_event_loop()
-    # The loop will have an OS thread of its own, so it must wait as an OS thread does: gevent's selector
-    # gives up when no greenlet of that thread can wake it.
+    # The loop runs in an OS thread, so its selector must block that thread: gevent's raises when no greenlet of the
+    # thread can wake it.
     selector = importlib.import_module("gevent.monkey").get_original("selectors", "DefaultSelector")
     loop = asyncio.SelectorEventLoop(selector())
     loop.set_default_executor(NativeExecutor(_NATIVE_THREADS))
@@ -141,8 +141,8 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def _start_loop_thread(run_loop: Callable[[], object]) -> None:
     if is_gevent():
-        # A patched Thread is a greenlet, and the running loop is a property of the OS thread: all other
-        # greenlets would find themselves inside it. gevent's pool makes real threads.
+        # A patched Thread is a greenlet, and the running loop is an attribute of the OS thread: all its greenlets
+        # would seem to run inside the loop. gevent's thread pool has real threads.
         importlib.import_module("gevent.threadpool").ThreadPool(1).spawn(run_loop)
     else:
         start_thread(run_loop, "assistant-stream-loop")
@@ -155,7 +155,7 @@ def add_exit_hook() -> None:
         return
     process = _this_process()
     with process.lock:
-        # A patched thread is a greenlet: it starts at the exit too, and would block the others while it waits.
+        # A patched thread is a greenlet: it can start during the exit, and would block the others if it waited before.
         if _EXIT_THREADS and process.exit_work is None and not is_gevent():
             process.exit_work = SimpleQueue()
             for _ in range(_EXIT_THREADS):
@@ -163,14 +163,14 @@ def add_exit_hook() -> None:
         if _has_exit_hook:
             return
         _has_exit_hook = True
-        # `atexit` is too late: threads of executors are joined before it, and one may wait for a reader who has left.
-        # Executors use this hook themselves, in the reverse order of registration, so theirs has to be there first.
+        # `atexit` is too late: executors join their threads before it, and one of them may wait for a reader that has
+        # left. Executors use the same hooks, which run in reverse order, so theirs must be registered first.
         importlib.import_module("concurrent.futures.thread")
         register: Callable[[Callable[[], None]], object] = getattr(threading, "_register_atexit", atexit.register)
         try:
             register(_at_exit)
         except RuntimeError:
-            # The interpreter is ending already.
+            # The interpreter is already shutting down.
             atexit.register(_at_exit)
 
 

@@ -1,4 +1,4 @@
-"""Readers of a run: in a thread and in a coroutine, with what both share."""
+"""Sync and async readers of a run. Closing, cancelling or dropping one (a disconnect) cancels the run."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from assistant_stream_ce.run.run import Run
 
 
 class StreamSource:
-    """Shared by the handle and the readers of a stream. Leaves the run when all of them are gone."""
+    """The source shared by the handle and the readers of a stream. Cancels the run when all of them were dropped."""
 
     __slots__ = ("__weakref__", "_parent", "batch", "has_ended", "run", "turn")
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        #: The chunks that have been taken from the channel, but not read.
+        #: Chunks that were taken from the channel, but not read.
         self.batch: Iterator[AssistantStreamChunk] = iter(())
         self.has_ended = False
-        #: Holds one item unless a reader waits for a batch.
+        #: Has one item unless a reader waits for a batch.
         self.turn = [None]
-        # The run in whose callback the stream was read last.
+        # The run in whose callback the stream was last read.
         self._parent: Callable[[], Any] | None = None
 
     def check_readable(self) -> None:
-        """Check that there is something to read.
+        """Check that the stream can be read.
 
         Raises:
             StreamUsageError: the stream was read to its end.
@@ -42,19 +42,19 @@ class StreamSource:
             raise StreamUsageError("the stream was read already, to its end: call create_run again for a new one")
 
     def begin(self) -> None:
-        """Begin to wait for a batch.
+        """Begin a read, which only one thread or task may do at a time.
 
         Raises:
-            StreamUsageError: another thread or task waits for one.
+            StreamUsageError: another thread or task is reading.
         """
         try:
-            # One atomic step instead of a lock, for each read.
+            # One atomic operation for each read, which is cheaper than a lock.
             self.turn.pop()
         except IndexError:
             raise StreamUsageError(
                 "the stream is being read elsewhere: read it from one task or thread at a time"
             ) from None
-        # A thread pool of the callback's carries no context variables.
+        # Threads of a pool in the callback do not have its context variables.
         parent = current_run.get() or self.run.creator
         if parent is not self._parent:
             self._parent = parent
@@ -63,10 +63,10 @@ class StreamSource:
                 run.adopt(self.run)
 
     def peek(self, batch: list[AssistantStreamChunk] | None) -> AssistantStreamChunk | None:
-        """Keep the chunks of a read for the next one; return the first, or raise the exception that it reports."""
+        """Keep the chunks of a read for the next read; return the first one, or raise the exception that it reports."""
         self.batch = iter(batch or ())
         if not batch:
-            # Its end is still to be read.
+            # The end is still to be read.
             self.has_ended = False
             return None
         error = self.run.report.error
@@ -78,10 +78,10 @@ class StreamSource:
             del error
         return batch[0]
 
-    # --- leaving ---
+    # --- disconnect ---
 
     def close(self) -> None:
-        """Leave, and wait for the end: of a thread at most for the grace, of a coroutine for its clean-up."""
+        """Cancel the run, and wait for its end: of a thread for the grace period, of a coroutine for its clean-up."""
         if not self._begin_close() or running_loop() is not None:
             self.run.abandon_later()
             return
@@ -93,7 +93,7 @@ class StreamSource:
         self._stop_waiting()
 
     async def aclose(self) -> None:
-        """Leave, and wait as `close` does, without blocking the loop."""
+        """Cancel the run, and wait as `close` does, without blocking the loop."""
         if self._begin_close():
             await self.wait_for_end()
             self._stop_waiting()
@@ -101,7 +101,7 @@ class StreamSource:
             self.run.abandon_later()
 
     def _begin_close(self) -> bool:
-        """Leave; return whether to wait for the end, which the callback itself must not."""
+        """Cancel the run; return whether to wait for its end, which its own callback must not."""
         if self.run.lost_reader_policy == "continue":
             self.run.on_reader_lost()
             return False
@@ -111,9 +111,9 @@ class StreamSource:
         return find_run is None or find_run() is not self.run
 
     async def wait_for_end(self) -> None:
-        """Wait, after leaving, as long as `aclose` does, or as long as `shutdown` does."""
+        """Wait after the cancellation, at most as long as `aclose` or `shutdown` would."""
         run = self.run
-        # As mostly after a web response that was read to its end: the timer below would cost 3 us of each.
+        # The usual case after a web response that was read to its end: the timer below would cost 3 us.
         if run.ended.is_set() and not run.is_cancelled:
             return
         require_loop()
@@ -124,7 +124,7 @@ class StreamSource:
                     await run.hooks.cancel_callbacks_done.wait()
 
     def release(self) -> None:
-        """Leave; wait outside a loop for a run that is shut down, as long as `shutdown` does."""
+        """Cancel the run; outside a loop, wait for a run that is shut down, at most as long as `shutdown` would."""
         self.run.on_reader_lost()
         if self.run.deadline and running_loop() is None:
             self.run.ended.wait_sync(self.run.deadline - time.monotonic())
@@ -137,8 +137,8 @@ class StreamSource:
 
     def __del__(self) -> None:
         if self.run.needs_reader:
-            # This may be the garbage collector's doing, in the middle of anything, with any lock held by this very
-            # thread: the only safe thing is to start a bare thread, which takes none.
+            # The garbage collector may call this while this very thread holds any lock. Starting a bare thread takes
+            # none.
             with contextlib.suppress(RuntimeError):
                 _thread.start_new_thread(self.run.on_reader_lost, ())
 
@@ -164,13 +164,13 @@ class SyncReader(Iterator[AssistantStreamChunk]):
             source.batch = iter(batch)
 
     def read(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
-        """Return all chunks that wait, after waiting for one; `[]` after `timeout` seconds, None at the end.
+        """Wait for a chunk, and return all that are available; `[]` after `timeout` seconds, None at the end.
 
         Args:
             timeout: in seconds; None to wait without limit.
 
         Raises:
-            StreamUsageError: another thread waits for this stream.
+            StreamUsageError: another thread is reading this stream.
             RunCancelled: the run in whose callback this is called was cancelled.
             BaseException: what the callback raised, once everything before it was read.
         """
@@ -217,20 +217,20 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
             source.batch = iter(batch)
 
     async def aclose(self) -> None:
-        """Leave the stream; see `AssistantStream.aclose`."""
+        """Close the stream; see `AssistantStream.aclose`."""
         self.stop_timer()
         await self._source.aclose()
 
     async def read(self, timeout: float | None = None) -> list[AssistantStreamChunk] | None:
-        """Return all chunks that wait, after waiting for one; `[]` after `timeout` seconds, None at the end.
+        """Wait for a chunk, and return all that are available; `[]` after `timeout` seconds, None at the end.
 
-        The first call sets `timeout` for all.
+        The first call sets `timeout` for all calls.
 
         Args:
             timeout: in seconds; None to wait without limit.
 
         Raises:
-            StreamUsageError: another task waits for this stream.
+            StreamUsageError: another task is reading this stream.
             CancelledError: the run in whose callback this is called was cancelled.
             BaseException: what the callback raised, once everything before it was read.
         """
@@ -262,8 +262,8 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         loop = require_loop()
         self._source.run.start(loop)
         if timeout is not None:
-            # One timer for the whole stream, which looks how long it has been quiet: a timer for each read
-            # would cost more than the read.
+            # One timer for the whole stream, which checks how long it was quiet: a timer for each read would cost more
+            # than the read.
             self._timer = loop.call_later(timeout, _tick, weakref.ref(self), loop, timeout)
 
     def tick(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
@@ -278,7 +278,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         self._timer = loop.call_later(timeout - quiet, _tick, weakref.ref(self), loop, timeout)
 
     def stop_timer(self) -> None:
-        """Stop the heartbeat of a reader that reads no more. On its loop."""
+        """Stop the heartbeat timer, at the end of the reads. Called on its loop."""
         if self._timer is not None:
             self._timer.cancel()
 

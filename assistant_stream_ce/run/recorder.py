@@ -1,4 +1,4 @@
-"""Recorder of a run's chunks, which folds them into its message."""
+"""Recorder of a run's chunks, a channel sink that folds them into the message."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
     from assistant_stream_ce.message.accumulator import MessageAccumulator
 
-#: About how many chunks are kept as they are.
+#: About how many chunks are kept before they are folded into the message.
 FOLD_AFTER = 4096
 
-# The state is taken from the document.
+# Skipped, because the state is taken from the document.
 _STATE = frozenset({PendingUpdate, UpdateStateChunk})
 
 
@@ -27,7 +27,7 @@ def message_of(recorder: MessageRecorder | None) -> AssistantMessage:
     """Return the message of a run.
 
     Raises:
-        StreamUsageError: it is not kept.
+        StreamUsageError: the run keeps no message.
     """
     if recorder is None:
         raise StreamUsageError("the message of this run is not kept: call create_run without keep_message=False")
@@ -35,12 +35,12 @@ def message_of(recorder: MessageRecorder | None) -> AssistantMessage:
 
 
 class MessageRecorder:
-    """Sink that records the chunks of a run, and folds them into a message on request, or when they are many.
+    """Sink that records the chunks of a run, and folds them into a message on request or when its limit is reached.
 
-    Every chunk that was put into the channel counts, read or not. Thread-safe.
+    It records every chunk that was put into the channel, read or not. Thread-safe.
 
     Args:
-        link: of the run, before its start.
+        link: the context of the run, before its start.
     """
 
     __slots__ = ("_accumulator", "_channel", "_chunks", "_document", "_is_cancelled", "_lock")
@@ -48,20 +48,20 @@ class MessageRecorder:
     def __init__(self, link: RunContext) -> None:
         self._channel = link.channel
         self._channel.add_sink(self)
-        # It has the state as all edits have left it.
+        # Holds the current state, after all edits.
         self._document = link.state
-        # How the run ended.
+        # Whether the run was cancelled; None until it has ended.
         self._is_cancelled: bool | None = None
-        # What is not folded yet. Filled under the channel's lock, emptied under the next one; each step is atomic.
-        # The items alone: to keep the batches would cost 2 us for each chunk on a server with a hundred threads,
-        # most of them the garbage collector's.
+        # Chunks that are not folded yet. Filled under the channel's lock, emptied under the next one; each operation is
+        # atomic. Keeping whole batches would cost 2 us for each chunk on a server with a hundred threads, mostly in
+        # the garbage collector.
         self._chunks: list[Any] = []
         # Guards the accumulator.
         self._lock = new_lock()
         self._accumulator: MessageAccumulator | None = None
 
     def end(self, *, is_cancelled: bool) -> None:
-        """Note that the callback has ended, and whether its reader had left."""
+        """Record that the callback has ended, and whether the run was cancelled."""
         self._is_cancelled = is_cancelled
 
     def write(self, items: list[Any]) -> bool:
@@ -70,15 +70,15 @@ class MessageRecorder:
         return len(self._chunks) > FOLD_AFTER
 
     def process(self) -> None:
-        """Fold what was kept into the message; see `ChunkSink`."""
+        """Fold the recorded chunks into the message; see `ChunkSink`."""
         with self._lock:
             self._fold()
 
     def message(self) -> AssistantMessage:
         """Return the message so far."""
         with self._lock:
-            # Before the fold: otherwise a run ending concurrently would be reported complete without its last chunks.
-            # And in this order: a channel ends before its callback only where the reader has left.
+            # Read before the fold: otherwise a run ending concurrently would be reported complete without its last
+            # chunks. In this order, because a channel ends before its callback only after a disconnect.
             has_ended, is_cancelled = self._channel.has_ended, self._is_cancelled
             accumulator = self._fold()
             if is_cancelled is not None or has_ended:
@@ -88,7 +88,7 @@ class MessageRecorder:
 
     def _fold(self) -> MessageAccumulator:
         if self._accumulator is None:
-            # Here, because most programs never need it, and the import takes time.
+            # Imported here, because most programs never need it.
             from assistant_stream_ce.message.accumulator import MessageAccumulator
 
             self._accumulator = MessageAccumulator()

@@ -1,4 +1,4 @@
-"""The live runs of a process, and their graceful shutdown."""
+"""The live runs of a process, and their graceful shutdown: `shutdown` with a grace period."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.run.loops import EXIT_CALLS, EXIT_SECONDS, add_exit_hook, start_thread
 
-# How long a run may take to end once it is cancelled by `shutdown`, before it is abandoned; at most half of the time.
+# Seconds that a cancelled run may take to end before `shutdown` abandons it; at most half of its `timeout`.
 _PATIENCE_SECONDS = 2.0
 
 
 class LiveRun(Protocol):
-    """What the registry needs of a run."""
+    """The interface of a run for the registry."""
 
     @property
     def ended(self) -> OneShotEvent:
-        """Set when the run is over, `on_finish` included."""
+        """The event that is set when the run has ended, `on_finish` included."""
 
     def shut_down(self, deadline: float) -> None:
         """End the stream with an error chunk and cancel the callback; never blocks.
 
         Args:
-            deadline: until when, by `time.monotonic`, the response may wait for the end of the run.
+            deadline: the time, by `time.monotonic`, until which the response may wait for the end of the run.
         """
 
     def give_up(self) -> None:
@@ -43,7 +43,7 @@ class _Registry:
         # Guards `runs`.
         self.lock = new_lock()
         self.runs: set[LiveRun] = set()
-        #: Until when a call of `shutdown` waits for its runs: the exit of the process waits as long.
+        #: The time until which a `shutdown` waits for its runs; the exit of the process waits as long.
         self.deadline = 0.0
 
     def snapshot(self) -> list[LiveRun]:
@@ -52,7 +52,7 @@ class _Registry:
             return list(self.runs)
 
 
-# By process id, as the loops are.
+# By process id, like the shared loops.
 _registries: dict[int, _Registry] = {}
 
 
@@ -77,7 +77,7 @@ def discard_live_run(run: LiveRun) -> None:
 
 
 class _Shutdown:
-    """One graceful shutdown; awaitable, so that a coroutine can wait where the call itself does not."""
+    """One graceful shutdown. Awaitable, because in an event loop the call itself does not wait."""
 
     def __init__(self, timeout: float, grace: float, patience: float) -> None:
         self._timeout = timeout
@@ -87,9 +87,9 @@ class _Shutdown:
         self._done = OneShotEvent()
 
     def run(self) -> None:
-        """Wait for the grace, cancel what is left, wait again, abandon what hangs. Blocks."""
+        """Wait for the grace period, cancel the remaining runs, wait again, abandon those that hang. Blocks."""
         grace_ends = time.monotonic() + self._grace
-        # Again for the runs that were started meanwhile.
+        # Again for runs that were started during the shutdown.
         while (runs := self._registry.snapshot()) and _wait_until(grace_ends, runs):
             pass
         started = time.monotonic()
@@ -105,7 +105,7 @@ class _Shutdown:
         self._done.set()
 
     def wait_sync(self) -> None:
-        """Block until all runs have ended or the time is over."""
+        """Block until all runs have ended or the timeout has passed."""
         self._done.wait_sync(min(self._grace + self._timeout, threading.TIMEOUT_MAX))
 
     def __await__(self) -> Generator[Any, None, None]:
@@ -118,7 +118,7 @@ class _Shutdown:
 
 
 def _wait_until(deadline: float, runs: Iterable[LiveRun]) -> bool:
-    """Wait for the end of runs; return whether all have ended in time."""
+    """Wait for the end of runs until a deadline; return whether all have ended."""
     return all(run.ended.wait_sync(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)) for run in runs)
 
 
@@ -128,7 +128,7 @@ def shutdown(timeout: float, *, grace: float = 0.0) -> Awaitable[None]:
     For up to `grace` seconds live runs may end by themselves. Then the rest are cancelled: each client gets an error
     chunk and a complete stream, each callback is notified, and the response keeps its request open until `on_finish`
     has returned, at most `timeout` seconds. A run that still hangs after half of them, at most 2 seconds, is abandoned.
-    Streams that are created later work as ever.
+    Streams that are created later are not affected.
 
     In a thread it blocks until all runs have ended, at most `grace + timeout` seconds. In a running event loop it never
     blocks: use `ashutdown` to wait there.
@@ -146,11 +146,11 @@ def shutdown(timeout: float, *, grace: float = 0.0) -> Awaitable[None]:
     """
     timeout, grace = _seconds(timeout, "timeout"), _seconds(grace, "grace")
     ending = _Shutdown(timeout, grace, min(_PATIENCE_SECONDS, timeout / 2) if timeout >= 1 else _PATIENCE_SECONDS)
-    # In a thread of its own: a signal handler may interrupt a thread that holds a run's lock.
+    # In a new thread: a signal handler may interrupt a thread that holds a run's lock.
     try:
         start_thread(ending.run, "assistant-stream-shutdown")
     except RuntimeError:
-        # The interpreter is ending and starts no threads any more.
+        # The interpreter is shutting down and starts no more threads.
         ending.run()
     if not in_event_loop():
         ending.wait_sync()
@@ -176,7 +176,7 @@ def _seconds(value: object, name: str) -> float:
 
 
 def _shut_down_at_exit() -> None:
-    """Cancel live runs when the interpreter ends; wait longer only where a `shutdown` does."""
+    """Cancel live runs when the interpreter exits; wait longer only if a `shutdown` still waits."""
     left = _registry().deadline - time.monotonic()
     _Shutdown(max(2 * EXIT_SECONDS, left), 0.0, max(EXIT_SECONDS, min(_PATIENCE_SECONDS, left / 2))).run()
 

@@ -6,13 +6,13 @@ A run is a state machine that only moves forward::
        |           |            ^
        +-----------+-> CANCELLING
 
-Whoever moves it to FINISHING (the callback's own thread or task when the callback ends; another one when the callback
-never began, was dropped or is abandoned) reports the end: the error chunk, `on_finish`, then the end of the channel, in
-this order, so that a reader that sees the end sees everything before it.
+The thread or task that enters FINISHING reports the end: the error chunk, `on_finish`, then the end of the channel, in
+this order, so that a reader that sees the end sees everything before it. It is the callback's own when the callback
+ends, and another one when the callback never began, was dropped or is abandoned.
 
-`Run.cancel` does everything that matters synchronously, because in a cancelled anyio scope the first `await` of a
-clean-up raises: it closes the channel, sets the signal, cancels nested runs, has the `on_cancel` callbacks called, and
-arms the timers that cancel the task and abandon the run. Everything after that is best effort.
+A disconnect cancels the run. `Run.cancel` is synchronous, because in a cancelled anyio scope the first `await` of a
+clean-up raises: it closes the channel, sets the cancellation event, cancels nested runs, starts the `on_cancel`
+callbacks, and sets the timers that cancel the task and abandon the run. Everything after that is best effort.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ from assistant_stream_ce.run.registry import add_live_run, discard_live_run
 
 logger = logging.getLogger("assistant_stream_ce")
 
-#: What happens when the reader is lost: the run is cancelled, or goes on without a reader (resumable streams).
+#: Policy for a lost reader: cancel the run, or continue it without a reader (resumable streams).
 LostReaderPolicy: TypeAlias = Literal["cancel", "continue"]
 
-# After the reader has left: how long a callback may take to end by itself before its task is cancelled, and the
-# longest that `close` waits for a thread.
+# Seconds after a disconnect in which a callback may end by itself before its task is cancelled, and the most that
+# `close` waits for a thread.
 _GRACE_SECONDS = 0.05
 
-# How long a callback may still run after that, before it is abandoned.
+# Seconds after that in which a callback may still run before it is abandoned.
 _PATIENCE_SECONDS = 2.0
 
-# How long `close` waits for the clean-up of a coroutine after its task was cancelled.
+# Seconds that `close` waits for the clean-up of a coroutine after its task was cancelled.
 _CLEANUP_SECONDS = 1.0
 
 _GOODBYE = "The server is shutting down."
@@ -66,13 +66,13 @@ _run_numbers = itertools.count(1)
 
 
 class RunState(IntEnum):
-    """How far a run has come."""
+    """The states of a run, in order."""
 
     #: Nothing runs before the first read.
     CREATED = 0
     #: The callback was started.
     RUNNING = 1
-    #: The reader has left, or the server shuts down: the callback is to end.
+    #: The reader has left, or the server shuts down: the callback should end.
     CANCELLING = 2
     #: The callback has ended or was abandoned: hooks are called.
     FINISHING = 3
@@ -103,13 +103,13 @@ class Run:
         keep_message: bool,
     ) -> None:
         self.link = RunContext(state, max_pending, self)
-        #: None where the message is not kept.
+        #: None if the message is not kept.
         self.recorder = MessageRecorder(self.link) if keep_message else None
-        #: Set when the run is over, `on_finish` included.
+        #: Set when the run has ended, `on_finish` included.
         self.ended = OneShotEvent()
         self.lost_reader_policy: LostReaderPolicy = "cancel"
         self.logs_errors = False
-        #: What runs the callback; None before.
+        #: The driver of the callback; None before the start.
         self.driver: Driver | None = None
         #: The run in whose callback this one was created, and whether it was cancelled together with a parent.
         self.creator = current_run.get()
@@ -120,9 +120,9 @@ class Run:
         self._controller = RunController(self.link)
         self._name = f"assistant-stream-{next(_run_numbers)}"
         self.hooks = Hooks(str(self), self.scope, on_error, on_finish)
-        #: How the run ends.
+        #: The result of the run, and its report.
         self.report = Report(self.link, self.hooks, self.scope, self.recorder)
-        # Guards the state, which each transition changes once, and `_children`.
+        # Guards `_state` and `_children`; each transition happens exactly once.
         self._lock = new_lock()
         self._state = RunState.CREATED
         self.is_cancelled = False
@@ -130,11 +130,11 @@ class Run:
         self.reader_loop: asyncio.AbstractEventLoop | None = None
         self.forwardings: list[Forwarding] = []
         self._children: weakref.WeakSet[Run] | None = None
-        # Until when the response of a run that is shut down waits for its end.
+        # The time until which the response of a run that is shut down waits for its end.
         self.deadline = 0.0
 
     def _transition(self, state: RunState, *sources: RunState) -> RunState | None:
-        """Enter a state; return the previous one, or None where that cannot be left for it any more."""
+        """Enter a state; return the previous one, or None if the transition is not allowed."""
         with self._lock:
             previous = self._state
             if previous not in (sources or _SOURCES[state]):
@@ -151,14 +151,14 @@ class Run:
 
     @property
     def needs_reader(self) -> bool:
-        """Whether to leave the run when its stream was dropped."""
+        """Whether to cancel the run when its stream was dropped."""
         if self._state is RunState.CREATED:
             return self.hooks.has_any(has_failed=False)
         return self._state is RunState.RUNNING
 
     @property
     def close_seconds(self) -> float:
-        """How long to wait for the end after leaving, in seconds."""
+        """The most seconds that `close` waits for the end."""
         is_thread = self.driver is not None and not isinstance(self.driver, TaskDriver)
         return _GRACE_SECONDS if is_thread else _GRACE_SECONDS + _CLEANUP_SECONDS
 
@@ -179,7 +179,7 @@ class Run:
         try:
             self._start_driver(context)
         except Exception as error:
-            # No thread could be started, or the executor was shut down: the reader gets the reason.
+            # No thread could be started, or the executor was shut down: the reader gets the exception.
             self.finish_elsewhere(error)
 
     def start_detached(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -207,11 +207,11 @@ class Run:
         awaitable = context.run(run_in_thread, self)
         if awaitable is None:
             return
-        # A plain function that returned an awaitable: what blocked is done, the rest is a coroutine's.
+        # A plain function returned an awaitable: the blocking part is done, and a task runs the awaitable.
         try:
             self._start_task(context, lambda: awaitable)
         except RuntimeError as error:
-            # The reader's loop was closed meanwhile.
+            # The reader's loop was closed concurrently.
             if inspect.iscoroutine(awaitable):
                 awaitable.close()
             self.finish_elsewhere(error)
@@ -225,7 +225,7 @@ class Run:
             self._cancel_driver()
 
     def _end_if_dropped(self, driver: asyncio.Future[None] | Future[None]) -> None:
-        """Finish a run whose driver never came to it: cancelled in its queue, or before its first step."""
+        """Finish a run whose driver never called the callback: cancelled in a queue or before its first step."""
         if self.is_over():
             return
         if driver.cancelled():
@@ -240,7 +240,7 @@ class Run:
     # --- for controllers ---
 
     def forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
-        """Read a source of chunks into a controller; the run does not end before it."""
+        """Forward a source of chunks to a controller; the run does not end before the source."""
         token = current_run.set(weakref.ref(self))
         try:
             forwarding = forward(source, controller)
@@ -266,7 +266,7 @@ class Run:
         if not self.is_cancelled:
             raise RunEndedError(RUN_HAS_ENDED)
         if not self._is_in_own_loop():
-            # As `begin_cancel` will right after it ends the channel: the caller finds `is_cancelled` true.
+            # `begin_cancel` sets it only after it has closed the channel, but the caller must find `is_cancelled` true.
             self.link.cancellation.signal.set()
             raise RunCancelled("the reader has left")
 
@@ -275,10 +275,10 @@ class Run:
         return isinstance(self.driver, TaskDriver) and running_loop() is self.driver.loop
 
     def adopt(self, child: Run) -> None:
-        """Have a run that is read in this one's callback cancelled together with it."""
+        """Register a run that is read in this one's callback, to be cancelled together with it."""
         with self._lock:
             if self._state > RunState.CANCELLING:
-                # A hook reads it.
+                # A hook reads the stream.
                 return
             if self._children is None:
                 self._children = weakref.WeakSet()
@@ -295,11 +295,11 @@ class Run:
 
     def is_over(self) -> bool:
         """Return whether the end is decided."""
-        # What may still run in its task then is an `on_finish` that saves something: it is not cancelled.
+        # Its task may still run an `on_finish`, which may save something and must not be cancelled.
         return self._state >= RunState.FINISHING
 
     def finish(self, error: BaseException | None, *, is_from_outside: bool = False) -> bool:
-        """Decide how the run ends; return whether the caller has to report it, as the first to come here.
+        """Decide how the run ended; return whether this call was the first, whose caller has to report it.
 
         Args:
             error: what the callback raised.
@@ -314,7 +314,7 @@ class Run:
                 logger.debug("%s: raised after its reader had left", self, exc_info=error)
             self.report.decide("cancelled")
         elif isinstance(error, asyncio.CancelledError) and is_from_outside:
-            # An ending loop cancels all its tasks. If there is a reader still, it must not take this for the end.
+            # A loop that shuts down cancels all its tasks. A reader must not mistake that for a normal end.
             self.report.decide("cancelled", RunCancelled("the run was cancelled from outside"))
         elif error is not None:
             self.report.decide("failed", raisable(error))
@@ -323,17 +323,17 @@ class Run:
         return True
 
     def finish_elsewhere(self, error: BaseException | None, *, is_from_outside: bool = False) -> None:
-        """Finish a run whose callback has no thread or task to do so; never blocks."""
+        """Finish a run whose callback has no thread or task of its own; never blocks."""
         if self.finish(error, is_from_outside=is_from_outside):
             self._report_elsewhere()
 
     def _report_elsewhere(self) -> None:
-        # Not listed yet if it never began: a shutdown waits for its hooks too.
+        # A run that never began is not registered yet, but a shutdown waits for its hooks too.
         add_live_run(self)
         self.report.send_elsewhere(self.reader_loop or running_loop(), self.end)
 
     def end(self) -> None:
-        """End the run, once it is reported."""
+        """End the run after the report."""
         self._transition(RunState.ENDED)
         self.report.end()
         self.link.channel.finish()
@@ -343,34 +343,34 @@ class Run:
     # --- cancellation ---
 
     def on_reader_lost(self) -> None:
-        """Handle the loss of the reader, by the policy of the run."""
+        """Handle a disconnect by the policy of the run: cancel it, or continue without a reader."""
         if self.lost_reader_policy == "continue":
             self.link.channel.detach()
         else:
             self.cancel()
 
     def cancel(self) -> None:
-        """Cancel the callback without waiting; one that does not end in time is abandoned later."""
+        """Cancel the run without waiting; a callback that does not end in time is abandoned later."""
         if self.begin_cancel(self.link.channel.close):
             self.abandon_later()
-        # Nobody is left to raise it to, and its traceback holds the run.
+        # No reader is left to raise it, and its traceback refers to the run.
         self.report.error = None
 
     def shut_down(self, deadline: float) -> None:
-        """Cancel the callback because the server shuts down, with an error chunk for the reader; see `LiveRun`.
+        """Cancel the run because the server shuts down, with an error chunk for the reader; see `LiveRun`.
 
         Args:
-            deadline: until when, by `time.monotonic`, the response may wait for the end of the run.
+            deadline: the time, by `time.monotonic`, until which the response may wait for the end of the run.
         """
         self.deadline = deadline
         self.begin_cancel(functools.partial(self.link.channel.finish, ErrorChunk(_GOODBYE)))
 
     def begin_cancel(self, end_channel: Callable[[], None]) -> bool:
-        """Cancel the callback, but do not abandon it later; return whether this call was the first."""
+        """Cancel the run, but do not abandon it later; return whether this call was the first."""
         previous = self._transition(RunState.CANCELLING)
         if previous is None:
             return False
-        # The channel first: once the signal is set, every call is refused.
+        # The channel is closed first: once the event is set, every controller call must raise or be dropped.
         end_channel()
         callbacks = self.link.cancellation.cancel()
         for child in list(self._children or ()):
@@ -387,14 +387,14 @@ class Run:
             if self.driver is not None:
                 self.driver.cancel(self.is_over)
         except RuntimeError:
-            # The loop was closed under its task.
+            # The loop was closed before its task had ended.
             self.finish_elsewhere(None)
 
     def abandon_later(self) -> None:
         """Set the timer that abandons the cancelled callback."""
         if self._state is not RunState.CANCELLING:
             return
-        # Weakly: a run that ends in time goes before the timer.
+        # A weak reference, so that a run that ends in time is freed before the timer fires.
         abandon = functools.partial(_call, weakref.WeakMethod(self.abandon))
         loop = running_loop()
         with contextlib.suppress(RuntimeError):
@@ -410,7 +410,7 @@ class Run:
         self.abandon()
 
     def abandon(self) -> None:
-        """Abandon a cancelled callback that did not end in time; does nothing for any other."""
+        """Abandon a cancelled callback that did not end in time. No-op for any other run."""
         if self._transition(RunState.FINISHING, RunState.CANCELLING) is None:
             return
         if isinstance(self.driver, TaskDriver):
@@ -426,7 +426,7 @@ class Run:
         self._report_elsewhere()
 
     def give_up(self) -> None:
-        """Abandon a run that the process cuts off; it is only cancelled where the loop of its task has stopped."""
+        """Abandon a run at the end of the process; if the loop of its task has stopped, report it as cancelled."""
         if isinstance(self.driver, TaskDriver) and not self.driver.loop.is_running():
             self.finish_elsewhere(None)
         else:

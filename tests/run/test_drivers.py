@@ -223,7 +223,7 @@ def test_a_hook_is_called_even_if_a_context_manager_fails(caplog: pytest.LogCapt
         yield
 
     assert scope_of("view", fail).call(lambda: "called") == "called"
-    assert "what surrounds a callback failed" in caplog.text
+    assert "a context manager around a callback failed" in caplog.text
 
 
 # --- context managers ---
