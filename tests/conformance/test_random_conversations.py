@@ -106,7 +106,7 @@ def has_state(protocol: str) -> bool:
     return protocol in ("data-stream", "assistant-transport")
 
 
-def failure(protocol: str, talk: Conversation, result: dict[str, Any]) -> str | None:
+def failure(protocol: str, talk: Conversation, result: dict[str, Any], message_id: str = "") -> str | None:
     """Return what a client shows otherwise than it was written, or what it complained of."""
     if result["status"] != 0:
         return f"the client failed: {result['error']} {result['warnings']}"
@@ -120,7 +120,7 @@ def failure(protocol: str, talk: Conversation, result: dict[str, Any]) -> str | 
         wanted, got = openai_message(talk), shown_by_openai(result)
     elif is_ui_stream(protocol):
         message, states = without_state(protocol, result["message"] or NO_AI_SDK_MESSAGE)
-        wanted, got = ui_message(protocol, talk), message
+        wanted, got = ui_message(protocol, talk, message_id), message
         # An edit that changes nothing is not sent.
         state = states[-1] if states else talk.state
         if found := difference(last_state(talk), state, "state"):
@@ -136,11 +136,11 @@ NO_AI_SDK_MESSAGE = {"id": "", "role": "assistant", "parts": []}
 NO_AI_SDK_V4_MESSAGE = {"id": "none", "revisionId": "none", "role": "assistant", "content": "", "parts": [], "data": []}
 
 
-def ui_message(protocol: str, talk: Conversation) -> dict[str, Any]:
+def ui_message(protocol: str, talk: Conversation, message_id: str) -> dict[str, Any]:
     """Return what a client of the UI message stream must show, but for the state."""
     if protocol == "ui-message-stream":
         return assistant_ui_message_of_ui_stream(talk)
-    return ai_sdk_message(talk, AI_SDK_VERSIONS[protocol], "")
+    return ai_sdk_message(talk, AI_SDK_VERSIONS[protocol], message_id)
 
 
 def without_state(protocol: str, message: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:

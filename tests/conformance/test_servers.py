@@ -187,7 +187,7 @@ def test_readers_of_the_ui_message_stream_show_what_was_written(
 ) -> None:
     require_clients()
     result = decode_url(protocol, f"{address}/{name}/{kind}/ui-message-stream", {})
-    assert failure(protocol, CONVERSATIONS[name], result) is None
+    assert failure(protocol, CONVERSATIONS[name], result, "m1") is None
     assert_headers("ui-message-stream", result["response"])
     assert_logged(name, log)
 
