@@ -48,6 +48,7 @@ from assistant_stream_ce.errors import (
 )
 
 # Imported eagerly, because its module has the same name: importing that first would hide a lazy attribute.
+from assistant_stream_ce.run.hooks import mask_errors
 from assistant_stream_ce.run.registry import ashutdown, shutdown
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ __all__ = (
     "RunResult",
     "ToolCallController",
     "ashutdown",
+    "mask_errors",
     "shutdown",
     # messages
     "AssistantMessage",

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from assistant_stream_ce import ErrorChunk, RunController, RunResult, TextDeltaChunk, create_run
+from assistant_stream_ce import ErrorChunk, RunController, RunResult, TextDeltaChunk, create_run, mask_errors
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with, read
 
 
@@ -27,6 +27,17 @@ def test_an_exception_without_a_text_is_reported_by_its_name(kind: str, reader: 
     assert type(run.error) is Unspeakable
     assert run.chunks == [ErrorChunk("Unspeakable")]
     assert run.reason == "failed"
+
+
+@pytest.mark.parametrize("reader", READER_KINDS)
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_a_masked_error_says_nothing_of_the_exception(kind: str, reader: str) -> None:
+    def fail(controller: RunController) -> None:
+        raise ConnectionError("db-7.internal refused the password")
+
+    run = collect_with(reader, create_run(as_kind(kind, fail), on_error=mask_errors))
+    assert type(run.error) is ConnectionError
+    assert run.chunks == [ErrorChunk("Something went wrong.")]
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
