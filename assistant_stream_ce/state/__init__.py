@@ -1,6 +1,6 @@
 """The state of a run, edited as if it were a plain dict, list or text; each edit becomes operations.
 
-It knows no format and no run; updates are sent through the `UpdateSink` that it is given.
+It is independent of formats and runs; updates are sent through an `UpdateSink`.
 """
 
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ("StateDict", "StateDocument", "StateList", "StateProxy")
 
-# Lazy, because formats use the operations alone: no lock and no thread.
+# Lazy, because formats use only the operations, which need no lock and no thread.
 __getattr__ = lazy_exports(
     __name__,
     {

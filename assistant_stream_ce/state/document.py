@@ -1,4 +1,4 @@
-"""The state of one run: holds the value, and turns each edit into the smallest operations that describe it."""
+"""The state of one run: holds the value, and converts each edit to the smallest operations that describe it."""
 
 from __future__ import annotations
 
@@ -32,43 +32,43 @@ _NO_TEXT = (None, None, 0)
 
 
 class StateDocument:
-    """The state, which turns each edit into the smallest operations that describe it.
+    """Holds the state, and converts each edit to the smallest operations that describe it.
 
-    Every method may be called from any thread; each edit is atomic, and operations leave in the order in which the
-    edits happened. Values are copied in, and mostly out. An edit that raises has changed nothing.
+    Every method is thread-safe and each edit is atomic; operations are sent in the order of the edits. Values are
+    copied in, and mostly out. An edit that raises has changed nothing.
 
     Args:
-        value: where the state starts, as the front end has it already.
-        sink: takes the updates.
+        value: the initial state, which the front end has already.
+        sink: receives the updates.
     """
 
     def __init__(self, value: object, sink: UpdateSink) -> None:
         self._sink = sink
-        # Guards every field below and all of the value. Held for moments only, so that a reader's loop may wait for it.
+        # Guards every field below and the whole value. Held only briefly, so that a reader's loop may wait for it.
         self._lock = new_lock()
-        #: The only item is the state: so the root has a container, as everything else. Only the document may change it.
-        #: To read one item of it takes no lock.
+        #: A list whose only item is the state, so that the root has a container too. Only the document may change it.
+        #: Reading one item of it needs no lock.
         self.root: list[JSON] = [plain(value, "state")]
-        #: Counts the edits that may have moved or removed a dict or list.
+        #: The number of edits that may have moved or removed a dict or list.
         self.version = 0
-        #: The proxies of dicts and lists that were read since then, by the identity of the dict or list.
+        #: Cached proxies of dicts and lists that were read since the last of these edits, by their identity.
         self.proxies: dict[int, Any] = {}
-        #: That of the whole state, if it was read since then.
+        #: The cached proxy of the whole state, if it was read since then.
         self.root_proxy: Any = None
-        # They refer to this, so the run drops them at its end: no cycle is left.
+        # The proxies refer to this document, so they are dropped at the end of the run: avoid a cycle.
         self._most_proxies = 64
         self._buffer = UpdateBuffer(sink, self.root, self._lock)
-        # The thread that groups edits, or 0, and how deep. Others wait until the group ends.
+        # The thread that groups edits, or 0, and the depth of its groups. Other threads wait for their end.
         self._group_thread = 0
         self._group_depth = 0
         self._group_waiters: list[ThreadWaiter] = []
-        # Where `append_text` was last, if it still leads there: the path, the container and the key.
+        # The target of the last `append_text`, if it is still valid: the path, the container and the key.
         self._newest_text: tuple[list[str] | None, JSON, Key] = _NO_TEXT
         #: The newest `+=` of each thread on a text that was read here.
         self.pending_appends: PendingAppends = {}
 
     def end(self) -> None:
-        """Drop the caches and end every group: the run is over."""
+        """Drop the caches and end every group, at the end of the run."""
         with self._lock:
             self._most_proxies = 0
             self._forget()
@@ -77,20 +77,20 @@ class StateDocument:
     # --- reading ---
 
     def keep(self, proxy: NodeRef) -> None:
-        """Keep a proxy for the next read of its dict or list."""
+        """Cache a proxy for the next read of its dict or list."""
         if len(self.proxies) >= self._most_proxies:
             self.proxies.clear()
         if self._most_proxies:
             self.proxies[id(proxy._node)] = proxy
 
     def keep_root(self, proxy: NodeRef) -> None:
-        """Keep a proxy of the whole state for the next read."""
+        """Cache a proxy of the whole state for the next read."""
         with self._lock:
             if self._most_proxies and proxy._version == self.version:
                 self.root_proxy = proxy
 
     def refresh(self, ref: NodeRef) -> None:
-        """Find a dict or list again.
+        """Update the path of a dict or list that may have moved.
 
         Raises:
             StateError: it is no longer part of the state.
@@ -116,7 +116,7 @@ class StateDocument:
             return clone(self.root[0])
 
     def item(self, ref: NodeRef, key: Any) -> JSON:
-        """Return an item itself, after any edit in progress; see `root`."""
+        """Return an item itself, uncopied, after any edit in progress; see `root`."""
         with self._lock:
             return ref._node[key]
 
@@ -127,18 +127,18 @@ class StateDocument:
 
     # --- editing ---
     # Each of these raises `StateError` where a front end could not apply the edit or the dict or list was removed,
-    # `TypeError` for what is not JSON, and `RunCancelled` or `RunEndedError` when nothing can be sent any more.
+    # `TypeError` for values that are not JSON, and `RunCancelled` or `RunEndedError` after the end of the channel.
     #
-    # The edits that stream a model's output first try to join the newest one, which needs no capacity, no turn and no
-    # path: that halves their cost.
+    # The edits that stream a model's output first try to join the newest edit, which needs no capacity, no turn and no
+    # path: this halves their cost.
 
     def set_root(self, value: object) -> None:
-        """Replace the whole state; a text that extends the present one is sent as `append-text`."""
+        """Replace the whole state; a text that extends the current one is sent as `append-text`."""
         new = plain(value, "state")
         self._edit(self._write, self.root, 0, None, new, weight(new))
 
     def set_item(self, ref: NodeRef, key: Key, value: object) -> None:
-        """Put a value into a dict, or in place of an item of a list; a longer text is sent as `append-text`.
+        """Set an item of a dict or list; a text that extends the current one is sent as `append-text`.
 
         Raises:
             IndexError: there is no such item in the list.
@@ -162,7 +162,7 @@ class StateDocument:
         if type(text) is not str:
             text = check_text(text, "text")
         newest = known, container, key = self._newest_text
-        # Compared outside the lock, because a path may hold any objects.
+        # Compared outside the lock, because `==` of any objects in the path may run user code.
         is_known = path == known
         with self._lock:
             if is_known and newest is self._newest_text and self._buffer.join(container, key, TEXT, len(text), text):
@@ -170,13 +170,13 @@ class StateDocument:
         self._edit(self._append_text, tuple(map(str, path)), text)
 
     def assign_sum(self, container: JSON, ref: NodeRef | None, key: Key, value: object) -> bool:
-        """Append to a text if the value is a sum made by `+=` on it; return False if it is not.
+        """Handle `state[key] += text`: append the suffix. Return False if the value is not the result of such a `+=`.
 
         Args:
-            container: the dict or list that it is assigned in; `root` for the whole state.
-            ref: the same, or None for `root`.
-            key: of the item.
-            value: what is assigned.
+            container: the dict or list of the item; `root` for the whole state.
+            ref: the reference to it; None for `root`.
+            key: the key or index of the item.
+            value: the assigned value.
         """
         added = self.pending_appends.pop(get_ident(), None)
         if added is None or added[0] is not value or added[2] is not container or added[3] != key:
@@ -188,7 +188,7 @@ class StateDocument:
         return self._edit(self._assign_sum, container, ref, key, added)
 
     def set_default(self, ref: NodeRef, key: str, value: object) -> JSON:
-        """Put a value into a dict unless the key exists; return the item itself, see `root`."""
+        """Set an item of a dict unless the key exists; return the item itself, see `root`."""
         return self._edit(self._set_default, ref, key, copy_in(value, ref, key))
 
     def extend(self, ref: NodeRef, values: Iterable[object]) -> None:
@@ -197,7 +197,7 @@ class StateDocument:
         self._edit(self._extend, ref, [copy_in(value, ref, end + offset) for offset, value in enumerate(values)])
 
     def insert(self, ref: NodeRef, index: int, value: object) -> None:
-        """Insert into a list; anywhere but at its end the whole list is sent again."""
+        """Insert into a list. Except at the end, the whole list is sent again."""
         self._edit(self._insert, ref, index, copy_in(value, ref, index))
 
     def assign_slice(self, ref: NodeRef, index: slice, values: Iterable[object]) -> None:
@@ -209,22 +209,22 @@ class StateDocument:
         self._edit(self._delete_slice, ref, index)
 
     def update(self, ref: NodeRef, items: Mapping[str, object]) -> None:
-        """Put several values into a dict."""
+        """Set several items of a dict."""
         self._edit(self._update, ref, {key: copy_in(value, ref, key) for key, value in items.items()})
 
     def rewrite(self, ref: NodeRef, change: Callable[[Any], T]) -> T:
-        """Change a dict or list in a way that no operation describes: it is sent again whole.
+        """Change a dict or list in a way that no operation describes: the whole of it is sent again.
 
         Args:
-            ref: what to change.
-            change: gets the dict or list itself; it raises before it changes anything, or not at all. Called with the
-                lock held, so it must not run user code.
+            ref: the dict or list.
+            change: changes it, and raises only before it has changed anything. Called with the lock held, so it must
+                not run user code.
         """
         result: T = self._edit(self._rewrite, ref, change)
         return result
 
     def reorder(self, ref: NodeRef, before: Sequence[JSON], order: Sequence[int]) -> bool:
-        """Reorder a list, or leave items out; return False if it holds other items by now.
+        """Reorder a list, or remove items; return False if its items have changed since `snapshot`.
 
         Args:
             ref: the list.
@@ -234,20 +234,20 @@ class StateDocument:
         return bool(self._edit(self._reorder, ref, before, order))
 
     def apply(self, operations: Sequence[Operation]) -> None:
-        """Apply operations that were made elsewhere, as one edit.
+        """Apply operations of another stream as one edit.
 
         Raises:
-            StateError: one of them cannot be applied. The state stays as it was.
+            StateError: one of them cannot be applied. The state is unchanged.
         """
         self._edit(self._apply, [ops.checked(operation) for operation in operations])
 
     def flush(self) -> None:
-        """Let no later edit join those that wait. In a group it does nothing."""
+        """Send later edits in another chunk than the pending ones. Does nothing in a group."""
         with self._lock:
             self._buffer.close()
 
     def edit(self, read: Callable[[], T]) -> AbstractContextManager[T]:
-        """Group several edits: others wait until the end, and all are sent in one chunk.
+        """Group several edits, which are sent in one chunk: edits of other threads wait for the end.
 
         Args:
             read: returns the value of the context manager.
@@ -259,13 +259,13 @@ class StateDocument:
     def _edit(self, change: Callable[..., T], *arguments: Any) -> T:
         """Call a function with the lock held, once there is capacity and no other thread groups edits."""
         while True:
-            # Others wait for a group, so its own thread must not wait for the reader.
+            # Other threads wait for the group, so its own thread must not wait for the reader.
             if self._sink.capacity <= 0 and self._group_thread != get_ident():
                 self._sink.wait_for_capacity()
             with self._lock:
                 if not self._group_thread or self._group_thread == get_ident():
                     if self._buffer.holds and not self._group_depth:
-                        # Of an edit that was interrupted.
+                        # Left by an edit that was interrupted.
                         self._buffer.release(0)
                     return change(*arguments)
                 waiter = ThreadWaiter()
@@ -305,17 +305,17 @@ class StateDocument:
         return ref._path
 
     def _write(self, container: JSON, key: Key, path: Path | None, new: JSON, size: int) -> None:
-        """Put a value in place of an item, or into a dict.
+        """Set an item, and note the operation for it.
 
         Args:
             container: the dict or list.
-            key: of the item.
-            path: of the container; None if that is what holds the root.
+            key: the key or index of the item.
+            path: the path of the container; None for `root`.
             new: the value.
             size: its weight.
         """
         current = container.get(key) if type(container) is dict else container[key]
-        # On an empty text `append-text` would save nothing.
+        # For an empty text, `append-text` would save nothing.
         if type(new) is str and type(current) is str and len(new) > len(current) > 0 and new.startswith(current):
             more = new[len(current) :]
             self._buffer.extend(ops.item_path(path, key), more, container, key)
@@ -439,8 +439,8 @@ class StateDocument:
                     self._buffer.extend(path, value)
 
     def _move(self) -> None:
-        """Invalidate what is known about where dicts and lists are: they may have been moved or removed."""
-        # Before, for an exception in between; after, for a proxy that another thread has kept meanwhile.
+        """Invalidate the cached positions: dicts and lists may have been moved or removed."""
+        # Before the change, in case of an exception; after it, because another thread may have cached a proxy.
         self._forget()
         self.version += 1
         self._forget()
@@ -452,12 +452,12 @@ class StateDocument:
 
 
 class _Group(Generic[T]):
-    """The context manager of `StateDocument.edit`. No generator, which an exception could leave suspended."""
+    """Context manager of `StateDocument.edit`. Not a generator, which an exception could leave suspended."""
 
     def __init__(self, document: StateDocument, read: Callable[[], T]) -> None:
         self._document = document
         self._read = read
-        # How many groups there were around this one; None before it has begun.
+        # The number of groups around this one; None before it has begun.
         self.depth: int | None = None
 
     def __enter__(self) -> T:

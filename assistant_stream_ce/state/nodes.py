@@ -9,21 +9,21 @@ from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, NotPlainError, copy_plain, plain, weight
 from assistant_stream_ce.state.operations import Path, show
 
-# Numbers that need no check.
+# Smaller numbers need no check.
 _SMALL = 1 << 53
 
-#: Of an item in a dict, or in a list.
+#: The key of an item in a dict, or its index in a list.
 Key: TypeAlias = str | int
 
-#: The newest sum that each thread has made with `+=`, and will most likely assign: the sum, what was added, the
-#: container and the key that it was read at, and the text that was there.
+#: The result of the newest `+=` of each thread, which is usually assigned next: the sum, the added text, and the
+#: container, the key and the text that it was read from.
 PendingAppends: TypeAlias = dict[int, tuple[str, str, JSON, object, str]]
 
 
 class NodeRef:
-    """A dict or list in the state, and how it was reached. It is known by the object itself, not by its path.
+    """Reference to a dict or list in the state, by identity: it stays valid when the path changes.
 
-    The fields are for this package; they are underscored because `StateProxy`, which users see, is a NodeRef.
+    The fields are internal to this package; they have underscores because the public `StateProxy` is a NodeRef.
     """
 
     __slots__ = ("_above", "_key", "_node", "_path", "_version")
@@ -31,14 +31,14 @@ class NodeRef:
     _node: JSON
     # None for the root.
     _above: NodeRef | None
-    # Where it was in the dict or list above when it was last looked for.
+    # Its last known key or index in the container above.
     _key: Key
-    # Its path as it was in that version of the state.
+    # Its path in that version of the state.
     _path: Path
     _version: int
 
     def name(self, key: object = None) -> str:
-        """Return how error messages name it, or something in it."""
+        """Return the name of it, or of an item in it, for error messages."""
         segments = [] if key is None else [str(key)]
         ref = self
         while ref._above is not None:
@@ -48,7 +48,7 @@ class NodeRef:
 
 
 def path_of(ref: NodeRef, root: JSON) -> Path:
-    """Return the present path of a dict or list. With the state's lock held.
+    """Return the current path of a dict or list. Called with the state's lock held.
 
     Raises:
         StateError: it is no longer part of the state.
@@ -69,7 +69,7 @@ def path_of(ref: NodeRef, root: JSON) -> Path:
 
 
 def copy_in(value: object, ref: NodeRef, key: Key | None = None) -> JSON:
-    """Return a plain copy of a value that is to be put there.
+    """Return a plain copy of a value that is to be set at a key.
 
     Raises:
         TypeError: it is not JSON. The message gives the path.
@@ -81,7 +81,7 @@ def copy_in(value: object, ref: NodeRef, key: Key | None = None) -> JSON:
 
 
 def measured(value: object, ref: NodeRef, key: Key | None) -> tuple[JSON, int]:
-    """Return a plain copy of a value that is to be put there, or at the end of a list, and its weight."""
+    """Return a plain copy of a value to set at a key or to append to a list, and its weight."""
     kind = type(value)
     if kind is str:
         return value, len(value)  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ def _search(container: JSON, node: JSON, last: Key) -> int:
     """Return the index of an item that was moved in its list, or -1. Dicts do not move their items."""
     if type(container) is dict or not isinstance(last, int):
         return -1
-    # Outwards from where it was, because most have moved by one.
+    # Searched outwards from the last index, because most items have moved by one.
     for distance in range(max(last, len(container) - last) + 1):
         for index in (last - distance, last + distance):
             if 0 <= index < len(container) and container[index] is node:
@@ -126,7 +126,7 @@ def _removed(ref: NodeRef) -> StateError:
 
 
 class _Text(str):
-    """A text that is an object of its own, however short it is."""
+    """A str with its own identity: CPython shares short ones."""
 
     __slots__ = ()
 
@@ -135,15 +135,15 @@ class _Text(str):
 
 
 class StateText(_Text):
-    """A text as it was when it was read; a `str` but for `+=`.
+    """A text that was read from the state: a `str` that records each `+=`.
 
-    `state["text"] += more` reads the text, adds, and assigns the sum. What others append in between would be lost if
-    the state did not know what was added to what.
+    `state["text"] += more` reads the text, adds, and assigns the sum. With the record the assignment only appends
+    `more`, so that concurrent appends of other threads are not lost.
     """
 
     __slots__ = ("origin",)
 
-    #: Where it was read: the container and the key, the very text there, and the pending appends of that state.
+    #: The container and the key that it was read from, the text object there, and the state's pending appends.
     origin: tuple[JSON, object, str, PendingAppends]
 
     def __iadd__(self, more: str) -> Any:
@@ -152,7 +152,7 @@ class StateText(_Text):
                 return NotImplemented
             more = str.__str__(more)
         container, key, text, appends = self.origin
-        # To an empty text Python would add by returning the other one, which may be assigned for its own sake.
+        # For an empty text Python returns the other one itself, which may also be assigned for another reason.
         total = text + more if text else _Text(more)
         if more:
             appends[get_ident()] = (total, more, container, key, text)
@@ -160,7 +160,7 @@ class StateText(_Text):
 
 
 def read_text(container: JSON, key: object, text: str, appends: PendingAppends) -> StateText:
-    """Return a text as it is read from a container."""
+    """Return the `StateText` for a text in a container."""
     read = StateText(text)
     read.origin = (container, key, text, appends)
     return read

@@ -1,7 +1,7 @@
 """The operations on state that formats carry: `set` a value at a path, `append-text` to a text. Pure data.
 
-A path is a list of text segments, list positions in decimal. The front ends apply operations strictly: one that they
-cannot apply ends their stream. So `locate` raises here, with the path in the message, whatever they would refuse.
+A path is a list of text segments; list indexes are decimal. Front ends apply operations strictly: one that they cannot
+apply ends their stream. Therefore `locate` raises for every path that they would reject.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, clone, list_index, plain
 
-#: A place in the state; `()` is the root.
+#: A path in the state; `()` is the root.
 Path: TypeAlias = tuple[str, ...]
 
-#: What `apply` does where a path leads nowhere.
+#: Policy of `apply` for a path that does not exist.
 MissingPolicy: TypeAlias = Literal["raise", "create", "ignore"]
 
-#: Clients that guard against prototype pollution end the stream at such a segment.
+#: Segments at which clients end the stream, as they guard against prototype pollution.
 UNSAFE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 
 # Error messages show no more of a path.
@@ -27,7 +27,7 @@ _MAX_SHOWN = 200
 
 
 def set_value(path: Path, value: JSON) -> Operation:
-    """Return the operation that puts a value at a path."""
+    """Return the operation that sets the value at a path."""
     return {"type": "set", "path": list(path), "value": value}
 
 
@@ -37,10 +37,10 @@ def append_text(path: Path, text: str) -> Operation:
 
 
 def checked(operation: Operation) -> Operation:
-    """Return an operation that was made elsewhere, with plain values.
+    """Return an operation of another stream, validated and with plain values.
 
     Raises:
-        TypeError: it is no operation.
+        TypeError: it is not an operation.
     """
     if not isinstance(operation, Mapping) or not {"type", "path", "value"} <= operation.keys():
         raise TypeError(f"a state operation must be a dict with type, path and value, not {operation!r:.100}")
@@ -69,10 +69,10 @@ def refuse_unsafe(path: Path) -> None:
 
 
 def item_path(path: Path | None, key: str | int) -> Path:
-    """Return the path of an item in a dict or list with that path; None for what holds the root.
+    """Return the path of an item from that of its container; None is the container of the root.
 
     Raises:
-        StateError: front ends refuse it.
+        StateError: front ends reject it.
     """
     if path is None:
         return ()
@@ -82,7 +82,7 @@ def item_path(path: Path | None, key: str | int) -> Path:
 
 
 def show(path: Sequence[str]) -> str:
-    """Return how error messages name a path: `state.messages.0.text`, shortened."""
+    """Return a path for error messages: `state.messages.0.text`, shortened."""
     text = ".".join(("state", *(segment[:_MAX_SHOWN] for segment in path[: _MAX_SHOWN // 2])))
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
@@ -108,14 +108,14 @@ def lookup(root: JSON, path: Sequence[str]) -> JSON:
 
 
 def locate(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
-    """Return the container of a path, and the key or index in it where a value may be put.
+    """Return the container of a path, and the key or index in it that may be set.
 
     Args:
         root: the state as the only item of a list, so that the root has a container too.
-        path: the place.
+        path: the path.
 
     Raises:
-        StateError: a front end could not put a value there.
+        StateError: a front end could not set a value there.
     """
     if not path:
         return root, 0
@@ -132,7 +132,7 @@ def locate(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
 
 
 def assign(container: JSON, key: str | int, value: JSON) -> None:
-    """Put a value into a container; an index one past the end appends."""
+    """Set an item of a container; an index one past the end appends."""
     if type(container) is list and key == len(container):
         container.append(value)
     else:
@@ -140,9 +140,9 @@ def assign(container: JSON, key: str | int, value: JSON) -> None:
 
 
 def extend_text(container: JSON, key: str | int, more: str) -> None:
-    """Extend a text in its container, without copying it if nothing else refers to it."""
+    """Extend a text in its container, in place if nothing else refers to it."""
     text = container[key]
-    # CPython extends a text in place when a local name is its only reference: the container lets go of it meanwhile.
+    # CPython extends a text in place if a local name is its only reference, so the container drops it before.
     container[key] = None
     text += more
     container[key] = text
@@ -167,11 +167,11 @@ def locate_text(root: list[JSON], path: Path) -> tuple[JSON, str | int]:
 
 
 def resolve(root: list[JSON], operation: Operation) -> tuple[JSON, str | int, JSON]:
-    """Return what an operation changes: a container, the key in it, and the new value. Nothing is changed.
+    """Return the container, the key and the new value of an operation, without applying it.
 
     Args:
         root: the state as the only item of a list.
-        operation: what to do; its value is plain and not copied.
+        operation: the operation; its value is plain and not copied.
 
     Raises:
         StateError: a front end could not apply it.
@@ -192,10 +192,10 @@ def apply(root: JSON, operation: Operation, missing: MissingPolicy = "raise") ->
 
     Args:
         root: the state.
-        operation: what to do; its value is copied.
-        missing: "raise" as strict front ends do; "create" to have a `set` make the dicts that are missing on its path;
-            "ignore" to do so too, append where an index is beyond the end of a list, and change nothing for
-            what cannot be applied, as a front end does that resumes a stream.
+        operation: the operation; its value is copied.
+        missing: "raise" as strict front ends do; "create" to let a `set` create the missing dicts on its path;
+            "ignore" to do so too, to append where an index is beyond the end of a list, and to skip operations that
+            cannot be applied, as front ends do when they resume a stream.
 
     Raises:
         StateError: the operation cannot be applied. Nothing has changed then.
@@ -228,7 +228,7 @@ def _deepest(holder: list[JSON], path: Path, *, is_lenient: bool) -> tuple[JSON,
     """Return the last container on a path that exists, the key in it, and the path below that.
 
     Raises:
-        StateError: something on the path is no container, or has no place for the key.
+        StateError: a value on the path is not a container, or does not accept the key.
     """
     container: JSON = holder
     key: str | int = 0

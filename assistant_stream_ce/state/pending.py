@@ -1,8 +1,8 @@
-"""Edits that the reader has not taken yet, merged to the fewest operations with the same result.
+"""Coalesces edits that the reader has not taken yet into the fewest operations with the same result.
 
-Only *where* something was set is noted, and its value is read when the update is resolved: however often a place is
-edited until then, it is sent once. So the places of an update lie side by side, never one inside another, and
-they can be sent in the order in which they were first touched. Texts that only grew are noted as what was appended.
+For a `set` only the path is noted, and its value is read when the update is resolved: however often it is edited until
+then, it is sent once. So no path of an update is inside another one, and the operations can be sent in the order of
+the first edits. For texts that only grew, the appended pieces are noted.
 """
 
 from __future__ import annotations
@@ -21,68 +21,68 @@ from assistant_stream_ce.state.operations import Path
 
 T = TypeVar("T")
 
-#: The kinds of edits: put a value somewhere, extend a text, append to a list.
+#: The kinds of edits: set a value, extend a text, append to a list.
 SET, TEXT, ITEM = "set", "text", "item"
 
 _CONTAINERS = frozenset({dict, list})
 
-# The characters that take one slot of the channel's capacity.
+# Characters per slot of the channel's capacity.
 _SLOT = 1024
 
-# How far an update may grow before its weight is added: 16 slots.
+# Characters by which an update may grow before its weight is added: 16 slots.
 _CREDIT = 16 * _SLOT
 
 
 class UpdateSink(Protocol):
-    """Where updates are sent: what the state needs of the channel.
+    """The interface of the channel for updates.
 
-    Called with the state's lock held, but for `wait_for_capacity`. Only that blocks.
+    All methods are called with the state's lock held, except `wait_for_capacity`, the only one that blocks.
     """
 
     @property
     def open_batch(self) -> Sequence[object] | None:
-        """The newest items that wait, if others may still follow in their batch."""
+        """The open batch; None if there is none."""
 
     @property
     def capacity(self) -> int:
-        """How many slots are left in it."""
+        """The free slots of the open batch."""
 
     def wait_for_capacity(self) -> None:
-        """Return when more may be sent, which may block a thread."""
+        """Wait for free capacity; blocks a worker thread."""
 
     def check_open(self) -> None:
-        """Raise if nothing can be sent any more."""
+        """Raise if the channel has ended."""
 
     def put_pending(self, item: PendingItem, weight: int) -> None:
-        """Send an update that takes so many slots."""
+        """Send an update with a weight in slots."""
 
     def is_newest(self, item: object) -> bool:
-        """Return whether an item waits, with none behind it, and may take more."""
+        """Return whether an item is the last one that waits, and may be extended."""
 
     def add_weight(self, weight: int) -> None:
-        """Count so many slots more for what waits."""
+        """Add to the weight of the open batch, in slots."""
 
 
 class PendingNode:
-    """A place of the state, as far as an update is concerned with it or with something inside it."""
+    """Node of the tree of pending edits: a path that an update changes, or a prefix of one."""
 
     __slots__ = ("first_new", "inside", "path", "position", "texts")
 
     def __init__(self) -> None:
-        #: Known once it was looked for.
+        #: Its path; set when the node is looked up.
         self.path: Path = ()
-        #: The nodes inside it, by their segments; None for none, as mostly.
+        #: Its child nodes by segment; None for none, which is the usual case.
         self.inside: dict[str, PendingNode] | None = None
-        #: The position of its operation, or None when it has none.
+        #: The position of its operation; None if it has none.
         self.position: int | None = None
-        #: What was appended to the text here, if that is all.
+        #: The pieces that were appended to the text, if it had no other edit.
         self.texts: list[str] | None = None
-        #: The first of the items that were appended to the list here, if that is all; each is sent by itself.
+        #: The index of the first item that was appended to the list, if it had no other edit; each is sent by itself.
         self.first_new: int | None = None
 
     @property
     def is_set(self) -> bool:
-        """Whether all of it is sent."""
+        """Whether its whole value is sent."""
         return self.position is not None and self.texts is None and self.first_new is None
 
 
@@ -99,15 +99,15 @@ class PendingUpdate(PendingItem):
         #: None until it is resolved.
         self.chunk: UpdateStateChunk | None = None
         self.is_sent = False
-        #: How large it is: the characters of all edits, also of those that are not sent by themselves, and as many as
-        #: a slot has for each operation.
+        #: Its size: the characters of all edits, including those that are not sent by themselves, and one slot's
+        #: characters for each operation.
         self.size = 0
-        #: The slots that were counted for it, and the size above which more are to be counted. At once at first.
+        #: The slots that were added for it, and the size above which more are added; the first edit adds at once.
         self.charged = 0
         self.limit = -1
 
     def resolve(self) -> UpdateStateChunk:
-        """Return the operations, with the values as they are at the first call."""
+        """Return the chunk, with the values at the time of the first call."""
         buffer = self._buffer
         if self.chunk is None and buffer is not None:
             return buffer.resolve(self)
@@ -120,7 +120,7 @@ class PendingUpdate(PendingItem):
         return not self._order
 
     def find(self, path: Path) -> PendingNode | None:
-        """Return the node of a path; None where an edit need not be noted, because all around it is sent anyway."""
+        """Return the node of a path; None if a container of it is sent whole, so that the edit need not be noted."""
         node = self._root
         for segment in path:
             if node.position is not None and (node.first_new is None or int(segment) >= node.first_new):
@@ -138,7 +138,7 @@ class PendingUpdate(PendingItem):
         return node
 
     def set(self, node: PendingNode) -> None:
-        """Note that the value at a node was replaced, or changed in a way that no operation describes."""
+        """Note that a node was replaced, or changed in a way that no operation describes."""
         position = self._forget_inside(node) if node.inside else len(self._order)
         if node.position is not None:
             self._order[node.position] = None
@@ -147,12 +147,12 @@ class PendingUpdate(PendingItem):
         if position == len(self._order):
             self._add(node)
         else:
-            # It replaces the first operation inside it: what was appended to a list later depends on that position.
+            # It takes the position of the first operation inside it, because later appends to a list depend on that.
             self._order[position] = node
             node.position = position
 
     def start_text(self, node: PendingNode) -> list[str]:
-        """Return where to note what is appended to the text at a node, which was not edited yet."""
+        """Note that text is appended at a node without edits; return the list for the pieces."""
         texts: list[str] = []
         node.texts = texts
         self._add(node)
@@ -167,7 +167,7 @@ class PendingUpdate(PendingItem):
             self.size += _SLOT
 
     def render(self, root: JSON) -> UpdateStateChunk:
-        """Write the operations, with the values as they are now."""
+        """Build the chunk from the current values."""
         operations: list[Operation] = []
         for node in self._order:
             if node is None:
@@ -179,29 +179,29 @@ class PendingUpdate(PendingItem):
             try:
                 value = ops.lookup(root, path)
             except StateError:
-                # The edit was interrupted between its note and itself, by an exception from a signal or another thread.
+                # The edit was noted but not applied: an exception from a signal or another thread interrupted it.
                 continue
             if node.first_new is None:
                 operations.append(ops.set_value(path, clone(value)))
                 continue
-            # As `set_value`, without its call: 0.05 us of 1.3 for each item that is appended.
+            # Inlined from `set_value`: the call would cost 0.05 us of 1.3 for each appended item.
             operations += [
                 {"type": "set", "path": [*path, str(index)], "value": clone(item)}
                 for index, item in enumerate(value[node.first_new :], node.first_new)
             ]
         self.chunk = UpdateStateChunk(operations)
-        # A recorder may keep it for long.
+        # Dropped, because a recorder may keep the update for long.
         self._buffer = self._root.inside = None
         self._order = []
         return self.chunk
 
     def uncounted(self) -> int:
-        """Return about how many characters were rendered beyond those that were counted."""
+        """Return about how many rendered characters were not counted yet."""
         operations = self.chunk.operations if self.chunk is not None else ()
         return max(0, sum(_SLOT + weight(operation["value"]) for operation in operations) - self.size)
 
     def _add(self, node: PendingNode) -> None:
-        # In this order: an exception in between must not leave a node that seems to be sent.
+        # In this order, so that an exception in between does not leave a node with a position but no operation.
         self._order.append(node)
         node.position = len(self._order) - 1
         self.size += _SLOT
@@ -219,15 +219,15 @@ class PendingUpdate(PendingItem):
 
 
 class UpdateBuffer:
-    """Merges edits and sends them. Every method but `resolve` with the state's lock held; none blocks.
+    """Coalesces edits into updates and sends them. All methods but `resolve` need the state's lock; none blocks.
 
-    Each edit is noted before it happens: if that raises, it must not happen. To resolve an update takes the lock
-    too, so by then it has happened.
+    Each edit is noted before it is applied, and not applied if that raises. Resolving an update takes the lock, so by
+    then the edit is applied.
 
     Args:
-        sink: takes the updates.
+        sink: receives the updates.
         root: the state as the only item of a list.
-        lock: the state's.
+        lock: the lock of the state.
     """
 
     __slots__ = ("_container", "_key", "_kind", "_lock", "_root", "_sink", "_step", "_texts", "_update", "holds")
@@ -236,32 +236,30 @@ class UpdateBuffer:
         self._sink = sink
         self._root = root
         self._lock = lock
-        # The newest update, as long as others may be merged into it.
+        # The newest update, as long as edits may be merged into it.
         self._update: PendingUpdate | None = None
-        #: How many hold what is noted: it stays in one chunk, and is sent at the end.
+        #: The number of active holds, during which all edits stay in one chunk that is sent at the end.
         self.holds = 0
-        # Of the newest edit: the dict or list, the key, and what was done. Then how much one more takes, beside its
-        # characters.
+        # The newest edit: the dict or list, the key, the kind, and the size of a further one besides its characters.
         self._container: JSON = None
         self._key: object = None
         self._kind = SET
         self._step = 0
-        # Where more of the text that was extended is noted; None where it need not be.
+        # The list for further pieces of the extended text; None if they need not be noted.
         self._texts: list[str] | None = None
 
     def join(self, container: JSON, key: Any, kind: str, size: int, new: JSON, total: Any = None) -> bool:
-        """Do an edit if it repeats the newest one, which still waits; return False if it must be noted by itself.
+        """Apply an edit of the same kind and target as the newest one, if that is still pending; else return False.
 
-        The same is done to the same place once more. Any other edit ends this, so whatever was found out for the newest
-        one is still true: that the place is part of the state, that front ends take it, and that no other thread
-        groups edits.
+        Any other edit resets the target, so the checks of the newest edit still hold: the target is part of the
+        state, front ends accept it, and no other thread groups edits.
 
         Args:
             container: the dict or list that is edited.
-            key: of the item in it, or None for a new one.
-            kind: what is done.
-            size: how large `new` is.
-            new: the value, or by what the text is extended.
+            key: the key of the item in it; None for a new one.
+            kind: the kind of the edit.
+            size: the size of `new`, in characters.
+            new: the value, or the text to append.
             total: the pending append that is assigned, if it is one.
         """
         update = self._update
@@ -270,7 +268,7 @@ class UpdateBuffer:
             or key != self._key
             or kind is not self._kind
             or update is None
-            # As in `Channel.is_newest`, without the call: 0.05 us of 0.7 for a text in the state.
+            # Inlined from `Channel.is_newest`: the call would cost 0.05 us of 0.7 for a text in the state.
             or (batch := self._sink.open_batch) is None
             or batch[-1] is not update
             or self._sink.capacity <= 0
@@ -278,7 +276,7 @@ class UpdateBuffer:
             return False
         if kind is SET:
             if type(container[key]) in _CONTAINERS:
-                # It has to be forgotten where dicts and lists are.
+                # Replacing a dict or list must invalidate the cached positions.
                 return False
             container[key] = new
         elif kind is ITEM:
@@ -296,16 +294,16 @@ class UpdateBuffer:
         return True
 
     def set(self, path: Path, characters: int, container: JSON = None, key: object = None) -> None:
-        """Note that a value is put somewhere.
+        """Note that a value is set.
 
         Args:
-            path: of the value.
-            characters: how large the new value is.
-            container: where it is put, if that may be joined, and the key there.
-            key: see `container`.
+            path: the path of the value.
+            characters: the size of the new value.
+            container: its dict or list, if further edits may join.
+            key: its key in `container`.
 
         Raises:
-            BaseException: nothing can be sent any more.
+            BaseException: the channel has ended.
         """
         update = self._open()
         node = update.find(path)
@@ -325,7 +323,7 @@ class UpdateBuffer:
         self._note(update, len(text), container, key, TEXT)
 
     def append(self, path: Path, items: list[JSON], characters: int) -> None:
-        """Note that a list gets a new item at its end; see `set`."""
+        """Note that items are appended to a list; see `set`."""
         update = self._open()
         node = update.find(path)
         if node is not None:
@@ -346,10 +344,11 @@ class UpdateBuffer:
         return result
 
     def hold(self, *, in_new_chunk: bool) -> None:
-        """Keep what is noted from now on in one chunk, and send it at the end: at `release`.
+        """Keep all further edits in one chunk, which is sent by `release`.
 
         Args:
-            in_new_chunk: whether the reader may go on meanwhile. If not, what waits may be extended.
+            in_new_chunk: whether to start a new chunk, so that the reader is not held up. Otherwise a pending one may
+                be extended.
         """
         update = self._update
         if not self.holds and (in_new_chunk or update is None or not self._is_open(update)):
@@ -357,14 +356,14 @@ class UpdateBuffer:
         self.holds += 1
 
     def release(self, holds: int) -> None:
-        """Go back to an earlier number of holds; send what was held if nothing holds it any more."""
+        """Restore an earlier number of holds; send the held edits at zero."""
         self.holds = holds
         if self._update is not None and not self._update.is_empty:
             self._send(self._update)
 
     @contextmanager
     def held(self, count: int) -> Generator[None]:
-        """Keep so many edits in one chunk, which may be the one that waits."""
+        """Keep a number of edits in one chunk, which may be the pending one."""
         holds = self.holds
         try:
             if count > 1:
@@ -382,18 +381,18 @@ class UpdateBuffer:
             return update.chunk or update.render(self._root[0])
 
     def close(self) -> None:
-        """Let no later edit join what waits: render it, with the state as it is now."""
+        """Render the pending update with the current values, so that no later edit joins it."""
         update = self._update
         if update is not None and update.is_sent:
             self._update = self._container = None
             if update.chunk is None:
                 update.render(self._root[0])
-            # It waits on with copies of values that nobody has counted.
+            # The values that were copied for it are part of its weight now.
             if slots := update.uncounted() >> 10:
                 self._sink.add_weight(slots)
 
     def _open(self) -> PendingUpdate:
-        """Return the update that takes the next edit."""
+        """Return the update for the next edit."""
         update = self._update
         if update is None or not (self.holds or self._is_open(update)):
             update = self._renew()
@@ -402,7 +401,7 @@ class UpdateBuffer:
     def _note(
         self, update: PendingUpdate, characters: int, container: JSON, key: object, kind: str, step: int = 0
     ) -> None:
-        """Remember the edit that was noted, and send it."""
+        """Record the newest edit, and send or extend the update."""
         self._container, self._key, self._kind, self._step = container, key, kind, step
         update.size += characters
         if update.size > update.limit:
@@ -424,7 +423,7 @@ class UpdateBuffer:
         if update.is_sent:
             self._sink.add_weight(slots)
         else:
-            # Forgotten if it is refused.
+            # Dropped if `put_pending` raises.
             self._update = None
             self._sink.put_pending(update, slots)
             update.is_sent = True

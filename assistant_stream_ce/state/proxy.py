@@ -1,7 +1,7 @@
 """Proxies of the dicts and lists in the state, as `controller.state` returns them: their edits become operations.
 
-A proxy belongs to one dict or list and stays with it, also when others move it in its list. Numbers, booleans and
-None are returned as they are, and texts as a `str` that supports `+=`; see `StateText`.
+A proxy belongs to one dict or list, and stays valid when that is moved in its list. Numbers, booleans and None are
+returned unchanged, and texts as a `str` that supports `+=`; see `StateText`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
 
 
 class StateProxy(NodeRef, Copyable):
-    """What dict and list proxies share. From any thread.
+    """Base of the dict and list proxies. Thread-safe.
 
     Every use of a proxy whose dict or list was removed or replaced raises `StateError`.
     """
 
     __slots__ = ("_document", "_is_assigned_back", "_key_read")
 
-    #: Mutable, so unhashable, as dict and list are.
+    #: Mutable and therefore unhashable, like dict and list.
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
@@ -43,20 +43,20 @@ class StateProxy(NodeRef, Copyable):
         self._key = key
         self._path = path
         self._version = version
-        # `state["list"] += [1]` edits the list, and then assigns it back to where it was read.
+        # `state["list"] += [1]` edits the list and then assigns it to the key that it was read from.
         self._key_read = key_read
         self._is_assigned_back = False
 
     def value(self) -> JSON:
-        """Return a plain copy of the present value, for example for `json.dumps`."""
+        """Return a deep copy as plain Python data, for example for `json.dumps`."""
         return self._document.value(self)
 
     def copy(self) -> JSON:
-        """Return a plain copy, as `value` does."""
+        """Return a deep copy as plain Python data, like `value`."""
         return self.value()
 
     def clear(self) -> None:
-        """Make the dict or list empty."""
+        """Remove all items."""
         self._document.rewrite(self, lambda items: items.clear())
 
     def __len__(self) -> int:
@@ -70,7 +70,7 @@ class StateProxy(NodeRef, Copyable):
         return repr(self.value())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # For `copy`, `deepcopy` and `pickle`: a copy is plain.
+        # For `copy`, `deepcopy` and `pickle`: copies are plain data.
         value = self.value()
         return type(value), (value,)
 
@@ -79,25 +79,25 @@ class StateProxy(NodeRef, Copyable):
             self._document.refresh(self)
 
     def _item(self, key: Any, key_read: object) -> Any:
-        # The version first: when something moves after this, the item looks for its path again.
+        # The version is read first: if something moves afterwards, the item searches its path again.
         version = self._version
-        # No lock: to read one item is one step for the interpreter.
+        # No lock: reading one item is atomic in the interpreter.
         value = self._node[key]
         proxy = self._document.proxies.get(id(value)) if key == key_read else None
         return self._read(value, key, key_read, version) if proxy is None else proxy
 
     def _read(self, value: JSON, key: Any, key_read: object, version: int) -> Any:
-        """Return an item as it is read.
+        """Return an item for the user: a proxy, a `StateText` or a plain value.
 
         Args:
             value: the item itself.
-            key: where it is.
-            key_read: the same as it was asked for: -1 for the last item of a list.
-            version: of this proxy before the item was taken.
+            key: its key or index.
+            key_read: the key or index in the user's expression, such as -1.
+            version: the version of this proxy before the item was read.
         """
         document = self._document
         if value is None:
-            # Or it is a text that is being extended at this very moment.
+            # Or another thread is extending the text right now.
             value = document.item(self, key)
         kind = type(value)
         if kind is str:
@@ -116,7 +116,7 @@ class StateProxy(NodeRef, Copyable):
         return value if kind is None else kind(self._document, value, self, key, key_read=key)
 
     def _is_assigned_to(self, node: JSON, key: object) -> bool:
-        """Return whether this is assigned to where it is anyway, after `+=` and the like also where it was."""
+        """Return whether an assignment puts this back where it is, or where `+=` and the like have read it."""
         was_edited, self._is_assigned_back = self._is_assigned_back, False
         if was_edited and key == self._key_read and (self._above is None or self._above._node is node):
             return True
@@ -137,7 +137,7 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
             document.refresh(self)
         if type(key) is not str:
             key = _known_key(key)
-        # As in `_item`, `_read` and `read_text`, of which this is a copy that saves the calls for what is mostly read.
+        # Inlined from `_item`, `_read` and `read_text`, to save their calls for texts and cached proxies.
         version = self._version
         value = self._node[key]
         if type(value) is str:
@@ -178,7 +178,7 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
         return iter(list(self._node)[::-1])
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """Put a value in unless the key is there; return the item."""
+        """Set an item unless the key exists; return the item."""
         key = _key(key)
         return self._proxy(self._document.set_default(self, key, default), key)
 
@@ -193,12 +193,12 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
             raise
 
     def popitem(self) -> tuple[str, Any]:
-        """Remove the newest key; return it with its value."""
+        """Remove the last key; return it with its value."""
         item: tuple[str, Any] = self._document.rewrite(self, lambda items: items.popitem())
         return item
 
     def update(self, *others: Any, **items: Any) -> None:
-        """Put the items of another mapping in, or pairs, or keywords, as one edit."""
+        """Set the items of a mapping, of pairs or of keywords, as one edit."""
         self._document.update(self, _text_keys(dict(*map(_value, others), **items)))
 
     def __ior__(self, other: Any) -> StateDict:
@@ -275,9 +275,9 @@ class StateList(StateProxy, MutableSequence[Any]):
         count = as_index(times)
 
         def repeat(items: list[JSON]) -> None:
-            # Fails at once where a list would, before anything has changed.
+            # Raises where a list would, before anything has changed.
             _ = items * count
-            # Each copy is one of its own, so that an edit of one is no edit of the others.
+            # Separate copies, so that an edit of one does not change the others.
             more = [item for _ in range(count - 1) for item in clone(items)]
             items[:] = [*items, *more] if count > 0 else []
 
@@ -317,7 +317,7 @@ class StateList(StateProxy, MutableSequence[Any]):
         self._document.extend(self, list(_value(values)))
 
     def insert(self, index: int, value: Any) -> None:
-        """Insert a value. Anywhere but at the end the whole list is sent again: there is no operation for it."""
+        """Insert a value. Except at the end, the whole list is sent again: formats have no operation for it."""
         self._document.insert(self, as_index(index), value)
 
     def pop(self, index: int = -1) -> Any:
@@ -341,7 +341,7 @@ class StateList(StateProxy, MutableSequence[Any]):
     def sort(self, *, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
         """Sort the list.
 
-        `key` gets plain values. If another thread edits meanwhile, all is done once more, and others wait.
+        `key` gets plain values. If another thread edits the list concurrently, the sort is repeated while others wait.
 
         Raises:
             ValueError: `key` edits the list.
@@ -363,11 +363,11 @@ _PROXIES: dict[type, type[StateProxy]] = {dict: StateDict, list: StateList}
 
 
 def read_root(document: StateDocument) -> Any:
-    """Return the whole state as it is read: a proxy for a dict or list, or the value."""
+    """Return the whole state: a proxy for a dict or list, or the plain value."""
     proxy = document.root_proxy
     if proxy is not None:
         return proxy
-    # Before the state itself: if that is replaced in between, the proxy finds out.
+    # The version is read before the state: if that is replaced in between, the proxy notices.
     version = document.version
     root = document.root[0]
     if type(root) is str:
@@ -393,7 +393,7 @@ def _key(key: object) -> str:
 
 
 def _known_key(key: object) -> str:
-    """Return the text of a key to look for."""
+    """Return the text of a key for a lookup; raise `KeyError` if it is not valid."""
     try:
         return key_text(key, "state")
     except TypeError:
