@@ -80,10 +80,11 @@ class Channel(Generic[T]):
         # Slots beyond the bound that were lent to coroutines, which must not block.
         self._lent = 0
         # The loops on which producers must not block: every loop, or those of `add_producer_loops`.
-        self._producer_loops: set[asyncio.AbstractEventLoop] | None = None
+        self._producer_loops: tuple[asyncio.AbstractEventLoop, ...] | None = None
         self._has_ended = False
         self._is_detached = False
-        self._carries_pending = False
+        #: Whether a `PendingItem` was put.
+        self.carries_pending = False
         self._is_woken = False
         # The waiting reader: a future of its loop, or a thread's waiter.
         self._reader: asyncio.Future[None] | ThreadWaiter | None = None
@@ -106,9 +107,9 @@ class Channel(Generic[T]):
 
     def add_producer_loops(self, *loops: asyncio.AbstractEventLoop) -> None:
         """Name the run's own loops. Producers on any other loop block from now on, as producers in a thread do."""
-        self._producer_loops = {*(self._producer_loops or ()), *loops}
+        self._producer_loops = (*(self._producer_loops or ()), *loops)
 
-    def put(self, item: T, weight: int = 1, *, may_block: bool = True) -> None:
+    def put(self, item: T, weight: int = 1, may_block: bool = True) -> None:
         """Append an item. A worker thread blocks while the channel is full; a coroutine never does.
 
         Args:
@@ -138,7 +139,7 @@ class Channel(Generic[T]):
 
     def put_pending(self, item: PendingItem, weight: int) -> None:
         """Append an item that may be extended as long as `is_newest` holds. Never blocks."""
-        self._carries_pending = True
+        self.carries_pending = True
         self.put(item, weight, may_block=False)  # type: ignore[arg-type]
 
     def is_newest(self, item: object) -> bool:
@@ -241,7 +242,7 @@ class Channel(Generic[T]):
                 self._reader = waiter = asyncio.get_running_loop().create_future()
             self._owes_turn = False
             await waiter
-        return self._finished(batch) if self._carries_pending or self._is_sink_due else batch
+        return self._finished(batch) if self.carries_pending or self._is_sink_due else batch
 
     def get_sync(self, timeout: float | None = None) -> list[T] | None:
         """Wait in a thread for the next batch; `[]` after `timeout` seconds, None at the end."""
@@ -259,7 +260,7 @@ class Channel(Generic[T]):
                 return []
             if not self._is_gevent:
                 self._idle_waiter = waiter
-        return self._finished(batch) if self._carries_pending or self._is_sink_due else batch
+        return self._finished(batch) if self.carries_pending or self._is_sink_due else batch
 
     def wake_reader(self) -> None:
         """Make a waiting `get` return `[]`, for example for a heartbeat."""
@@ -450,6 +451,6 @@ class Channel(Generic[T]):
     def _finished(self, batch: list[Any] | None) -> list[Any] | None:
         """Resolve the pending items of a batch; let the sinks work."""
         self._process(self._sinks)
-        if batch and self._carries_pending:
+        if batch and self.carries_pending:
             return [item.resolve() if isinstance(item, PendingItem) else item for item in batch]
         return batch

@@ -66,6 +66,8 @@ class MessageRecorder:
 
     def write(self, items: list[Any]) -> bool:
         """Keep a batch of chunks; see `ChunkSink`."""
+        if self._channel.carries_pending:
+            items = [item for item in items if type(item) not in _STATE]
         self._chunks.extend(items)
         return len(self._chunks) > FOLD_AFTER
 
@@ -96,5 +98,5 @@ class MessageRecorder:
         count = len(self._chunks)
         chunks = self._chunks[:count]
         del self._chunks[:count]
-        self._accumulator.extend([chunk for chunk in chunks if type(chunk) not in _STATE])
+        self._accumulator.extend(chunks)
         return self._accumulator

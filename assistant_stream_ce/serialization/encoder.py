@@ -61,7 +61,11 @@ class Encoder(ChunkHandler[bytes], ABC):
         Raises:
             TypeError: it is not a chunk, or contains a value that is not JSON.
         """
-        return self.handle(chunk)
+        # As `handle`, without its call: a fifth of what a text costs.
+        method = self.chunk_methods.get(type(chunk))
+        if method is None:
+            raise chunks.not_a_chunk(chunk)
+        return method(self, chunk)  # type: ignore[no-any-return]
 
     def unhandled(self, chunk: AssistantStreamChunk) -> bytes:
         """Return nothing: the format does not carry the chunk."""
