@@ -241,7 +241,8 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         try:
             if not self._has_started:
                 self._start(timeout)
-            self._last_read = time.monotonic()
+            if self._timer is not None:
+                self._last_read = time.monotonic()
             batch = await self._get()
         except BaseException:
             self.stop_timer()

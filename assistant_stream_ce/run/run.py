@@ -87,7 +87,6 @@ _SOURCES: dict[RunState, tuple[RunState, ...]] = {
     RUNNING: (CREATED,),
     CANCELLING: (CREATED, RUNNING),
     FINISHING: (RUNNING, CANCELLING),
-    ENDED: (FINISHING,),
 }
 
 
@@ -337,7 +336,8 @@ class Run:
 
     def end(self) -> None:
         """End the run after the report."""
-        self._transition(ENDED)
+        # Without the lock: only the caller that has reported the end comes here.
+        self._state = ENDED
         self.report.end()
         self.link.channel.finish()
         discard_live_run(self)

@@ -72,7 +72,7 @@ class ChunkEventExpander:
         if event_type in _RUN_EVENTS:
             for owner in list(self._items):
                 ends += self._close(owner)
-        elif event_type.startswith(_AGENT_EVENTS) and event_type not in _INDEPENDENT_EVENTS:
+        elif self._items and event_type.startswith(_AGENT_EVENTS) and event_type not in _INDEPENDENT_EVENTS:
             ends = self._close(_owner(event))
         return [*ends, (event_type, event)]
 

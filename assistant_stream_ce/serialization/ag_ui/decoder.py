@@ -71,8 +71,8 @@ class _Message:
         self.parent_id = parent_id
 
     def would_extend(self, last: _Message | None) -> bool:
-        """Return whether its text would extend the last message, if no boundary came between them."""
-        return last not in (None, self) and (last.kind, last.parent_id) == (self.kind, self.parent_id)
+        """Return whether its text would extend another message, the last one, if no boundary came between them."""
+        return last is not None and (last.kind, last.parent_id) == (self.kind, self.parent_id)
 
 
 class AGUIDecoder(ToolCallDecoder):
@@ -215,10 +215,14 @@ class AGUIDecoder(ToolCallDecoder):
             case "TEXT_MESSAGE_CONTENT":
                 text: str = checked(event.get("delta"), str, "delta")
                 if text and message_id not in self._skipped_texts:
-                    last, self._last = self._last, self._texts.setdefault(message_id, _Message("text", None))
-                    if self._last.would_extend(last):
-                        yield chunks.TextPartChunk(self._last.parent_id)
-                    yield chunks.TextDeltaChunk(text, self._last.parent_id)
+                    message = self._texts.get(message_id)
+                    if message is None:
+                        message = self._texts[message_id] = _Message("text", None)
+                    if message is not self._last:
+                        last, self._last = self._last, message
+                        if message.would_extend(last):
+                            yield chunks.TextPartChunk(message.parent_id)
+                    yield chunks.TextDeltaChunk(text, message.parent_id)
             case "TEXT_MESSAGE_END":
                 self._texts.pop(message_id, None)
                 self._skipped_texts.discard(message_id)

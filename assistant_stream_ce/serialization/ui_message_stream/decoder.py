@@ -6,7 +6,7 @@ text or tool call that was not started. A lenient one reads from each frame what
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from assistant_stream_ce import chunks
@@ -101,13 +101,15 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         self._texts[part, _id(value, "id")] = self._starts
         self._signature = None
 
-    def _extend(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        """Yield a boundary where the part is not the last one, but of its kind."""
-        text_id = _id(value, "id")
-        self._require((part, text_id) in self._texts, f"no {part} with its id is open")
-        last, self._last = self._last, (part, self._texts.get((part, text_id), 0))
-        if last[0] == part and last != self._last:
-            yield chunks.TextPartChunk() if part == "text" else chunks.ReasoningPartChunk()
+    def _extend(self, part: str, value: dict[str, JSON]) -> Sequence[AssistantStreamChunk]:
+        """Return a boundary where the part is not the last one, but of its kind."""
+        start = self._texts.get((part, _id(value, "id")), 0)
+        if not start:
+            self._require(False, f"no {part} with its id is open")
+        last, self._last = self._last, (part, start)
+        if last[0] != part or last == self._last:
+            return ()
+        return (chunks.TextPartChunk() if part == "text" else chunks.ReasoningPartChunk(),)
 
     def _delta(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         text: str = checked(value.get("delta"), str, "delta")
