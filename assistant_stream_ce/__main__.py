@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from assistant_stream_ce.inspector import Options, inspect
 from assistant_stream_ce.serialization.formats import FORMATS
@@ -17,25 +19,16 @@ is one of another API; 130 after Ctrl-C.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    given = parser().parse_args(arguments)
-    if (given.source is None) == (given.replay is None):
-        given.command.error("name one source: FILE, URL, -, or --replay FILE")
-    if given.record is not None and given.replay is not None:
-        given.command.error("--record and --replay exclude each other: a recording can be copied")
-    return inspect(
-        Options(
-            source=given.source,
-            wire=given.wire,
-            method=given.request,
-            data=None if given.data is None else _body(given.data, given.command),
-            headers=dict(given.header),
-            timeout=given.timeout or None,
-            record=given.record,
-            replay=given.replay,
-            speed=given.speed,
-            view=given.view,
-        )
-    )
+    options = vars(parser().parse_args(arguments))
+    fail = options.pop("fail")
+    if (options["source"] is None) == (options["replay"] is None):
+        fail("name one source: FILE, URL, -, or --replay FILE")
+    if options["record"] is not None and options["replay"] is not None:
+        fail("--record and --replay exclude each other: a recording can be copied")
+    if options["data"] is not None:
+        options["data"] = _body(options["data"], fail)
+    options |= {"headers": dict(options["headers"]), "timeout": options["timeout"] or None}
+    return inspect(Options(**options))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,38 +38,23 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "inspect", help="show a stream as it arrives, validate it and measure it", epilog=_EPILOG, allow_abbrev=False
     )
-    command.set_defaults(command=command)
+    # The other names are those of `Options`.
+    command.set_defaults(fail=command.error)
     command.add_argument("source", nargs="?", metavar="FILE|URL|-", help="the stream; - is the standard input")
     command.add_argument("--wire", choices=FORMATS, help="the format; detected by default")
     request = command.add_argument_group("for a URL")
-    request.add_argument("-X", "--request", metavar="METHOD", help="default: POST with --data, else GET")
-    request.add_argument(
-        "-d",
-        "--data",
-        metavar="DATA",
-        help="the body, as JSON unless a header has another content type; @FILE reads a file",
-    )
-    request.add_argument(
-        "-H",
-        "--header",
-        metavar="'NAME: VALUE'",
-        type=_header,
-        action="append",
-        default=[],
-        help="a header of the request; may be repeated",
-    )
-    command.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=_number,
-        default=300.0,
-        help="limit for a silent stream; default: 300, 0 for no limit",
-    )
+    method = "default: POST with --data, else GET"
+    request.add_argument("-X", "--request", dest="method", metavar="METHOD", help=method)
+    data = "the body, as JSON unless a header has another content type; @FILE reads a file"
+    request.add_argument("-d", "--data", metavar="DATA", help=data)
+    header = {"metavar": "'NAME: VALUE'", "help": "a header of the request; may be repeated"}
+    request.add_argument("-H", "--header", dest="headers", type=_header, action="append", default=[], **header)
+    timeout = "limit for a silent stream; default: 300, 0 for no limit"
+    command.add_argument("--timeout", metavar="SECONDS", type=_number, default=300.0, help=timeout)
     command.add_argument("--record", metavar="FILE", help="record the stream with its times")
     command.add_argument("--replay", metavar="FILE", help="show a recording")
-    command.add_argument(
-        "--speed", metavar="FACTOR", type=_number, default=1.0, help="speed of --replay; 2 is twice as fast, 0 at once"
-    )
+    speed = "speed of --replay; 2 is twice as fast, 0 at once"
+    command.add_argument("--speed", metavar="FACTOR", type=_number, default=1.0, help=speed)
     view = command.add_mutually_exclusive_group()
     for name, words in (
         ("json", "one JSON object a line: the events, then the summary"),
@@ -87,14 +65,14 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _body(text: str, command: argparse.ArgumentParser) -> bytes:
+def _body(text: str, fail: Callable[[str], NoReturn]) -> bytes:
     if not text.startswith("@"):
         return text.encode()
     try:
         return sys.stdin.buffer.read() if text == "@-" else Path(text[1:]).read_bytes()
     except (OSError, AttributeError) as error:
         # The standard input is None if it is closed.
-        command.error(f"cannot read {text[1:]}: {getattr(error, 'strerror', 'it is closed')}")
+        fail(f"cannot read {text[1:]}: {getattr(error, 'strerror', 'it is closed')}")
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -117,26 +117,23 @@ class Inspection:
 
     def _read(self, seconds: float, line: bytes | None) -> Iterator[InspectionEvent]:
         """Yield the problem of a line, if it is the first one, and the chunks; None is the end."""
-        problem = self._validate(line)
-        found = self._decode(line)
-        if isinstance(problem, DecodeError):
-            yield self._counted(events.Broken(seconds, problem.offset, problem.frame, problem.reason))
-        elif problem is not None:
-            yield self._counted(
-                events.Refused(seconds, problem.frame.offset, excerpt(problem.frame.data), str(problem))
-            )
-        for chunk in found:
+        if (problem := self._validate(seconds, line)) is not None:
+            yield self._counted(problem)
+        for chunk in self._decode(line):
             yield self._counted(events.ChunkReceived(seconds, chunk, self._parts.handle(chunk)))
 
-    def _validate(self, line: bytes | None) -> DecodeError | FrameError | None:
-        if self._validation is None:
+    def _validate(self, seconds: float, line: bytes | None) -> events.Broken | events.Refused | None:
+        if (validation := self._validation) is None:
             return None
+        self._validation = None
         try:
-            for _ in self._validation.close() if line is None else self._validation.feed(line):
+            for _ in validation.close() if line is None else validation.feed(line):
                 pass
-        except (DecodeError, FrameError) as error:
-            self._validation = None
-            return error
+        except DecodeError as error:
+            return events.Broken(seconds, error.offset, error.frame, error.reason)
+        except FrameError as error:
+            return events.Refused(seconds, error.frame.offset, excerpt(error.frame.data), str(error))
+        self._validation = validation
         return None
 
     def _decode(self, line: bytes | None) -> list[AssistantStreamChunk]:

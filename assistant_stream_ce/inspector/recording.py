@@ -12,7 +12,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, TypeVar
 
 import msgspec
@@ -62,10 +62,10 @@ class _RecordingLine(msgspec.Struct):
 class Recorder:
     """Writes a recording line by line, so that it is complete up to where the program was stopped.
 
-    Each method raises `SourceError` if the file cannot be written.
+    Each method raises `SourceError` if the file cannot be written. Without a file, nothing is recorded.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | None) -> None:
         self._file = file
 
     def begin(self, origin: Origin) -> None:
@@ -86,6 +86,8 @@ class Recorder:
         self._write({"seconds": seconds, "end": how, "message": message})
 
     def _write(self, value: object) -> None:
+        if self._file is None:
+            return
         line = memoryview(dumps(value) + b"\n")
         try:
             while line:
@@ -95,16 +97,19 @@ class Recorder:
 
 
 @contextmanager
-def open_recorder(path: str, *used: os.stat_result) -> Iterator[Recorder]:
+def open_recorder(path: str | None, *used: os.stat_result) -> Iterator[Recorder]:
     """Make a recording at a path. An existing recording is replaced, but no other file.
 
     Args:
-        path: the file.
+        path: the file; None to record nothing.
         used: files that are read or written meanwhile, which must not be this one.
 
     Raises:
         SourceError: the file cannot be written, is used, or is neither empty nor a recording.
     """
+    if path is None:
+        yield Recorder(None)
+        return
     if os.path.isfile(path):
         if any(os.path.samestat(other, os.stat(path)) for other in used):
             raise SourceError(f"{path} is read or written by this command already: name another file for --record")
@@ -118,12 +123,10 @@ def is_recording(path: str) -> bool:
     """Return whether a path is that of a recording. Only regular files are read."""
     if not os.path.isfile(path):
         return False
-    with open_file(path, "rb", f"cannot read {path}") as file:
-        try:
-            _value(file.readline(_MAX_HEAD_BYTES), _RecordingHead, "")
-        except SourceError:
-            return False
-    return True
+    with open_file(path, "rb", f"cannot read {path}") as file, suppress(SourceError):
+        _value(file.readline(_MAX_HEAD_BYTES), _RecordingHead, "")
+        return True
+    return False
 
 
 @contextmanager

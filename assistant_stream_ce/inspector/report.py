@@ -102,7 +102,7 @@ def report_line(event: events.InspectionEvent) -> ReportLine | None:
         case events.ChunkReceived():
             return _ChunkReporter(event.part).handle(event.chunk)
         case events.Broken() | events.Refused():
-            kind = "broken" if isinstance(event, events.Broken) else "refused"
+            kind = type(event).__name__.lower()
             return ReportLine(kind, visible(f"the frame at byte {event.offset:,}: {event.reason}"), event.frame)
         case events.End(message=str(message)):
             return ReportLine(event.how, visible(message))
@@ -206,11 +206,14 @@ def report_opening(event: events.Start | events.FormatFound, name: str) -> str:
 def summary_rows(summary: events.Summary) -> list[tuple[str, str]]:
     """Return the names and values of a summary, as they are shown."""
     usage = summary.usage
+    times = {"first byte": summary.first_byte, "first token": summary.first_token, "end": summary.seconds}
+    rates = {"deltas a second": summary.deltas_per_second, "tokens a second by the usage": summary.tokens_per_second}
+    gaps = {"byte": summary.longest_gap, "chunk": summary.longest_pause}
     rows = [
         ("result", _result(summary)),
-        ("time", _times(summary)),
-        ("speed", _speed(summary)),
-        ("longest gap", _gaps(summary)),
+        ("time", _listed("{} {:.3f} s", times)),
+        ("speed", _listed("{1:,} {0}", rates)),
+        ("longest gap", _listed("{1.seconds:.3f} s without a {0} (from {1.began:.3f} s)", gaps)),
         ("size", _sizes(summary)),
         ("message", _parts(summary)),
         ("usage", "" if usage is None else _tokens(usage.input_tokens, usage.output_tokens)),
@@ -235,28 +238,15 @@ def _result(summary: events.Summary) -> str:
     return "; ".join(problems) or ("good, but it carries an error" if summary.errors else "good")
 
 
-def _times(summary: events.Summary) -> str:
-    times = {"first byte": summary.first_byte, "first token": summary.first_token, "end": summary.seconds}
-    return ", ".join(f"{name} {seconds:.3f} s" for name, seconds in times.items() if seconds is not None)
-
-
-def _speed(summary: events.Summary) -> str:
-    rates = {"deltas a second": summary.deltas_per_second, "tokens a second by the usage": summary.tokens_per_second}
-    return ", ".join(f"{rate:,} {unit}" for unit, rate in rates.items() if rate is not None)
-
-
-def _gaps(summary: events.Summary) -> str:
-    def shown(gap: events.Gap, unit: str) -> str:
-        return f"{gap.seconds:.3f} s without a {unit} (from {gap.began:.3f} s)"
-
-    gaps = {"byte": summary.longest_gap, "chunk": summary.longest_pause}
-    return ", ".join(shown(gap, unit) for unit, gap in gaps.items() if gap is not None)
+def _listed(template: str, values: Mapping[str, object]) -> str:
+    """Fill the template with each name and value, but for the values that are None."""
+    return ", ".join(template.format(name, value) for name, value in values.items() if value is not None)
 
 
 def _sizes(summary: events.Summary) -> str:
     pieces = "" if summary.seconds is None else f" in {_count(summary.pieces, 'piece')}"
-    counts = {"frame": summary.frames, "chunk": summary.chunks, "delta": summary.deltas}
-    return ", ".join([_count(summary.bytes, "byte") + pieces, *(_count(count, unit) for unit, count in counts.items())])
+    counts = (summary.frames, "frame"), (summary.chunks, "chunk"), (summary.deltas, "delta")
+    return ", ".join([_count(summary.bytes, "byte") + pieces, *(_count(*count) for count in counts)])
 
 
 def _count(number: int, unit: str) -> str:

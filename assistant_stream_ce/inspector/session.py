@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from assistant_stream_ce.errors import MissingExtraError
-from assistant_stream_ce.inspector.events import HowEnded, InspectionEvent, Summary
+from assistant_stream_ce.inspector.events import HowEnded, InspectionEvent
 from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.recording import Recorder, is_recording, open_recorder, open_recording
 from assistant_stream_ce.inspector.report import visible
@@ -97,9 +97,7 @@ def _inspect(options: Options) -> int:
         raise SourceError("the standard output is closed")
     with contextlib.ExitStack() as stack:
         view = stack.enter_context(_view(options))
-        recorder = None
-        if options.record is not None:
-            recorder = stack.enter_context(open_recorder(options.record, *_used_files(options)))
+        recorder = stack.enter_context(open_recorder(options.record, *_used_files(options)))
         opened, name = _source(options)
         view.announce(name)
         return _watch(stack.enter_context(opened), options.wire, view, recorder)
@@ -139,27 +137,23 @@ def _view(options: Options) -> View:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Characters that the encoding of the terminal lacks are shown as escapes.
         sys.stdout.reconfigure(errors="backslashreplace")
-    if options.view == "live" or (options.view is None and _is_live()):
+    can_be_live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and find_spec("rich") is not None
+    if options.view == "live" or (options.view is None and can_be_live):
         from assistant_stream_ce.inspector.live_view import LiveView
 
         return LiveView()
     return PlainView(sys.stdout)
 
 
-def _is_live() -> bool:
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and find_spec("rich") is not None
-
-
-def _watch(source: StreamSource, wire: str | None, view: View, recorder: Recorder | None) -> int:
+def _watch(source: StreamSource, wire: str | None, view: View, recorder: Recorder) -> int:
     inspection = Inspection(source.origin, wire)
     how: HowEnded = "complete"
     message = None
     try:
-        if recorder is not None:
-            recorder.begin(source.origin)
+        recorder.begin(source.origin)
         _show(inspection.begin(), view)
         for piece in source.pieces:
-            if recorder is not None and piece.data:
+            if piece.data:
                 recorder.add(piece)
             _show(inspection.feed(piece), view)
         seconds = inspection.statistics.seconds
@@ -168,19 +162,14 @@ def _watch(source: StreamSource, wire: str | None, view: View, recorder: Recorde
     except KeyboardInterrupt:
         seconds = source.watch.seconds() if source.watch is not None else inspection.statistics.seconds
         how = "interrupted"
-    if recorder is not None:
-        recorder.end(seconds, how, message)
+    recorder.end(seconds, how, message)
     _show(inspection.end(seconds, how, message), view)
-    return _status(inspection.summary())
+    if how == "interrupted":
+        return INTERRUPTED
+    return 0 if inspection.summary().is_good else 1
 
 
 def _show(events: Iterable[InspectionEvent], view: View) -> None:
     for event in events:
         view.show(event)
     view.flush()
-
-
-def _status(summary: Summary) -> int:
-    if summary.end == "interrupted":
-        return INTERRUPTED
-    return 0 if summary.is_good else 1

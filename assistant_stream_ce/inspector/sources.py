@@ -14,11 +14,12 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import Message
+from functools import partial
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -132,20 +133,33 @@ def open_descriptor(path: str | int, name: str, timeout: float | None = None) ->
         is_timed = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         limit = timeout if is_timed and os.name != "nt" else None
         watch = Stopwatch() if is_timed else None
-        yield StreamSource(Origin(name, is_timed), _pieces_of_file(file.fileno(), watch, limit), watch)
+        read = partial(_read_descriptor, file.fileno(), limit)
+        yield StreamSource(Origin(name, is_timed), _pieces(read, watch, limit, "it cannot be read further"), watch)
 
 
-def _pieces_of_file(descriptor: int, watch: Stopwatch | None, timeout: float | None) -> Iterator[Piece]:
+def _read_descriptor(descriptor: int, timeout: float | None) -> bytes:
+    if timeout is not None and not select.select([descriptor], [], [], min(timeout, MAX_SECONDS))[0]:
+        raise TimeoutError
+    return os.read(descriptor, PIECE_BYTES)
+
+
+def _pieces(
+    read: Callable[[], bytes], watch: Stopwatch | None, timeout: float | None, complaint: str
+) -> Iterator[Piece]:
+    """Yield what a function reads, with its times; the function raises `TimeoutError` after a silence."""
+
     def seconds() -> float:
         return watch.seconds() if watch is not None else 0.0
 
     while True:
         try:
-            if timeout is not None and not select.select([descriptor], [], [], min(timeout, MAX_SECONDS))[0]:
-                raise CutError(seconds(), "silent", f"nothing came for {timeout:g} s")
-            data = os.read(descriptor, PIECE_BYTES)
+            data = read()
+        except http.client.HTTPException:
+            raise CutError(seconds(), "cut", "the connection was closed before the end of the body") from None
         except (OSError, ValueError) as error:
-            raise CutError(seconds(), "cut", f"it cannot be read further: {reason_of(error)}") from None
+            if isinstance(error, TimeoutError) and timeout is not None:
+                raise CutError(seconds(), "silent", f"nothing came for {timeout:g} s") from None
+            raise CutError(seconds(), "cut", f"{complaint}: {reason_of(error)}") from None
         yield Piece(seconds(), data)
         if not data:
             return
@@ -168,15 +182,7 @@ _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "
 
 @dataclass(frozen=True)
 class Request:
-    """A request.
-
-    Attributes:
-        url: the URL, with `http` or `https`.
-        method: the method; None for POST with data, and GET without.
-        data: the body; sent as JSON unless a header has another content type.
-        headers: the headers, with names in any case.
-        timeout: seconds for which nothing may arrive; None for no limit.
-    """
+    """A request; the fields are those of `session.Options`."""
 
     url: str
     method: str | None = None
@@ -209,11 +215,9 @@ def open_url(request: Request) -> Iterator[StreamSource]:
                 f"the answer is compressed ({encoding}), although the request refused that: "
                 "compression may hold a stream back, so switch it off for this URL"
             )
-        yield StreamSource(
-            Origin(origin.name, True, origin.started, response.status, headers),
-            _pieces_of_body(response, watch, request.timeout),
-            watch,
-        )
+        origin = replace(origin, status=response.status, headers=headers)
+        read = partial(_read_body, response)
+        yield StreamSource(origin, _pieces(read, watch, request.timeout, "the connection was lost"), watch)
 
 
 def _split_user(url: str) -> tuple[str, str]:
@@ -254,57 +258,34 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         """Return the request to send next; None to show the response itself."""
         if urlsplit(newurl).scheme not in ("http", "https"):
             return None
-        repeats = code in (307, 308) or req.get_method() in ("GET", "HEAD")
-        kept = {**req.headers}
-        if urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
-            kept = {name: value for name, value in kept.items() if name.lower() not in _SECRET_HEADERS}
-        if not repeats:
-            kept = {name: value for name, value in kept.items() if not name.lower().startswith("content-")}
-        return urllib.request.Request(
-            newurl, req.data if repeats else None, kept, method=req.get_method() if repeats else "GET"
-        )
+        dropped = set() if urlsplit(newurl)[:2] == urlsplit(req.full_url)[:2] else _SECRET_HEADERS
+        kept = {name: value for name, value in req.headers.items() if name.lower() not in dropped}
+        if code in (307, 308) or req.get_method() in ("GET", "HEAD"):
+            return urllib.request.Request(newurl, req.data, kept, method=req.get_method())
+        kept = {name: value for name, value in kept.items() if not name.lower().startswith("content-")}
+        return urllib.request.Request(newurl, None, kept, method="GET")
 
 
 def _joined(message: Message) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in message.items():
-        key = name.lower()
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return headers
+    return {name.lower(): ", ".join(message.get_all(name, ())) for name in message}
 
 
 def _refusal(response: http.client.HTTPResponse, headers: Mapping[str, str]) -> str:
     title = f"the answer is {response.status} {response.reason}, and no stream"
-    try:
+    body = b""
+    with suppress(OSError, http.client.HTTPException, ValueError):
         body = response.read(_SHOWN_BYTES + 1)
-    except (OSError, http.client.HTTPException, ValueError):
-        body = b""
     text = body[:_SHOWN_BYTES].decode(errors="replace").strip()
     if not text:
         return title
-    return f"{title} ({headers.get('content-type', 'without a content type')}):\n{text}" + (
-        " ..." if len(body) > _SHOWN_BYTES else ""
-    )
+    dots = " ..." if len(body) > _SHOWN_BYTES else ""
+    return f"{title} ({headers.get('content-type', 'without a content type')}):\n{text}{dots}"
 
 
-def _pieces_of_body(response: http.client.HTTPResponse, watch: Stopwatch, timeout: float | None) -> Iterator[Piece]:
-    while True:
-        try:
-            # Returns what has arrived; `read` would wait for all the bytes.
-            data = response.read1(PIECE_BYTES)
-        except TimeoutError:
-            raise CutError(watch.seconds(), "silent", f"nothing came for {timeout:g} s") from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise CutError(watch.seconds(), "cut", _lost(error)) from None
-        if not data and response.length:
-            # By its content length; for a chunked body `read1` raises.
-            raise CutError(watch.seconds(), "cut", f"{response.length:,} bytes of the body are missing")
-        yield Piece(watch.seconds(), data)
-        if not data:
-            return
-
-
-def _lost(error: Exception) -> str:
-    if isinstance(error, http.client.HTTPException):
-        return "the connection was closed before the end of the body"
-    return f"the connection was lost ({reason_of(error)})"
+def _read_body(response: http.client.HTTPResponse) -> bytes:
+    # Returns what has arrived; `read` would wait for all the bytes.
+    data = response.read1(PIECE_BYTES)
+    if not data and response.length:
+        # By its content length; for a chunked body `read1` raises.
+        raise OSError(f"{response.length:,} bytes of the body are missing")
+    return data
