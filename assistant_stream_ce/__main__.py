@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
     request.add_argument("-X", "--request", dest="method", metavar="METHOD", help=method)
     data = "the body, as JSON unless a header has another content type; @FILE reads a file"
     request.add_argument("-d", "--data", metavar="DATA", help=data)
-    header = {"metavar": "'NAME: VALUE'", "help": "a header of the request; may be repeated"}
-    request.add_argument("-H", "--header", dest="headers", type=_header, action="append", default=[], **header)
+    header = request.add_argument("-H", "--header", dest="headers", type=_header, action="append", default=[])
+    header.metavar, header.help = "'NAME: VALUE'", "a header of the request; may be repeated"
     timeout = "limit for a silent stream; default: 300, 0 for no limit"
     command.add_argument("--timeout", metavar="SECONDS", type=_number, default=300.0, help=timeout)
     command.add_argument("--record", metavar="FILE", help="record the stream with its times")

@@ -31,8 +31,7 @@ DELTA_FIELDS = {
 
 def delta_text(chunk: AssistantStreamChunk) -> str:
     """Return the text by which a chunk extends a part; empty for other chunks."""
-    field = DELTA_FIELDS.get(chunk.type)
-    text: str = "" if field is None else getattr(chunk, field)
+    text: str = getattr(chunk, DELTA_FIELDS.get(chunk.type, ""), "")
     return text
 
 
@@ -70,8 +69,8 @@ class ChunkReceived(msgspec.Struct, frozen=True, tag="chunk", tag_field="event")
     part: PartRef | None
 
 
-class Broken(msgspec.Struct, frozen=True, tag="broken", tag_field="event"):
-    """The first frame that breaks the rules of the format: offset of its first byte, its beginning, the reason."""
+class Problem(msgspec.Struct, frozen=True, tag_field="event"):
+    """A frame: the offset of its first byte, its beginning, which is empty at the end of the stream, and a reason."""
 
     seconds: float
     offset: int
@@ -79,13 +78,12 @@ class Broken(msgspec.Struct, frozen=True, tag="broken", tag_field="event"):
     reason: str
 
 
-class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="event"):
-    """The first valid frame that a client refuses or drops; `frame` is empty at the end of the stream."""
+class Broken(Problem, frozen=True, tag="broken"):
+    """The first frame that breaks the rules of the format."""
 
-    seconds: float
-    offset: int
-    frame: str
-    reason: str
+
+class Refused(Problem, frozen=True, tag="refused"):
+    """The first valid frame that a client refuses or drops."""
 
 
 class End(msgspec.Struct, frozen=True, tag="end", tag_field="event"):

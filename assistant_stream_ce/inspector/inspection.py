@@ -9,7 +9,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler
 from assistant_stream_ce.errors import DecodeError
 from assistant_stream_ce.inspector import events
-from assistant_stream_ce.inspector.events import HowEnded, InspectionEvent, PartRef
+from assistant_stream_ce.inspector.events import Broken, HowEnded, InspectionEvent, PartRef, Refused
 from assistant_stream_ce.inspector.foreign import ForeignDetector, foreign_content_type
 from assistant_stream_ce.inspector.sources import Origin, Piece, SourceError
 from assistant_stream_ce.inspector.statistics import Statistics
@@ -23,11 +23,7 @@ class Inspection:
     """Inspects the pieces of one stream. Not thread-safe.
 
     A strict validation reports the first frame that the format or a client does not accept. A lenient decoder reads
-    the same pieces, and continues after that frame.
-
-    Args:
-        origin: the source of the stream.
-        wire: the name of its format; None to detect it.
+    the same pieces, and continues after that frame. The format is detected unless it is given.
     """
 
     def __init__(self, origin: Origin, wire: str | None = None) -> None:
@@ -75,11 +71,6 @@ class Inspection:
     def end(self, seconds: float, how: HowEnded, message: str | None = None) -> Iterator[InspectionEvent]:
         """Yield what the end of the stream completes, and the summary.
 
-        Args:
-            seconds: time of the end.
-            how: how the stream ended.
-            message: a description for the user, or None.
-
         Raises:
             SourceError: the stream is one of another API.
         """
@@ -97,8 +88,9 @@ class Inspection:
 
     def summary(self) -> events.Summary:
         """Return the summary so far."""
-        decoder = self._decoder
-        return self.statistics.summary(decoder.frames if decoder else 0, decoder.skipped if decoder else 0)
+        if (decoder := self._decoder) is None:
+            return self.statistics.summary(0, 0)
+        return self.statistics.summary(decoder.frames, decoder.skipped)
 
     def _set_format(self, seconds: float, wire: str, told_by: Any) -> Iterator[InspectionEvent]:
         found = FORMATS[wire]
@@ -122,7 +114,7 @@ class Inspection:
         for chunk in self._decode(line):
             yield self._counted(events.ChunkReceived(seconds, chunk, self._parts.handle(chunk)))
 
-    def _validate(self, seconds: float, line: bytes | None) -> events.Broken | events.Refused | None:
+    def _validate(self, seconds: float, line: bytes | None) -> Broken | Refused | None:
         if (validation := self._validation) is None:
             return None
         self._validation = None
@@ -130,9 +122,9 @@ class Inspection:
             for _ in validation.close() if line is None else validation.feed(line):
                 pass
         except DecodeError as error:
-            return events.Broken(seconds, error.offset, error.frame, error.reason)
+            return Broken(seconds, error.offset, error.frame, error.reason)
         except FrameError as error:
-            return events.Refused(seconds, error.frame.offset, excerpt(error.frame.data), str(error))
+            return Refused(seconds, error.frame.offset, excerpt(error.frame.data), str(error))
         self._validation = validation
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 from assistant_stream_ce.errors import MissingExtraError
@@ -47,11 +46,7 @@ _STYLES = {
 
 
 class LiveView(PlainView):
-    """Prints each row of text when it is full; only growing rows and the status line are redrawn.
-
-    Args:
-        console: the output; None for the standard output.
-    """
+    """Prints each row of text when it is full; only growing rows and the status line are redrawn."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(sys.stdout)
@@ -78,9 +73,7 @@ class LiveView(PlainView):
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         """Remove the status line."""
         self._live.stop()
 
@@ -110,11 +103,9 @@ class LiveView(PlainView):
     def _write_name(self, name: str) -> None:
         self._console.print(Text(name, "bold"))
 
-    def _write_opening(self, text: str, is_last: bool) -> None:
+    def _write_opening(self, text: str) -> None:
         if text:
             self._console.print(Text(text, "bright_black"))
-        if is_last:
-            self._console.print()
 
     def _write_begin(self, growing: GrowingLine) -> None:
         self._front = self._heading(growing)

@@ -101,9 +101,9 @@ def report_line(event: events.InspectionEvent) -> ReportLine | None:
     match event:
         case events.ChunkReceived():
             return _ChunkReporter(event.part).handle(event.chunk)
-        case events.Broken() | events.Refused():
+        case events.Problem(offset=offset, reason=reason):
             kind = type(event).__name__.lower()
-            return ReportLine(kind, visible(f"the frame at byte {event.offset:,}: {event.reason}"), event.frame)
+            return ReportLine(kind, visible(f"the frame at byte {offset:,}: {reason}"), event.frame)
         case events.End(message=str(message)):
             return ReportLine(event.how, visible(message))
     return None

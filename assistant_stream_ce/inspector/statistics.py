@@ -18,16 +18,10 @@ _TIMES = ("first_byte", "first_token", "seconds", "longest_gap", "longest_pause"
 
 
 class Statistics(ChunkHandler[None]):
-    """The numbers of one stream. Not thread-safe.
-
-    Args:
-        origin: the source of the stream.
-
-    Attributes:
-        seconds: time of the last piece, or of the end.
-    """
+    """The numbers of one stream. Not thread-safe."""
 
     def __init__(self, origin: Origin) -> None:
+        # Time of the last piece, or of the end.
         self.seconds = 0.0
         self._origin = origin
         self._counted = events.Summary()
@@ -43,11 +37,10 @@ class Statistics(ChunkHandler[None]):
     def add_piece(self, piece: Piece) -> None:
         """Count a piece; an empty one is the end."""
         self._advance(piece.seconds)
-        if piece.data:
-            if self._counted.first_byte is None:
-                self._counted.first_byte = piece.seconds
-            self._counted.pieces += 1
-            self._counted.bytes += len(piece.data)
+        if piece.data and self._counted.first_byte is None:
+            self._counted.first_byte = piece.seconds
+        self._counted.pieces += piece.data != b""
+        self._counted.bytes += len(piece.data)
 
     def add_event(self, event: events.InspectionEvent) -> None:
         """Count an event."""
@@ -65,12 +58,7 @@ class Statistics(ChunkHandler[None]):
                 self._advance(event.seconds)
 
     def summary(self, frames: int, skipped: int) -> events.Summary:
-        """Return the summary so far.
-
-        Args:
-            frames: number of frames that the decoder has read.
-            skipped: number of frames that it could not read.
-        """
+        """Return the summary so far, with the numbers of frames that the decoder has read, and could not read."""
         made = msgspec.structs.replace(self._counted, frames=frames, skipped=skipped, seconds=self.seconds)
         is_valid = made.wire is not None and made.broken is None and made.refused is None
         made.is_good = is_valid and made.end in ("complete", "interrupted")
@@ -78,12 +66,10 @@ class Statistics(ChunkHandler[None]):
         if usage.input_tokens or usage.output_tokens:
             # Chunks report an unknown usage as two zeros.
             made.usage = events.TokenUsage(usage.input_tokens, usage.output_tokens)
-        if self._origin.is_timed:
-            made.deltas_per_second = self._rate(made.deltas - 1)
-            made.tokens_per_second = self._rate(usage.output_tokens)
-        else:
-            for name in _TIMES:
-                setattr(made, name, None)
+        if not self._origin.is_timed:
+            return msgspec.structs.replace(made, **dict.fromkeys(_TIMES))
+        made.deltas_per_second = self._rate(made.deltas - 1)
+        made.tokens_per_second = self._rate(usage.output_tokens)
         return made
 
     def _rate(self, count: int) -> float | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self, TextIO
+from contextlib import AbstractContextManager
+from typing import TextIO
 
 import msgspec
 
@@ -26,15 +26,10 @@ TIME_COLUMNS = 11
 _MAX_WAITING_CHARACTERS = 20_000
 
 
-class View:
+class View(AbstractContextManager["View"]):
     """Base of the views: shows events on an output, from one thread."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         """Restore the terminal, if the view has changed it."""
 
     def announce(self, name: str) -> None:
@@ -66,21 +61,14 @@ class JSONView(View):
 
 
 class GrowingLine:
-    """A line with the text that was received for it and is not written yet.
-
-    Attributes:
-        line: its kind, title and key.
-        began: when it began, in seconds.
-        seconds: from its begin to its newest text.
-        deltas: number of texts that were received for it.
-        unwritten: its unwritten text, safe to print.
-    """
+    """A line with the text that was received for it and is not written yet."""
 
     def __init__(self, line: ReportLine, seconds: float) -> None:
         self.line = line
-        self.began = seconds
-        self.seconds = 0.0
-        self.deltas = 0
+        # The times of its begin and of its newest text, and the number of its texts.
+        self._began = self._newest = seconds
+        self._deltas = 0
+        # Safe to print.
         self.unwritten = ""
         self._text = VisibleText()
         self._gap = "  " if line.title else ""
@@ -88,8 +76,8 @@ class GrowingLine:
 
     def extend(self, text: str, seconds: float) -> None:
         """Add text."""
-        self.seconds = seconds - self.began
-        self.deltas += text != ""
+        self._newest = seconds
+        self._deltas += text != ""
         self._add(self._text.feed(text))
 
     def end(self) -> None:
@@ -103,14 +91,13 @@ class GrowingLine:
 
     def heading(self, is_timed: bool) -> str:
         """Return the columns in front of the line: when it began, and its kind."""
-        time = f"{self.began:{TIME_COLUMNS - 2}.3f}  " if is_timed else ""
+        time = f"{self._began:{TIME_COLUMNS - 2}.3f}  " if is_timed else ""
         return f"{time}{self.line.kind:<{KIND_COLUMNS}}"
 
     def growth(self, is_timed: bool) -> str:
         """Return the note at the end of the line; empty for one that has not grown."""
-        if self.deltas < 2:
-            return ""
-        return f"  ({self.deltas:,} deltas, {self.seconds:.3f} s)" if is_timed else f"  ({self.deltas:,} deltas)"
+        duration = f", {self._newest - self._began:.3f} s" if is_timed else ""
+        return f"  ({self._deltas:,} deltas{duration})" if self._deltas > 1 else ""
 
     def _add(self, text: str) -> None:
         if text:
@@ -123,9 +110,6 @@ class PlainView(View):
 
     Several lines may grow at once: tool calls, or the answer and a state that repeats it. Only the first one is
     written as it grows; the others wait for its end, so that texts that alternate are not split into words.
-
-    Args:
-        out: the output.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -144,10 +128,11 @@ class PlainView(View):
     def show(self, event: InspectionEvent) -> None:
         """Write an event."""
         match event:
-            case Start() | FormatFound():
-                if isinstance(event, Start):
-                    self._is_timed = event.is_timed
-                self._write_opening(report_opening(event, self._name), isinstance(event, FormatFound))
+            case Start():
+                self._is_timed = event.is_timed
+                self._write_opening(report_opening(event, self._name))
+            case FormatFound():
+                self._write_opening(report_opening(event, self._name) + "\n")
             case Summary():
                 self._end(self._open)
                 self._write_summary(event)
@@ -201,8 +186,8 @@ class PlainView(View):
         self._out.write(f"{name}\n")
         self._out.flush()
 
-    def _write_opening(self, text: str, is_last: bool) -> None:
-        self._out.write(f"{text}\n" * bool(text) + "\n" * is_last)
+    def _write_opening(self, text: str) -> None:
+        self._out.write(f"{text}\n" if text else "")
 
     def _write_begin(self, growing: GrowingLine) -> None:
         self._out.write(growing.heading(self._is_timed) + growing.line.title)

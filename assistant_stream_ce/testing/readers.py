@@ -23,7 +23,6 @@ from assistant_stream_ce.testing.timeouts import (
     Timeout,
     await_event,
     describe_stack,
-    format_seconds,
     not_own,
     refuse_event_loop,
     run_of,
@@ -109,11 +108,8 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
             raise AssertionError(f"the callback ended without waiting for its reader: {waiting:,} chunks wait")
 
     def _not_held(self) -> str:
-        limit = format_seconds(self._timeout)
-        return (
-            f"the callback did not wait for its reader in {limit}: {self.waiting:,} chunks wait, "
-            f"and {describe_stack(self._run)}"
-        )
+        waiting = f"the callback did not wait for its reader in {self._timeout:g} s: {self.waiting:,} chunks wait"
+        return f"{waiting}, and {describe_stack(self._run)}"
 
     def __iter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from assistant_stream_ce.concurrency.closing import ClosesBothWays
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.jsonvalue import dumps
-from assistant_stream_ce.testing.timeouts import await_event, format_seconds, refuse_event_loop, wait_for_event
+from assistant_stream_ce.testing.timeouts import await_event, refuse_event_loop, wait_for_event
 
 # Models send the arguments of a tool call in pieces; characters of one.
 _PIECE_LENGTH = 8
@@ -78,10 +78,10 @@ class Gate:
         return go
 
     def _not_reached(self) -> str:
-        return f"the model did not reach the gate in {format_seconds(self._timeout)}"
+        return f"the model did not reach the gate in {self._timeout:g} s"
 
     def _not_opened(self) -> str:
-        return f"nobody opened the gate for {format_seconds(self._timeout)}"
+        return f"nobody opened the gate for {self._timeout:g} s"
 
 
 #: An item of a script: text, reasoning, a tool call, a gate, an exception, or anything else, which is passed through.
@@ -290,64 +290,46 @@ class _OpenAIClient(ClosesBothWays):
 
 
 def _openai_events(items: Iterable[Any], options: dict[str, Any], number: int, usage: tuple[int, int]) -> Iterator[Any]:
-    """Yield an answer as the `openai` package does, in chunks with choices; gates and exceptions are passed through.
-
-    Args:
-        items: the answer, as a `ScriptedModel` takes it.
-        options: the arguments of the call.
-        number: number of the call, for the id.
-        usage: input and output tokens, for `include_usage`.
-    """
-    chunks = _ChunkFactory(number, options.get("model", "scripted"))
-    yield chunks.delta(role="assistant", content="")
+    """Yield an answer as the `openai` package does, in chunks with choices; gates and exceptions are passed through."""
+    common = {"id": f"chatcmpl-{number}", "model": options.get("model", "scripted")}
     calls = 0
+    yield _openai_chunk(common, role="assistant", content="")
     for item in items:
         match item:
             case str():
-                yield chunks.delta(content=item)
+                yield _openai_chunk(common, content=item)
             case ReasoningDeltaChunk(text):
-                yield chunks.delta(reasoning_content=text)
+                yield _openai_chunk(common, reasoning_content=text)
             case ToolCallChunk(call_id, name, args):
-                yield chunks.delta(tool_calls=[_tool_call(calls, call_id, name, "")])
+                yield _openai_chunk(common, tool_calls=[_tool_call(calls, call_id, name, "")])
                 text = dumps(args).decode()
                 for start in range(0, len(text), _PIECE_LENGTH):
-                    yield chunks.delta(tool_calls=[_tool_call(calls, None, None, text[start : start + _PIECE_LENGTH])])
+                    piece = _tool_call(calls, None, None, text[start : start + _PIECE_LENGTH])
+                    yield _openai_chunk(common, tool_calls=[piece])
                 calls += 1
             case _:
                 yield item
-    yield chunks.delta("tool_calls" if calls else "stop")
+    yield _openai_chunk(common, "tool_calls" if calls else "stop")
     if (options.get("stream_options") or {}).get("include_usage"):
-        yield chunks.usage(*usage)
+        names = ("prompt_tokens", "completion_tokens", "total_tokens")
+        counts = SimpleNamespace(**dict(zip(names, (*usage, sum(usage)), strict=True)))
+        yield SimpleNamespace(**{**_EMPTY_CHUNK, **common, "choices": [], "usage": counts})
 
 
-class _ChunkFactory:
-    """Makes the chunks of one answer."""
+_EMPTY_CHUNK = {
+    "object": "chat.completion.chunk",
+    "created": 0,
+    "service_tier": None,
+    "system_fingerprint": None,
+    "usage": None,
+}
+_EMPTY_DELTA = dict.fromkeys(("role", "content", "refusal", "function_call", "tool_calls"))
 
-    def __init__(self, number: int, model: str) -> None:
-        self._number = number
-        self._model = model
 
-    def delta(self, finish_reason: str | None = None, **fields: Any) -> SimpleNamespace:
-        empty = {"role": None, "content": None, "refusal": None, "function_call": None, "tool_calls": None}
-        delta = SimpleNamespace(**{**empty, **fields})
-        return self._chunk([SimpleNamespace(index=0, delta=delta, finish_reason=finish_reason, logprobs=None)], None)
-
-    def usage(self, input_tokens: int, output_tokens: int) -> SimpleNamespace:
-        total = input_tokens + output_tokens
-        usage = SimpleNamespace(prompt_tokens=input_tokens, completion_tokens=output_tokens, total_tokens=total)
-        return self._chunk([], usage)
-
-    def _chunk(self, choices: list[Any], usage: SimpleNamespace | None) -> SimpleNamespace:
-        return SimpleNamespace(
-            id=f"chatcmpl-{self._number}",
-            object="chat.completion.chunk",
-            created=0,
-            service_tier=None,
-            model=self._model,
-            system_fingerprint=None,
-            choices=choices,
-            usage=usage,
-        )
+def _openai_chunk(common: dict[str, str], finish_reason: str | None = None, **fields: Any) -> SimpleNamespace:
+    delta = SimpleNamespace(**{**_EMPTY_DELTA, **fields})
+    choice = SimpleNamespace(index=0, delta=delta, finish_reason=finish_reason, logprobs=None)
+    return SimpleNamespace(**{**_EMPTY_CHUNK, **common, "choices": [choice]})
 
 
 def _tool_call(index: int, call_id: str | None, name: str | None, text: str) -> SimpleNamespace:

@@ -59,11 +59,6 @@ def refuse_event_loop(name: str, instead: str) -> None:
         raise StreamUsageError(f"{name} would block the running event loop: use `await {instead}`")
 
 
-def format_seconds(timeout: float) -> str:
-    """Return a timeout as messages show it."""
-    return f"{timeout:g} s"
-
-
 class Timeout:
     """Context manager that cancels a run which takes too long, in a thread or in a coroutine.
 
@@ -98,7 +93,7 @@ class Timeout:
     def _wait(self) -> None:
         if not self._over.wait_sync(self._timeout):
             # Before the run is cancelled, while it still is where it hangs.
-            self._report = f"the run did not end in {format_seconds(self._timeout)}: {describe_stack(self._run)}"
+            self._report = f"the run did not end in {self._timeout:g} s: {describe_stack(self._run)}"
             if self._over.set():
                 self._run.cancel()
 
@@ -128,12 +123,8 @@ def _frames(run: Run) -> list[FrameType]:
 
 
 def _frames_of_thread(ident: int) -> list[FrameType]:
-    frames: list[FrameType] = []
-    frame = sys._current_frames().get(ident)
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
-    return frames[::-1]
+    innermost = sys._current_frames().get(ident)
+    return [] if innermost is None else [frame for frame, _ in traceback.walk_stack(innermost)][::-1]
 
 
 def _frames_of_coroutine(awaited: Any) -> Iterator[FrameType]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from assistant_stream_ce import chunks
@@ -72,6 +73,10 @@ class _IdNames:
         name = self._names.get(id, id)
         return name if re.fullmatch(r"[^\s\"]+", name) else _json(name)
 
+    def parent(self, id: str | None) -> str:
+        """Return the words for a parent; empty for none."""
+        return "" if id is None else f" in {self.name(id)}"
+
     def value(self, value: JSON, indent: str = "") -> str:
         """Return a JSON value, over several lines if it is large."""
         value = self._renamed(value)
@@ -88,32 +93,32 @@ class _IdNames:
         return self._names.get(value, value) if isinstance(value, str) else value
 
 
+@dataclass
 class _TextLine:
     """Joined text deltas of one kind and parent."""
 
-    def __init__(self, kind: str, parent_id: str | None) -> None:
-        self.key = (kind, parent_id)
-        self.pieces: list[str] = []
+    kind: str
+    parent_id: str | None
+    pieces: list[str] = field(default_factory=list)
 
     def write(self, names: _IdNames) -> str:
-        kind, parent_id = self.key
-        head = kind if parent_id is None else f"{kind} in {names.name(parent_id)}"
+        head = self.kind + names.parent(self.parent_id)
         lines = [_json(line) for line in re.split(r"(?<=\n)", "".join(self.pieces)) if line]
         return f"{head} {lines[0]}" if len(lines) == 1 else "\n  ".join([head, *lines])
 
 
+@dataclass
 class _CallLine:
     """A tool call and its arguments, which arrive after it."""
 
-    def __init__(self, call_id: str, name: str, parent_id: str | None, args: JSON = None) -> None:
-        self.head = (call_id, name, parent_id)
-        self.args = args
-        self.pieces: list[str] = []
+    id: str
+    name: str
+    parent_id: str | None
+    args: JSON = None
+    pieces: list[str] = field(default_factory=list)
 
     def write(self, names: _IdNames) -> str:
-        call_id, name, parent_id = self.head
-        parent = "" if parent_id is None else f" in {names.name(parent_id)}"
-        line = f"tool-call {names.name(call_id)}{parent} {name}"
+        line = f"tool-call {names.name(self.id)}{names.parent(self.parent_id)} {self.name}"
         text = "".join(self.pieces)
         if self.args is None and text:
             try:
@@ -157,21 +162,16 @@ class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
 
     # --- deltas ---
 
-    def text_delta(self, chunk: chunks.TextDeltaChunk) -> None:
-        self._extend("text", chunk.parent_id, chunk.text_delta)
-
-    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> None:
-        self._extend("reasoning", chunk.parent_id, chunk.reasoning_delta)
-
-    def refusal_delta(self, chunk: chunks.RefusalDeltaChunk) -> None:
-        self._extend("refusal", chunk.parent_id, chunk.refusal_delta)
-
-    def _extend(self, kind: str, parent_id: str | None, text: str) -> None:
-        if text == "":
+    def text_delta(self, chunk: chunks.TextDeltaChunk | chunks.ReasoningDeltaChunk | chunks.RefusalDeltaChunk) -> None:
+        kind, parent_id = chunk.type.removesuffix("-delta"), chunk.parent_id
+        text = getattr(chunk, f"{kind}_delta")
+        if not text:
             return
-        if not self._texts or self._texts[-1].key != (kind, parent_id):
+        if not self._texts or (self._texts[-1].kind, self._texts[-1].parent_id) != (kind, parent_id):
             self._texts.append(_TextLine(kind, parent_id))
         self._texts[-1].pieces.append(text)
+
+    reasoning_delta = refusal_delta = text_delta
 
     def update_state(self, chunk: chunks.UpdateStateChunk) -> None:
         for operation in chunk.operations:
@@ -192,9 +192,8 @@ class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
         return line
 
     def _begin(self, call: _CallLine) -> _LineWriter:
-        call_id = call.head[0]
-        self._names.note("call", call_id)
-        self._calls[call_id] = call
+        self._names.note("call", call.id)
+        self._calls[call.id] = call
         return call.write
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> _LineWriter:
@@ -268,12 +267,7 @@ def _line(
     """Return a line: kind, parent, id, words and value, followed by lines for the other fields that are not None."""
 
     def write(names: _IdNames) -> str:
-        parts = [kind]
-        if parent_id is not None:
-            parts.append(f"in {names.name(parent_id)}")
-        if id is not None:
-            parts.append(names.name(id))
-        parts += words
+        parts = [kind + names.parent(parent_id), *([] if id is None else [names.name(id)]), *words]
         if value is not _NO_VALUE:
             parts.append(names.value(value))
         rest = [f"\n  {name} {names.value(item, '  ')}" for name, item in (more or {}).items() if item is not None]

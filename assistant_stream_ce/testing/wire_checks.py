@@ -1,16 +1,12 @@
-"""Is this what the front ends read? A check of a response's bytes, and of its headers, against the rules of a wire.
-
-The strict decoders know what a frame may be. Here is what they let pass and clients do not: what comes after the end
-of something, what a client drops without a word, edits of the state that cannot be applied, and headers.
-"""
+"""Validate a response against its format: status, headers, frames, and the edits of the state."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
-from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, UpdateStateChunk
+from assistant_stream_ce.chunks import AssistantStreamChunk, UpdateStateChunk
 from assistant_stream_ce.errors import DecodeError, StateError, shorten
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.serialization.ag_ui.decoder import AGUIDecoder
@@ -120,9 +116,7 @@ def _read(format: Format, decoder: Decoder, data: bytes, state: JSON) -> list[As
     found: list[AssistantStreamChunk] = []
     try:
         for frame, chunks in validate(format, data, decoder):
-            for chunk in chunks:
-                if isinstance(chunk, UpdateStateChunk):
-                    state = _apply_all(state, chunk.operations, frame)
+            state = _edited(state, chunks, frame)
             found += chunks
     except DecodeError as error:
         raise WireError(error.reason, error.offset, error.frame) from None
@@ -131,9 +125,9 @@ def _read(format: Format, decoder: Decoder, data: bytes, state: JSON) -> list[As
     return found
 
 
-def _apply_all(state: JSON, operations: Iterable[Operation], frame: Frame) -> JSON:
+def _edited(state: JSON, chunks: list[AssistantStreamChunk], frame: Frame) -> JSON:
     try:
-        for operation in operations:
+        for operation in chain(*(chunk.operations for chunk in chunks if isinstance(chunk, UpdateStateChunk))):
             state = apply(state, operation, "create")
     except StateError as error:
         raise FrameError(f"the state does not allow it: {error}", frame) from None
