@@ -46,13 +46,10 @@ _START_BYTES = 200
 
 
 class ForeignDetector:
-    """Detects streams of other APIs by their headers and first frames. Not thread-safe.
-
-    Attributes:
-        unknown_events: number of events that no format of this library begins with, nor a known API.
-    """
+    """Detects streams of other APIs by their first frames. Not thread-safe."""
 
     def __init__(self) -> None:
+        #: Number of events that no format of this library begins with, nor a known API.
         self.unknown_events = 0
         self._start = b""
         self._has_line = False
@@ -69,7 +66,7 @@ class ForeignDetector:
 
     def feed(self, data: bytes) -> str | None:
         """Return the name of the API, or None as long as it is none that is known."""
-        self._start = (self._start + data)[:_START_BYTES] if len(self._start) < _START_BYTES else self._start
+        self._start += data[: _START_BYTES - len(self._start)]
         if _GEMINI_ARRAY.match(self._start):
             return _FIELDS["candidates",]
         if _AMAZON_HEADER in self._start and self._start.startswith(b"\0"):

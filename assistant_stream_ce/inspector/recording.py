@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import IO, Any, TypeVar
 
 import msgspec
@@ -98,11 +99,7 @@ class Recorder:
 
 @contextmanager
 def open_recorder(path: str | None, *used: os.stat_result) -> Iterator[Recorder]:
-    """Make a recording at a path. An existing recording is replaced, but no other file.
-
-    Args:
-        path: the file; None to record nothing.
-        used: files that are read or written meanwhile, which must not be this one.
+    """Make a recording at a path; None to record nothing. An existing recording is replaced, but no other file.
 
     Raises:
         SourceError: the file cannot be written, is used, or is neither empty nor a recording.
@@ -131,11 +128,7 @@ def is_recording(path: str) -> bool:
 
 @contextmanager
 def open_recording(path: str, speed: float = 1.0) -> Iterator[StreamSource]:
-    """Open a recording, whose pieces arrive as they did; their times are always those that were recorded.
-
-    Args:
-        path: the file.
-        speed: factor by which it is faster; 0 for all pieces at once.
+    """Open a recording, whose pieces arrive as they did, with the times that were recorded; with speed 0 at once.
 
     Raises:
         SourceError: it cannot be read or is no recording; its pieces raise it for an invalid line.
@@ -156,9 +149,7 @@ def _pieces(file: IO[bytes], path: str, speed: float) -> Iterator[Piece]:
     watch = Stopwatch()
     never = threading.Event()
     seconds = 0.0
-    number = 1
-    while data := file.readline(_MAX_LINE_BYTES):
-        number += 1
+    for number, data in enumerate(iter(partial(file.readline, _MAX_LINE_BYTES), b""), 2):
         complaint = f"line {number} of {path} is broken"
         if len(data) < _MAX_LINE_BYTES and not data.endswith(b"\n"):
             # The recorder was stopped in the middle of the line.

@@ -187,9 +187,7 @@ def _tokens(input_tokens: int, output_tokens: int) -> str:
 def report_opening(event: events.Start | events.FormatFound, name: str) -> str:
     """Return the text for the start of a stream, or for its format; empty for none.
 
-    Args:
-        event: the event.
-        name: the source as it was shown, which differs from the event's for a recording.
+    The source is omitted if it is the name that was shown; that of a recording is another one.
     """
     if isinstance(event, events.FormatFound):
         return f"{event.wire}, {_TOLD_BY[event.told_by]}"

@@ -36,20 +36,7 @@ BROKEN_PIPE = 141
 
 @dataclass(frozen=True)
 class Options:
-    """Options of an inspection.
-
-    Attributes:
-        source: a file, a URL with `http` or `https`, or `-` for the standard input; None with `replay`.
-        wire: the name of the format; None to detect it.
-        method: method of the request; None for the default.
-        data: body of the request.
-        headers: headers of the request.
-        timeout: seconds for which nothing may arrive; None for no limit.
-        record: a file to record to.
-        replay: a recording to read.
-        speed: factor by which the replay is faster; 0 for all at once.
-        view: the view; None for the live view where it is possible.
-    """
+    """The options of the command line, which are explained there; None for no timeout and for defaults."""
 
     source: str | None = None
     wire: str | None = None

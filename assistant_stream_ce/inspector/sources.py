@@ -121,10 +121,7 @@ def open_file(path: str | int, mode: str, complaint: str) -> IO[bytes]:
 def open_descriptor(path: str | int, name: str, timeout: float | None = None) -> Iterator[StreamSource]:
     """Open a file by path, or a descriptor such as that of the standard input, which stays open.
 
-    Args:
-        path: the path or the descriptor.
-        name: the name of the source.
-        timeout: seconds for which a pipe may be silent; None for no limit. Not supported on Windows.
+    A pipe may be silent for `timeout` seconds, except on Windows, where there is no limit.
 
     Raises:
         SourceError: it cannot be read.
@@ -182,7 +179,11 @@ _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "
 
 @dataclass(frozen=True)
 class Request:
-    """A request; the fields are those of `session.Options`."""
+    """A request.
+
+    Without a method, it is POST with data and GET without. The data is sent as JSON unless a header has another content
+    type. Nothing may arrive for `timeout` seconds; None for no limit.
+    """
 
     url: str
     method: str | None = None

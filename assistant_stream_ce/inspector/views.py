@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TextIO
 
@@ -134,7 +133,7 @@ class PlainView(View):
             case FormatFound():
                 self._write_opening(report_opening(event, self._name) + "\n")
             case Summary():
-                self._end(self._open)
+                self._end_all()
                 self._write_summary(event)
             case _:
                 if (line := report_line(event)) is not None:
@@ -144,18 +143,17 @@ class PlainView(View):
 
     def _add(self, line: ReportLine, seconds: float) -> None:
         """Extend the line with the same key, or begin a new one, and end those that do not grow beside it."""
-        same = [growing for growing in self._open if line.key is not None and growing.line.key == line.key]
-        for growing in same:
-            growing.extend(line.text, seconds)
-            if sum(len(waiting.unwritten) for waiting in self._open) > _MAX_WAITING_CHARACTERS:
-                self._end(self._open)
-        if same:
-            return
+        for growing in self._open:
+            if line.key is not None and growing.line.key == line.key:
+                growing.extend(line.text, seconds)
+                if sum(len(waiting.unwritten) for waiting in self._open) > _MAX_WAITING_CHARACTERS:
+                    self._end_all()
+                return
         if not self._may_wait(line):
-            self._end(self._open)
+            self._end_all()
         self._open.append(GrowingLine(line, seconds))
         if line.key is None:
-            self._end(self._open)
+            self._end_all()
 
     def _may_wait(self, line: ReportLine) -> bool:
         """Return whether a line grows beside the open ones: a tool call beside others, the state beside anything."""
@@ -163,9 +161,9 @@ class PlainView(View):
             return False
         return line.kind == "state" or all(growing.line.kind == line.kind == "tool call" for growing in self._open)
 
-    def _end(self, lines: Sequence[GrowingLine]) -> None:
-        self._open = []
-        for growing in lines:
+    def _end_all(self) -> None:
+        ended, self._open = self._open, []
+        for growing in ended:
             growing.end()
             self._write(growing)
             self._write_end(growing.growth(self._is_timed))

@@ -6,13 +6,13 @@ from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk, UpdateStateChunk
 from assistant_stream_ce.create_run import AssistantStream
-from assistant_stream_ce.errors import RunCancelled, shorten
+from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.jsonvalue import JSON, clone, plain
 from assistant_stream_ce.message import AssistantMessage, ReasoningPart, ToolCallPart
 from assistant_stream_ce.message.accumulator import MessageAccumulator
 from assistant_stream_ce.run.hooks import RunReason
 from assistant_stream_ce.state.operations import apply
-from assistant_stream_ce.testing.timeouts import RunSource, Timeout, not_own, refuse_event_loop, run_of, stream_of
+from assistant_stream_ce.testing.timeouts import RunSource, Timeout, keep_error, refuse_event_loop, run_of, stream_of
 
 
 class Collected:
@@ -97,10 +97,8 @@ def collect(source: RunSource, *, state: object = None, timeout: float = 10.0, *
     stream = collected._stream
     with Timeout(run_of(stream), timeout), stream:
         reader = iter(stream)
-        try:
+        with keep_error(collected):
             collected.chunks.extend(reader)
-        except (Exception, RunCancelled) as error:
-            collected.error = not_own(error)
     return collected
 
 
@@ -111,11 +109,9 @@ async def acollect(source: RunSource, *, state: object = None, timeout: float = 
     with Timeout(run_of(stream), timeout):
         async with stream:
             reader = aiter(stream)
-            try:
+            with keep_error(collected):
                 async for chunk in reader:
                     collected.chunks.append(chunk)
-            except (Exception, RunCancelled) as error:
-                collected.error = not_own(error)
     return collected
 
 

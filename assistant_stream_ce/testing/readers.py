@@ -8,22 +8,21 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.concurrency.closing import ClosesBothWays
 from assistant_stream_ce.concurrency.waiters import OneShotEvent
 from assistant_stream_ce.create_run import AssistantStream, AsyncReader, SyncReader
-from assistant_stream_ce.errors import RunCancelled, StreamUsageError, shorten
+from assistant_stream_ce.errors import StreamUsageError, shorten
 from assistant_stream_ce.run.hooks import RunReason
-from assistant_stream_ce.run.run import Run
 from assistant_stream_ce.serialization import EncodedStream
 from assistant_stream_ce.testing.timeouts import (
     RunSource,
     Timeout,
     await_event,
     describe_stack,
-    not_own,
+    keep_error,
     refuse_event_loop,
     run_of,
     stream_of,
@@ -111,9 +110,6 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
         waiting = f"the callback did not wait for its reader in {self._timeout:g} s: {self.waiting:,} chunks wait"
         return f"{waiting}, and {describe_stack(self._run)}"
 
-    def __iter__(self) -> Self:
-        return self
-
     def __next__(self) -> AssistantStreamChunk:
         if self._sync_reader is None:
             self._sync_reader = iter(self._stream)
@@ -121,9 +117,6 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
             with Timeout(self._run, self._timeout):
                 self._take(self._sync_reader.read(), StopIteration)
         return self._taken.popleft()
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> AssistantStreamChunk:
         if self._async_reader is None:
@@ -170,7 +163,8 @@ class Disconnect:
     def __init__(self, held: list[AssistantStream] | list[EncodedStream], timeout: float) -> None:
         # The list has the only reference to the stream, unless the test has one too: "break" drops it.
         self._held = held
-        self._run: Run = run_of(_stream_in(held[0]))
+        stream = held[0] if isinstance(held[0], AssistantStream) else held[0]._stream
+        self._run = run_of(stream)
         self._timeout = timeout
         self._left_at = 0.0
         self._cancelled_at: float | None = None
@@ -199,10 +193,8 @@ class Disconnect:
     def _read(self, after: int, by: DisconnectKind) -> Disconnect:
         with Timeout(self._run, self._timeout):
             reader = iter(self._held[0])
-            try:
+            with keep_error(self):
                 self.items.extend(islice(reader, after))
-            except (Exception, RunCancelled) as error:
-                self.error = not_own(error)
         self._left_at = time.monotonic()
         if by == "close":
             self._held[0].close()
@@ -220,10 +212,8 @@ class Disconnect:
     async def _read_async(self, after: int, by: DisconnectKind) -> Disconnect:
         with Timeout(self._run, self._timeout):
             reader = aiter(self._held[0])
-            try:
+            with keep_error(self):
                 await self._read_some(reader, after, by)
-            except (Exception, RunCancelled) as error:
-                self.error = not_own(error)
         if by == "close":
             self._left_at = time.monotonic()
             await self._held[0].aclose()
@@ -236,8 +226,7 @@ class Disconnect:
 
     async def _wait(self, event: OneShotEvent) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout):
-                await event.wait()
+            await await_event(event, self._timeout, str)
 
     async def _read_some(self, reader: AsyncIterator[Any], after: int, by: DisconnectKind) -> None:
         try:
@@ -273,10 +262,6 @@ class Disconnect:
 
 def _after(seconds: float | None) -> str:
     return "never" if seconds is None else f"after {seconds:.3f} s"
-
-
-def _stream_in(source: AssistantStream | EncodedStream) -> AssistantStream:
-    return source if isinstance(source, AssistantStream) else source._stream
 
 
 def read_and_leave(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any, Self, TypeAlias
 
@@ -88,7 +88,7 @@ class Gate:
 ScriptItem: TypeAlias = str | ReasoningDeltaChunk | ToolCallChunk | Gate | BaseException | Any
 
 
-class ModelCall(ClosesBothWays):
+class ModelCall(ClosesBothWays, Iterator[Any], AsyncIterator[Any]):
     """One call of the model: its arguments, and the answer, which is read with `for` or `async for`.
 
     As the streams of SDKs it may be awaited, and used as a context manager in both worlds.
@@ -129,18 +129,12 @@ class ModelCall(ClosesBothWays):
         """Close the answer; see `close`."""
         self.is_closed = True
 
-    def __iter__(self) -> Self:
-        return self
-
     def __next__(self) -> Any:
         while isinstance(item := self._next(StopIteration), Gate):
             if in_event_loop():
                 raise AssertionError("the model is read with `for` in a coroutine, which blocks the event loop")
             wait_for_event(item._enter(self._new_event()), item._timeout, item._not_opened)
         return self._deliver(item)
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> Any:
         # A real client yields to the loop.

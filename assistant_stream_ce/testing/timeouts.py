@@ -6,14 +6,15 @@ import asyncio
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
-from typing import Any, Self, TypeAlias
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol, Self, TypeAlias
 
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream, create_run
-from assistant_stream_ce.errors import StreamUsageError, shorten
+from assistant_stream_ce.errors import RunCancelled, StreamUsageError, shorten
 from assistant_stream_ce.run import run as run_module
 from assistant_stream_ce.run.callbacks import RunCallback
 from assistant_stream_ce.run.drivers import TaskDriver
@@ -42,11 +43,21 @@ def run_of(stream: AssistantStream) -> Run:
     return stream._run
 
 
-def not_own(error: BaseException) -> BaseException:
-    """Return an exception of the callback, to be reported; raise an `AssertionError`, which is the test's own."""
-    if isinstance(error, AssertionError):
-        raise error
-    return error
+class Outcome(Protocol):
+    """What was read, and the exception that ended it."""
+
+    error: BaseException | None
+
+
+@contextmanager
+def keep_error(outcome: Outcome) -> Generator[None]:
+    """Keep an exception of the callback in the outcome; an `AssertionError`, which is the test's own, is raised."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except (Exception, RunCancelled) as error:
+        outcome.error = error
 
 
 def refuse_event_loop(name: str, instead: str) -> None:
@@ -84,9 +95,7 @@ class Timeout:
         start_thread(self._wait, "assistant-stream-timeout")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         if not self._over.set():
             raise TimeoutError(self._report) from None
 
