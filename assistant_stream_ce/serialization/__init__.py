@@ -1,4 +1,4 @@
-"""The formats: encoders that write chunks as bytes, and decoders that read them. Plain functions on plain data.
+"""The formats: encoders that write chunks as bytes, and decoders that read bytes to chunks. Sans-I/O.
 
 The names are imported on first access, so that a program loads only the formats that it uses.
 """

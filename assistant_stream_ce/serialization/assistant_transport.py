@@ -163,7 +163,7 @@ class _Part(NamedTuple):
     id: str | None = None
 
 
-# A part that cannot be extended: it is complete from the start, or unknown and only counted.
+# A part that cannot be extended: complete from the start, or unknown.
 _CLOSED = _Part("")
 
 
@@ -227,7 +227,7 @@ class AssistantTransportDecoder(AssistantUIDecoder):
                 raise FrameError(f"its type {str(kind)[:40]!r} is unknown")
 
     def _start_part(self, part: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        # Counted in any case: what follows is addressed by number.
+        # Counted in any case, because later frames refer to parts by number.
         number = len(self._parts)
         self._parts.append(_CLOSED)
         match part.get("type"):
@@ -292,7 +292,7 @@ class AssistantTransportDecoder(AssistantUIDecoder):
 
 
 class AssistantTransportValidator(Validator):
-    """Checks what assistant-ui drops with a warning, or does not read."""
+    """Checks for frames that assistant-ui drops with a warning, or does not read."""
 
     def __init__(self) -> None:
         self._is_done = False

@@ -1,4 +1,4 @@
-"""JSON objects that the two formats of assistant-ui share, written and read.
+"""JSON objects that the data stream and the assistant transport share, and their conversion to and from chunks.
 
 Optional fields without a value are omitted, never null: to a client null is a wrong type.
 """
@@ -101,7 +101,7 @@ def step_finish(chunk: chunks.StepFinishChunk) -> dict[str, JSON]:
 
 
 class AssistantUIDecoder(ToolCallDecoder):
-    """A decoder of one of the two formats: results and state operations."""
+    """Base of the decoders of both formats: results and state operations."""
 
     def _result(self, value: JSON) -> Iterator[AssistantStreamChunk]:
         # Missing if the tool returned JavaScript's undefined.
@@ -110,7 +110,7 @@ class AssistantUIDecoder(ToolCallDecoder):
         yield from self._answer(chunk)
 
     def _operations(self, value: JSON) -> Iterator[AssistantStreamChunk]:
-        """Yield the state operations; a lenient decoder skips single ones that clients refuse."""
+        """Yield the state operations; a lenient decoder skips those that clients reject."""
         given: list[JSON] = checked(value, list, "operations")
         operations: list[chunks.Operation] = []
         for item in given:
@@ -142,7 +142,7 @@ def source_of(value: JSON) -> chunks.SourceChunk | chunks.SourceDocumentChunk:
 
 
 def reasoning_part_of(fields: dict[str, JSON]) -> chunks.ReasoningPartChunk:
-    """Return the chunk of a part of the reasoning that starts."""
+    """Return the chunk of a reasoning part that starts."""
     return chunks.ReasoningPartChunk(optional_text(fields, "unstable_summary"), optional_text(fields, "parentId"))
 
 
@@ -166,7 +166,7 @@ def _on_the_wire(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
 
 def _operation(value: JSON) -> chunks.Operation:
     if isinstance(value, dict) and isinstance(value.get("path"), list):
-        # Clients accept numbers as list indexes too.
+        # Clients also accept numbers as list indexes.
         value = {**value, "path": [str(one) if type(one) is int else one for one in value["path"]]}
     operation: chunks.Operation = convert(value, chunks.Operation)
     if not is_safe(tuple(operation["path"])):

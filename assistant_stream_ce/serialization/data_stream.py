@@ -66,7 +66,7 @@ class DataStreamEncoder(ToolCallEncoder):
         return (b"0:" if type(chunk) is chunks.TextDeltaChunk else b"g:"), b"\n"
 
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
-        # Fatal to assistant-stream up to 0.3.30, which has no frame for it.
+        # Fatal to assistant-stream up to 0.3.30, which does not support the frame.
         return _frame(b"aui-reasoning-part-start", assistant_ui.reasoning_part(chunk))
 
     def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
@@ -210,7 +210,7 @@ class DataStreamDecoder(AssistantUIDecoder):
 
 
 class DataStreamValidator(Validator):
-    """Checks what assistant-ui drops, with a warning or without one."""
+    """Checks for frames that assistant-ui drops, with or without a warning."""
 
     def __init__(self) -> None:
         # Ids of calls with argument text, with open arguments, and with a result.
@@ -219,7 +219,7 @@ class DataStreamValidator(Validator):
         self._answered: set[str] = set()
 
     def check(self, frame: Frame) -> None:
-        """Check keys, and the course of tool calls."""
+        """Check the keys, and the order of the frames of tool calls."""
         code, _, rest = frame.data.partition(b":")
         refuse_unsafe_keys(rest)
         call_id = json_object(rest).get("toolCallId", "")

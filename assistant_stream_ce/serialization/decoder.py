@@ -1,6 +1,7 @@
-"""Base classes of the decoders: bytes in, chunks out, one decoder for each response.
+"""Base classes of the decoders: bytes in, chunks out; an invalid frame is skipped, or raises `DecodeError`.
 
-A decoder does no I/O; `serialization.streaming` drives it.
+There is one decoder for each response. It does no I/O; `serialization.streaming` drives it. Subclasses raise
+`FrameError` for an invalid frame, which the base class counts, or reports as `DecodeError` if it is strict.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ class Decoder(ABC):
     def _take(self, frame: Frame, found: list[AssistantStreamChunk]) -> None:
         self.frames += 1
         try:
-            # One by one, to keep those before an exception.
+            # One by one, to keep the chunks before an exception.
             for chunk in self._read(frame):
                 found.append(chunk)
         except FrameError as error:
@@ -195,7 +196,7 @@ class ToolCallDecoder(Decoder):
 
     def _prepare(self) -> None:
         self._calls: dict[str, ToolCallState] = {}
-        # Those whose arguments may grow, so that the end of a step costs nothing for the calls of earlier steps.
+        # The calls with open arguments, so that the end of a step does not visit the calls of earlier steps.
         self._open_calls: dict[str, None] = {}
 
     def _begin(self, chunk: chunks.ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:

@@ -30,7 +30,7 @@ from assistant_stream_ce.serialization.validation import Validator
 
 
 class Format(NamedTuple):
-    """One format: its name, and the classes that write, read and validate it."""
+    """One format: its name, encoder, decoder and validator."""
 
     name: str
     encoder: type[Encoder]
@@ -69,7 +69,7 @@ _EVENT = re.compile(rb"(data|event|id|retry)?:")
 _FRAME = re.compile(rb'([02389a-k]|aui-[a-z-]{1,40}):[ \t]*["\[{]')
 _UNDECIDED = re.compile(rb"[0-9a-z-]{0,44}(:[ \t]*)?|\xef\xbb?")
 
-# So many bytes are enough to decide between these.
+# This many bytes are enough to decide between these.
 _START_BYTES = 256
 
 # The types that the assistant transport shares with the UI message stream are distinguished by a field.
@@ -113,8 +113,7 @@ def format_of_headers(headers: Mapping[str, str]) -> str | None:
 class FormatDetector:
     """Detects the format of one response from the beginning of its body. Not thread-safe.
 
-    It decides as early as possible, so that a quiet stream is not held back, and needs no more bytes than one frame may
-    have.
+    It decides as early as possible, so that a quiet stream is not delayed, and needs at most the bytes of one frame.
     """
 
     def __init__(self) -> None:
@@ -137,7 +136,7 @@ class FormatDetector:
         return self.close() if self._bytes_left < 0 else self._format
 
     def close(self) -> str:
-        """Return the name of the format; the stream has ended, and what is undecided is decided."""
+        """Return the name of the format at the end of the stream."""
         if self._format is None and self._events is not None:
             rest = self._events.rest()
             self._format = (rest and _format_of_event(rest)) or _DEFAULT
@@ -153,7 +152,7 @@ class FormatDetector:
 
     def _read_events(self, events: EventReader, data: bytes) -> None:
         try:
-            # To the end, also behind the event that decides.
+            # Read to the end, also after the event that decides.
             for frame in events.feed(data):
                 self._format = self._format or _format_of_event(frame)
         except FrameError:

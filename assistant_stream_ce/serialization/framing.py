@@ -1,4 +1,4 @@
-"""Framing of streamed bodies: lines and server-sent events, read from bytes that are cut anywhere.
+"""Framing of streamed bodies: readers of lines and server-sent events (SSE), from bytes that are split anywhere.
 
 LF, CR LF and CR end a line when reading. When writing, only LF does: one client splits events on LF LF alone. JSON
 never holds a raw newline. Each byte is scanned once, and only an incomplete line or event is buffered.
@@ -26,23 +26,23 @@ OBJECT_END = b"}\n\n"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-# A line that only LF ends, or what there is of it.
+# A line up to LF, or an incomplete one.
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
-# So much is shown of data, and kept of a frame that is too large.
+# Bytes of data that are shown in messages, and kept of a frame that is too large.
 _SHOWN_CHARACTERS = 100
 _SHOWN_BYTES = 200
 
 
 def excerpt(data: bytes) -> str:
-    """Return how data begins, to be shown in a message."""
+    """Return the beginning of data, for a message."""
     # A character has four bytes at most.
     text = data[: 4 * _SHOWN_CHARACTERS].decode(errors="replace")
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 class Frame(NamedTuple):
-    """A line, or an event with its name, and the place of its first byte in the stream."""
+    """A line, or an event with its name, and the offset of its first byte in the stream."""
 
     offset: int
     data: bytes
@@ -53,10 +53,10 @@ _NO_FRAME = Frame(0, b"")
 
 
 class FrameError(Exception):
-    """A frame that its format, or a client of it, does not accept.
+    """Raised for a frame that its format or a client does not accept. Internal; users get `DecodeError` or `WireError`.
 
     Attributes:
-        frame: the frame; an empty one where only the caller knows it.
+        frame: the frame; empty if only the caller has it.
     """
 
     def __init__(self, reason: str, frame: Frame = _NO_FRAME) -> None:
@@ -70,10 +70,10 @@ def event(data: bytes) -> bytes:
 
 
 class LineReader:
-    """Cuts bytes into lines.
+    """Splits bytes into lines.
 
     Args:
-        max_bytes: how long a line may be; 0 for any length.
+        max_bytes: the limit of a line, in bytes; 0 for no limit.
         only_line_feeds: whether CR ends no line.
     """
 
@@ -81,13 +81,13 @@ class LineReader:
         self._max_bytes = max_bytes
         self._only_line_feeds = only_line_feeds
         self._ends = b"\n" if only_line_feeds else b"\r\n"
-        # The excerpt of a line whose end has not come, and its place in the stream.
+        # The excerpt of the incomplete last line, and its offset in the stream.
         self._pending = bytearray()
         self._offset = 0
         self._is_after_return = False
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the lines that are whole now, without their ends. Read it to its end before the next call.
+        """Yield the lines that the bytes complete, without their ends. Exhaust the iterator before the next call.
 
         Raises:
             FrameError: a line is too long.
@@ -95,11 +95,11 @@ class LineReader:
         if not data:
             return
         if self._is_after_return and data.startswith(b"\n"):
-            # The other half of a CR LF, whose first half has ended the line.
+            # The LF of a CR LF, whose CR has ended the line.
             data = data[1:]
             self._offset += 1
         self._is_after_return = data.endswith(b"\r") and not self._only_line_feeds
-        # Of bytes it splits at LF, CR LF and CR only.
+        # `bytes.splitlines` splits at LF, CR LF and CR only.
         for piece in _LINE.findall(data) if self._only_line_feeds else data.splitlines(keepends=True):
             line = piece.rstrip(self._ends)
             self._check(line)
@@ -109,7 +109,7 @@ class LineReader:
                 yield self._line(line, len(piece))
 
     def rest(self) -> Frame | None:
-        """Return the line that has no end, if there is one."""
+        """Return the incomplete last line, or None."""
         return self._line(b"", 0) if self._pending else None
 
     def _line(self, tail: bytes, length: int) -> Frame:
@@ -128,23 +128,23 @@ class LineReader:
 
 
 class EventReader:
-    """Cuts bytes into events; those without data are left out, as are comments.
+    """Splits bytes into server-sent events; comments and events without data are skipped.
 
     Args:
-        max_bytes: how long a line, and the data of an event, may be; 0 for any length.
+        max_bytes: the limit of a line, and of the data of an event, in bytes; 0 for no limit.
         only_line_feeds: whether CR ends no line, as in one client.
     """
 
     def __init__(self, max_bytes: int, *, only_line_feeds: bool = False) -> None:
         self._lines = LineReader(max_bytes, only_line_feeds=only_line_feeds)
         self._max_bytes = max_bytes
-        # The event that has begun: where, its name, and its data with a LF after each line.
+        # The incomplete event: its offset, its name, and its data with a LF after each line.
         self._offset: int | None = None
         self._name = ""
         self._data = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the events that are whole now. Read it to its end before the next call.
+        """Yield the events that the bytes complete. Exhaust the iterator before the next call.
 
         Raises:
             FrameError: a line or an event is too long.
@@ -156,7 +156,7 @@ class EventReader:
                 yield event
 
     def rest(self) -> Frame | None:
-        """Return the event that no blank line has ended, if there is one."""
+        """Return the incomplete last event, or None."""
         line = self._lines.rest()
         if line is not None:
             self._take(line)

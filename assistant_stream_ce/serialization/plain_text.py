@@ -1,4 +1,4 @@
-"""The text of the answer and nothing else, for `curl`, logs, and clients without a format.
+"""The plain text format: only the text of the answer, for `curl`, logs and simple clients.
 
 It has no terminator, no errors, and no keepalive.
 """
@@ -29,7 +29,7 @@ class PlainTextEncoder(Encoder):
     media_type = "text/plain"
 
     def __init__(self) -> None:
-        # The first half of a surrogate pair.
+        # The first half of a surrogate pair at the end of the text so far.
         self._half = ""
 
     def finish(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Types of the JSON objects that clients require. ObjectType that a type does not have are allowed."""
+"""Types for the JSON objects that clients require. Fields beyond those of a type are allowed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _in_utf8(value: JSON) -> JSON:
-    """Return a value with question marks for lone surrogates, which no name of a field or tag has."""
+    """Return a value with lone surrogates replaced by question marks; no field or tag name contains either."""
     if isinstance(value, dict):
         return {_in_utf8(key): _in_utf8(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
-"""Drivers of encoders and decoders: a stream read as bytes, and bytes read as chunks, with `for` or `async for`.
+"""Drivers of encoders and decoders: `EncodedStream` reads a stream as bytes, and `decode` reads bytes as chunks.
 
-The only module of the formats that knows runs, and so threads and event loops.
+The only module of `serialization` that depends on runs, and so on threads and event loops.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ _ECHO_SECONDS = 0.25
 
 
 class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
-    """The bytes of one stream, to be read with one `for` or one `async for`. Each item has all chunks that wait.
+    """The bytes of one stream, to be read once with `for` or `async for`. Each item has all chunks that wait.
 
-    A class instead of a generator: `close` may be called from another thread while the reader waits in `next`, which a
-    generator would refuse.
+    A class instead of a generator, because `close` may be called from another thread while the reader waits in `next`.
 
     Args:
         encoder: the encoder of the chunks.
@@ -86,11 +85,11 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         raise StopAsyncIteration
 
     def close(self) -> None:
-        """Leave the stream; see `AssistantStream.close`."""
+        """Close the stream, which cancels the run; see `AssistantStream.close`."""
         self._stream.close()
 
     async def aclose(self) -> None:
-        """Leave the stream; see `AssistantStream.aclose`."""
+        """Close the stream, which cancels the run; see `AssistantStream.aclose`."""
         await (self._async_reader or self._stream).aclose()
 
     def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
@@ -106,7 +105,7 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
                 return self._encode_chunk(batch[0])
             self._encoder.encode_all(batch, frames)
         except Exception as error:
-            # A chunk that was built elsewhere. The stream cannot continue: cancel the run.
+            # An invalid chunk of another stream. The stream cannot continue: cancel the run.
             self._stream.cancel()
             self._report(error)
             frames += (self._encoder.encode(chunks.ErrorChunk(UNKNOWN_ERROR)), self._fail(error))
@@ -183,7 +182,7 @@ async def _decode_async(source: AsyncIterable[bytes], decoder: Decoder) -> Async
 
 
 def _fed(decoder: Decoder, data: bytes | None) -> Iterator[AssistantStreamChunk]:
-    """Yield the chunks of the next bytes, or with None those of the end, and then raise the error if there is one."""
+    """Yield the chunks of the next bytes, or of the end for None; raise a `DecodeError` after its chunks."""
     try:
         found = decoder.close() if data is None else decoder.feed(data)
     except DecodeError as error:

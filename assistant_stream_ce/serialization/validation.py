@@ -1,4 +1,4 @@
-"""Validation of a body: what clients demand of its frames, beyond what the strict decoders check."""
+"""Validation of a body: base of the validators, which check more client rules than the strict decoders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Validator:
 
 
 class Validation:
-    """Reads one body with a strict decoder and the validator of its format. Not for several threads at once.
+    """Reads one body with a strict decoder and the validator of its format. Not thread-safe.
 
     Args:
         format: the format of the body.
@@ -40,7 +40,7 @@ class Validation:
         self._bytes = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[Frame, list[AssistantStreamChunk]]]:
-        """Yield each frame that the next bytes complete, with its chunks. Read it to its end before the next call.
+        """Yield each frame that the next bytes complete, with its chunks. Exhaust the iterator before the next call.
 
         Raises:
             DecodeError: the format does not allow a frame.
@@ -58,7 +58,7 @@ class Validation:
                     chunks = []
 
     def close(self) -> Iterator[tuple[Frame, list[AssistantStreamChunk]]]:
-        """Yield the last chunks, with an empty frame behind the last byte; the body has ended.
+        """Yield the last chunks at the end of the body, with an empty frame.
 
         Raises:
             DecodeError: the format does not allow the body to end here.
@@ -89,7 +89,7 @@ def validate(
 
 
 def json_object(data: bytes) -> Mapping[str, Any]:
-    """Return the JSON object that a frame is; an empty one if it is something else."""
+    """Return the JSON object in a frame; an empty one for any other data."""
     try:
         value = loads(data)
     except ValueError:
@@ -98,10 +98,10 @@ def json_object(data: bytes) -> Mapping[str, Any]:
 
 
 def refuse_unsafe_keys(data: bytes) -> None:
-    """Raise for a key that would reach a prototype in JavaScript.
+    """Check that JSON has no key that would pollute a prototype in JavaScript.
 
     Raises:
-        FrameError: there is one.
+        FrameError: it has one.
     """
     if has_refused_key(data):
         raise FrameError("it has a key __proto__ or constructor.prototype, which the clients refuse")

@@ -1,4 +1,4 @@
-"""The ag_ui format."""
+"""The AG-UI format: its encoder, decoder, schemas and validator."""
 
 from typing import TYPE_CHECKING
 

@@ -94,7 +94,7 @@ class ChunkEventExpander:
         return events
 
     def _find_owner(self, kind: _ItemKind, event: dict[str, JSON]) -> str | None:
-        """Return the subagent of an event, which may omit its id and its subagent."""
+        """Return the subagent of an event, which may omit it and the id."""
         owner, item_id = _owner(event), event.get(kind.id_field)
         address = (kind.prefix, item_id)
         if isinstance(item_id, str) and address in self._owner_by_id:

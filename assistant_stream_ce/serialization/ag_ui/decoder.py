@@ -44,7 +44,7 @@ _WITHOUT_CHUNK = frozenset(
     }
 )
 
-# Deprecated events: their present types, and whether they belong to the reasoning or to a message in it.
+# Deprecated events: their current types, and whether they belong to the reasoning or to a message in it.
 _THINKING: Mapping[str, tuple[str, str]] = {
     "THINKING_START": ("REASONING_START", "reasoning"),
     "THINKING_END": ("REASONING_END", "reasoning"),
@@ -319,7 +319,7 @@ class AGUIDecoder(ToolCallDecoder):
             yield from self._finish_step(chunks.StepFinishChunk(_reason(event, "unknown"), *tokens, is_continued))
 
     def _finish_step(self, chunk: chunks.StepFinishChunk) -> Iterator[AssistantStreamChunk]:
-        # The chunk would complete arguments of which more may come.
+        # Not sent while arguments are open: the chunk would complete them.
         if not self._open_calls:
             yield chunk
 
@@ -328,7 +328,7 @@ class AGUIDecoder(ToolCallDecoder):
         match event.get("outcome"):
             case {"type": "interrupt", "interrupts": interrupts}:
                 yield chunks.DataPartChunk("interrupts", interrupts)
-                # The client continues the run, whatever it waits for.
+                # As after tool calls, the client continues the run.
                 reason = "tool-calls"
             case {"type": "cancelled"}:
                 reason = "interrupted"
@@ -352,25 +352,25 @@ def _id(event: dict[str, JSON], name: str) -> str:
 
 
 def _metadata(event: dict[str, JSON]) -> dict[str, JSON]:
-    """Return the metadata of an event, where encoders put what the format has no field for."""
+    """Return the metadata of an event, which carries values without a field in the format."""
     metadata = event.get("metadata")
     return metadata if isinstance(metadata, dict) else {}
 
 
 def _note(event: dict[str, JSON], name: str) -> str | None:
-    """Return a text in the metadata of an event."""
+    """Return a text from the metadata of an event."""
     text = _metadata(event).get(name)
     return text if isinstance(text, str) else None
 
 
 def _reason(event: dict[str, JSON], default: str) -> str:
-    """Return the finish reason of a step or run in the metadata of its last event."""
+    """Return the finish reason of a step or run from the metadata of its last event."""
     reason = _note(event, "finishReason")
     return default if reason is None else reason
 
 
 def _tokens(usage: JSON) -> tuple[int, int]:
-    """Return the tokens of all models together."""
+    """Return the sums of the input and output tokens of all models."""
     entries = usage if isinstance(usage, list) else []
     read = sum(token_count(entry, "inputTokens") for entry in entries)
     return read, sum(token_count(entry, "outputTokens") for entry in entries)

@@ -24,14 +24,14 @@ class Documents:
 
     Args:
         state: the initial state; the object takes ownership of it.
-        max_copied: limit for what the `copy` operations of all patches of a document add, in bytes; 0 for no limit.
+        max_copied: limit for the values that the `copy` operations of a document add, in bytes; 0 for no limit.
     """
 
     def __init__(self, state: JSON, max_copied: int) -> None:
         self._max_copied = max_copied
         self._state = PatchedDocument(state, max_copied)
         self._activities: dict[str, PatchedDocument] = {}
-        # How much the chunks of this piece of the stream contain, and the activities whose update is held back.
+        # The bytes in the chunks of this piece of the stream, and the activities whose update is held back.
         self._copied = 0
         self._held_activities: dict[str, str] = {}
 

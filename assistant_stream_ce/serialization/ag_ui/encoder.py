@@ -1,12 +1,12 @@
 """Encoder of AG-UI events: server-sent events from `RUN_STARTED` to `RUN_FINISHED` or `RUN_ERROR`.
 
-Clients are `@ag-ui/client` (1.0.0 and the 0.0.59 line) and what uses it, such as CopilotKit and assistant-ui's
+Clients are `@ag-ui/client` (1.0.0 and the 0.0.59 line) and packages that use it, such as CopilotKit and assistant-ui's
 `useAgUiRuntime`. They fail at any event out of order: an end without its start, the end of a run with an open message,
 anything after the end, `[DONE]` included.
 
 A text is a message, reasoning another and a tool result a third; a tool call belongs to the message before it. The
 state is sent as snapshots and JSON patches (RFC 6902). Sources, files, data and annotations are `CUSTOM` events, data
-parts under their own name. `metadata` carries what has no field.
+parts under their own name. `metadata` carries values without a field.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class AGUIEncoder(StatefulEncoder):
         return events if self._is_started else self._start() + events
 
     def finish(self) -> bytes:
-        """Return the ends of what is open, and the end of the run: `RUN_ERROR` if there was an error."""
+        """Return the ends of open items, and the end of the run: `RUN_ERROR` if there was an error."""
         start = b"" if self._is_started else self._start()
         run: dict[str, JSON] = {"type": "RUN_FINISHED", "threadId": self._thread_id, "runId": self._run_id}
         metadata: dict[str, JSON] = {"finishReason": self._summary.reason}
@@ -188,7 +188,7 @@ class AGUIEncoder(StatefulEncoder):
         return self._end_all()
 
     def error(self, chunk: chunks.ErrorChunk) -> bytes:
-        # Nothing may follow RUN_ERROR, but the callback may go on.
+        # Written by `finish`: nothing may follow RUN_ERROR, but the callback may continue.
         self._failure = chunk
         return b""
 
@@ -196,7 +196,7 @@ class AGUIEncoder(StatefulEncoder):
         if not chunk.operations:
             return b""
         patch = [self._change_state(operation) for operation in chunk.operations]
-        # A patch fits only the state that it was made for, and the client may have started with another one.
+        # The first update is a snapshot, because the client may have started with another state.
         if not self._has_state or any(not change["path"] for change in patch):
             self._has_state = True
             return _event({"type": "STATE_SNAPSHOT", "snapshot": self._state[0]})
@@ -253,7 +253,7 @@ class AGUIEncoder(StatefulEncoder):
         return end
 
     def _end_message(self) -> bytes:
-        """End the open text or reasoning; what follows belongs to another message."""
+        """End the open text or reasoning, and start a new message."""
         self._message = None
         return self._end_open()
 

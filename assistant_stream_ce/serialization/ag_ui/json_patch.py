@@ -15,8 +15,8 @@ class PatchedDocument:
 
     Args:
         value: the initial value. The document takes ownership of it.
-        max_copied: limit for what all `copy` operations add together, in bytes of JSON; 0 for no limit. Without one, a
-            few of them make a document of any size.
+        max_copied: limit for the values that all `copy` operations add, in bytes of JSON; 0 for no limit. Without one,
+            a few operations can create a document of any size.
     """
 
     def __init__(self, value: JSON, max_copied: int) -> None:
@@ -145,7 +145,7 @@ class _Change:
         value = self._get(source)
         if source != path:
             self._remove(source)
-            # Only a move to a greater depth makes the document deeper, and the check visits the whole value.
+            # Checked only for a move to a greater depth, because the check visits the whole value.
             self._add(path, value, is_checked=len(path) <= len(source))
 
     def _assign(self, container: JSON, key: str | int, value: JSON) -> None:
@@ -157,7 +157,7 @@ class _Change:
         container[key] = value
 
     def _note(self, path: Path) -> None:
-        """Note a path to set, or the container above a key that clients refuse in the path of a state operation."""
+        """Note a path to set, or its container if clients reject the key in the path of a state operation."""
         unsafe = (depth for depth, segment in enumerate(path) if segment in UNSAFE_KEYS)
         self.paths[path[: next(unsafe, len(path))]] = None
 

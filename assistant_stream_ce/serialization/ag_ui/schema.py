@@ -16,7 +16,7 @@ from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.serialization.schema import INTEGER, NATURAL, ObjectType, object_type, validate_value
 
 _Object = dict[str, Any]
-# Any JSON but null.
+# Any JSON value except null.
 _Something = bool | float | str | list[Any] | _Object
 _Pointer = Annotated[str, msgspec.Meta(pattern=r"\A(?:/(?:[^/~]|~[01])*)*\Z")]
 

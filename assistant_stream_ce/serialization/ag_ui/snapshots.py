@@ -29,12 +29,12 @@ class SnapshotExpander:
         # The pieces of open texts, and the hashes of those that have ended: ids in snapshots may be others.
         self._open_texts: dict[str, list[str]] = {}
         self._text_hashes: set[int] = set()
-        # A snapshot that came before any content: the history, if content follows.
+        # A snapshot before any content; it is the history if content follows.
         self._held: list[JSON] = []
         self._has_content = False
 
     def expand(self, kind: str, event: dict[str, JSON]) -> list[TypedEvent]:
-        """Take the next event of the stream; return the events of messages that are only in a snapshot."""
+        """Process the next event of the stream; return the events of messages that are only in a snapshot."""
         if kind == "TEXT_MESSAGE_CONTENT" and self._has_content:
             # Most events are of this type.
             self._note(kind, event)
@@ -87,7 +87,7 @@ class SnapshotExpander:
                 self._answered.add(_text_of(event, "toolCallId"))
 
     def _missing(self, message: dict[str, Any]) -> list[TypedEvent]:
-        """Return the events of what was not streamed of a message."""
+        """Return the events of the parts of a message that were not streamed."""
         message_id, content = _text_of(message, "id"), message.get("content")
         is_known = message_id != "" and message_id in self._messages
         match message.get("role"):

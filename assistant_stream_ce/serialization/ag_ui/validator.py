@@ -1,4 +1,4 @@
-"""Rules of `@ag-ui/client` 1.0.0 for the order of events, and for what it skips. It fails at an event out of order."""
+"""Validation of AG-UI streams by the rules of `@ag-ui/client` 1.0.0: the order of events, and skipped operations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assistant_stream_ce.serialization.validation import Validator, json_object
 
 
 class _ItemKind(NamedTuple):
-    """What events open and end: its name, the field of its id, and the kind under which its owner is recorded."""
+    """Kind of an item that events open and end: its name, its id field, and the kind that its owner is recorded for."""
 
     name: str
     id_field: str
@@ -43,7 +43,7 @@ _ENDED: Mapping[str, _ItemKind] = {
 
 
 class RunOrder:
-    """Order of the events of one stream, whose fields were checked before."""
+    """Checks the order of the events of one stream, whose fields were already checked."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -70,7 +70,7 @@ class RunOrder:
         self._last = kind
 
     def _forget(self) -> None:
-        # What is open: items by kind and id, steps by subagent and name, subagents.
+        # The open items by kind and id, the open steps by subagent and name, and the active subagents.
         self._items: set[tuple[str, str]] = set()
         self._steps: set[tuple[str | None, str]] = set()
         self._subagents: set[str] = set()
@@ -101,7 +101,7 @@ class RunOrder:
         ]
         if items:
             more = f" and {len(items) - 1} more" if len(items) > 1 else ""
-            raise FrameError(f"the run finishes while someitem is open: {items[0][:100]}{more}")
+            raise FrameError(f"the run finishes while an item is open: {items[0][:100]}{more}")
 
     def _open(self, item: _ItemKind, event: dict[str, JSON], owner: str | None) -> None:
         item_id = event[item.id_field]
@@ -200,7 +200,7 @@ _PATCHES = ("add", "remove", "replace", "move", "copy", "test")
 
 
 class AGUIValidator(Validator):
-    """What the client skips with a warning. The strict decoder checks the rest."""
+    """Checks for events that the client skips with a warning. The strict decoder checks the rest."""
 
     def check(self, frame: Frame) -> None:
         """Check the operations of patches."""

@@ -1,7 +1,4 @@
-"""OpenAI's answer without streaming: the whole `chat.completion` of a run, as one JSON object.
-
-It has the content of the events of the same run.
-"""
+"""OpenAI's response without streaming: the whole `chat.completion` of a run, as one JSON object."""
 
 from __future__ import annotations
 
@@ -84,13 +81,13 @@ async def acompletion(
 def _whole(stream: AssistantStream, encoder: _CompletionEncoder) -> _Fields:
     fields = encoder.completion()
     if stream.is_cancelled:
-        # Its reader sees a normal end, but half an answer is not a completion.
+        # The reader saw a normal end, but an incomplete answer is not a completion.
         raise RunFailedError("the stream was closed before its end")
     return fields
 
 
 class _CompletionEncoder(OpenAIEncoder):
-    """Collects a message; all bytes are written at the end."""
+    """Collects a message, and writes all bytes at the end."""
 
     media_type = "application/json"
 
@@ -147,7 +144,7 @@ class _CompletionEncoder(OpenAIEncoder):
 
     def _message(self) -> _Fields:
         content, refusal = _joined(self._texts), _joined(self._refusals)
-        # Null if there is something else instead.
+        # Null if the message has other content instead.
         message: _Fields = {
             "role": "assistant",
             "content": content if content or not (refusal or self._calls) else None,

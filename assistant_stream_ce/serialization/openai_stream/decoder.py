@@ -18,7 +18,7 @@ from assistant_stream_ce.serialization.decoder import Decoder, checked, optional
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.openai_stream.tool_calls import ToolCallDeltas
 
-# The finish reasons that the chunks spell in another way.
+# Finish reasons that chunks spell differently.
 _FINISH_REASONS = {
     "tool_calls": "tool-calls",
     "function_call": "tool-calls",
@@ -40,7 +40,7 @@ class OpenAIStreamDecoder(Decoder):
 
     def _prepare(self) -> None:
         self._calls = ToolCallDeltas()
-        # The one call of a message, before there could be several.
+        # The single call of a message, of the deprecated `function_call`.
         self._function_call = ToolCallDeltas()
         self._finish_reason: str | None = None
         self._usage: JSON = None
@@ -69,7 +69,7 @@ class OpenAIStreamDecoder(Decoder):
             choice: dict[str, JSON] = checked(item, dict, "a choice")
             if choice.get("index") in (0, None) and not self._is_done:
                 yield from self._choice(choice)
-        # The second has no titles.
+        # Search results first, because citations have no titles.
         yield from self._sources(value.get("search_results"))
         yield from self._sources(value.get("citations"))
 
@@ -83,7 +83,7 @@ class OpenAIStreamDecoder(Decoder):
             yield from self._calls.end(is_cut=True)
             yield from self._function_call.end(is_cut=True)
             if self._bytes_fed and not self._is_strict:
-                # Half an answer must not look complete.
+                # An incomplete answer must not look complete.
                 yield self._message_finish("interrupted")
             raise FrameError("the stream ended without a finish reason or [DONE]")
         yield from self._finish()
@@ -115,7 +115,7 @@ class OpenAIStreamDecoder(Decoder):
             yield from self._sources(results.get("results") if isinstance(results, dict) else results)
 
     def _sources(self, values: JSON) -> Iterator[AssistantStreamChunk]:
-        """Yield each URL once, of a list of URLs or of objects with them."""
+        """Yield a source for each new URL in a list of URLs or of objects with URLs."""
         for value in values if isinstance(values, list) else ():
             fields = value if isinstance(value, dict) else {"url": value}
             url, title = fields.get("url"), fields.get("title")
@@ -182,7 +182,7 @@ def _content(
 
 
 def _extras(fields: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-    """Yield what may be beside the text of a delta, or of a part: a refusal, a transcript, images."""
+    """Yield the chunks of fields beside the text of a delta or part: a refusal, a transcript, images."""
     if text := _text(fields, "refusal"):
         yield chunks.RefusalDeltaChunk(text)
     audio = fields.get("audio")
@@ -193,12 +193,12 @@ def _extras(fields: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         url = url.get("url") if isinstance(url, dict) else url
         if isinstance(url, str) and url:
             match = _DATA_URL.match(url)
-            # The type of an image elsewhere is unknown.
+            # The media type of an image at a URL is unknown.
             yield chunks.FileChunk(url[match.end() :], match[1]) if match else chunks.FileChunk(url, "image/*")
 
 
 def _items(values: JSON) -> list[dict[str, JSON]]:
-    """Return the objects of a list; none if it is something else."""
+    """Return the objects of a list; an empty list for any other value."""
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 

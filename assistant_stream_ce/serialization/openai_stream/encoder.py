@@ -31,7 +31,7 @@ _FINISH_REASONS = {
     "length": "length",
     "tool-calls": "tool_calls",
     "content-filter": "content_filter",
-    # An answer that was cut.
+    # A truncated answer.
     "interrupted": "length",
 }
 
@@ -64,7 +64,7 @@ class OpenAIEncoder(ToolCallEncoder):
         self._has_reasoned = False
 
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
-        """Write a blank line after the part before: the format has no parts."""
+        """Write a blank line after the previous part: the format has no parts."""
         text = ("\n\n" if self._has_reasoned else "") + summary_text(chunk)
         return self.reasoning_delta(chunks.ReasoningDeltaChunk(text)) if text else b""
 
@@ -111,7 +111,7 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         model: the name of the model in each chunk.
         include_usage: whether a last chunk has the usage, as with `stream_options.include_usage`.
         completion_id: the id in each chunk; a new one if None.
-        created: when the completion was created, in Unix seconds; 0 if unknown. An encoder has no clock: the web
+        created: when the completion was created, in Unix seconds; 0 if unknown. An encoder has no clock: web
             responses pass the time.
 
     Raises:

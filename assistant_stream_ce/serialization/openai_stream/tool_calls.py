@@ -1,8 +1,8 @@
-"""Assigns the tool call deltas of an OpenAI-compatible chat completion to calls. Sans-I/O.
+"""Assign the tool call deltas of an OpenAI-compatible chat completion to calls. Sans-I/O.
 
 OpenAI sends an index with each delta, and id and name with the first one. Compatible servers leave out the index, use
 index 0 for every call, send no id, a made-up one with each delta or the same one twice, send the name late or in
-pieces, or the arguments as an object. These are the rules for all of them.
+pieces, or the arguments as an object. This module has the rules for all of them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from assistant_stream_ce.jsonvalue import JSON, dumps, loads
 
 _Chunk: TypeAlias = ToolCallBeginChunk | ToolCallDeltaChunk
 
-# The name of a call for which no delta has one.
+# The name of a call without a name in any delta.
 _UNKNOWN_TOOL = "unknown"
 
-# How much argument text is held back, in characters, until the name or the end has come.
+# Characters of argument text that are held back until the name or the end arrives.
 _MAX_HELD = 1024 * 1024
 
-# The tokens that the end of a JSON text depends on; a backslash with what it escapes.
+# The tokens that determine the end of a JSON text; a backslash with the escaped character.
 _TOKENS = re.compile(r'\\[\s\S]?|["{}\[\]]')
 
 
@@ -31,7 +31,7 @@ class ProviderToolCall:
     """One call of a completion.
 
     Attributes:
-        id: our id, which no other call has; empty until the call begins.
+        id: the unique id in our chunks; empty until the call begins.
         provider_id: the id that the provider sent, for the request that answers the call; None if there was none.
         name: the name of the tool, as far as it has arrived.
         has_begun: whether the begin chunk was sent.
@@ -51,14 +51,14 @@ class ProviderToolCall:
         self._start = ""
         self._held: list[str] = []
         self._held_size = 0
-        # A name that was repeated after complete arguments: that of the next call, if more arguments follow.
+        # A name that was repeated after complete arguments: the name of the next call, if more arguments follow.
         self.next_name = ""
         self._depth = 0
         self._is_in_text = False
         self._escape = ""
 
     def add_args(self, text: str) -> None:
-        """Take more argument text, and hold it back."""
+        """Add argument text to the text that is held back."""
         if len(self._start) < 2:
             self._start = (self._start + text).lstrip()[:2]
             self.has_args = self._start != ""
@@ -67,7 +67,7 @@ class ProviderToolCall:
         text, self._escape = self._escape + text, ""
         for token in _TOKENS.findall(text):
             if token == "\\":
-                # What it escapes is still to come.
+                # The escaped character has not arrived.
                 self._escape = token
             elif token == '"':
                 self._is_in_text = not self._is_in_text
@@ -79,7 +79,7 @@ class ProviderToolCall:
                 self.is_complete = self._depth == 0
 
     def take_args(self, *, is_end: bool = False) -> list[str]:
-        """Return the argument text that need not be held back any longer."""
+        """Remove and return the argument text that need not be held back any longer."""
         is_quoted = self._start in ('"', '"{', '"[')
         if is_quoted and not is_end and self._held_size <= _MAX_HELD:
             return []
@@ -87,18 +87,18 @@ class ProviderToolCall:
         if is_quoted and is_end:
             return [_unquoted("".join(texts))]
         if is_quoted:
-            # Too much to be held back.
+            # Above the limit of text that is held back.
             self._start = "  "
         return texts
 
     @property
     def must_begin(self) -> bool:
-        """Whether the call cannot wait for its name, or more of it, any longer."""
+        """Whether the call has to begin now, without waiting for more of its name."""
         return (self.has_args and self.name != "") or self._held_size > _MAX_HELD
 
 
 class ToolCallDeltas:
-    """Turns the tool call deltas of one completion into chunks. Not thread-safe.
+    """Converts the tool call deltas of one completion to chunks. Not thread-safe.
 
     A call begins with its first argument text or when something else follows, because its name may come in pieces.
 
@@ -114,7 +114,7 @@ class ToolCallDeltas:
         self._by_index: dict[Any, ProviderToolCall] = {}
         self._by_id: dict[str, ProviderToolCall] = {}
         self._ids: set[str] = set()
-        # Those that have a name and have not begun.
+        # The calls that have a name and have not begun.
         self._waiting: dict[ProviderToolCall, None] = {}
 
     def add(self, delta: dict[str, JSON], position: int = 0) -> Iterator[_Chunk]:
@@ -152,7 +152,7 @@ class ToolCallDeltas:
             yield from self._begin(call)
 
     def end(self, *, is_cut: bool = False) -> Iterator[_Chunk]:
-        """Yield what was held back, and the ends of all arguments.
+        """Yield the text that was held back, and the ends of all arguments.
 
         Args:
             is_cut: whether the stream ended too early, so that arguments may be incomplete; they are not ended then.
@@ -172,9 +172,9 @@ class ToolCallDeltas:
         there = last if index is None else self._by_index.get(index)
         if not provider_id and not name:
             if there is None and last is not None and not (last.is_complete and args.strip()):
-                # The index wanders.
+                # The index changes between deltas of one call.
                 return last
-            # Else there may be arguments that come before the name of their call.
+            # Otherwise arguments may arrive before the name of their call.
             return there
         if not provider_id:
             return there if there is not None and _may_continue(there, index, name) else None
@@ -185,9 +185,9 @@ class ToolCallDeltas:
         if there is None:
             return None
         if there.provider_id is None:
-            # An id that comes late.
+            # An id that arrives late.
             return there if not name or _may_continue(there, index, name) else None
-        # A new id where a call is open begins another one. But some servers make up an id for each delta.
+        # A new id begins another call. But some servers generate an id for each delta of a call.
         return None if (name and there.name) or there.is_complete else there
 
     def _note(self, call: ProviderToolCall, index: Any, provider_id: str) -> None:
@@ -228,7 +228,7 @@ def _may_continue(call: ProviderToolCall, index: Any, name: str) -> bool:
     """Return whether a delta with a name and no known id may belong to a call, and does not begin another one."""
     if not call.name or name == call.name:
         return True
-    # A name in pieces.
+    # The name may arrive in pieces.
     return not call.has_args and index is not None
 
 

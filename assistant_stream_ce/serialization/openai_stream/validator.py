@@ -1,4 +1,4 @@
-"""What the official OpenAI clients need to assemble a completion."""
+"""Validation of OpenAI streams by the needs of the official clients, which assemble a completion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from assistant_stream_ce.serialization.validation import Validator, json_object
 
 
 class _Choice:
-    """One answer of several, most often the only one."""
+    """State of one choice; most streams have only one."""
 
     def __init__(self) -> None:
         self.has_role = False
@@ -26,7 +26,7 @@ class OpenAIStreamValidator(Validator):
 
     def __init__(self) -> None:
         self._choices: dict[int, _Choice] = {}
-        # Whether [DONE] was read, or an error: clients read no further.
+        # Whether [DONE] or an error was read: clients stop there.
         self._is_over = False
         self._is_done = False
 
@@ -35,7 +35,7 @@ class OpenAIStreamValidator(Validator):
             raise FrameError("nothing is read after [DONE]")
         self._is_done = frame.data.strip() == b"[DONE]"
         if self._is_over:
-            # A run may go on after an error.
+            # A run may continue after an error.
             return
         if self._is_done:
             self._finish("no chunk before [DONE]")

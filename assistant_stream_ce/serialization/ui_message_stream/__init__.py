@@ -1,4 +1,4 @@
-"""The ui_message_stream format."""
+"""The UI message stream format of AI SDK 5, 6 and 7: its encoder, decoder, schemas and validator."""
 
 from typing import TYPE_CHECKING
 

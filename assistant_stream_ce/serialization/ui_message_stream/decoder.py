@@ -40,7 +40,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         # The kind of the last part, and the number of its start if it is text or reasoning.
         self._last = ("", 0)
         self._signature: str | None = None
-        # The calls in the client's message by the ids in frames, and those with partial input. A reset of the step
+        # The calls in the client's message by their ids in frames, and those with partial input. A reset of the step
         # removes its calls: those of the step have the call of an earlier step with that id.
         self._shown: set[str] = set()
         self._shown_in_step: dict[str, str | None] = {}
@@ -102,7 +102,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         self._signature = None
 
     def _extend(self, part: str, value: dict[str, JSON]) -> Sequence[AssistantStreamChunk]:
-        """Return a boundary where the part is not the last one, but of its kind."""
+        """Return a boundary if the last part is another one of the same kind."""
         start = self._texts.get((part, _id(value, "id")), 0)
         if not start:
             self._require(False, f"no {part} with its id is open")
@@ -182,15 +182,15 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 raise FrameError(f"its type {kind[:40]!r} is unknown")
 
     def _input(self, call_id: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        """Read the whole input of a call, which counts more than the pieces before it."""
-        # Input that is JavaScript's undefined has no field.
+        """Read the whole input of a call, which takes precedence over its pieces."""
+        # The field is missing if the input is JavaScript's undefined.
         args, pieces = value.get("input", {}), self._pieces.pop(call_id, [])
         if call_id not in self._calls:
             if isinstance(args, dict):
                 yield from self._whole(chunks.ToolCallChunk(call_id, _tool_name(value), args, None, *_flags(value)))
                 return
             yield from self._begin(chunks.ToolCallBeginChunk(call_id, _tool_name(value), None, *_flags(value)))
-        # The text in a `tool-input-error` is what could not be parsed.
+        # In a `tool-input-error`, input that is a text is the JSON that could not be parsed.
         is_text = value["type"] == "tool-input-error" and isinstance(args, str)
         text, wanted = join_surrogates("".join(pieces)), args if is_text else dumps(args).decode()
         if wanted.startswith(text) and not (pieces and "input" not in value):
@@ -220,7 +220,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         return call_id
 
     def _require_call(self, call_id: str) -> None:
-        # Not strictly, the client may have the call, in a message that the stream continues.
+        # A lenient decoder accepts it: the client may have the call, in a message that the stream continues.
         self._require(call_id in self._shown, "this tool call was not started")
 
     def _approve(self, value: dict[str, JSON]) -> None:
@@ -232,7 +232,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         if is_known and reason is not None:
             self._denials[call_id] = reason
 
-    # --- Parts that come whole ---
+    # --- Complete parts ---
 
     def _data(self, name: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         data, part_id, is_transient = value.get("data"), optional_text(value, "id"), value.get("transient") is True
@@ -261,7 +261,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 yield from self._close_arguments()
                 yield chunks.StepFinishChunk(reason, *usage, is_continued=value.get("isContinued") is True)
             case "reset-step":
-                # Chunks of the step cannot be taken back, but nothing may be added to it.
+                # The chunks of the step cannot be revoked, but nothing may be added to its calls.
                 self._texts.clear()
                 self._partial.clear()
                 for frame_id, earlier in self._shown_in_step.items():
@@ -336,7 +336,7 @@ def _is_json_text(text: str, wanted: str) -> bool:
 
 
 def _extra(value: dict[str, JSON], name: str, default: T) -> str | T:
-    """Return a text that AI SDK does not check, or a default if it is something else."""
+    """Return a text field that AI SDK does not check, or a default for any other value."""
     text = value.get(name)
     return text if isinstance(text, str) else default
 

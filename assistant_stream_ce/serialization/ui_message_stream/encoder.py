@@ -37,14 +37,14 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
 )
 from assistant_stream_ce.state.operations import apply, set_value
 
-# assistant-ui forgets a resumable stream when this text passes by, and replays the stream at each reload otherwise.
+# When assistant-ui reads this text, it drops a resumable stream; otherwise it replays the stream at each reload.
 _FINISH_COMMENT = b': "type":"finish"\n\n'
 
 _START_STEP = event(b'{"type":"start-step"}')
 
 
 class _PendingInput:
-    """Input of a tool call that was not sent whole yet: the begin of the call, and the text in pieces."""
+    """Incomplete input of a tool call: the fields of its begin frame, and the text in pieces."""
 
     __slots__ = ("begin", "pieces")
 
@@ -99,7 +99,8 @@ class UIMessageStreamEncoder(StatefulEncoder):
         self._open_kind: tuple[str, str | None] | None = None
         self._delta_head = b""
         self._text_end = b""
-        # Whether the last step belongs to an earlier answer or has results, and whether a step of the callback is open.
+        # Whether the next part needs a new step, as the last one is of an earlier answer or has results; whether the
+        # callback has an open step.
         self._needs_step = True
         self._is_in_step = False
         self._inputs: dict[str, _PendingInput] = {}
@@ -107,7 +108,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         self._flags: dict[str, dict[str, JSON]] = {}
         # The data parts that a later one may replace.
         self._data_ids: set[tuple[str, str]] = set()
-        # Starts of steps, held back until all input was sent: AI SDK searches for a tool call in the current step.
+        # Step starts that are held back until all input was sent: AI SDK searches for a tool call in the current step.
         self._waiting_steps: list[bytes] = []
 
     def encode(self, chunk: AssistantStreamChunk) -> bytes:
@@ -251,14 +252,14 @@ class UIMessageStreamEncoder(StatefulEncoder):
         else:
             record, frames = self._known(chunk.tool_call_id)
         if not self._is_in_step:
-            # What follows belongs to another step.
+            # Later parts belong to another step.
             frames += self._end_text()
         record.has_result = self._needs_step = True
         frames += self._close(record)
         # AI SDK 5 finds a dynamic call only by a frame with the flag.
         address = {"toolCallId": chunk.tool_call_id, **self._flags.get(chunk.tool_call_id, {})}
         if not chunk.is_error:
-            # The tool accepted the text as it was.
+            # The tool accepted the text although it is not JSON.
             frames += self._send_input_text("tool-input-available", chunk.tool_call_id)
             return frames + _event({"type": "tool-output-available", **address, "output": chunk.result})
         error = chunk.result if isinstance(chunk.result, str) else dumps(chunk.result).decode()
@@ -283,7 +284,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         steps, self._waiting_steps = self._waiting_steps, []
         return frame + self._end_text() + b"".join(steps)
 
-    # --- Parts that come whole ---
+    # --- Complete parts ---
 
     def source(self, chunk: chunks.SourceChunk) -> bytes:
         source = {"type": "source-url", "sourceId": chunk.id, "url": chunk.url, "title": chunk.title}
@@ -337,7 +338,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
     # --- Steps and ends ---
 
     def step_start(self, chunk: chunks.StepStartChunk) -> bytes:
-        # Only assistant-ui reads the id.
+        # The id is for assistant-ui only.
         start = _event({"type": "start-step", "messageId": chunk.message_id})
         self._needs_step, self._is_in_step = False, True
         if self._inputs:
@@ -348,7 +349,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
     def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
         self._summary.add_step(chunk)
         self._is_in_step = False
-        # Only assistant-ui reads the fields.
+        # The fields are for assistant-ui only.
         return self._end_parts() + _event({"type": "finish-step", **assistant_ui.step_finish(chunk)})
 
     def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
@@ -367,9 +368,9 @@ def _event(value: JSON) -> bytes:
 
 
 def _apply(state: JSON, operation: Operation) -> JSON:
-    """Apply a state operation, and create what is missing: the initial state may be unknown."""
+    """Apply a state operation, and create missing containers, as the initial state may be unknown."""
     try:
         return apply(state, operation, missing="create")
     except StateError:
-        # A text that is missing starts with the first piece of it; nothing else can be applied.
+        # An append to a missing text sets it; an operation that still cannot be applied is skipped.
         return apply(state, set_value(tuple(operation["path"]), operation["value"]), missing="ignore")

@@ -1,4 +1,4 @@
-"""Rules of AI SDK 5 and 6 for a UI message stream, beyond what the strict decoder checks for version 7."""
+"""Validation of UI message streams by the rules of AI SDK 5 and 6; the strict decoder checks those of version 7."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ DENIED = "Tool execution denied."
 #: The finish reasons that AI SDK 5, 6 and 7 all accept. "unknown", of version 5, is fatal in 6 and 7.
 FINISH_REASONS = frozenset({"stop", "length", "content-filter", "tool-calls", "error", "other"})
 
-#: The provider under whose name `providerMetadata` carries what the format has no field for.
+#: The provider name in `providerMetadata` for values without a field in the format.
 PROVIDER = "assistant-stream"
 
 # A URL has a scheme. Base64 text has no colon.
