@@ -60,7 +60,7 @@ class Operation(TypedDict):
     value: JSON
 
 
-# `gc=False` where all fields are scalars: such a chunk cannot be part of a cycle, so the garbage collector skips it.
+# `gc=False` where all fields are scalars: such a chunk cannot be part of a reference cycle.
 
 
 class TextDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="text-delta"):
@@ -135,7 +135,7 @@ class ToolCallBeginChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-b
 class ToolCallDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-delta"):
     """A piece of a tool call's argument text, which is JSON; `is_final` on the last one.
 
-    The last one may have the whole arguments in `args`, if they are not what the text is.
+    The last one may have the whole arguments in `args`, if they differ from the text.
     """
 
     type: ClassVar[str] = "tool-call-delta"
@@ -316,7 +316,7 @@ class ChunkHandler(Generic[R]):
         return result
 
     def unhandled(self, chunk: AssistantStreamChunk) -> R:
-        """Handle a chunk for which the class has no method. Ignores it by default.
+        """Handle a chunk for which the class has no method; the default ignores it.
 
         Args:
             chunk: the chunk.

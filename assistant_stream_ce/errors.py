@@ -28,7 +28,7 @@ RUN_HAS_ENDED = "the run has ended: use its controller only while the callback r
 
 
 def shorten(text: str, limit: int = 80) -> str:
-    """Return a text that fits into an error message, cut at a number of characters."""
+    """Return a text for an error message, shortened to a number of characters."""
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
@@ -41,7 +41,7 @@ class StreamUsageError(AssistantStreamError, RuntimeError):
 
 
 class RunEndedError(AssistantStreamError, RuntimeError):
-    """Raised by a controller whose run has ended: nobody can receive the chunk."""
+    """Raised by a controller whose run has ended, so that no reader can receive the chunk."""
 
 
 class RunFailedError(AssistantStreamError, RuntimeError):
@@ -71,7 +71,7 @@ class StateError(AssistantStreamError, ValueError):
 
 
 class DecodeError(AssistantStreamError, ValueError):
-    """Raised by a decoder for a frame that its format does not allow, or that is too large.
+    """Raised by a decoder for an invalid frame: one that its format does not allow, or that is too large.
 
     Args:
         reason: what is wrong.

@@ -34,10 +34,10 @@ JSON: TypeAlias = Any
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
-#: Nesting limit of values, of the state and of patched documents. Deeper values are cycles, or no client shows them.
+#: Nesting limit of values, of the state and of patched documents, also to detect cycles.
 MAX_DEPTH = 200
 
-# No list is longer, and `int` refuses texts of thousands of digits.
+# No list has longer indexes, and `int` rejects texts of thousands of digits.
 _MAX_INDEX_DIGITS = 15
 
 # Longer paths in error messages are cut: a key may have megabytes.
@@ -48,7 +48,7 @@ ATOMS: frozenset[type] = frozenset({str, bool, type(None)})
 
 _SUSPECT_KEYS = frozenset({"__proto__", "constructor"})
 
-# The same keys, with any of their characters escaped.
+# The prototype-pollution keys, with any of their characters escaped.
 _SUSPECT_TEXT = re.compile(
     b"|".join(
         b'"%b"' % b"".join(rb"(?:%c|\\u(?i:%04x))" % (letter, letter) for letter in key.encode())
@@ -121,7 +121,7 @@ def _has_line_end(text: str) -> bool:
 
 def _escape_line_ends(data: bytes) -> bytes:
     for character, escape in _LINE_ENDS:
-        # One byte is found ten times as fast as two or three.
+        # A search for one byte is ten times as fast as one for two or three.
         if character[0] in data and character in data:
             data = data.replace(character, escape)
     return data
@@ -153,7 +153,7 @@ def join_surrogates(text: str) -> str:
 
 
 def loads_raw(data: bytes | str) -> JSON:
-    """Read strict JSON as it is, with the keys that `loads` leaves out: for code that checks them itself.
+    """Decode strict JSON, with the keys that `loads` drops, for code that checks them itself.
 
     Raises:
         RecursionError: it is nested too deep.
@@ -163,7 +163,7 @@ def loads_raw(data: bytes | str) -> JSON:
 
 
 def loads(data: bytes | str) -> JSON:
-    """Decode JSON, and make it safe as `plain` does.
+    """Decode JSON, with the keys dropped that `plain` drops.
 
     Raises:
         UnicodeDecodeError: it is not UTF-8.
@@ -176,7 +176,7 @@ def loads(data: bytes | str) -> JSON:
 
 
 def loads_as_client(text: str) -> JSON:
-    """Decode JSON as front ends do, which refuse the whole where `loads` drops a key.
+    """Decode JSON as front ends do, which reject the whole text where `loads` drops a key.
 
     Raises:
         ValueError: it is not strict JSON, nested too deep, or contains a prototype-pollution key.
@@ -220,7 +220,7 @@ def _has_prototype(value: object) -> bool:
 
 
 def has_refused_key(data: bytes) -> bool:
-    """Return whether a JSON text has a key that guarding clients refuse and `loads` drops; False if it is not JSON."""
+    """Return whether a JSON text has a key that `loads` drops and clients reject; False if it is not JSON."""
     if _SUSPECT_TEXT.search(data) is None:
         return False
     has_found = False
@@ -238,10 +238,10 @@ def has_refused_key(data: bytes) -> bool:
 
 
 def check_text(value: object, name: str) -> str:
-    """Return a str, made plain if it is of a subclass.
+    """Return a str, converted to a plain one if it is of a subclass.
 
     Raises:
-        TypeError: it is no str. The message calls it `name`.
+        TypeError: it is not a str. The message contains `name`.
     """
     if not isinstance(value, str):
         hint = f": write `{name} or ''` where a client may give None" if value is None else ""
@@ -276,7 +276,7 @@ def plain(value: object, name: str = "value") -> JSON:
 
 
 class NotPlainError(Exception):
-    """A value does not consist of JSON's own types, or has something to drop: only `plain` can copy it."""
+    """Raised for a value that only `plain` can copy: it has other types than JSON's, or keys to drop."""
 
 
 class Copyable:
@@ -290,10 +290,10 @@ class Copyable:
 
 
 def copy_plain(value: Any, depth: int = 0) -> JSON:
-    """Copy a value that is JSON already, as most are; the fast half of `plain`.
+    """Copy a value that is already plain JSON, as most are: the fast path of `plain`.
 
     Raises:
-        NotPlainError: it is not.
+        NotPlainError: it is not plain JSON.
     """
     kind = type(value)
     if kind in ATOMS or (kind is int and -_LARGEST <= value <= _LARGEST):
@@ -313,7 +313,7 @@ def copy_plain(value: Any, depth: int = 0) -> JSON:
 
 
 def clone(value: JSON) -> JSON:
-    """Copy a value that is plain JSON already, faster than `plain`."""
+    """Copy a value that is known to be plain JSON, faster than `plain`."""
     if type(value) is dict:
         return {key: clone(item) for key, item in value.items()}
     if type(value) is list:
@@ -376,7 +376,7 @@ def _sequence(value: Sequence[object], path: str, depth: int) -> JSON:
 
 
 def _other(value: object, path: str, depth: int) -> JSON:
-    """Convert a value of any other type: a subclass, an abstract type, or what msgspec or `_simplified` knows."""
+    """Convert a value of any other type: a subclass, an abstract type, or one of msgspec or `_simplified`."""
     if isinstance(value, Copyable):
         return value.value()
     if not isinstance(value, _BYTES):
@@ -390,7 +390,7 @@ def _other(value: object, path: str, depth: int) -> JSON:
         raise TypeError(f"{path} is not JSON: {shorten(str(error), 400)}") from error
 
 
-# Types that are sent as `str(value)`, themselves or by a base, under the names of their modules: none is imported.
+# Types whose values, subclasses included, are sent as `str(value)`; by module name, so that none is imported.
 _SENT_AS_TEXT = frozenset(
     {
         *(f"ipaddress.IPv{version}{kind}" for version in (4, 6) for kind in ("Address", "Interface", "Network")),
@@ -406,11 +406,11 @@ _SENT_AS_TEXT = frozenset(
 )
 
 
-# How subclasses of the standard library's types become something that msgspec knows: pandas', pendulum's, freezegun's.
+# Conversions of subclasses of standard types (pandas, pendulum, freezegun) to types that msgspec supports.
 _TO_BASE: dict[str, Callable[[Any, Any], object]] = {
     **dict.fromkeys(
         ("datetime.datetime", "datetime.date", "datetime.time"),
-        # Not a time (NaT) is not equal to itself.
+        # pandas' NaT (not a time) is not equal to itself.
         lambda _base, value: value.isoformat() if value == value else None,
     ),
     "datetime.timedelta": lambda base, value: base(value.days, value.seconds, value.microseconds),
@@ -419,7 +419,7 @@ _TO_BASE: dict[str, Callable[[Any, Any], object]] = {
 
 
 def _simplified(value: object) -> object:
-    """Return something that msgspec can convert for a value that it cannot. A hook of `msgspec.to_builtins`."""
+    """Convert a value that msgspec does not support to one that it does. The `enc_hook` of `msgspec.to_builtins`."""
     if isinstance(value, Copyable):
         return value.value()
     if isinstance(value, PathLike):
@@ -464,7 +464,7 @@ _CONVERT: dict[type, _Convert] = {
     tuple: _sequence,
 }
 
-# In this order: an enum member may be a str as well.
+# In this order, because an enum member may also be a str.
 _ABSTRACT_TYPES: tuple[tuple[type, _Convert], ...] = (
     (Enum, lambda value, path, depth: _plain(value.value, path, depth + 1)),
     (str, lambda value, _path, _depth: str.__str__(value)),

@@ -1,4 +1,4 @@
-"""Parse what chat front ends post: tolerant of everything unknown, bounded in time and memory, safe to pass on.
+"""Parse the requests of chat front ends: tolerant of unknown data, bounded in time and memory, safe to pass on.
 
 Nothing is fetched and no I/O is done. Unknown fields, parts and roles are left out and reported in
 `ChatRequest.dropped`. All functions are thread-safe.
@@ -40,11 +40,11 @@ class RequestOptions(TypedDict, total=False):
 
     Attributes:
         trust_system: keep system messages of the history; by default they are dropped and reported.
-        max_bytes: of the body; 20,000,000 by default.
-        max_messages: in the history; 1,000 by default.
-        max_parts: in all messages together; 10,000 by default.
-        max_depth: nesting levels of the JSON; 32 by default.
-        max_id_length: of ids and names, in characters; 100,000 by default. What is longer is dropped and reported.
+        max_bytes: limit of the body in bytes; 20,000,000 by default.
+        max_messages: limit of messages in the history; 1,000 by default.
+        max_parts: limit of parts in all messages together; 10,000 by default.
+        max_depth: limit of nesting levels of the JSON; 32 by default.
+        max_id_length: limit of ids and names, in characters; 100,000 by default. Longer ones are dropped and reported.
     """
 
     trust_system: bool
@@ -56,14 +56,14 @@ class RequestOptions(TypedDict, total=False):
 
 
 def parse(body: object, **options: Unpack[RequestOptions]) -> ChatRequest:
-    """Parse a request of any of the five kinds, told apart by its fields.
+    """Parse a request of any of the five kinds, which is detected by its fields.
 
     Args:
-        body: the request's body as bytes or text, or what a framework parsed of it.
+        body: the request's body as bytes or text, or as parsed by a framework.
         options: limits, see `RequestOptions`.
 
     Raises:
-        RequestError: it is no JSON object, has no messages, or exceeds a limit.
+        RequestError: it is not a JSON object, has no messages, or exceeds a limit.
         TypeError: a limit is not a positive int.
     """
     read = _open(body, options)

@@ -9,7 +9,7 @@ from assistant_stream_ce.message import AssistantMessage, UserMessage
 
 
 def read_ai_sdk(body: Body) -> ChatRequest:
-    """Return the request. `messageId` names the edited message of the user, or the assistant's that goes on."""
+    """Return the request. `messageId` is the id of the user's edited or the assistant's continued message."""
     messages = body.messages()
     read_ui_messages(body.history, messages, "messages")
     trigger, edited = body.take("trigger"), body.take_text("messageId")

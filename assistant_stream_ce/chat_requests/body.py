@@ -1,4 +1,4 @@
-"""Read a request body within limits, and take its common top-level fields."""
+"""Parse a request body, enforce its limits (bytes, messages, parts, depth), and read the common fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assistant_stream_ce.jsonvalue import JSON, loads_raw
 from assistant_stream_ce.message import AssistantMessage, ToolCallPart
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# Of threads that exist only in the page: not an id to store anything by.
+# Ids of threads that exist only in the page: not to be used as a key of a store.
 _LOCAL_THREAD = "__LOCALID_"
 
 _CALL_SETTINGS = frozenset(
@@ -38,14 +38,14 @@ _CONFIG = frozenset({"apiKey", "baseUrl", "modelName", "reasoningEffort"})
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request may be at most.
+    """Limits of a request.
 
     Attributes:
-        max_bytes: of the body.
-        max_messages: in the history.
-        max_parts: in all messages together.
+        max_bytes: bytes of the body.
+        max_messages: messages in the history.
+        max_parts: parts in all messages together.
         max_depth: nesting levels of the JSON.
-        max_id_length: of ids and names, in characters.
+        max_id_length: characters of ids and names.
     """
 
     max_bytes: int = 20_000_000
@@ -59,12 +59,12 @@ class Body:
     """A request body that is being read.
 
     Args:
-        body: bytes, text, or what a framework parsed.
-        limits: what it may be at most.
+        body: bytes, text, or as parsed by a framework.
+        limits: its limits.
         trust_system: whether messages of the system are kept.
 
     Raises:
-        RequestError: it is no JSON object, or exceeds a limit.
+        RequestError: it is not a JSON object, or exceeds a limit.
     """
 
     def __init__(self, body: object, limits: Limits, *, trust_system: bool = False) -> None:
@@ -102,16 +102,16 @@ class Body:
             raise RequestError(f"the request has more than {self._limits.max_parts:,} parts", 413)
 
     def take(self, name: str) -> JSON:
-        """Return a top-level field, which then is not among `extra`; None where it is absent."""
+        """Return a top-level field, and remove it from `extra`; None if it is absent."""
         self._taken.add(name)
         return self.fields.get(name)
 
     def take_text(self, name: str) -> str | None:
-        """Return a top-level field that has to be a text."""
+        """Return a top-level field that must be a text."""
         return self.history.name(self.take(name), name)
 
     def take_thread(self, name: str) -> str | None:
-        """Return the id of the conversation, unless it is only the page's."""
+        """Return the id of the conversation; None for one that exists only in the page."""
         thread = self.take_text(name)
         return None if thread is None or thread.startswith(_LOCAL_THREAD) else thread
 
@@ -165,7 +165,7 @@ class Body:
         return ChatRequest(messages=messages, extra=extra, dropped=dropped, **fields)
 
     def last_assistant(self) -> AssistantMessage | None:
-        """Return the last message of the history where it is the assistant's."""
+        """Return the last message of the history if it is the assistant's, or None."""
         messages = self.history.messages
         return messages[-1] if messages and isinstance(messages[-1], AssistantMessage) else None
 
@@ -200,7 +200,7 @@ def _part_count(message: object) -> int:
 
 
 class _Copier:
-    """Copies JSON, and leaves out and reports what no message may hold."""
+    """Copies JSON; drops and reports keys that messages must not contain."""
 
     def __init__(self, history: HistoryBuilder, max_depth: int) -> None:
         self._history = history

@@ -1,4 +1,4 @@
-"""What a front end posts, whatever its format: the request, its tool results and its approvals."""
+"""Parsed chat requests of all formats: `ChatRequest`, its tool results, approvals and tools, and `RequestError`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assistant_stream_ce.message import Message, UserMessage
 
 
 class RequestError(AssistantStreamError, ValueError):
-    """A request body that cannot be answered. The text is safe to show.
+    """Raised for an invalid request body. The message is safe to show.
 
     Attributes:
         status: the HTTP status to answer with: 400, or 413 for a body that exceeds a limit.
@@ -26,12 +26,12 @@ class ToolResult(msgspec.Struct, frozen=True):
     """A result that the front end now sends for a tool call.
 
     Attributes:
-        tool_call_id: of the call.
-        tool_name: its name, where the request or the history has it.
+        tool_call_id: the id of the call.
+        tool_name: the name of the tool, if the request or the history has it.
         result: any JSON value.
         is_error: whether the tool failed.
         artifact: data for the front end only.
-        model_content: what the model reads, where it is not the result itself.
+        model_content: the result as the model reads it, if it differs from `result`.
     """
 
     tool_call_id: str
@@ -46,12 +46,12 @@ class Approval(msgspec.Struct, frozen=True):
     """A decision that the front end now sends about a tool call.
 
     Attributes:
-        approval_id: of the request for approval.
-        tool_call_id: of the call, where the format has it.
+        approval_id: the id of the request for approval.
+        tool_call_id: the id of the call, if the format has it.
         approved: True only for a literal `true`.
-        reason: why, as the user wrote it.
+        reason: the reason that the user gave.
         signature: the signature that came with the request for approval.
-        payload: what AG-UI sends with an answered interrupt.
+        payload: the payload of an answered interrupt of AG-UI.
     """
 
     approval_id: str
@@ -84,20 +84,20 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
             history takes `user`, `tool_results` and `approvals`, and ignores the rest.
         tool_results: the results that are new in this request.
         approvals: the decisions that are new in this request.
-        thread_id: the id of the conversation; None where the front end has only an id of its page.
+        thread_id: the id of the conversation; None for an id that exists only in the page.
         message_id: the id of the assistant message that is continued, for `create_run(message_id=...)`.
         run_id: the id that the front end gave this run (AG-UI).
         parent_id: the id of the message that the new one follows.
         is_regenerate: the user wants another answer to the last message.
         is_edit: the user has edited an earlier message.
-        is_resume: nothing is asked: the front end wants to follow a running answer (assistant transport).
-        tools: what the front end can run.
+        is_resume: the front end only wants to follow a running answer (assistant transport).
+        tools: the tools that the front end can run.
         system: instructions of the front end's own top-level field. Use them only if you trust the client.
         state: the shared state of the front end.
         commands: the posted commands (assistant transport).
         settings: call settings and configuration, flattened.
         extra: all other top-level fields.
-        dropped: what was left out, and why.
+        dropped: reports of dropped data.
     """
 
     messages: list[Message] = []

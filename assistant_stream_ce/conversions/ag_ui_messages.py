@@ -54,7 +54,7 @@ def read_ag_ui_messages(history: HistoryBuilder, messages: JSON, path: str) -> i
 
 
 class _Reader(AnswerReader):
-    """Joins what AG-UI keeps as several messages into one of the assistant."""
+    """Joins several messages of AG-UI into one message of the assistant."""
 
     def take(self, message: Fields, path: str) -> None:
         """Take one message of AG-UI."""

@@ -1,7 +1,7 @@
-"""Checks of the files that a client sends: which URLs are safe to pass on, and whether base64 is base64.
+"""Validation of files that clients send: which URLs are safe to pass on, and whether base64 is valid.
 
-Nothing is fetched here. But model providers and some client libraries fetch the URLs that they are given, partly from
-the server itself, so a URL that leads into a private network must not get that far.
+Nothing is fetched here. But model providers and some client libraries fetch the URLs that they receive, partly from the
+server itself, so URLs into private networks are rejected (SSRF).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from assistant_stream_ce.message import FilePart
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _DATA_URL = re.compile(r"data:(?P<type>[^;,\s]*)(?P<parameters>(?:;[^,]*)?),", re.IGNORECASE)
-# Space, control characters and backslashes: URL parsers disagree about what follows them.
+# Space, control characters and backslashes, which URL parsers interpret differently.
 _ODD = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+*-]+", re.ASCII)
 _PRIVATE_NAMES = ("localhost", "internal", "local", "localdomain", "lan", "home", "corp", "intranet")
@@ -27,7 +27,7 @@ _UNKNOWN_TYPE = "application/octet-stream"
 
 
 class UnsafeFileError(ValueError):
-    """A file that is not passed on; the text says why."""
+    """Raised for a file that must not be passed on; the message has the reason."""
 
 
 def is_url(data: str) -> bool:
@@ -98,7 +98,7 @@ def _check_url(url: str) -> None:
         raise UnsafeFileError("a file URL with spaces, backslashes or control characters")
     try:
         parts = urlsplit(url)
-        # Reading the port checks it.
+        # Reading the attribute validates the port.
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise UnsafeFileError("a file URL that cannot be parsed") from None

@@ -1,4 +1,4 @@
-"""Build a history from what a client or a store sends: tolerant, with a report of all that was left out."""
+"""Build a history from untrusted or stored messages: tolerant, with a report of everything that was dropped."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _SHOWN = 80
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """Something that was left out of a history.
+    """Report of something that was dropped from a history.
 
     Attributes:
-        path: where it was, such as `messages.3.parts.0`.
-        reason: why it was left out; safe to log and to show.
+        path: its path in the input, such as `messages.3.parts.0`.
+        reason: why it was dropped; safe to log and to show.
     """
 
     path: str
@@ -44,11 +44,11 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 class HistoryBuilder:
-    """Collects messages, and what was left out. Not thread-safe.
+    """Collects messages, and reports of dropped data. Not thread-safe.
 
     Args:
         trust_system: whether messages of the system are kept.
-        max_id_length: of ids and names, in characters; what is longer is dropped.
+        max_id_length: limit of ids and names, in characters; longer ones are dropped.
     """
 
     #: Whether empty texts are kept.
@@ -61,11 +61,11 @@ class HistoryBuilder:
         self._max_id_length = max_id_length
 
     def drop(self, path: str, reason: str) -> None:
-        """Report something that is left out."""
+        """Report something that is dropped."""
         self.dropped.append(Dropped(path, reason))
 
     def objects(self, value: JSON, path: str) -> Iterator[tuple[str, dict[str, JSON]]]:
-        """Yield the objects of a list, each with its path; report what is no object."""
+        """Yield the objects of a list, each with its path; report all other items."""
         if value is None:
             return
         if not isinstance(value, list):
@@ -78,7 +78,7 @@ class HistoryBuilder:
                 self.drop(f"{path}.{index}", "not an object")
 
     def name(self, value: JSON, path: str) -> str | None:
-        """Return an id or a name; None for what is none, which is reported unless it is absent."""
+        """Return an id or a name; None for an invalid one, which is reported unless it is absent."""
         if value is None:
             return None
         if isinstance(value, int) and not isinstance(value, bool):
@@ -106,7 +106,7 @@ class HistoryBuilder:
         self.messages.append(UserMessage(parts, message_id, metadata if isinstance(metadata, dict) else {}))
 
     def file(self, data: JSON, media_type: JSON, filename: JSON, path: str) -> list[UserPart]:
-        """Return a file as a list of one part; an empty list for one that is not passed on, which is reported."""
+        """Return a file as a list of one part; an empty list for an unsafe one, which is reported."""
         try:
             return [file_part(data, media_type, filename)]
         except UnsafeFileError as error:
@@ -114,14 +114,14 @@ class HistoryBuilder:
             return []
 
     def text(self, value: JSON, path: str) -> list[UserPart]:
-        """Return a text as a list of one part; an empty one for what is no text, or empty."""
+        """Return a text as a list of one part; an empty list for an empty text or any other value."""
         if isinstance(value, str):
             return [TextPart(value)] if value else []
         self.drop(path, "a text part without text")
         return []
 
     def unknown(self, kind: JSON, path: str) -> None:
-        """Report a part, message or command of a type that is not known here."""
+        """Report a part, message or command of an unknown type."""
         self.drop(path, f"the type {kind!r:.{_SHOWN}} is not supported here")
 
     def assistant(self, builder: AssistantBuilder, path: str) -> None:
@@ -133,7 +133,7 @@ class HistoryBuilder:
             self.drop(path, "an assistant message without content")
 
     def result(self) -> tuple[list[Message], list[Dropped]]:
-        """Return the messages, and what was left out. A last message with open calls waits for their results."""
+        """Return the messages, and what was dropped. A last message with open calls waits for their results."""
         if self.messages and isinstance(last := self.messages[-1], AssistantMessage):
             waits = any(call.state == "complete" and not call.provider_executed for call in last.tool_calls)
             if waits and last.status.type == "complete":
@@ -146,8 +146,8 @@ class AssistantBuilder:
     """Collects the parts of one message of the assistant.
 
     Args:
-        history: takes the reports.
-        message_id: of the message.
+        history: receives the reports.
+        message_id: the id of the message.
     """
 
     def __init__(self, history: HistoryBuilder, message_id: str | None = None) -> None:
@@ -161,7 +161,7 @@ class AssistantBuilder:
         self._history = history
         self._steps: list[Step] = []
         self._was_cut = False
-        # Where the newest call of each id is. The second set holds the ids of the step that is read.
+        # The index of the newest call of each id; the ids of the calls in the current step.
         self._calls: dict[str, int] = {}
         self._step_calls: set[str] = set()
 
@@ -191,7 +191,7 @@ class AssistantBuilder:
         self.parts.append(call)
 
     def answer(self, call_id: str, path: str, **fields: Any) -> ToolCallPart | None:
-        """Give a tool call its result; return the call, or None where there is no such call or it has a result."""
+        """Set the result of a tool call; return the call, or None if there is no such call or it has a result."""
         index = self._calls.get(call_id)
         if index is None:
             self._history.drop(path, f"a result for the call {call_id!r:.{_SHOWN}}, which is not in the history")
@@ -230,7 +230,7 @@ class AnswerReader:
     """Base of readers that join several entries of a format, with the results between them, into one answer.
 
     Args:
-        log: takes the messages and the reports.
+        log: receives the messages and the reports.
     """
 
     def __init__(self, log: HistoryBuilder) -> None:
@@ -240,23 +240,23 @@ class AnswerReader:
 
     @property
     def answer(self) -> AssistantBuilder | None:
-        """The answer that is open."""
+        """The open answer, or None."""
         return self._builder
 
     def open(self, path: str, message_id: str | None = None) -> AssistantBuilder:
-        """Return the answer that is open, or a new one."""
+        """Return the open answer, or a new one."""
         if self._builder is None:
             self._builder, self._path = AssistantBuilder(self.log, message_id), path
         return self._builder
 
     def open_turn(self, path: str, message_id: str | None = None) -> AssistantBuilder:
-        """Return the answer with a new turn of the model."""
+        """Return the open answer, or a new one, with a new turn of the model."""
         if self._builder is not None:
             self._builder.step()
         return self.open(path, message_id)
 
     def finish(self) -> int:
-        """Add the answer that is open; return the number of parts before its last turn."""
+        """Add the open answer to the history; return the number of parts before its last turn."""
         if self._builder is None:
             return 0
         builder, self._builder = self._builder, None
@@ -272,7 +272,7 @@ class AnswerReader:
             self.open(path).add_call(call_part(checked_id, checked_name, arguments, **fields), path)
 
     def take_result(self, call_id: JSON, path: str, **fields: Any) -> bool:
-        """Give a call of the answer its result; report one without its call. Returns whether it was taken."""
+        """Set the result of a call of the answer; report one without its call. Return whether it was set."""
         checked_id = self.log.name(call_id, f"{path}.id")
         if self._builder is None or checked_id is None:
             self.log.drop(path, "a result for a call that is not in the history")
@@ -285,7 +285,7 @@ class BlockReader(AnswerReader, ABC):
 
     @classmethod
     def history(cls, messages: object, system: str) -> tuple[list[Message], list[Dropped]]:
-        """Return the history of the messages of a request, and what was left out of it.
+        """Return the history of the messages of a request, and what was dropped.
 
         Args:
             messages: a list of messages.
@@ -308,15 +308,15 @@ class BlockReader(AnswerReader, ABC):
 
     @abstractmethod
     def take_block(self, builder: AssistantBuilder, block: dict[str, JSON], path: str) -> None:
-        """Take a block of the model's."""
+        """Read a block of the model."""
 
     @abstractmethod
     def take_answer(self, block: dict[str, JSON], path: str) -> bool:
-        """Take a result; return false for any other block."""
+        """Read a result; return false for any other block."""
 
     @abstractmethod
     def part(self, block: dict[str, JSON], path: str) -> list[UserPart]:
-        """Return the part that a block becomes, as a list; an empty one for what is reported."""
+        """Return the part of a block as a list; an empty list for one that is reported."""
 
     def take_turn(self, blocks: list[tuple[str, dict[str, JSON]]], path: str) -> None:
         """Take a message of the model."""

@@ -1,4 +1,4 @@
-"""Prepare a history for a model provider: turns of the model, closed tool calls, ids and names that are accepted."""
+"""Prepare a history for a model provider: split it into turns, close tool calls, and map ids and names."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from assistant_stream_ce.message import (
 
 Block = TypeVar("Block")
 
-# For providers that demand that the user begins.
+# First message for providers that require one of the user.
 _OPENING = "(The conversation begins with the assistant.)"
 
-#: The result that a call gets that has none.
+#: The result of a call without a result.
 NOT_COMPLETED = "The tool call was not completed."
 
 _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
@@ -41,7 +41,7 @@ _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "appli
 def turns_of(message: AssistantMessage) -> list[list[MessagePart]]:
     """Return the parts of each turn of the model.
 
-    A turn ends where a step begins, and where the model goes on after its calls were answered.
+    A turn ends where a step begins, and where the model continues after the results of its calls.
     """
     turns: list[list[MessagePart]] = []
     starts = step_starts(message)
@@ -61,13 +61,13 @@ def _is_answered(turn: Sequence[MessagePart]) -> bool:
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A tool call as the provider gets it.
+    """A tool call as it is sent to the provider.
 
     Attributes:
         part: the call.
         id: an id that the provider accepts, unique in the history.
         name: a name that it accepts.
-        is_open: whether its result will follow; else it has one.
+        is_open: whether its result will follow; otherwise it has one.
     """
 
     part: ToolCallPart
@@ -92,7 +92,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class ModelTurn(msgspec.Struct, frozen=True):
-    """What the model wrote until it waited for results.
+    """One turn of the model: its output up to its tool calls.
 
     Attributes:
         parts: its parts in order, with a `Call` for each tool call that is answered to the provider.
@@ -117,11 +117,11 @@ Entry: TypeAlias = UserMessage | SystemMessage | ModelTurn
 
 
 class Names:
-    """Maps tool call ids and names to what a provider accepts: the same way every time.
+    """Maps tool call ids and names to valid ones of a provider, always in the same way.
 
     Args:
-        max_id: characters of an id.
-        max_name: characters of a name.
+        max_id: limit of an id, in characters.
+        max_name: limit of a name, in characters.
     """
 
     def __init__(self, max_id: int = 64, max_name: int = 64) -> None:
@@ -192,7 +192,7 @@ def _parts(turn: Sequence[MessagePart], names: Names, seen: dict[str, int], wait
 
 
 def metadata_of(part: TextPart | ReasoningPart | ToolCallPart, provider: str) -> dict[str, JSON]:
-    """Return the metadata of a provider, which goes back to it and to no other."""
+    """Return the metadata of a part for a provider, which is sent to that provider only."""
     value = part.provider_metadata.get(provider)
     return value if isinstance(value, dict) else {}
 
@@ -234,7 +234,7 @@ def url_of(part: FilePart) -> str:
 
 
 def content_bytes(part: FilePart) -> bytes:
-    """Return the content of a file that is no URL."""
+    """Return the content of a file that is not a URL."""
     return base64.b64decode(part.data)
 
 
@@ -250,10 +250,10 @@ def alternating(
 
     Args:
         entries: the history.
-        user_block: makes the block of a part of the user's.
-        model_block: makes the block of a part of the model's, or None for one that is left out.
-        result_block: makes the block of a result, which is sent in the user's name.
-        model: what the model's role is called.
+        user_block: returns the block of a part of the user.
+        model_block: returns the block of a part of the model, or None to leave it out.
+        result_block: returns the block of a result, which is sent with the role of the user.
+        model: the name of the model's role.
     """
     made: list[tuple[str, list[Block]]] = []
 

@@ -52,7 +52,7 @@ def to_ui_messages(messages: Iterable[Message]) -> list[Fields]:
 def _to_ui(message: Message, fallback_id: str) -> Fields:
     if isinstance(message, AssistantMessage):
         shown = to_ui_message(message)
-        # React needs a key: an id that stays the same as long as the history in front of it does.
+        # React needs a key: an id that does not change as long as the messages before it do not.
         return shown | {"id": shown["id"] or fallback_id}
     if isinstance(message, SystemMessage):
         return {"id": message.id or fallback_id, "role": "system", "parts": [{"type": "text", "text": message.text}]}
@@ -108,19 +108,19 @@ def from_ui_message(message: object) -> AssistantMessage:
 
 
 class _OneMessage(HistoryBuilder):
-    """Reads one message strictly: what is malformed is an error, and what is unsupported is dropped."""
+    """Reads one message strictly: malformed data is an error, and unsupported parts are dropped."""
 
     keeps_empty = True
 
     def file(self, data: JSON, media_type: JSON, filename: JSON, path: str) -> list[UserPart]:
-        """Return a file as it is: the message may be the application's own."""
+        """Return a file unchecked, because the message may be the application's own."""
         if not isinstance(data, str) or not isinstance(media_type, str):
             self.drop(path, "a file without its url or type")
             return []
         return [FilePart(file_data(data, media_type), media_type, filename if isinstance(filename, str) else None)]
 
     def drop(self, path: str, reason: str) -> None:
-        """Raise for what is malformed."""
+        """Raise for malformed data."""
         raise ValueError(f"not a message: {path} is {reason}")
 
     def name(self, value: JSON, path: str) -> str | None:
@@ -233,7 +233,7 @@ def _read_text(history: HistoryBuilder, builder: AssistantBuilder, part: Fields,
 
 def _metadata_of(part: Fields, name: str = "providerMetadata") -> dict[str, JSON]:
     value = part.get(name)
-    # What the library writes under its own name is in fields of the part.
+    # Values that the library writes under its own name are in fields of the part.
     return {key: item for key, item in value.items() if key != PROVIDER} if isinstance(value, dict) else {}
 
 
@@ -293,7 +293,7 @@ def _call_from(
             given = part.get("approval")
             reason = optional_text(given.get("reason")) if isinstance(given, dict) else None
             fields |= {"state": "answered", "result": reason or DENIED, "is_error": True}
-    # Versions before 7 have input that is no JSON, or not complete, in a field of its own.
+    # Versions before 7 have input that is not complete JSON in a separate field.
     raw, value = part.get("rawInput"), part.get("input")
     if state == "input-streaming" and not value:
         text = raw if isinstance(raw, str) else ""

@@ -1,4 +1,4 @@
-"""Detection of the streams of other APIs, which none of this library's formats describes."""
+"""Detection of streams of other APIs, whose formats this library does not support."""
 
 from __future__ import annotations
 

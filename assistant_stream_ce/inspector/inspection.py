@@ -1,4 +1,4 @@
-"""The inspection of one stream: pieces in, events out. No I/O, and no clock but the times of the pieces."""
+"""The inspection of one stream: pieces in, events out. Sans-I/O; times are those of the pieces."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Inspection:
         self.statistics = Statistics(origin)
 
     def begin(self) -> Iterator[InspectionEvent]:
-        """Yield what is known before the first byte."""
+        """Yield the events before the first byte."""
         origin = self._origin
         yield events.Start(origin.name, origin.started, origin.is_timed, origin.status, dict(origin.headers))
         wire = self._named or format_of_headers(origin.headers)
@@ -69,7 +69,7 @@ class Inspection:
             yield from self._set_format(piece.seconds, wire, "bytes")
 
     def end(self, seconds: float, how: HowEnded, message: str | None = None) -> Iterator[InspectionEvent]:
-        """Yield what the end of the stream completes, and the summary.
+        """Yield the events at the end of the stream, and the summary.
 
         Raises:
             SourceError: the stream is one of another API.

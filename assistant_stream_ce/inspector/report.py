@@ -21,7 +21,7 @@ from assistant_stream_ce.serialization.formats import FORMATS
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
-# Characters that are shown of a value; `--json` has all of it.
+# Characters that are shown of a value; `--json` writes it whole.
 _SHOWN_CHARACTERS = 1000
 
 # Fewer deltas may arrive together by chance.
@@ -32,7 +32,7 @@ _ENDED = {"cut": "cut off before its end", "silent": "silent for too long", "int
 
 
 class ReportLine(NamedTuple):
-    """An event as it is shown.
+    """The line that shows an event.
 
     Attributes:
         kind: one or two words.
@@ -97,7 +97,7 @@ _GROWING = {*events.DELTA_FIELDS, "reasoning-part", "tool-call-begin", "tool-cal
 
 
 def report_line(event: events.InspectionEvent) -> ReportLine | None:
-    """Return an event as it is shown; None for one that is not."""
+    """Return the line of an event; None if it is not shown."""
     match event:
         case events.ChunkReceived():
             return _ChunkReporter(event.part).handle(event.chunk)

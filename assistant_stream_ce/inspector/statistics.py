@@ -1,4 +1,4 @@
-"""Statistics of a stream, for the summary. Nothing of the stream is kept but a few errors."""
+"""Statistics of a stream, for the summary. Memory is bounded: only a few errors are kept."""
 
 from __future__ import annotations
 

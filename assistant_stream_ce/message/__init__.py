@@ -1,4 +1,4 @@
-"""The message that a stream of chunks adds up to: immutable plain data, to be stored and loaded.
+"""Messages and their parts: immutable plain data, accumulated from chunks, to be stored and loaded.
 
 Messages are compared by value. Their status values are those of assistant-ui.
 """
@@ -38,7 +38,7 @@ __all__ = (
     "message_from",
 )
 
-#: Whether more text may follow.
+#: Status of a text: whether more of it may follow.
 PartStatus: TypeAlias = Literal["running", "complete"]
 
 #: State of a tool call: its arguments are incomplete, they are complete, or it has a result.
@@ -178,7 +178,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class UsageTotal:
-    """Token usage of a message while its chunks arrive: what its finish reports, or else the sum of its steps."""
+    """Token usage of a message while its chunks arrive: as its finish reports it, or else the sum of its steps."""
 
     __slots__ = ("_message", "_steps")
 
@@ -225,7 +225,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A message of the assistant, complete or so far.
+    """A message of the assistant, complete or incomplete.
 
     Attributes:
         parts: its parts, in order.
@@ -279,7 +279,7 @@ class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def message_from(fields: JSON) -> AssistantMessage:
-    """Return the message with some fields.
+    """Return the message with the given fields.
 
     Args:
         fields: the fields as plain JSON, as `to_json` writes them.
@@ -293,7 +293,7 @@ def message_from(fields: JSON) -> AssistantMessage:
         raise ValueError(f"not a message: {error}") from None
 
 
-#: What a user's message consists of.
+#: A part of a user's message.
 UserPart: TypeAlias = TextPart | FilePart
 
 
@@ -303,7 +303,7 @@ class UserMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="ro
     Attributes:
         parts: texts and files, in order.
         id: the id that the front end gave it.
-        metadata: what the application adds.
+        metadata: for the application; the library adds nothing.
     """
 
     role: ClassVar[str] = "user"

@@ -29,7 +29,7 @@ from assistant_stream_ce.message import (
 from assistant_stream_ce.message.builders import TextBuilder, TextKind, ToolCallBuilder
 from assistant_stream_ce.state.operations import apply
 
-# The tool name of a call that was answered, but did not begin, in this message.
+# The tool name of a call that has a result, but did not begin, in this message.
 _UNKNOWN_TOOL = "unknown"
 
 # The status for each finish reason that is not `incomplete`.
@@ -99,7 +99,7 @@ class MessageAccumulator(ChunkHandler[None]):
         pieces: list[str] | None = None
         parent_id: str | None = None
         for chunk in chunks:
-            # Most chunks continue a text. An eighth of the cost of `add`.
+            # Fast path, because most chunks continue a text: an eighth of the cost of `add`.
             if pieces is not None and type(chunk) is TextDeltaChunk and chunk.parent_id == parent_id:
                 pieces.append(chunk.text_delta)
                 self._message = None
@@ -163,7 +163,7 @@ class MessageAccumulator(ChunkHandler[None]):
         self._extend_text(TextPart, chunk.parent_id, chunk.text_delta)
 
     def text_part(self, chunk: chunks.TextPartChunk) -> None:
-        # The next text starts the part, so that a boundary without text leaves none.
+        # The next text starts the part, so that a boundary without text creates none.
         self._open_text = None
 
     def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> None:
@@ -182,7 +182,7 @@ class MessageAccumulator(ChunkHandler[None]):
         self._begin_text(TextBuilder(ReasoningPart, chunk.parent_id, chunk.summary))
 
     def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> None:
-        # The signature ends the reasoning: what follows has its own.
+        # The signature ends the reasoning: later reasoning has its own.
         builder = self._open_text
         if builder is None or not builder.is_reasoning:
             builder = self._begin_text(TextBuilder(ReasoningPart, None))
@@ -305,8 +305,8 @@ class MessageAccumulator(ChunkHandler[None]):
 def accumulate(chunks: Iterable[AssistantStreamChunk], *, state: object = None) -> AssistantMessage:
     """Return the message that chunks add up to. In a coroutine, use `aaccumulate` for a stream.
 
-    What the iterable raises passes through; a stream has its message then too, as `stream.message`. The message of a
-    stream that was cancelled has the status incomplete with the reason "cancelled".
+    Exceptions of the iterable propagate; a stream has its message as `stream.message` even then. The message of a
+    cancelled stream has the status incomplete with the reason "cancelled".
 
     Args:
         chunks: all chunks of the message: a stream, or any iterable.
@@ -325,7 +325,7 @@ def accumulate(chunks: Iterable[AssistantStreamChunk], *, state: object = None) 
 
 
 async def aaccumulate(chunks: AsyncIterable[AssistantStreamChunk], *, state: object = None) -> AssistantMessage:
-    """Return the message that chunks of a stream, or of any async iterable, add up to; as `accumulate`.
+    """Return the message that the chunks of an async iterable add up to: `accumulate` for coroutines.
 
     Args:
         chunks: all chunks of the message.

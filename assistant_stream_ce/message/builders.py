@@ -1,4 +1,4 @@
-"""Builders of the message parts that arrive in pieces: texts and tool calls."""
+"""Builders of message parts that arrive in pieces: texts and tool calls."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class TextBuilder:
 
 
 class ToolCallBuilder:
-    """Builds a tool call of the pieces of its argument text, and its result."""
+    """Builds a tool call from the pieces of its argument text, and its result."""
 
     __slots__ = ("_args", "_begin", "_parsed", "_part", "_pieces", "_result", "is_open")
 
     def __init__(self, begin: ToolCallBeginChunk | ToolCallChunk) -> None:
         self._begin = begin
         self._pieces: list[str] = []
-        # The arguments, as parsed from the first so many pieces.
+        # The parsed arguments, and the number of pieces that they were parsed from.
         self._args: JSON = {}
         self._parsed = 0
         self._result: ToolResultChunk | None = None
@@ -143,7 +143,7 @@ class ToolCallBuilder:
     def _last_readable_args(self) -> JSON:
         """Return the arguments before the text became unreadable, which front ends keep showing.
 
-        Front ends parse after each piece. Text that has become unreadable stays so: a binary search finds the place.
+        Front ends parse after each piece. Unreadable text stays so: a binary search finds the last readable piece.
         """
         first, last, args = self._parsed, len(self._pieces), self._args
         while last - first > 1:

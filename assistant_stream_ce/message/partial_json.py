@@ -10,7 +10,7 @@ import re
 
 from assistant_stream_ce.jsonvalue import JSON, loads_as_client
 
-# What may follow, to be searched for.
+# The tokens that may follow a container's start, a key or a value.
 _VALUE = re.compile(r'["ftn0-9{\[-]')
 _FIRST_ITEM = re.compile(r'["ftn0-9{\[\]-]')
 _KEY = re.compile(r'"')

@@ -1,4 +1,4 @@
-"""The body of a streamed response: bytes for sync and async servers, always a complete stream of its format."""
+"""The body of a streamed response, for sync and async servers. Closing it (a client disconnect) cancels the run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _created: ContextVar[WeakSet[ResponseBody]] = ContextVar("assistant_stream_bodie
 
 
 def close_created(*_args: object, **_options: object) -> None:
-    """Close the bodies that were created in this context: a receiver for a framework's signal that a request failed.
+    """Close the bodies that were created in this context: a receiver for a framework's signal of a failed request.
 
-    A log that keeps the exception of a view keeps its variables alive, a response among them.
+    A log that keeps the exception of a view also keeps its variables alive, such as a response.
     """
     for body in list(_created.get(())):
         body.close()
@@ -31,14 +31,15 @@ def close_created(*_args: object, **_options: object) -> None:
 class ResponseBody(EncodedStream):
     """Body of a response, an iterable of bytes for `for` or `async for`.
 
-    Create it in the view: the callback will see the context variables that are set there, because a server reads the
-    body after the request's context has gone. What the callback raises is logged, and the stream ends properly.
+    Create it in the view: the callback sees the context variables that are set there, because a server reads the body
+    after the request's context has ended. An exception of the callback is logged, and the body is a complete stream of
+    its format.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
-        encoder: writes the chunks.
+        stream: the stream to send, or an iterable of chunks.
+        encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds.
-        surrounding: returns a context manager to hold open around the callback, in its thread or task.
+        surrounding: returns a context manager that is entered around the callback, in its thread or task.
 
     Raises:
         TypeError: an argument has a wrong type.

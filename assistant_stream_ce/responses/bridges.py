@@ -1,4 +1,4 @@
-"""Bridges for web responses: a race of two coroutines, sync iterables for a loop, and async iterables for a thread.
+"""Bridges between threads and event loops for web responses: sync iterables for a loop, and the reverse.
 
 Middleware may wrap a body in a sync iterable while the server reads it in a loop, and the other way round.
 """
@@ -15,7 +15,7 @@ from assistant_stream_ce.run.loops import shared_loop, start_thread
 
 T = TypeVar("T")
 
-# How many items of an iterable are read ahead of the consumer.
+# The number of items that are read ahead of the consumer.
 _READ_AHEAD = 8
 
 

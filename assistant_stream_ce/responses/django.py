@@ -53,15 +53,15 @@ def _around_function() -> Generator[None]:
     try:
         yield
     finally:
-        # Not only the old ones: a thread that ends cannot reuse its connections.
+        # All of them, not only old ones: no later request can reuse the connections of a thread that ends.
         connections.close_all()
 
 
 @asynccontextmanager
 async def _around_coroutine() -> AsyncGenerator[None]:
     _claim_locals()
-    # A thread of its own for the ORM. Under WSGI all coroutines would share one. Under ASGI it would be the request's,
-    # which may end earlier, and whose connections Django keeps open after the thread's end (CONN_MAX_AGE).
+    # A new thread for the ORM. Under WSGI all coroutines would share one. Under ASGI it would be the request's, which
+    # may end earlier, and whose connections Django keeps open after the thread's end (CONN_MAX_AGE).
     async with ThreadSensitiveContext() as thread:
         if is_gevent():
             SyncToAsync.context_to_thread_executor[thread] = NativeExecutor(1)
@@ -90,7 +90,7 @@ def _forget_executor() -> None:
 
 
 def _is_under_asgi() -> bool:
-    # asgiref marks the threads of synchronous views and middleware with the loop that they serve, and leaves the mark.
+    # asgiref marks the threads of synchronous views and middleware with the loop that they serve.
     loop = getattr(SyncToAsync.threadlocal, "main_event_loop", None)
     return in_event_loop() or (loop is not None and loop.is_running())
 
@@ -166,7 +166,7 @@ class AssistantStreamResponse(StreamingHttpResponse):
 
     def _is_for_head(self) -> bool:
         """Return whether the request is a HEAD, and cancel the run then. Servers read the body and discard it."""
-        # The response has to close its request: the only reference from here to that.
+        # The response holds the request only by its `close` method, which it has to call.
         owners = (getattr(closer, "__self__", None) for closer in self._resource_closers)
         is_head = any(isinstance(owner, HttpRequest) and owner.method == "HEAD" for owner in owners)
         if is_head:

@@ -1,4 +1,4 @@
-"""The response of each format, written once as a mixin for the response classes of all frameworks."""
+"""Mixins of the response classes: one for each format, shared by all frameworks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ else:
 
         def __init_subclass__(cls) -> None:
             super().__init_subclass__()
-            # FastAPI shows it in its API documentation.
+            # FastAPI shows the docstring in its API documentation.
             cls.media_type = cls.make_encoder.media_type
             if len(cls.__bases__) == 2 and Format in cls.__bases__[0].__bases__:
                 _join(cls, *cls.__bases__)

@@ -47,7 +47,7 @@ def header_list(encoder: Encoder, extra: Headers | None) -> list[tuple[str, str]
     replaced = {name.lower() for name, _ in pairs}
     headers = {
         "content-type": f"{encoder.media_type}; charset=utf-8",
-        # Neither store nor compress: both would hold the stream back.
+        # No caching and no compression: both would delay the stream.
         "cache-control": "no-cache, no-transform",
         "x-accel-buffering": "no",
         **encoder.headers,

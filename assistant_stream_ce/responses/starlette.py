@@ -56,7 +56,7 @@ class AssistantStreamResponse(StreamingResponse):
         background: a task to run after the response, also after a disconnect.
     """
 
-    #: FastAPI passes what an endpoint with `response_class` yields by the name that Starlette's classes use.
+    #: The name under which FastAPI passes the generator of an endpoint with `response_class`.
     stream_alias = "content"
 
     def __init__(
@@ -110,7 +110,7 @@ class AssistantStreamResponse(StreamingResponse):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for data in self.body_iterator:
             if not isinstance(data, (bytes, memoryview)):
-                # Middleware has wrapped the body.
+                # Middleware has replaced the body.
                 data = data.encode(self.charset)
             # Inline: another coroutine around `send` costs 0.2 us per piece.
             try:

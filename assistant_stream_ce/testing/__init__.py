@@ -1,4 +1,4 @@
-"""Helpers for testing code that uses this library, with any test framework and without a server, model or network."""
+"""Helpers for testing code that uses this library, with any test framework, without a server, model or network."""
 
 from assistant_stream_ce.testing.collecting import Collected, acollect, collect
 from assistant_stream_ce.testing.readers import Disconnect, SlowReader, aread_and_leave, read_and_leave

@@ -36,7 +36,7 @@ DisconnectKind: TypeAlias = Literal["close", "cancel", "break"]
 class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[AssistantStreamChunk]):
     """Reader that takes a chunk only when the test asks for one: `next(reader)`, or `await anext(reader)`.
 
-    Use it as a context manager, in either world; it cancels the run at the end of the block.
+    Use it as a context manager, sync or async; it cancels the run at the end of the block.
 
     Args:
         source: a callback, an unread stream, or any iterable of chunks.

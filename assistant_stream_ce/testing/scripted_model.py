@@ -15,7 +15,7 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.jsonvalue import dumps
 from assistant_stream_ce.testing.timeouts import await_event, refuse_event_loop, wait_for_event
 
-# Models send the arguments of a tool call in pieces; characters of one.
+# Characters in each piece of a tool call's arguments.
 _PIECE_LENGTH = 8
 
 
@@ -91,7 +91,7 @@ ScriptItem: TypeAlias = str | ReasoningDeltaChunk | ToolCallChunk | Gate | BaseE
 class ModelCall(ClosesBothWays, Iterator[Any], AsyncIterator[Any]):
     """One call of the model: its arguments, and the answer, which is read with `for` or `async for`.
 
-    As the streams of SDKs it may be awaited, and used as a context manager in both worlds.
+    Like the streams of SDKs it may be awaited, and used as a context manager, sync or async.
 
     Attributes:
         args: the positional arguments of the call, copied.
@@ -177,7 +177,7 @@ class ModelCall(ClosesBothWays, Iterator[Any], AsyncIterator[Any]):
 
 
 def _copy(value: Any) -> Any:
-    """Return a deep copy, because callbacks go on editing their list of messages; a shallow one if that fails."""
+    """Return a deep copy, because callbacks edit their list of messages later; a shallow one if that fails."""
     try:
         return copy.deepcopy(value)
     except Exception:

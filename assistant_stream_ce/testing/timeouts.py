@@ -1,4 +1,4 @@
-"""Timeouts that report where the callback hangs, and what the helpers for tests share."""
+"""Timeouts that report where the callback hangs, and other functions that the test helpers share."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Timeout:
     def __init__(self, run: Run, timeout: float) -> None:
         self._run = run
         self._timeout = timeout
-        # Set by the end of the block or by the timeout, whichever comes first.
+        # Set by the end of the block or by the timeout.
         self._over = OneShotEvent()
         self._report = ""
 
@@ -108,7 +108,7 @@ class Timeout:
 
 
 def describe_stack(run: Run) -> str:
-    """Return where the callback of a run is at this moment, with its stack."""
+    """Return a description of the current position of a callback, with its stack."""
     if run.ended.is_set():
         return f"{run} has ended"
     lines = traceback.StackSummary.extract((frame, frame.f_lineno) for frame in _frames(run)).format()

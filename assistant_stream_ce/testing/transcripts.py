@@ -1,7 +1,7 @@
-"""Chunks as readable text that is the same for two runs of one conversation: for snapshot tests.
+"""Transcripts of chunks for snapshot tests: readable text that is the same for two runs of one conversation.
 
-What depends on how a model splits its text, or on how fast the reader is, is normalised: deltas are joined, arguments
-are written where their call begins, edits of the state between two other chunks are merged, random ids are numbered.
+Differences that depend on the splitting of texts or on timing are normalised: deltas are joined, arguments are written
+where their call begins, edits of the state between two other chunks are merged, and random ids are numbered.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class _IdNames:
         self._counts: dict[str, int] = {}
 
     def note(self, kind: str, id: str | None) -> None:
-        """Give an id its name, when it is seen for the first time."""
+        """Assign a name to an id that is seen for the first time."""
         if id is not None and id not in self._names and _RANDOM.search(id):
             self._counts[kind] = self._counts.get(kind, 0) + 1
             self._names[id] = f"{kind}_{self._counts[kind]}"
@@ -129,7 +129,7 @@ class _CallLine:
 
 
 class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
-    """Writes the lines. A segment is what comes between two chunks that are no deltas.
+    """Writes the lines. A segment is the deltas between two other chunks.
 
     The method of a chunk returns its line, or None for a delta, which extends a line of the segment.
     """

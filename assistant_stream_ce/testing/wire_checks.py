@@ -112,7 +112,7 @@ def _body_of(response: Any) -> bytes:
 
 
 def _read(format: Format, decoder: Decoder, data: bytes, state: JSON) -> list[AssistantStreamChunk]:
-    """Return the chunks of a body that every client reads, and apply the edits of the state on the way."""
+    """Return the chunks of a body, after a validation that includes the edits of the state."""
     found: list[AssistantStreamChunk] = []
     try:
         for frame, chunks in validate(format, data, decoder):
