@@ -51,10 +51,10 @@ def test_arguments_are_readable_before_they_are_complete() -> None:
 
 def test_a_result_completes_a_call() -> None:
     builder = ToolCallBuilder(ToolCallBeginChunk("c", "add"))
-    assert not builder.is_answered
+    assert builder.needs_result
     builder.answer(ToolResultChunk("c", 3, is_error=True))
     part = builder.build(is_over=False)
-    assert builder.is_answered
+    assert not builder.needs_result
     assert not builder.is_open
     assert (part.state, part.result, part.is_error) == ("answered", 3, True)  # type: ignore[union-attr]
 
