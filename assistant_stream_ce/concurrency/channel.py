@@ -88,6 +88,8 @@ class Channel(Generic[T]):
         self._is_woken = False
         # The waiting reader: a future of its loop, or a thread's waiter.
         self._reader: asyncio.Future[None] | ThreadWaiter | None = None
+        # Such a future that will wake as soon as its loop runs.
+        self._woken_reader: asyncio.Future[None] | None = None
         # Producers that wait for capacity, in order of arrival.
         self._producers: deque[Waiter] = deque()
         self._watchers: list[Waiter] = []
@@ -239,7 +241,8 @@ class Channel(Generic[T]):
                     self._reader = None
                     batch = self._take()
                     break
-                self._reader = waiter = asyncio.get_running_loop().create_future()
+                waiter: asyncio.Future[None] = asyncio.Future()
+                self._reader = waiter
             self._owes_turn = False
             await waiter
         return self._finished(batch) if self.carries_pending or self._is_sink_due else batch
@@ -409,15 +412,18 @@ class Channel(Generic[T]):
         if isinstance(reader, ThreadWaiter):
             return reader.wake()
         try:
-            if threading.get_ident() != self._reader_thread:
+            if threading.get_ident() == self._reader_thread:
+                if not reader.done():
+                    reader.set_result(None)
+                    return True
+            elif reader is not self._woken_reader:
                 reader.get_loop().call_soon_threadsafe(resolve, reader)
-            elif not reader.done():
-                reader.set_result(None)
-            else:
-                return not reader.get_loop().is_closed()
+                # Once each: it costs a system call, during which the reader takes a batch that is not full.
+                self._woken_reader = reader
+                return True
+            return not reader.get_loop().is_closed()
         except RuntimeError:
             return False
-        return True
 
     def _wait_while_full(self, item: T | None, weight: int) -> bool:
         """Block while the channel is full, then append an item if there is one, as `_append` does."""

@@ -59,6 +59,9 @@ async def run_in_task(run: Run, make: Callable[[], Awaitable[object]]) -> None:
         del error
         if is_owner:
             run.end()
+            if task is not None:
+                # It has nothing to do, and its turn on the loop would be a twentieth of a short run.
+                task.remove_done_callback(run.end_if_dropped)
 
 
 def run_in_thread(run: Run) -> Awaitable[object] | None:

@@ -201,7 +201,7 @@ class Run:
             thread.start(self._name)
         else:
             self.driver = executor = ExecutorDriver(work)
-            executor.start(self._executor, self._end_if_dropped)
+            executor.start(self._executor, self.end_if_dropped)
         if self.is_cancelled:
             self._cancel_driver()
 
@@ -222,11 +222,11 @@ class Run:
         loop = self.reader_loop or shared_loop()
         self.driver = driver = TaskDriver(loop, _GRACE_SECONDS)
         self.link.channel.add_producer_loops(loop)
-        driver.start(functools.partial(run_in_task, self, make), self._name, context, self._end_if_dropped)
+        driver.start(functools.partial(run_in_task, self, make), self._name, context, self.end_if_dropped)
         if self.is_cancelled:
             self._cancel_driver()
 
-    def _end_if_dropped(self, driver: asyncio.Future[None] | Future[None]) -> None:
+    def end_if_dropped(self, driver: asyncio.Future[None] | Future[None]) -> None:
         """Finish a run whose driver never called the callback: cancelled in a queue or before its first step."""
         if self.is_over():
             return
