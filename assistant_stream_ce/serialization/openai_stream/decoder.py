@@ -60,15 +60,17 @@ class OpenAIStreamDecoder(Decoder):
             yield from self._fail_with(value)
             return
         groq = value.get("x_groq")
-        for usage in (groq.get("usage") if isinstance(groq, dict) else None, value.get("usage")):
-            if isinstance(usage, dict):
-                self._usage = usage
+        groq = groq if isinstance(groq, dict) else {}
+        self._note_usage(groq)
+        self._note_usage(value)
         if "choices" not in value:
             raise FrameError("it has no choices")
         for item in checked(value["choices"] or [], list, "choices"):
             choice: dict[str, JSON] = checked(item, dict, "a choice")
             if choice.get("index") in (0, None) and not self._is_done:
                 yield from self._choice(choice)
+        if groq.get("error") and not self._is_done:
+            yield from self._fail_with(groq["error"])
         # Search results first, because citations have no titles.
         yield from self._sources(value.get("search_results"))
         yield from self._sources(value.get("citations"))
@@ -88,10 +90,16 @@ class OpenAIStreamDecoder(Decoder):
             raise FrameError("the stream ended without a finish reason or [DONE]")
         yield from self._finish()
 
+    def _note_usage(self, fields: dict[str, JSON]) -> None:
+        usage = fields.get("usage")
+        if isinstance(usage, dict):
+            self._usage = usage
+
     def _choice(self, choice: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         if isinstance(choice.get("error"), (dict, str)) and choice["error"]:
             yield from self._fail_with(choice["error"])
             return
+        self._note_usage(choice)
         delta: dict[str, JSON] = checked(choice.get("delta") or {}, dict, "delta")
         parts = [*_reasoning(delta), *_content(delta.get("content")), *_extras(delta), *self._cited(delta)]
         if parts:

@@ -171,7 +171,8 @@ class ToolCallDeltas:
         last = self.calls[-1] if self.calls else None
         there = last if index is None else self._by_index.get(index)
         if not provider_id and not name:
-            if there is None and last is not None and not (last.is_complete and args.strip()):
+            is_over = there is None or (there.is_complete and args.strip() != "")
+            if is_over and last is not None and not (last.is_complete and args.strip()):
                 # The index changes between deltas of one call.
                 return last
             # Otherwise arguments may arrive before the name of their call.

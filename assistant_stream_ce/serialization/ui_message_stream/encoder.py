@@ -71,7 +71,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         state: the initial state, for chunks that do not come from a stream of `create_run`. It is copied.
 
     Raises:
-        TypeError: `message_id` is not a str, `metadata` is not a mapping, or a value is not JSON.
+        TypeError: an option has a wrong type, or a value is not JSON.
     """
 
     media_type = EVENT_STREAM
@@ -87,6 +87,8 @@ class UIMessageStreamEncoder(StatefulEncoder):
         state: JSON = None,
     ) -> None:
         super().__init__(state)
+        if not isinstance(continues_message, bool):
+            raise TypeError(f"continues_message must be a bool, not {type(continues_message).__name__}")
         if metadata is not None and not isinstance(metadata, Mapping):
             raise TypeError(f"metadata must be a dict or None, not {type(metadata).__name__}")
         start = {"messageId": optional_str(message_id, "message_id"), "messageMetadata": plain(metadata, "metadata")}

@@ -281,6 +281,8 @@ def test_usage_in_each_chunk() -> None:
             event({"error": {"code": 502, "message": "broken"}, "choices": [{"delta": {}, "finish_reason": "error"}]}),
             ErrorChunk("broken", "502"),
         ),
+        # Groq sends it beside the choices.
+        (event({"choices": [{"index": 0, "delta": {}}], "x_groq": {"error": "broken"}}), ErrorChunk("broken")),
         (b"event: error\n" + event({"message": "broken", "code": "c"}), ErrorChunk("broken", "c")),
         (b"event: error\n" + event({"error": {"message": "broken"}}), ErrorChunk("broken")),
         (b"event: error\n" + event("broken"), ErrorChunk("broken")),
@@ -411,6 +413,11 @@ def test_a_source_comes_once() -> None:
     ("pieces", "wanted"),
     [
         pytest.param([STOP, chunk_with(x_groq={"id": "r", "usage": USAGE}), DONE], ("stop", 3, 4), id="x_groq"),
+        pytest.param(
+            [event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]}), DONE],
+            ("stop", 3, 4),
+            id="in the choice",
+        ),
         pytest.param([chunk_with(usage=USAGE), DONE], ("unknown", 3, 4), id="no finish reason"),
         pytest.param([STOP, event({"choices": [], "usage": USAGE})], ("stop", 3, 4), id="no [DONE]"),
         pytest.param(

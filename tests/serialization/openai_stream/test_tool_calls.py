@@ -78,6 +78,11 @@ A, B = '{"a":1}', '{"b":2}'
         pytest.param([call(0, "1", "f", '{"a"'), call(1, None, None, ":1}")], [("f", A)], id="index wanders, no id"),
         pytest.param([call(0, "1", "f", '{"a"'), call(1, "1", None, ":1}")], [("f", A)], id="index wanders, right id"),
         pytest.param(
+            [call(0, "1", "f", A), call(1, "2", "g", ""), call(0, None, None, '{"b"'), call(3, None, None, ":2}")],
+            [("f", A), ("g", B)],
+            id="index wanders to a complete call",
+        ),
+        pytest.param(
             [call(0, "1", "f", '{"a"'), call(1, "1", "f", ":1}")], [("f", A)], id="index wanders, right id and name"
         ),
         pytest.param(

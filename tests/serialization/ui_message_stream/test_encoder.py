@@ -364,6 +364,7 @@ def test_result_for_a_call_of_the_continued_message() -> None:
     ("options", "error"),
     [
         ({"message_id": 42}, "message_id must be a str or None, not int"),
+        ({"continues_message": "m"}, "continues_message must be a bool, not str"),
         ({"metadata": "text"}, "metadata must be a dict or None, not str"),
         ({"metadata": {"a": object()}}, "metadata.a is not JSON"),
         ({"state": object()}, "state is not JSON"),
