@@ -33,7 +33,8 @@ _FIELDS = {
     ("jsonrpc",): "JSON-RPC, as of MCP and A2A",
     ("is_line", "object", "choices"): "OpenAI's chunks as JSON lines, without server-sent events",
 }
-_CONTENT_TYPES = {
+#: By the content type of a response.
+CONTENT_TYPES = {
     "application/vnd.amazon.eventstream": "Amazon's event streams, as of Bedrock",
     "application/x-ndjson": "JSON lines",
     "application/jsonl": "JSON lines",
@@ -70,7 +71,7 @@ class ForeignDetector:
         if _GEMINI_ARRAY.match(self._start):
             return _FIELDS["candidates",]
         if _AMAZON_HEADER in self._start and self._start.startswith(b"\0"):
-            return _CONTENT_TYPES["application/vnd.amazon.eventstream"]
+            return CONTENT_TYPES["application/vnd.amazon.eventstream"]
         try:
             return next(filter(None, map(_api_of, self._values(data))), None)
         except FrameError:
@@ -88,11 +89,6 @@ class ForeignDetector:
             self._has_line = self._has_line or line.data.strip() != b""
             if (value := _object_in(line)) is not None:
                 yield {**value, "is_line": True}
-
-
-def foreign_content_type(headers: Mapping[str, str]) -> str | None:
-    """Return the name of the format that a content type has, if none of this library's formats has it."""
-    return _CONTENT_TYPES.get(headers.get("content-type", "").partition(";")[0].strip().lower())
 
 
 def _object_in(frame: Frame) -> Mapping[str, JSON] | None:

@@ -10,7 +10,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler
 from assistant_stream_ce.errors import DecodeError
 from assistant_stream_ce.inspector import events
 from assistant_stream_ce.inspector.events import Broken, HowEnded, InspectionEvent, PartRef, Refused
-from assistant_stream_ce.inspector.foreign import ForeignDetector, foreign_content_type
+from assistant_stream_ce.inspector.foreign import CONTENT_TYPES, ForeignDetector
 from assistant_stream_ce.inspector.sources import Origin, Piece, SourceError
 from assistant_stream_ce.inspector.statistics import Statistics
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES, Decoder
@@ -35,8 +35,6 @@ class Inspection:
         # None before the format is known, and after the first problem.
         self._validation: Validation | None = None
         self._decoder: Decoder | None = None
-        # Whether a frame was too large, after which no decoder can continue.
-        self._is_lost = False
         self._has_frames = True
         self._parts = _PartNumbering()
         self.statistics = Statistics(origin)
@@ -48,7 +46,7 @@ class Inspection:
         wire = self._named or format_of_headers(origin.headers)
         if wire is not None:
             yield from self._set_format(0.0, wire, "option" if self._named else "headers")
-        elif (name := foreign_content_type(origin.headers)) is not None:
+        elif (name := CONTENT_TYPES.get(origin.content_type)) is not None:
             raise _foreign_error(name)
 
     def feed(self, piece: Piece) -> Iterator[InspectionEvent]:
@@ -75,7 +73,7 @@ class Inspection:
             SourceError: the stream is one of another API.
         """
         if how != "interrupted":
-            if self._decoder is None and self.statistics.bytes:
+            if self._decoder is None and any(piece.data for piece in self._held):
                 # The line end that the last line may lack.
                 if (name := self._foreign.feed(b"\n")) is not None:
                     raise _foreign_error(name)
@@ -129,12 +127,12 @@ class Inspection:
         return None
 
     def _decode(self, line: bytes | None) -> list[AssistantStreamChunk]:
-        if self._decoder is None or self._is_lost:
+        if self._decoder is None:
             return []
         try:
             return self._decoder.close() if line is None else self._decoder.feed(line)
         except DecodeError as error:
-            self._is_lost = True
+            # A frame was too large, after which no decoder can continue: each later call raises again.
             return error.chunks
 
     def _counted(self, event: InspectionEvent) -> InspectionEvent:

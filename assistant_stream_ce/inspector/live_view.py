@@ -100,12 +100,8 @@ class LiveView(PlainView):
 
     # --- lines ---
 
-    def _write_name(self, name: str) -> None:
-        self._console.print(Text(name, "bold"))
-
-    def _write_opening(self, text: str) -> None:
-        if text:
-            self._console.print(Text(text, "bright_black"))
+    def _write_note(self, text: str, style: str) -> None:
+        self._console.print(Text(text, style))
 
     def _write_begin(self, growing: GrowingLine) -> None:
         self._front = self._heading(growing)

@@ -7,10 +7,10 @@ Headers and body of the request are not recorded, nor are cookies.
 
 from __future__ import annotations
 
-import base64
 import math
 import os
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -55,9 +55,15 @@ class _RecordingHead(msgspec.Struct):
 class _RecordingLine(msgspec.Struct):
     seconds: float
     text: str | None = None
-    base64: str | None = None
+    base64: bytes | None = None
     end: HowEnded | None = None
     message: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.text is not None:
+            self.base64 = self.text.encode()
+        if self.base64 is None and self.end is None:
+            raise ValueError("it has neither text nor base64 nor end")
 
 
 class Recorder:
@@ -77,10 +83,9 @@ class Recorder:
     def add(self, piece: Piece) -> None:
         """Write a piece."""
         try:
-            content = {"text": piece.data.decode()}
+            self._write({"seconds": piece.seconds, "text": piece.data.decode()})
         except UnicodeDecodeError:
-            content = {"base64": base64.b64encode(piece.data).decode()}
-        self._write({"seconds": piece.seconds, **content})
+            self._write({"seconds": piece.seconds, "base64": b64encode(piece.data).decode()})
 
     def end(self, seconds: float, how: HowEnded, message: str | None) -> None:
         """Write the last line."""
@@ -165,19 +170,8 @@ def _pieces(file: IO[bytes], path: str, speed: float) -> Iterator[Piece]:
             return
         if line.end is not None:
             raise CutError(seconds, line.end, line.message or "")
-        yield Piece(seconds, _content(line, complaint))
+        yield Piece(seconds, line.base64 or b"")
     raise CutError(seconds, "cut", "the recording has no last line")
-
-
-def _content(line: _RecordingLine, complaint: str) -> bytes:
-    try:
-        if line.text is not None:
-            return line.text.encode()
-        if line.base64 is not None:
-            return base64.b64decode(line.base64, validate=True)
-    except ValueError as error:
-        raise SourceError(f"{complaint}: {error}") from None
-    raise SourceError(f"{complaint}: it has neither text nor base64 nor end")
 
 
 def _value(data: bytes, kind: type[T], complaint: str) -> T:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import Message
 from functools import partial
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from assistant_stream_ce.inspector.events import HowEnded
@@ -74,6 +74,11 @@ class Origin:
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content_type(self) -> str:
+        """The content type without parameters, in lower case; empty if there is none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class Stopwatch:
@@ -238,11 +243,9 @@ def _answer(request: Request) -> http.client.HTTPResponse:
         asked = urllib.request.Request(url, request.data, headers, method=request.method)
         opener = urllib.request.build_opener(_Redirects)
         timeout = None if request.timeout is None else min(request.timeout, MAX_SECONDS)
-        response: http.client.HTTPResponse = opener.open(asked, timeout=timeout)
-        return response
+        return opener.open(asked, timeout=timeout)  # type: ignore[no-any-return]
     except urllib.error.HTTPError as error:
-        answer: Any = error
-        return answer  # type: ignore[no-any-return]
+        return error  # type: ignore[return-value]
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         if isinstance(error, TimeoutError) or isinstance(reason, TimeoutError):

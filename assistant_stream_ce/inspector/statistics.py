@@ -29,11 +29,6 @@ class Statistics(ChunkHandler[None]):
         self._last_index = -1
         self._usage = UsageTotal()
 
-    @property
-    def bytes(self) -> int:
-        """Number of bytes so far."""
-        return self._counted.bytes
-
     def add_piece(self, piece: Piece) -> None:
         """Count a piece; an empty one is the end."""
         self._advance(piece.seconds)
@@ -87,9 +82,8 @@ class Statistics(ChunkHandler[None]):
         if self._origin.status is not None and event.told_by == "bytes":
             missing = [f"{name}: {value}" for name, value in encoder.headers.items()]
             self._counted.missing_header = missing[0] if missing else None
-        content_type = self._origin.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type not in ("", encoder.media_type):
-            self._counted.other_content_type = content_type
+        if self._origin.content_type not in ("", encoder.media_type):
+            self._counted.other_content_type = self._origin.content_type
 
     def _add_chunk(self, event: events.ChunkReceived) -> None:
         counted = self._counted

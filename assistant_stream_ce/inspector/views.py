@@ -122,16 +122,18 @@ class PlainView(View):
     def announce(self, name: str) -> None:
         """Write the name of the source."""
         self._name = name
-        self._write_name(visible(name))
+        self._write_note(visible(name), "bold")
+        self.flush()
 
     def show(self, event: InspectionEvent) -> None:
         """Write an event."""
         match event:
             case Start():
                 self._is_timed = event.is_timed
-                self._write_opening(report_opening(event, self._name))
+                if opening := report_opening(event, self._name):
+                    self._write_note(opening, "bright_black")
             case FormatFound():
-                self._write_opening(report_opening(event, self._name) + "\n")
+                self._write_note(report_opening(event, self._name) + "\n", "bright_black")
             case Summary():
                 self._end_all()
                 self._write_summary(event)
@@ -180,12 +182,8 @@ class PlainView(View):
         """Flush the output."""
         self._out.flush()
 
-    def _write_name(self, name: str) -> None:
-        self._out.write(f"{name}\n")
-        self._out.flush()
-
-    def _write_opening(self, text: str) -> None:
-        self._out.write(f"{text}\n" if text else "")
+    def _write_note(self, text: str, style: str) -> None:
+        self._out.write(f"{text}\n")
 
     def _write_begin(self, growing: GrowingLine) -> None:
         self._out.write(growing.heading(self._is_timed) + growing.line.title)

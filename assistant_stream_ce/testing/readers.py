@@ -97,8 +97,8 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
         """Return an event that is set once a producer waits for capacity, or the channel has ended."""
         if self._sync_reader is None and self._async_reader is None:
             raise StreamUsageError("read a chunk first: the callback starts with the first read")
-        happened = OneShotEvent()
-        self._run.link.channel.watch(_EventWaiter(happened))
+        happened = _WokenEvent()
+        self._run.link.channel.watch(happened)
         return happened
 
     def _check_held(self) -> None:
@@ -140,15 +140,10 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
         await self._stream.aclose()
 
 
-class _EventWaiter:
-    """Waiter of a channel that sets an event."""
+class _WokenEvent(OneShotEvent):
+    """An event that a channel sets, as it wakes a waiter."""
 
-    def __init__(self, event: OneShotEvent) -> None:
-        self._event = event
-
-    def wake(self) -> bool:
-        self._event.set()
-        return True
+    wake = OneShotEvent.set
 
 
 class Disconnect:
