@@ -6,7 +6,8 @@ Middleware may wrap a body in a sync iterable while the server reads it in a loo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from assistant_stream_ce.concurrency.channel import Channel
@@ -56,23 +57,23 @@ class _Relay(Generic[T]):
         self.channel.close()
 
     def read(self, source: Iterable[T]) -> None:
-        try:
+        with self._reporting():
             for item in source:
                 self.channel.put(item)
-        except RunCancelled:
-            return
-        except BaseException as error:
-            self._error = error
-        finally:
-            self.channel.finish()
 
     async def read_async(self, source: AsyncIterable[T]) -> None:
-        try:
+        with self._reporting():
             async for item in source:
                 self.channel.put(item)
                 await self.channel.drain()
+
+    @contextmanager
+    def _reporting(self) -> Generator[None]:
+        try:
+            yield
         except RunCancelled:
-            return
+            # The consumer has left.
+            pass
         except BaseException as error:
             self._error = error
         finally:

@@ -8,7 +8,7 @@ renders the *state*, through a converter of the application.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce._lazy import STARLETTE, lazy_exports
@@ -19,11 +19,10 @@ from assistant_stream_ce.serialization import assistant_ui, framing
 from assistant_stream_ce.serialization.assistant_ui import (
     AssistantUIDecoder,
     chunk_of,
-    finish_of,
     reasoning_part_of,
     source_of,
 )
-from assistant_stream_ce.serialization.decoder import checked, optional_text
+from assistant_stream_ce.serialization.decoder import checked, optional_text, severity_of
 from assistant_stream_ce.serialization.encoder import ToolCallEncoder
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
@@ -212,13 +211,9 @@ class AssistantTransportDecoder(AssistantUIDecoder):
             case "step-start":
                 yield chunk_of(chunks.StepStartChunk, {"messageId": "", **value})
             case "step-finish":
-                finish = finish_of(chunks.StepFinishChunk, value)
-                yield from self._close_arguments()
-                yield finish
+                yield from self._finish(chunks.StepFinishChunk, value)
             case "message-finish":
-                message_finish = finish_of(chunks.MessageFinishChunk, value)
-                yield from self._close_arguments()
-                yield message_finish
+                yield from self._finish(chunks.MessageFinishChunk, value)
             case "error":
                 yield _error(value)
             case "update-state":
@@ -318,11 +313,11 @@ def _finish_part(number: int) -> bytes:
 
 def _error(value: dict[str, JSON]) -> chunks.ErrorChunk:
     """Return the chunk of an error, without a code or severity that is unknown to the clients."""
-    code, severity = value.get("code"), value.get("severity")
+    code = value.get("code")
     return chunks.ErrorChunk(
         checked(value.get("error", UNKNOWN_ERROR), str, "error"),
         code if isinstance(code, str) else None,
-        severity if severity in get_args(chunks.Severity) else None,
+        severity_of(value),
     )
 
 

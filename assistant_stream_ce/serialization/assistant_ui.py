@@ -109,6 +109,12 @@ class AssistantUIDecoder(ToolCallDecoder):
         self._known(chunk.tool_call_id)
         yield from self._answer(chunk)
 
+    def _finish(self, kind: type[T], value: JSON) -> Iterator[T | AssistantStreamChunk]:
+        """Yield the end of a step or message, behind the ends of arguments that it implies."""
+        finish = finish_of(kind, value)
+        yield from self._close_arguments()
+        yield finish
+
     def _operations(self, value: JSON) -> Iterator[AssistantStreamChunk]:
         """Yield the state operations; a lenient decoder skips those that clients reject."""
         given: list[JSON] = checked(value, list, "operations")

@@ -22,7 +22,6 @@ from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import (
     AssistantUIDecoder,
     chunk_of,
-    finish_of,
     reasoning_part_of,
     source_of,
 )
@@ -173,13 +172,9 @@ class DataStreamDecoder(AssistantUIDecoder):
             case b"f":
                 yield chunk_of(chunks.StepStartChunk, value)
             case b"e":
-                finish = finish_of(chunks.StepFinishChunk, value)
-                yield from self._close_arguments()
-                yield finish
+                yield from self._finish(chunks.StepFinishChunk, value)
             case b"d":
-                message_finish = finish_of(chunks.MessageFinishChunk, value)
-                yield from self._close_arguments()
-                yield message_finish
+                yield from self._finish(chunks.MessageFinishChunk, value)
             case b"3":
                 yield chunks.ErrorChunk(checked(value, str))
             case b"aui-state":

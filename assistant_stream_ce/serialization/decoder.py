@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
+from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, get_args
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
@@ -266,6 +266,17 @@ def optional_text(fields: dict[str, JSON], name: str) -> str | None:
     """
     value = fields.get(name)
     return None if value is None else checked(value, str, name)
+
+
+def id_of(fields: dict[str, JSON], name: str) -> str:
+    """Return an id; empty if it is missing, which only a lenient decoder accepts."""
+    return optional_text(fields, name) or ""
+
+
+def severity_of(fields: dict[str, JSON]) -> chunks.Severity | None:
+    """Return the severity of an error; None if it is unknown to the clients."""
+    severity: Any = fields.get("severity")
+    return severity if severity in get_args(chunks.Severity) else None
 
 
 def token_count(usage: JSON, *names: str) -> int:

@@ -7,7 +7,7 @@ type, and a patch that does not fit. A lenient one reads from each event what it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
@@ -23,7 +23,9 @@ from assistant_stream_ce.serialization.decoder import (
     MAX_FRAME_BYTES,
     ToolCallDecoder,
     checked,
+    id_of,
     optional_text,
+    severity_of,
     token_count,
 )
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
@@ -205,7 +207,7 @@ class AGUIDecoder(ToolCallDecoder):
     # --- Messages ---
 
     def _read_text(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        message_id = _id(event, "messageId")
+        message_id = id_of(event, "messageId")
         match kind:
             case "TEXT_MESSAGE_START":
                 if event.get("role") in (None, "assistant"):
@@ -230,7 +232,7 @@ class AGUIDecoder(ToolCallDecoder):
                 self._skip(kind)
 
     def _read_reasoning(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        message_id = _id(event, "messageId")
+        message_id = id_of(event, "messageId")
         match kind:
             case "REASONING_MESSAGE_START":
                 parent_id = self._reasoning[message_id] = _note(event, "parentId")
@@ -301,7 +303,7 @@ class AGUIDecoder(ToolCallDecoder):
 
     def _read_step(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         """Read the start or finish of a step. A step ends where one inside it starts."""
-        step = event.get("subagentRunId"), _id(event, "stepName")
+        step = event.get("subagentRunId"), id_of(event, "stepName")
         if kind == "STEP_STARTED":
             if self._open_step is not None:
                 self._outer_steps.add(self._open_step)
@@ -335,20 +337,15 @@ class AGUIDecoder(ToolCallDecoder):
         yield chunks.MessageFinishChunk(_reason(event, reason), *_tokens(event.get("usage")))
 
     def _fail_run(self, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
-        message, severity = optional_text(event, "message"), _metadata(event).get("severity")
+        message = optional_text(event, "message")
         yield chunks.ErrorChunk(
             UNKNOWN_ERROR if message is None else message,
             optional_text(event, "code"),
-            severity if severity in get_args(chunks.Severity) else None,
+            severity_of(_metadata(event)),
         )
         tokens = _tokens(event.get("usage"))
         if any(tokens) or _note(event, "finishReason") is not None:
             yield chunks.MessageFinishChunk(_reason(event, "error"), *tokens)
-
-
-def _id(event: dict[str, JSON], name: str) -> str:
-    """Return an id; empty if it is missing, which only a lenient decoder accepts."""
-    return optional_text(event, name) or ""
 
 
 def _metadata(event: dict[str, JSON]) -> dict[str, JSON]:

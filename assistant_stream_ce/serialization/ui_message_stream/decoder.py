@@ -13,7 +13,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key, join_surrogates, loads
-from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, optional_text, token_count
+from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, id_of, optional_text, token_count
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
 from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, file_data, signature_of
@@ -98,12 +98,12 @@ class UIMessageStreamDecoder(ToolCallDecoder):
 
     def _start_text(self, part: str, value: dict[str, JSON]) -> None:
         self._starts += 1
-        self._texts[part, _id(value, "id")] = self._starts
+        self._texts[part, id_of(value, "id")] = self._starts
         self._signature = None
 
     def _extend(self, part: str, value: dict[str, JSON]) -> Sequence[AssistantStreamChunk]:
         """Return a boundary if the last part is another one of the same kind."""
-        start = self._texts.get((part, _id(value, "id")), 0)
+        start = self._texts.get((part, id_of(value, "id")), 0)
         if not start:
             self._require(False, f"no {part} with its id is open")
         last, self._last = self._last, (part, start)
@@ -124,11 +124,11 @@ class UIMessageStreamDecoder(ToolCallDecoder):
 
     def _end_text(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         signature = signature_of(value) if part == "reasoning" else None
-        self._require((part, _id(value, "id")) in self._texts, f"no {part} with its id is open")
+        self._require((part, id_of(value, "id")) in self._texts, f"no {part} with its id is open")
         if signature not in (None, self._signature):
             yield from self._extend(part, value)
             yield from self._sign(signature)
-        self._texts.pop((part, _id(value, "id")), None)
+        self._texts.pop((part, id_of(value, "id")), None)
 
     def _sign(self, signature: str | None) -> Iterator[AssistantStreamChunk]:
         # Some providers repeat the signature at the end.
@@ -176,7 +176,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 yield from self._answer(chunks.ToolResultChunk(call_id, reason, is_error=True))
             case "tool-approval-request":
                 self._require_call(frame_id)
-                self._last_request[frame_id] = approval_id = _id(value, "approvalId")
+                self._last_request[frame_id] = approval_id = id_of(value, "approvalId")
                 self._requests[approval_id] = frame_id
             case _:
                 raise FrameError(f"its type {kind[:40]!r} is unknown")
@@ -224,7 +224,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         self._require(call_id in self._shown, "this tool call was not started")
 
     def _approve(self, value: dict[str, JSON]) -> None:
-        approval_id = _id(value, "approvalId")
+        approval_id = id_of(value, "approvalId")
         call_id = self._requests.get(approval_id, "")
         is_known = call_id in self._shown and self._last_request.get(call_id) == approval_id
         self._require(is_known, "no tool call waits for this approval")
@@ -289,13 +289,13 @@ class UIMessageStreamDecoder(ToolCallDecoder):
             case "source-url":
                 self._last = ("", 0)
                 url: str = checked(value.get("url"), str, "url")
-                yield chunks.SourceChunk(_id(value, "sourceId"), url, title=optional_text(value, "title"))
+                yield chunks.SourceChunk(id_of(value, "sourceId"), url, title=optional_text(value, "title"))
             case "source-document":
                 self._last = ("", 0)
                 media_type: str = checked(value.get("mediaType"), str, "mediaType")
                 title: str = checked(value.get("title"), str, "title")
                 filename = optional_text(value, "filename")
-                yield chunks.SourceDocumentChunk(_id(value, "sourceId"), media_type, title, filename)
+                yield chunks.SourceDocumentChunk(id_of(value, "sourceId"), media_type, title, filename)
             case "file":
                 self._last = ("", 0)
                 yield _file(value)
@@ -316,11 +316,6 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 if isinstance(holder.get(name), dict):
                     self._usage = holder[name]
                     return
-
-
-def _id(value: dict[str, JSON], name: str) -> str:
-    """Return an id; empty if it is missing, which only a lenient decoder accepts."""
-    return optional_text(value, name) or ""
 
 
 def _flags(value: dict[str, JSON]) -> tuple[bool, bool]:
