@@ -116,11 +116,11 @@ def as_stream(source: ChunkSource) -> AssistantStream:
 
 
 def _pass_on(source: Iterable[AssistantStreamChunk], controller: RunController) -> None:
-    send_all(source, controller.link.channel.put)
+    send_all(source, controller.run_context.channel.put)
 
 
 async def _pass_on_async(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
-    await send_all_async(source, controller.link.channel.put, controller.drain)
+    await send_all_async(source, controller.run_context.channel.put, controller.drain)
 
 
 class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[AssistantStreamChunk]):
@@ -196,7 +196,7 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
     @property
     def is_cancelled(self) -> bool:
         """Whether the run was cancelled: the stream was left before the callback had ended."""
-        return self._run.link.cancellation.signal.is_set()
+        return self._run.run_context.cancellation.signal.is_set()
 
     @property
     def message(self) -> AssistantMessage:
@@ -213,7 +213,7 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
     @property
     def state(self) -> JSON:
         """A plain copy of the current state, before, during and after the run. Thread-safe."""
-        return self._run.link.state.copy()
+        return self._run.run_context.state.copy()
 
     @property
     def reason(self) -> RunReason | None:

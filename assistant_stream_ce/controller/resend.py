@@ -24,11 +24,11 @@ class Resender(ChunkHandler[None]):
         controller: the controller that sends them.
     """
 
-    __slots__ = ("_controller", "_link")
+    __slots__ = ("_controller", "_run_context")
 
     def __init__(self, controller: RunController) -> None:
         self._controller = controller
-        self._link = controller.link
+        self._run_context = controller.run_context
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> None:
         """Send text; an empty text is ignored."""
@@ -44,36 +44,36 @@ class Resender(ChunkHandler[None]):
 
     def tool_call_begin(self, chunk: chunks.ToolCallBeginChunk) -> None:
         """Begin a tool call."""
-        self._link.calls.begin(self._checked(chunk))
+        self._run_context.calls.begin(self._checked(chunk))
 
     def tool_call(self, chunk: chunks.ToolCallChunk) -> None:
         """Send a tool call with all its arguments."""
-        self._link.calls.add(self._checked(chunk))
+        self._run_context.calls.add(self._checked(chunk))
 
     def tool_call_delta(self, chunk: chunks.ToolCallDeltaChunk) -> None:
         """Send argument text; an empty one only ends the arguments."""
-        self._link.calls.append_args(self._checked(chunk))
+        self._run_context.calls.append_args(self._checked(chunk))
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> None:
         """Send the result of a tool call."""
-        self._link.calls.add_result(self._checked(chunk))
+        self._run_context.calls.add_result(self._checked(chunk))
 
     def step_finish(self, chunk: chunks.StepFinishChunk) -> None:
         """Finish a step."""
-        self._link.calls.finish(self._checked(chunk))
+        self._run_context.calls.finish(self._checked(chunk))
 
     def message_finish(self, chunk: chunks.MessageFinishChunk) -> None:
         """Finish the message."""
-        self._link.calls.finish(self._checked(chunk))
+        self._run_context.calls.finish(self._checked(chunk))
 
     def update_state(self, chunk: chunks.UpdateStateChunk) -> None:
         """Apply state operations."""
-        self._link.state.apply(chunk.operations)
+        self._run_context.state.apply(chunk.operations)
 
     def unhandled(self, chunk: AssistantStreamChunk) -> None:
         """Send a chunk of a type without ordering rules."""
         chunk = self._checked(chunk)
-        self._link.channel.put(chunk, slots_of(chunk))
+        self._run_context.channel.put(chunk, slots_of(chunk))
 
     def _of(self, parent_id: str | None) -> RunController:
         return self._controller if parent_id is None else self._controller.with_parent_id(parent_id)

@@ -36,13 +36,13 @@ class RunController:
     """
 
     # A misspelt `controller.sate = ...` is an error.
-    __slots__ = ("__weakref__", "_put", "link", "parent_id")
+    __slots__ = ("__weakref__", "_put", "parent_id", "run_context")
 
-    def __init__(self, link: RunContext, parent_id: str | None = None) -> None:
+    def __init__(self, run_context: RunContext, parent_id: str | None = None) -> None:
         #: Internal to the library, and so is `parent_id`.
-        self.link: RunContext = link
+        self.run_context: RunContext = run_context
         self.parent_id = parent_id
-        self._put = link.channel.put
+        self._put = run_context.channel.put
 
     # --- the message ---
 
@@ -59,7 +59,7 @@ class RunController:
         elif text:
             self._put(TextDeltaChunk(text, self.parent_id), slots(len(text)))
         else:
-            self.link.channel.check_open()
+            self.run_context.channel.check_open()
 
     def append_reasoning(self, text: str) -> None:
         """Append text to the reasoning. An empty text is ignored.
@@ -74,7 +74,7 @@ class RunController:
         elif text:
             self._put(ReasoningDeltaChunk(text, self.parent_id), slots(len(text)))
         else:
-            self.link.channel.check_open()
+            self.run_context.channel.check_open()
 
     def append_refusal(self, text: str) -> None:
         """Append text to a refusal. An empty text is ignored.
@@ -86,7 +86,7 @@ class RunController:
         if text:
             self._put(chunks.RefusalDeltaChunk(text, self.parent_id), slots(len(text)))
         else:
-            self.link.channel.check_open()
+            self.run_context.channel.check_open()
 
     def add_text_part(self) -> None:
         """Start a new text part: `append_text` after this does not extend the previous text."""
@@ -134,11 +134,11 @@ class RunController:
         name = validation.text(tool_name, "tool_name")
         flags = validation.flag(provider_executed, "provider_executed"), validation.flag(dynamic, "dynamic")
         if args is None:
-            self.link.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self.parent_id, *flags))
+            self.run_context.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self.parent_id, *flags))
         else:
             whole = validation.fields(args, "args")
-            self.link.calls.add(chunks.ToolCallChunk(call_id, name, whole, self.parent_id, *flags))
-        return ToolCallController(self.link.calls, call_id, name)
+            self.run_context.calls.add(chunks.ToolCallChunk(call_id, name, whole, self.parent_id, *flags))
+        return ToolCallController(self.run_context.calls, call_id, name)
 
     def add_tool_result(
         self,
@@ -162,7 +162,7 @@ class RunController:
             ToolCallError: the call has its result already.
         """
         call_id = validation.text(tool_call_id, "tool_call_id")
-        self.link.calls.add_result(result_chunk(call_id, result, artifact, is_error, model_content))
+        self.run_context.calls.add_result(result_chunk(call_id, result, artifact, is_error, model_content))
 
     def add_source(self, id: str, url: str, title: str | None = None) -> None:
         """Add a source cited by the answer.
@@ -272,7 +272,7 @@ class RunController:
             output_tokens: the tokens of the answer.
             is_continued: whether the next step continues the same text.
         """
-        self.link.calls.finish(
+        self.run_context.calls.finish(
             chunks.StepFinishChunk(
                 validation.finish_reason(finish_reason),
                 validation.count(input_tokens, "input_tokens"),
@@ -289,7 +289,7 @@ class RunController:
             input_tokens: the tokens read by the model.
             output_tokens: the tokens generated.
         """
-        self.link.calls.finish(
+        self.run_context.calls.finish(
             chunks.MessageFinishChunk(
                 validation.finish_reason(finish_reason),
                 validation.count(input_tokens, "input_tokens"),
@@ -309,7 +309,7 @@ class RunController:
         Args:
             stream: another stream, an async iterable, or an iterable of chunks.
         """
-        return self.link.run.forward(stream, self)
+        return self.run_context.run.forward(stream, self)
 
     def add_chunk(self, chunk: AssistantStreamChunk) -> None:
         """Send a chunk that was created elsewhere, validated as by the method for its type.
@@ -330,7 +330,7 @@ class RunController:
         Args:
             parent_id: the id of a part or group.
         """
-        return RunController(self.link, validation.text(parent_id, "parent_id"))
+        return RunController(self.run_context, validation.text(parent_id, "parent_id"))
 
     # --- state ---
 
@@ -338,12 +338,12 @@ class RunController:
     def state(self) -> Any:
         """The state: a proxy for its dict or list, or the plain value. Assign to replace it."""
         # Inlined from `read_root`: the call would cost 0.05 us of 1 for an edit.
-        proxy = self.link.state.root_proxy
-        return read_root(self.link.state) if proxy is None else proxy
+        proxy = self.run_context.state.root_proxy
+        return read_root(self.run_context.state) if proxy is None else proxy
 
     @state.setter
     def state(self, value: Any) -> None:
-        assign_root(self.link.state, value)
+        assign_root(self.run_context.state, value)
 
     def append_state_text(self, path: Sequence[str | int], text: str) -> None:
         """Append to a text in the state.
@@ -357,7 +357,7 @@ class RunController:
         """
         if type(path) is not list and (isinstance(path, str) or not isinstance(path, Sequence)):
             raise TypeError(f"path must be a list of keys and indexes, not {type(path).__name__}")
-        self.link.state.append_text(path, text)
+        self.run_context.state.append_text(path, text)
 
     def edit_state(self) -> AbstractContextManager[Any]:
         """Group edits of the state into a transaction, for example to count: `with controller.edit_state() as state:`.
@@ -366,27 +366,27 @@ class RunController:
         nothing else inside that blocks, such as `append_text`: it may deadlock. An exception does not undo earlier
         edits.
         """
-        return self.link.state.edit(lambda: self.state)
+        return self.run_context.state.edit(lambda: self.state)
 
     def flush(self) -> None:
         """Send later state edits in another chunk than earlier ones. Does nothing inside `edit_state`."""
-        self.link.state.flush()
+        self.run_context.state.flush()
 
     # --- backpressure and cancellation ---
 
     async def drain(self) -> None:
         """Wait for free capacity (backpressure); returns at once if there is any."""
-        await self.link.channel.drain()
+        await self.run_context.channel.drain()
 
     @property
     def is_cancelled(self) -> bool:
         """Whether the reader has left."""
-        return self.link.cancellation.signal.is_set()
+        return self.run_context.cancellation.signal.is_set()
 
     @property
     def cancelled_event(self) -> CancelledEvent:
         """The cancellation event, for threads and coroutines to wait for."""
-        return self.link.cancelled_event
+        return self.run_context.cancelled_event
 
     def raise_if_cancelled(self) -> None:
         """Raise `RunCancelled` if the reader has left."""
@@ -406,4 +406,4 @@ class RunController:
         """
         if not callable(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("callback must be a plain function; in a coroutine, handle CancelledError instead")
-        return self.link.run.on_cancel(callback)
+        return self.run_context.run.on_cancel(callback)

@@ -27,7 +27,7 @@ _SHOWN_CHARACTERS = 1000
 # Fewer deltas may arrive together by chance.
 _MANY_DELTAS = 5
 
-_TOLD_BY = {"option": "set by --wire", "headers": "detected by its header", "bytes": "detected by its first bytes"}
+_FOUND_BY = {"option": "set by --wire", "headers": "detected by its header", "bytes": "detected by its first bytes"}
 _ENDED = {"cut": "cut off before its end", "silent": "silent for too long", "interrupted": "stopped before its end"}
 
 
@@ -190,7 +190,7 @@ def report_opening(event: events.Start | events.FormatFound, name: str) -> str:
     The source is omitted if it is the name that was shown; that of a recording is another one.
     """
     if isinstance(event, events.FormatFound):
-        return f"{event.wire}, {_TOLD_BY[event.told_by]}"
+        return f"{event.wire}, {_FOUND_BY[event.told_by]}"
     lines = [event.source] if event.source != name else []
     if event.status is not None:
         phrase = next((f" {status.phrase}" for status in HTTPStatus if status == event.status), "")

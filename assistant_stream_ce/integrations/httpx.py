@@ -228,7 +228,7 @@ def _requests_of_run() -> _OpenRequests | None:
         if requests is not None:
             return requests
         requests = _open_requests[run] = _OpenRequests()
-    RunController(run.link).on_cancel(requests.cancel)
+    RunController(run.run_context).on_cancel(requests.cancel)
     return requests
 
 

@@ -105,8 +105,10 @@ def _fail_around(run: Run, error: BaseException) -> None:
 class Report:
     """The result of one run: how it ended, and its report. The run decides and sends it once."""
 
-    def __init__(self, link: RunContext, hooks: Hooks, scope: CallScope, recorder: MessageRecorder | None) -> None:
-        self._link = link
+    def __init__(
+        self, run_context: RunContext, hooks: Hooks, scope: CallScope, recorder: MessageRecorder | None
+    ) -> None:
+        self._run_context = run_context
         self._hooks = hooks
         self._scope = scope
         self._recorder = recorder
@@ -132,9 +134,9 @@ class Report:
         error, self._failure = self._failure, None
         if error is not None:
             self.error = error
-            self._link.explain(error)
+            self._run_context.explain(error)
             self._send_error(self._hooks.error_text(error) if self._has_failed() else str(error))
-        self._link.state.end()
+        self._run_context.state.end()
         if self._recorder is not None:
             self._recorder.end(is_cancelled=self._reason in ("cancelled", "abandoned"))
         # Set last, so that a reader that sees `reason` also sees the complete message.
@@ -144,8 +146,8 @@ class Report:
     def _send_error(self, text: str) -> None:
         self.error_chunk = ErrorChunk(text)
         with contextlib.suppress(RunCancelled, RunEndedError):
-            self._link.calls.close_all()
-            self._link.channel.put(self.error_chunk, may_block=False)
+            self._run_context.calls.close_all()
+            self._run_context.channel.put(self.error_chunk, may_block=False)
 
     def send_in_thread(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Report in this thread; wait for an async `on_finish`, which runs on the loop or on the shared one."""

@@ -117,9 +117,9 @@ async def _forward_async(source: AsyncIterable[AssistantStreamChunk], controller
 def _forward_on_shared_loop(source: AsyncIterable[AssistantStreamChunk], controller: RunController) -> None:
     loop = shared_loop()
     # A slow reader must not block it: other runs use the loop too.
-    controller.link.channel.add_producer_loops(loop)
+    controller.run_context.channel.add_producer_loops(loop)
     future = asyncio.run_coroutine_threadsafe(_forward_async(source, controller), loop)
-    cancellation = controller.link.cancellation
+    cancellation = controller.run_context.cancellation
     registration = cancellation.add(future.cancel)
     if registration is None:
         future.cancel()
@@ -136,7 +136,7 @@ class _CallIds:
     """Replaces tool call ids that the run has already: some providers repeat theirs in each response."""
 
     def __init__(self, controller: RunController) -> None:
-        self._calls = controller.link.calls
+        self._calls = controller.run_context.calls
         self._ids: dict[str, str] = {}
 
     def replaced(self, chunk: AssistantStreamChunk) -> AssistantStreamChunk:

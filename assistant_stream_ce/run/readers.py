@@ -105,7 +105,7 @@ class StreamSource:
         if self.run.lost_reader_policy == "continue":
             self.run.on_reader_lost()
             return False
-        self.run.begin_cancel(self.run.link.channel.close)
+        self.run.begin_cancel(self.run.run_context.channel.close)
         self.run.report.error = None
         find_run = current_run.get()
         return find_run is None or find_run() is not self.run
@@ -151,7 +151,7 @@ class SyncReader(Iterator[AssistantStreamChunk]):
     def __init__(self, source: StreamSource) -> None:
         self._source = source
         self._has_started = False
-        self._get = source.run.link.channel.get_sync
+        self._get = source.run.run_context.channel.get_sync
 
     def __next__(self) -> AssistantStreamChunk:
         source = self._source
@@ -201,7 +201,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
 
     def __init__(self, source: StreamSource) -> None:
         self._source = source
-        self._get = source.run.link.channel.get
+        self._get = source.run.run_context.channel.get
         self._timer: asyncio.TimerHandle | None = None
         self._has_started = False
         self._last_read = 0.0
@@ -269,7 +269,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
 
     def tick(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
         """Wake the reader if the stream has been quiet for `timeout` seconds, and set the next timer."""
-        channel = self._source.run.link.channel
+        channel = self._source.run.run_context.channel
         if channel.has_ended:
             return
         quiet = time.monotonic() - self._last_read

@@ -40,16 +40,16 @@ class MessageRecorder:
     It records every chunk that was put into the channel, read or not. Thread-safe.
 
     Args:
-        link: the context of the run, before its start.
+        run_context: the context of the run, before its start.
     """
 
     __slots__ = ("_accumulator", "_channel", "_chunks", "_document", "_is_cancelled", "_lock")
 
-    def __init__(self, link: RunContext) -> None:
-        self._channel = link.channel
+    def __init__(self, run_context: RunContext) -> None:
+        self._channel = run_context.channel
         self._channel.add_sink(self)
         # Holds the current state, after all edits.
-        self._document = link.state
+        self._document = run_context.state
         # Whether the run was cancelled; None until it has ended.
         self._is_cancelled: bool | None = None
         # Chunks that are not folded yet. Filled under the channel's lock, emptied under the next one; each operation is

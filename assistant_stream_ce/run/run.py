@@ -104,9 +104,9 @@ class Run:
         executor: Executor | None,
         keep_message: bool,
     ) -> None:
-        self.link = RunContext(state, max_pending, self)
+        self.run_context = RunContext(state, max_pending, self)
         #: None if the message is not kept.
-        self.recorder = MessageRecorder(self.link) if keep_message else None
+        self.recorder = MessageRecorder(self.run_context) if keep_message else None
         #: Set when the run has ended, `on_finish` included.
         self.ended = OneShotEvent()
         self.lost_reader_policy: LostReaderPolicy = "cancel"
@@ -119,11 +119,11 @@ class Run:
         self.scope = CallScope()
         self._callback = callback
         self._executor = executor
-        self._controller = RunController(self.link)
+        self._controller = RunController(self.run_context)
         self._name = f"assistant-stream-{next(_run_numbers)}"
         self.hooks = Hooks(str(self), self.scope, on_error, on_finish)
         #: The result of the run, and its report.
-        self.report = Report(self.link, self.hooks, self.scope, self.recorder)
+        self.report = Report(self.run_context, self.hooks, self.scope, self.recorder)
         # Guards `_state` and `_children`; each transition happens exactly once.
         self._lock = new_lock()
         self._state = CREATED
@@ -187,14 +187,14 @@ class Run:
     def start_detached(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Start the callback without a reader: only the sinks of its channel see the chunks."""
         self.lost_reader_policy = "continue"
-        self.link.channel.detach()
+        self.run_context.channel.detach()
         self.start(loop)
 
     def _start_driver(self, context: contextvars.Context) -> None:
         if is_callable_as(inspect.iscoroutinefunction, self._callback):
             self._start_task(context, self.call)
             return
-        self.link.channel.add_producer_loops()
+        self.run_context.channel.add_producer_loops()
         work = functools.partial(self._run_in_thread, context)
         if self._executor is None:
             self.driver = thread = ThreadDriver(work)
@@ -221,7 +221,7 @@ class Run:
     def _start_task(self, context: contextvars.Context, make: Callable[[], Any]) -> None:
         loop = self.reader_loop or shared_loop()
         self.driver = driver = TaskDriver(loop, _GRACE_SECONDS)
-        self.link.channel.add_producer_loops(loop)
+        self.run_context.channel.add_producer_loops(loop)
         driver.start(functools.partial(run_in_task, self, make), self._name, context, self.end_if_dropped)
         if self.is_cancelled:
             self._cancel_driver()
@@ -257,11 +257,11 @@ class Run:
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Register an `on_cancel` callback, or call it if the run is cancelled; return what unregisters it."""
         callback = functools.partial(contextvars.copy_context().run, self.scope.call_here, callback)
-        registration = self.link.cancellation.add(callback)
+        registration = self.run_context.cancellation.add(callback)
         if registration is None:
             self.hooks.call_late(callback)
             return lambda: None
-        return functools.partial(self.link.cancellation.remove, registration)
+        return functools.partial(self.run_context.cancellation.remove, registration)
 
     def on_closed(self) -> None:
         """Handle a chunk sent after the end: raise, or return to drop it."""
@@ -269,7 +269,7 @@ class Run:
             raise RunEndedError(RUN_HAS_ENDED)
         if not self._is_in_own_loop():
             # `begin_cancel` sets it only after it has closed the channel, but the caller must find `is_cancelled` true.
-            self.link.cancellation.signal.set()
+            self.run_context.cancellation.signal.set()
             raise RunCancelled("the reader has left")
 
     def _is_in_own_loop(self) -> bool:
@@ -310,7 +310,7 @@ class Run:
         previous = self._transition(FINISHING)
         if previous is None:
             return False
-        self.link.cancellation.end()
+        self.run_context.cancellation.end()
         if previous is CANCELLING:
             if isinstance(error, Exception):
                 logger.debug("%s: raised after its reader had left", self, exc_info=error)
@@ -339,7 +339,7 @@ class Run:
         # Without the lock: only the caller that has reported the end comes here.
         self._state = ENDED
         self.report.end()
-        self.link.channel.finish()
+        self.run_context.channel.finish()
         discard_live_run(self)
         self.ended.set()
 
@@ -348,13 +348,13 @@ class Run:
     def on_reader_lost(self) -> None:
         """Handle a disconnect by the policy of the run: cancel it, or continue without a reader."""
         if self.lost_reader_policy == "continue":
-            self.link.channel.detach()
+            self.run_context.channel.detach()
         else:
             self.cancel()
 
     def cancel(self) -> None:
         """Cancel the run without waiting; a callback that does not end in time is abandoned later."""
-        if self.begin_cancel(self.link.channel.close):
+        if self.begin_cancel(self.run_context.channel.close):
             self.abandon_later()
         # No reader is left to raise it, and its traceback refers to the run.
         self.report.error = None
@@ -366,7 +366,7 @@ class Run:
             deadline: the time, by `time.monotonic`, until which the response may wait for the end of the run.
         """
         self.deadline = deadline
-        self.begin_cancel(functools.partial(self.link.channel.finish, ErrorChunk(_GOODBYE)))
+        self.begin_cancel(functools.partial(self.run_context.channel.finish, ErrorChunk(_GOODBYE)))
 
     def begin_cancel(self, end_channel: Callable[[], None]) -> bool:
         """Cancel the run, but do not abandon it later; return whether this call was the first."""
@@ -375,7 +375,7 @@ class Run:
             return False
         # The channel is closed first: once the event is set, every controller call must raise or be dropped.
         end_channel()
-        callbacks = self.link.cancellation.cancel()
+        callbacks = self.run_context.cancellation.cancel()
         for child in list(self._children or ()):
             child.cancel_with_parent()
         self.hooks.call_cancel_callbacks(callbacks)
@@ -424,7 +424,7 @@ class Run:
                 "controller.is_cancelled"
             )
         logger.warning("%s still runs, although its reader has left. %s", self, advice)
-        self.link.cancellation.end()
+        self.run_context.cancellation.end()
         self.report.decide("abandoned")
         self._report_elsewhere()
 

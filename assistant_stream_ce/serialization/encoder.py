@@ -293,11 +293,11 @@ class StatefulEncoder(ToolCallEncoder):
         super().__init__()
         # A list whose only item is the state, as `operations.resolve` requires.
         self._state = [plain(state, "state")]
-        self._was_told = state is not None
+        self._has_initial_state = state is not None
 
     def start_state(self, state: JSON) -> None:
         """Set the initial state of the stream, unless one was passed to the constructor."""
-        if not self._was_told:
+        if not self._has_initial_state:
             self._state[0] = state
 
 

@@ -64,7 +64,7 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
     def waiting(self) -> int:
         """Number of chunks that wait for this reader."""
         # It falls only when this reader reads, so looking at each read and each question misses no maximum.
-        waiting = self._run.link.channel.waiting + len(self._taken)
+        waiting = self._run.run_context.channel.waiting + len(self._taken)
         self.most_waiting = max(self.most_waiting, waiting)
         return waiting
 
@@ -98,12 +98,12 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
         if self._sync_reader is None and self._async_reader is None:
             raise StreamUsageError("read a chunk first: the callback starts with the first read")
         happened = _WokenEvent()
-        self._run.link.channel.watch(happened)
+        self._run.run_context.channel.watch(happened)
         return happened
 
     def _check_held(self) -> None:
         waiting = self.waiting
-        if self._run.link.channel.has_ended:
+        if self._run.run_context.channel.has_ended:
             raise AssertionError(f"the callback ended without waiting for its reader: {waiting:,} chunks wait")
 
     def _not_held(self) -> str:
@@ -164,7 +164,7 @@ class Disconnect:
         self._left_at = 0.0
         self._cancelled_at: float | None = None
         self._was_cancelled = OneShotEvent()
-        self._run.link.cancellation.add(self._on_cancel)
+        self._run.run_context.cancellation.add(self._on_cancel)
         self.items: list[Any] = []
         self.error: BaseException | None = None
         self.ended_after: float | None = None
@@ -252,7 +252,7 @@ class Disconnect:
             self.ended_after = time.monotonic() - self._left_at
         else:
             self._run.abandon()
-        return self._run.link.cancellation.signal.is_set()
+        return self._run.run_context.cancellation.signal.is_set()
 
 
 def _after(seconds: float | None) -> str:

@@ -137,10 +137,10 @@ def test_counts_of_other_libraries_become_plain() -> None:
         lambda c: c.add_data({"k" * 10**6: object()}),
         lambda c: [c.add_tool_call("t", "i" * 10**6) for _ in range(2)],
         lambda c: [c.add_tool_result("i" * 10**6, 1) for _ in range(2)],
-        lambda c: c.link.state.apply([{"type": "x" * 10**6, "path": [], "value": 1}]),
-        lambda c: c.link.state.apply([{"type": "set", "path": "x" * 10**6, "value": 1}]),
-        lambda c: c.link.state.apply(["x" * 10**6]),
-        lambda c: c.link.state.apply([{"type": "set", "path": ["x" * 10**6], "value": object()}]),
+        lambda c: c.run_context.state.apply([{"type": "x" * 10**6, "path": [], "value": 1}]),
+        lambda c: c.run_context.state.apply([{"type": "set", "path": "x" * 10**6, "value": 1}]),
+        lambda c: c.run_context.state.apply(["x" * 10**6]),
+        lambda c: c.run_context.state.apply([{"type": "set", "path": ["x" * 10**6], "value": object()}]),
     ],
 )
 def test_no_message_quotes_a_large_value(call: Any) -> None:

@@ -144,7 +144,7 @@ def test_an_agent_on_a_loop_of_the_callback_s_own_waits_for_capacity(runner: str
 
     with create_run(lambda controller: RUNNERS[runner](lambda: agent(controller)), max_pending=8) as stream:
         next(stream)
-        channel = stream._run.link.channel
+        channel = stream._run.run_context.channel
         while not channel.is_blocking:
             threading.Event().wait(0.001)
         assert len(sent) < 100
@@ -431,7 +431,7 @@ def test_a_run_whose_policy_is_to_continue_goes_on_when_its_reader_leaves(leaves
     stream = create_run(count(proceed), on_finish=finish, max_pending=4)
     run = stream._run
     run.lost_reader_policy = "continue"
-    run.link.channel.add_sink(store)
+    run.run_context.channel.add_sink(store)
 
     async def cancel_reading() -> None:
         await anext(stream)
@@ -465,7 +465,7 @@ def test_a_run_may_be_started_without_a_reader(kind: str) -> None:
         max_pending=4,
     )
     run = stream._run
-    run.link.channel.add_sink(store)
+    run.run_context.channel.add_sink(store)
     run.start_detached()
     del stream
     assert finish.wait() == ["completed"]
