@@ -94,7 +94,7 @@ class DecodeError(AssistantStreamError, ValueError):
         self.chunks = chunks
 
 
-class ModelStreamError(AssistantStreamError):
+class ModelStreamError(AssistantStreamError, RuntimeError):
     """Raised when a model's stream ends before its finish, or reports an error.
 
     Attributes:
