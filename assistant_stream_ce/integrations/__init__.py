@@ -1,1 +1,1 @@
-"""Helpers for packages that callbacks use. Nothing here imports those packages; objects are inspected instead."""
+"""Adapters for model SDKs and HTTP clients. None imports its package; objects are inspected instead."""

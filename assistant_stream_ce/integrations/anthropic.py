@@ -23,11 +23,11 @@ def forward(controller: RunController, stream: Any, *, reasoning: bool = True, p
     reader leaves, a blocked read ends within half a second.
 
     Args:
-        controller: of the run.
+        controller: the controller of the run.
         stream: what `client.messages.create(..., stream=True)` or `client.messages.stream(...)` returns,
-            a function without arguments that makes it, or an awaitable of it.
+            a function without arguments that returns it, or an awaitable of it.
         reasoning: whether reasoning is sent.
-        parent_id: of the part that the turn belongs to.
+        parent_id: the id of the part that the turn belongs to.
 
     Returns:
         The `Turn`; an awaitable of it for an asynchronous stream.
@@ -45,7 +45,7 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
 
     Args:
         turn: the turn.
-        results: a value or a `ToolFailure` for the id of each call.
+        results: a value or a `ToolFailure` for each call, by its id.
 
     Raises:
         KeyError: a call has no result.

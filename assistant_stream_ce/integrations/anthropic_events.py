@@ -25,7 +25,7 @@ _REASONS: dict[str, TurnFinish] = {
     "model_context_window_exceeded": "length",
     "tool_use": "tool-calls",
     "refusal": "content-filter",
-    # The answer is sent back as it is, and the model goes on.
+    # The answer is sent back unchanged, and the model continues it.
     "pause_turn": "other",
 }
 
@@ -37,14 +37,14 @@ class AnthropicReader(EventReader):
 
     def __init__(self, out: TurnBuilder) -> None:
         super().__init__(out)
-        # The content blocks in the provider's format, and the calls of those that are calls, by index.
+        # The content blocks in the provider's format, and the tool calls among them, by index.
         self._blocks: dict[int, dict[str, JSON]] = {}
         self._calls: dict[int, CallBuilder] = {}
         self._inputs: dict[int, list[str]] = {}
         self._usage: dict[str, int] = {}
 
     def feed(self, event: Any) -> None:
-        """Take an event."""
+        """Process an event."""
         match field(event, "type"):
             case "content_block_delta":
                 self._delta(integer(event, "index"), field(event, "delta"))
@@ -70,7 +70,7 @@ class AnthropicReader(EventReader):
 
     def _message_start(self, message: Any) -> None:
         if self._blocks and text_of(message, "id") != self.out.id:
-            # A gateway has begun again: what came before is not part of the answer.
+            # A gateway has restarted the answer: earlier blocks are not part of it.
             for call in self._calls.values():
                 call.is_ours = False
                 call.close()
@@ -90,7 +90,7 @@ class AnthropicReader(EventReader):
         self._count(field(event, "usage"))
 
     def _count(self, usage: Any) -> None:
-        """Take cumulative usage: later numbers replace earlier ones."""
+        """Set the usage, which is cumulative: later numbers replace earlier ones."""
         for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
             if type(field(usage, name)) is int:
                 self._usage[name] = integer(usage, name)
@@ -116,7 +116,7 @@ class AnthropicReader(EventReader):
         elif kind in _CALLS:
             call = self.out.call(text_of(block, "name"), text_of(block, "id") or None, is_ours=kind == "tool_use")
             self._calls[index] = call
-            # Whole arguments come with programmatic calling, and from some gateways.
+            # Programmatic calling and some gateways send whole arguments here.
             if given := field(block, "input"):
                 call.set(native(given))
         elif kind.endswith("_tool_result"):
@@ -130,7 +130,7 @@ class AnthropicReader(EventReader):
             if call.provider_id == call_id:
                 call.result(content, is_error=is_error)
                 return
-        # Of a call in the answer before, which was paused.
+        # The call was in the previous answer, which was paused.
         self.out.late_result(call_id, content, is_error=is_error)
 
     def _delta(self, index: int, delta: Any) -> None:
@@ -168,6 +168,6 @@ class AnthropicReader(EventReader):
         call = self._calls.get(index)
         if call is not None:
             call.close()
-            # Its streamed arguments replace the empty ones of its start.
+            # The streamed arguments replace the empty ones of the start.
             if pieces := "".join(self._inputs.get(index, ())):
                 self._blocks[index]["input"] = parse_arguments(pieces)[0] or {}

@@ -41,7 +41,7 @@ class BedrockReader(EventReader):
         self._calls: dict[int, CallBuilder] = {}
 
     def feed(self, event: Any) -> None:
-        """Take an event."""
+        """Process an event."""
         for kind, value in event.items():
             match kind:
                 case "contentBlockDelta":
@@ -140,7 +140,7 @@ class BedrockReader(EventReader):
 
 
 def _sendable(block: dict[str, JSON]) -> dict[str, JSON] | None:
-    """Return a block as the next request may have it; None for reasoning without a signature, and for empty texts."""
+    """Return a block as the API accepts it; None for reasoning without a signature, and for empty texts."""
     reasoning = block.get("reasoningContent")
     if reasoning is not None and "redactedContent" not in reasoning and "signature" not in reasoning["reasoningText"]:
         return None

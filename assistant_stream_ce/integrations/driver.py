@@ -1,4 +1,4 @@
-"""Drive a reader of events over an SDK's stream, blocking or asynchronous: the only I/O of the adapters."""
+"""Drive a reader of events over a blocking or async SDK stream: the only I/O of the adapters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from assistant_stream_ce.integrations.events import EventReader
 from assistant_stream_ce.integrations.httpx import abort
 from assistant_stream_ce.integrations.turn import Turn, TurnBuilder
 
-# A coroutine that only appends never waits for its reader: it does so once in so many events.
+# A coroutine waits for capacity (`drain`) once in this many events, because appending never waits.
 _EVENTS_PER_DRAIN = 32
 
 
@@ -31,13 +31,13 @@ def drive(
     """Forward a stream to a controller.
 
     Args:
-        controller: of the run.
+        controller: the controller of the run.
         stream: an iterable, an async iterable, a context manager of one, an awaitable of one, or a function without
-            arguments that makes one. One that is both an iterable and an async iterable is read as the running event
-            loop demands.
-        make_reader: makes the reader of its events.
+            arguments that returns one. One that is both an iterable and an async iterable is read with `async for` in
+            a running event loop.
+        make_reader: returns the reader of its events.
         reasoning: whether reasoning is sent.
-        parent_id: of the part that the turn belongs to.
+        parent_id: the id of the part that the turn belongs to.
 
     Returns:
         The turn, or an awaitable of it for an asynchronous stream.
@@ -64,13 +64,13 @@ def _made(controller: RunController, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception:
-        # As in `_read`.
+        # After an abort each client raises its own exception; see `_read`.
         controller.raise_if_cancelled()
         raise
 
 
 def is_async(stream: Any) -> bool:
-    """Return whether a stream is read in a coroutine: it can be, and it must or an event loop is running."""
+    """Return whether to read a stream in a coroutine: it is async only, or it is both and an event loop is running."""
     can_be = inspect.isawaitable(stream) or hasattr(stream, "__aiter__") or hasattr(stream, "__aenter__")
     is_blocking = hasattr(stream, "__iter__") or hasattr(stream, "__enter__")
     return can_be and (not is_blocking or running_loop() is not None)
@@ -88,7 +88,7 @@ def _read(controller: RunController, stream: Any, reader: EventReader) -> Turn:
             for event in events:
                 reader.feed(event)
     except Exception:
-        # After an abort each client raises an exception of its own.
+        # After an abort each client raises its own exception.
         controller.raise_if_cancelled()
         raise
     controller.raise_if_cancelled()
@@ -122,7 +122,7 @@ def _open(stream: Any) -> Generator[Any]:
         for one in (events, stream):
             close = getattr(one, "close", None)
             if close is not None:
-                # A generator that another thread is inside of cannot be closed; its connection has been shut down.
+                # A generator cannot be closed while another thread runs it, but its connection is shut down.
                 with contextlib.suppress(ValueError):
                     close()
 
@@ -146,7 +146,7 @@ async def _open_async(stream: Any) -> AsyncIterator[Any]:
 
 @contextmanager
 def _aborting(controller: RunController, *streams: Any) -> Iterator[None]:
-    """Shut down the connection of a stream when the reader leaves, because closing it frees no blocked read."""
+    """Shut down the connection of a stream when the reader leaves: closing it would not end a blocked read."""
 
     def abort_any() -> None:
         for stream in streams:

@@ -29,24 +29,24 @@ _REASONS: dict[str, TurnFinish] = {
     "TOO_MANY_TOOL_CALLS": "error",
 }
 
-# Of a list in streamed arguments.
+# Limit of a list in streamed arguments, in items.
 _MOST_ITEMS = 10_000
 
 _BLOCKED = "PROMPT_BLOCKED"
 
 
 class GoogleReader(EventReader):
-    """Reads chunks. Function calls mostly have no id and come whole, or in pieces of JSON path and value."""
+    """Reads chunks. Function calls usually have no id, and arrive whole or in pieces of JSON path and value."""
 
     def __init__(self, out: TurnBuilder) -> None:
         super().__init__(out)
-        # In the provider's format: neighbouring texts are joined, all else is as it came.
+        # The parts in the provider's format: neighbouring texts are joined, other parts are unchanged.
         self._parts: list[dict[str, JSON]] = []
         self._growing: _GrowingArguments | None = None
         self._server_call: CallBuilder | None = None
 
     def feed(self, event: Any) -> None:
-        """Take a chunk."""
+        """Process a chunk."""
         self.out.id = text_of(event, "response_id") or self.out.id
         self.out.model = text_of(event, "model_version") or self.out.model
         if (usage := field(event, "usage_metadata")) is not None:
@@ -74,7 +74,7 @@ class GoogleReader(EventReader):
             self.provider_reason = self.provider_reason or word
 
     def _count(self, usage: Any) -> None:
-        """Take the usage; only the last one is complete."""
+        """Set the usage; only the last one is complete."""
         thoughts = integer(usage, "thoughts_token_count")
         self.out.usage = ModelUsage(
             integer(usage, "prompt_token_count") + integer(usage, "tool_use_prompt_token_count"),
@@ -106,7 +106,7 @@ class GoogleReader(EventReader):
         is_thought = field(part, "thought") is True
         made = native(part, by_alias=False)
         last = self._parts[-1] if self._parts else {}
-        # A signature belongs to the part that it came with.
+        # A signature belongs to the part that has it, so that part is not joined.
         joins = "text" in last and bool(last.get("thought")) == is_thought and not _signature(last)
         if joins and not _signature(made):
             last["text"] += text
@@ -173,14 +173,14 @@ def _signature(part: dict[str, JSON]) -> JSON:
 
 
 class _GrowingArguments:
-    """The arguments of a call that come as JSON paths and values, which may be pieces of a text."""
+    """Arguments of a call that arrive as JSON paths and values, which may be pieces of a text."""
 
     def __init__(self, call: CallBuilder, args: dict[str, JSON]) -> None:
         self._call = call
         self._args = args
 
     def add(self, piece: dict[str, JSON]) -> None:
-        """Take a piece."""
+        """Add a piece."""
         path = _segments(str(piece.get("json_path") or piece.get("jsonPath") or ""))
         if not path:
             return
@@ -219,7 +219,7 @@ def _segments(path: str) -> list[str | int]:
 
 
 def _child(container: Any, key: str | int, default: Any) -> Any:
-    """Return an item of a dict or list; a missing one is `default`, which is put there."""
+    """Return an item of a dict or list; a missing one is set to `default`."""
     if isinstance(container, list) and isinstance(key, int):
         while len(container) <= min(key, _MOST_ITEMS):
             container.append(None)

@@ -1,4 +1,4 @@
-"""End a blocked read of a model's response from another thread, in httpx and the HTTP clients of model SDKs.
+"""Abort a blocked read of a model's response from another thread, in httpx and the HTTP clients of model SDKs.
 
 Closing a response or its client from another thread does not release a blocked read; shutting its socket down does,
 within milliseconds: the reading thread gets the client's own exception for a lost connection.
@@ -22,12 +22,12 @@ __all__ = ("abort", "watch")
 
 Client = TypeVar("Client")
 
-# Where streams and responses hold what they read from: of openai and anthropic, their `.stream()` helpers, litellm (by
-# provider), requests, botocore.
+# Attributes in which streams and responses hold the one that they read: of openai and anthropic, their `.stream()`
+# helpers, litellm (by provider), requests, botocore.
 _INNER = ("response", "_response", "http_response", "completion_stream", "raw", "_raw_stream", "_raw_response")
 
-# Where SDK clients hold their blocking httpx client: openai, anthropic, groq and ollama; google-genai; mistral;
-# langchain's chat models.
+# Attribute paths from SDK clients to their blocking httpx client: openai, anthropic, groq and ollama; google-genai;
+# mistral; langchain's chat models.
 _CLIENTS = (
     ("_client",),
     ("_api_client", "_httpx_client"),
@@ -42,8 +42,8 @@ _CLIENTS = (
 def abort(response: Any) -> None:
     """Shut down the socket under a response that is being read.
 
-    Thread-safe; made for `controller.on_cancel(lambda: abort(response))`. A response that was read to its end or closed
-    is left alone: its connection may serve another request. Over HTTP/2 all requests of the connection end.
+    Thread-safe and idempotent; for `controller.on_cancel(lambda: abort(response))`. A response that was read to its end
+    or closed is ignored: its connection may serve another request. Over HTTP/2 all requests of the connection end.
 
     Args:
         response: a streamed response of httpx or httpx2, of requests, urllib3 or botocore, or a stream of openai,
@@ -62,7 +62,7 @@ def abort(response: Any) -> None:
 
 
 def _held_by(value: Any, depth: int = 4) -> Iterator[Any]:
-    """Yield a value and what it holds, by the attributes that streams and responses have."""
+    """Yield a value and the objects that it wraps, by the attributes of streams and responses."""
     yield value
     if depth:
         for name in _INNER:
@@ -73,7 +73,7 @@ def _held_by(value: Any, depth: int = 4) -> Iterator[Any]:
 
 
 def _shut_down(response: Any) -> bool:
-    """Shut down a response's socket; return false where it has none."""
+    """Shut down the socket of a response; return False if none is found."""
     if _is_closed(response):
         return True
     stream = getattr(response, "extensions", {})
@@ -112,22 +112,22 @@ def _shut_down_urllib3(response: Any) -> bool:
 
 
 def _shut_down_socket(connection: Any) -> None:
-    # Not connected any more is as good.
+    # Suppressed: it is no longer connected.
     with contextlib.suppress(OSError):
         if isinstance(connection, socket.socket):
-            # The plain method also for TLS: that of SSLSocket takes the TLS state away from under the reading thread.
+            # The plain method also for TLS: SSLSocket's own removes the TLS state that the reading thread uses.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
         else:
-            # An event loop's view of its socket.
+            # The socket object of an event loop's transport.
             connection.shutdown(socket.SHUT_RDWR)
 
 
 def watch(client: Client) -> Client:
-    """Make a client end its requests when the run that sent them is cancelled, also while it waits for headers.
+    """Have a client abort its requests when their run is cancelled, also while it waits for headers.
 
-    Call it once for a client; another call does nothing. A request belongs to the run in whose callback it is sent, in
-    whatever thread that copies the callback's context. A cancelled run sends no request again. Asynchronous clients
-    need no watching: their requests end with the task.
+    Idempotent. A request belongs to the run in whose callback it is sent, in any thread with a copy of the callback's
+    context. A cancelled run sends no more requests, also no retries. Async clients do not need this: their requests end
+    with the task.
 
     Args:
         client: a blocking client of httpx, httpx2, openai, anthropic, groq, google-genai, mistral or ollama, or a chat
@@ -137,7 +137,7 @@ def watch(client: Client) -> Client:
         The client.
 
     Raises:
-        TypeError: it holds no such client. For boto3 and requests set a read timeout, and use `abort`.
+        TypeError: no such client is found. For boto3 and requests set a read timeout, and use `abort`.
     """
     found = False
     for inner in _http_clients(client):
@@ -167,7 +167,7 @@ def _http_clients(client: Any) -> Iterator[Any]:
 
 
 class _OpenRequests:
-    """The requests of one run that are under way."""
+    """The open requests of one run. Thread-safe."""
 
     def __init__(self) -> None:
         # Guards the sets.
@@ -205,9 +205,9 @@ class _OpenRequests:
             _shut_down(response)
 
 
-# By run, which is found by a context variable.
+# The open requests by run; a context variable has the current run.
 _open_requests: weakref.WeakKeyDictionary[Any, _OpenRequests] = weakref.WeakKeyDictionary()
-# Guards the table.
+# Guards the table above.
 _open_requests_lock = new_lock()
 
 
@@ -215,7 +215,7 @@ def _requests_of_run() -> _OpenRequests | None:
     """Return the requests of the run in whose callback this is called.
 
     Raises:
-        RunCancelled: the run is cancelled; as no `Exception` it ends the retries of an SDK, too.
+        RunCancelled: the run is cancelled. As a `BaseException` it also ends the retries of an SDK.
     """
     find_run = current_run.get()
     run = None if find_run is None else find_run()
@@ -249,9 +249,9 @@ def _before_request(request: Any) -> None:
 
 
 def _network_stream() -> Any:
-    """Return the connection that a trace function is called by: httpcore offers no public way to it before the headers.
+    """Return the connection that calls a trace function; httpcore has no public access to it before the headers.
 
-    None where it is not found: then only the client's timeout ends the wait for headers.
+    None if it is not found: then only the client's timeout ends the wait for headers.
     """
     frame = sys._getframe(2)
     for _ in range(6):

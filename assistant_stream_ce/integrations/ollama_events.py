@@ -15,7 +15,7 @@ _REASONS: dict[str, TurnFinish] = {"stop": "stop", "length": "length", "load": "
 
 
 class OllamaReader(EventReader):
-    """Reads chunks. Tool calls come whole; the package drops their ids."""
+    """Reads chunks. Tool calls arrive whole; the package drops their ids."""
 
     def __init__(self, out: TurnBuilder) -> None:
         super().__init__(out)
@@ -24,7 +24,7 @@ class OllamaReader(EventReader):
         self._calls: list[dict[str, JSON]] = []
 
     def feed(self, event: Any) -> None:
-        """Take a chunk."""
+        """Process a chunk."""
         if isinstance(error := field(event, "error"), str):
             self.fail(error)
         self.out.model = text_of(event, "model") or self.out.model

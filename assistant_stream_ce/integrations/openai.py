@@ -19,14 +19,14 @@ __all__ = ("forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
 
 
 class OpenAIReader(EventReader):
-    """Reads either of the two formats; the first event shows which."""
+    """Reads either of the two formats, which the first event determines."""
 
     def __init__(self, out: TurnBuilder) -> None:
         super().__init__(out)
         self._reader: EventReader | None = None
 
     def feed(self, event: Any) -> None:
-        """Take an event."""
+        """Process an event."""
         if self._reader is None:
             is_response = text_of(event, "type").startswith("response.") or (
                 text_of(event, "type") == "error" and field(event, "choices") is None
@@ -49,12 +49,12 @@ def forward(controller: RunController, stream: Any, *, reasoning: bool = True, p
     reader leaves, a blocked read ends within half a second.
 
     Args:
-        controller: of the run.
+        controller: the controller of the run.
         stream: what a streaming call of `client.chat.completions` or `client.responses`, or one of their `.stream()`
             helpers, returns,
-            a function without arguments that makes it, or an awaitable of it.
+            a function without arguments that returns it, or an awaitable of it.
         reasoning: whether reasoning is sent.
-        parent_id: of the part that the turn belongs to.
+        parent_id: the id of the part that the turn belongs to.
 
     Returns:
         The `Turn`; an awaitable of it for an asynchronous stream.
@@ -72,7 +72,7 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
 
     Args:
         turn: the turn.
-        results: a value or a `ToolFailure` for the id of each call.
+        results: a value or a `ToolFailure` for each call, by its id.
 
     Raises:
         KeyError: a call has no result.
@@ -93,7 +93,7 @@ def tool_schemas(tools: Iterable[ToolSchema], *, api: Literal["chat", "responses
 
     Args:
         tools: `Tools`, or an iterable of tools.
-        api: for which of the two APIs.
+        api: the API of the request.
     """
     functions = chat_tool_schemas(tools)
     return (
@@ -104,7 +104,7 @@ def tool_schemas(tools: Iterable[ToolSchema], *, api: Literal["chat", "responses
 
 
 def chat_tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
-    """Return tools as chat completions and everything compatible have them.
+    """Return tools in the format of chat completions and compatible APIs.
 
     Args:
         tools: `Tools`, or an iterable of tools.

@@ -35,7 +35,7 @@ class ChatReader(EventReader):
         self._calls = ToolCallDeltas()
         self._texts: list[str] = []
         self._refusals: list[str] = []
-        # By the name of the field that the provider sends it in, in which it goes back.
+        # The reasoning by the provider's name of its field, under which it is sent back.
         self._reasoning: dict[str, list[str]] = {}
         self._details: list[dict[str, JSON]] = []
         self._thinking_blocks: list[JSON] = []
@@ -44,7 +44,7 @@ class ChatReader(EventReader):
         self._has_final_usage = False
 
     def feed(self, event: Any) -> None:
-        """Take a chunk."""
+        """Process a chunk."""
         if (kind := field(event, "type")) is not None and field(event, "choices") is None:
             if kind != "chunk":
                 return
@@ -60,7 +60,7 @@ class ChatReader(EventReader):
         usage = field(event, "usage") or field(field(event, "x_groq"), "usage")
         if usage is not None:
             self._count(usage)
-            # Snowflake sends no finish reason; a usage of its own comes only after the end.
+            # Snowflake sends no finish reason; a chunk with only the usage comes after the end.
             self._has_final_usage |= not field(event, "choices")
         if (error := field(event, "error")) is not None:
             self._error(error)
@@ -85,7 +85,7 @@ class ChatReader(EventReader):
         reason = field(choice, "finish_reason")
         reason = getattr(reason, "value", reason)
         if isinstance(reason, str) and reason:
-            # It may come twice.
+            # Some providers send it twice.
             self.provider_reason = self.provider_reason or reason
 
     def _delta(self, delta: Any) -> None:
@@ -107,7 +107,7 @@ class ChatReader(EventReader):
         self._rare(delta)
 
     def _rare(self, delta: Any) -> None:
-        """Read what only some providers send."""
+        """Read fields that only some providers send."""
         for annotation in field(delta, "annotations") or ():
             citation = field(annotation, "url_citation") or annotation
             self.out.source(field(citation, "url"), field(citation, "title"))
@@ -142,7 +142,7 @@ class ChatReader(EventReader):
                         self.out.document(f"reference-{reference}", "text/plain", f"Reference {reference}")
 
     def _think(self, delta: Any) -> None:
-        """Read reasoning once, however the provider spells it: litellm sends the same text in two fields."""
+        """Read the reasoning from one of its fields: litellm sends the same text in two."""
         plain = False
         for name in ("reasoning_content", "reasoning"):
             if text := text_of(delta, name):
@@ -162,7 +162,7 @@ class ChatReader(EventReader):
             self.out.think(text)
 
     def _detail(self, detail: JSON) -> None:
-        """Keep a detail of the reasoning; pieces with one index and type are joined."""
+        """Store a detail of the reasoning; pieces with the same index and type are joined."""
         last = self._details[-1] if self._details else None
         same = last is not None and all(last.get(key) == detail.get(key) for key in ("type", "index"))
         if not same or last is None:
@@ -185,7 +185,7 @@ class ChatReader(EventReader):
         self.out.forward(made)
 
     def _count(self, usage: Any) -> None:
-        """Take the usage; the last one counts."""
+        """Set the usage; the last one counts."""
         self.out.usage = ModelUsage(
             integer(usage, "prompt_tokens"),
             integer(usage, "completion_tokens"),

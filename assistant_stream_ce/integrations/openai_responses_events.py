@@ -29,19 +29,19 @@ _NOT_ARGUMENTS = frozenset({"id", "type", "status", "call_id", "result", "result
 
 
 class ResponsesReader(EventReader):
-    """Reads events. Items are told apart by their `output_index`: some gateways change the item's id in each event."""
+    """Reads events. Items are identified by `output_index`, because some gateways change an item's id in each event."""
 
     def __init__(self, out: TurnBuilder) -> None:
         super().__init__(out)
         # The items in the provider's format, from their last event.
         self._items: dict[int, dict[str, JSON]] = {}
         self._calls: dict[int, CallBuilder] = {}
-        # The (item, part) pairs whose text has come in deltas.
+        # The (item, part) pairs whose text has arrived in deltas.
         self._with_deltas: set[tuple[int, int, str]] = set()
         self._outcome = ""
 
     def feed(self, event: Any) -> None:
-        """Take an event."""
+        """Process an event."""
         kind = text_of(event, "type")
         index, part = integer(event, "output_index"), integer(event, "content_index")
         match kind:
@@ -143,7 +143,7 @@ class ResponsesReader(EventReader):
             self._finish_call(self._calls[index], kind, made)
 
     def _missed_texts(self, index: int, item: Any) -> None:
-        """Send the texts of a message that came without deltas, and the citations that came without events."""
+        """Send the texts of a message that had no deltas, and the citations that had no events."""
         for number, part in enumerate(field(item, "content") or ()):
             if text_of(part, "type") == "refusal":
                 if (index, number, "refusal") not in self._with_deltas:

@@ -11,7 +11,7 @@ from assistant_stream_ce.jsonvalue import JSON, plain
 
 
 class ToolSchema(Protocol):
-    """What is needed of a tool to describe it to a model."""
+    """Interface of a tool that is described to a model."""
 
     @property
     def name(self) -> str:
@@ -19,7 +19,7 @@ class ToolSchema(Protocol):
 
     @property
     def description(self) -> str | None:
-        """What it does, for the model."""
+        """The description of the tool, for the model."""
 
     @property
     def parameters(self) -> dict[str, JSON]:
@@ -31,7 +31,7 @@ def answered(turn: Turn, results: Mapping[str, Any]) -> Iterable[tuple[ToolCall,
 
     Args:
         turn: the turn.
-        results: a value or a `ToolFailure` for the id of each call.
+        results: a value or a `ToolFailure` for each call, by its id.
 
     Raises:
         KeyError: a call has no result.

@@ -1,4 +1,4 @@
-"""One call of a model: what its events mean to the controller, and what is kept of it for the next request."""
+"""One call of a model: `TurnBuilder` sends its output to a controller, and returns the `Turn` for the next request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assistant_stream_ce.jsonvalue import JSON, dumps, loads
 from assistant_stream_ce.message import AssistantMessage
 from assistant_stream_ce.message.accumulator import MessageAccumulator
 
-#: Why a model stopped.
+#: The reason why a model stopped.
 TurnFinish: TypeAlias = Literal["stop", "length", "tool-calls", "content-filter", "error", "other"]
 
 
@@ -23,11 +23,11 @@ class ModelUsage(msgspec.Struct, frozen=True):
     """Token usage of a turn.
 
     Attributes:
-        input_tokens: of the whole prompt, cached tokens included.
-        output_tokens: of all output, reasoning included.
-        cached_tokens: of the prompt that were read from a cache.
-        cache_write_tokens: of the prompt that were written to a cache.
-        reasoning_tokens: of the output that are reasoning.
+        input_tokens: tokens of the whole prompt, cached ones included.
+        output_tokens: tokens of all output, reasoning included.
+        cached_tokens: tokens of the prompt that were read from a cache.
+        cache_write_tokens: tokens of the prompt that were written to a cache.
+        reasoning_tokens: tokens of the output that are reasoning.
     """
 
     input_tokens: int = 0
@@ -38,15 +38,15 @@ class ModelUsage(msgspec.Struct, frozen=True):
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """A tool call of the model that is the application's to run.
+    """A tool call of the model that the application has to run.
 
     Attributes:
-        id: in the stream and in the message.
-        provider_id: what the provider calls it; None where it has no id.
-        name: of the tool.
-        args: the arguments, or None where they are no JSON object.
+        id: the id in the stream and in the message.
+        provider_id: the provider's id; None if it has none.
+        name: the name of the tool.
+        args: the arguments; None if they are not a JSON object.
         args_text: the arguments as the model wrote them.
-        error: why `args` is None.
+        error: the reason why `args` is None.
     """
 
     id: str
@@ -58,17 +58,17 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model wrote in one call.
+    """The output of one call of a model.
 
     Attributes:
-        message: the same as a message, as the stream's reader sees it.
-        tool_calls: those that are the application's to run, in order.
-        finish_reason: why the model stopped.
-        provider_finish_reason: the provider's word for it.
+        message: the turn as a message, as the reader of the stream sees it.
+        tool_calls: the calls that the application has to run, in order.
+        finish_reason: the reason why the model stopped.
+        provider_finish_reason: the reason as the provider reports it.
         usage: the tokens.
         id: the provider's id of the response.
         model: the model's name as the provider reports it.
-        messages: what the next request has to send back, in the provider's own format.
+        messages: the messages to send back in the next request, in the provider's format.
     """
 
     message: AssistantMessage
@@ -87,12 +87,12 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnBuilder:
-    """Sends a turn to a controller and keeps it. For one reader; not thread-safe.
+    """Sends a turn to a controller, and collects it. Not thread-safe.
 
     Args:
-        controller: of the run.
+        controller: the controller of the run.
         reasoning: whether reasoning is sent.
-        parent_id: of the part that the turn belongs to.
+        parent_id: the id of the part that the turn belongs to.
     """
 
     def __init__(self, controller: RunController, *, reasoning: bool = True, parent_id: str | None = None) -> None:
@@ -132,7 +132,7 @@ class TurnBuilder:
             self._send(chunks.ReasoningSignatureChunk(signature))
 
     def refusal(self, text: str) -> None:
-        """Append to the text in which the model declines."""
+        """Append text to a refusal."""
         if text:
             self._send(chunks.RefusalDeltaChunk(text, self._parent_id))
 
@@ -162,16 +162,16 @@ class TurnBuilder:
         """Begin a tool call.
 
         Args:
-            name: of the tool.
+            name: the name of the tool.
             provider_id: the provider's id, which is used unless another call of the run has it.
-            is_ours: whether the application runs it; else the provider does.
+            is_ours: whether the application runs the tool; otherwise the provider does.
         """
         call = CallBuilder(self, name, provider_id, is_ours)
         self.calls.append(call)
         return call
 
     def forward(self, made: Iterable[AssistantStreamChunk]) -> None:
-        """Send the chunks of tool calls that `ToolCallDeltas` has told apart."""
+        """Send the chunks of tool calls that `ToolCallDeltas` returns."""
         for chunk in made:
             if isinstance(chunk, chunks.ToolCallBeginChunk):
                 self._assigned[chunk.tool_call_id] = self.call(chunk.tool_name, chunk.tool_call_id)
@@ -183,12 +183,12 @@ class TurnBuilder:
                     call.append(chunk.args_text_delta)
 
     def set_provider_id(self, call_id: str, provider_id: str | None) -> None:
-        """Note the provider's id of a call that came through `forward`."""
+        """Record the provider's id of a call that `forward` has sent."""
         if call_id in self._assigned:
             self._assigned[call_id].provider_id = provider_id
 
     def late_result(self, call_id: str, result: JSON, *, is_error: bool) -> None:
-        """Add the result of a call that an earlier response has made."""
+        """Add the result of a call of an earlier response."""
         if call_id:
             self._send(chunks.ToolResultChunk(call_id, result, is_error=is_error))
 
@@ -200,9 +200,9 @@ class TurnBuilder:
         """Finish the step, and return the turn.
 
         Args:
-            reason: why the model stopped; `stop` becomes `tool-calls` where the application has calls to run.
-            provider_reason: the provider's word for it.
-            messages: what the next request has to send back.
+            reason: the reason why the model stopped; `stop` becomes `tool-calls` if the application has calls to run.
+            provider_reason: the reason as the provider reports it.
+            messages: the messages to send back in the next request.
         """
         if reason == "stop" and any(call.is_ours for call in self.calls):
             reason = "tool-calls"
@@ -234,7 +234,7 @@ class TurnBuilder:
         try:
             call = self.controller.add_tool_call(name, provider_id or None)
         except ToolCallError:
-            # Some providers number their calls anew in each response.
+            # Some providers repeat their ids in each response.
             call = self.controller.add_tool_call(name)
         self._keep(chunks.ToolCallBeginChunk(call.tool_call_id, name, self._parent_id))
         return call.tool_call_id, call.append_args_text, call.close
@@ -254,7 +254,7 @@ class CallBuilder:
 
     @property
     def has_arguments(self) -> bool:
-        """Whether any argument text has come."""
+        """Whether any argument text has arrived."""
         return bool(self._pieces)
 
     @property
@@ -283,7 +283,7 @@ class CallBuilder:
             self._turn._keep(chunks.ToolCallDeltaChunk(self.id, "", is_final=True))
 
     def result(self, result: JSON, *, is_error: bool = False) -> None:
-        """Add the result that the provider reports of a call that it ran itself."""
+        """Add the result of a call that the provider ran itself."""
         self.close()
         self._turn._send(chunks.ToolResultChunk(self.id, result, is_error=is_error))
 
@@ -294,7 +294,7 @@ class CallBuilder:
 
 
 def parse_arguments(text: str) -> tuple[dict[str, JSON] | None, str | None]:
-    """Return the arguments of a call, or None and the reason why they cannot be used."""
+    """Return the arguments of a call and None, or None and the reason why they are invalid."""
     try:
         value = loads(text or "{}")
         if isinstance(value, str):
