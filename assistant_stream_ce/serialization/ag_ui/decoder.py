@@ -66,15 +66,19 @@ _CUSTOM: Mapping[str, Any] = {
 class _Message:
     """A message of text or reasoning."""
 
-    __slots__ = ("kind", "parent_id")
+    __slots__ = ("id", "kind", "parent_id")
 
-    def __init__(self, kind: str, parent_id: str | None) -> None:
+    def __init__(self, kind: str, message_id: str, parent_id: str | None) -> None:
         self.kind = kind
+        self.id = message_id
         self.parent_id = parent_id
 
     def would_extend(self, last: _Message | None) -> bool:
         """Return whether its text would extend another message, the last one, if no boundary came between them."""
-        return last is not None and (last.kind, last.parent_id) == (self.kind, self.parent_id)
+        # Clients add what is started again under the same id to the message.
+        if last is None or last.id == self.id:
+            return False
+        return (last.kind, last.parent_id) == (self.kind, self.parent_id)
 
 
 class AGUIDecoder(ToolCallDecoder):
@@ -211,7 +215,7 @@ class AGUIDecoder(ToolCallDecoder):
         match kind:
             case "TEXT_MESSAGE_START":
                 if event.get("role") in (None, "assistant"):
-                    self._texts[message_id] = _Message("text", _note(event, "parentId"))
+                    self._texts[message_id] = _Message("text", message_id, _note(event, "parentId"))
                 else:
                     self._skipped_texts.add(message_id)
             case "TEXT_MESSAGE_CONTENT":
@@ -219,7 +223,7 @@ class AGUIDecoder(ToolCallDecoder):
                 if text and message_id not in self._skipped_texts:
                     message = self._texts.get(message_id)
                     if message is None:
-                        message = self._texts[message_id] = _Message("text", None)
+                        message = self._texts[message_id] = _Message("text", message_id, None)
                     if message is not self._last:
                         last, self._last = self._last, message
                         if message.would_extend(last):
@@ -237,14 +241,14 @@ class AGUIDecoder(ToolCallDecoder):
             case "REASONING_MESSAGE_START":
                 parent_id = self._reasoning[message_id] = _note(event, "parentId")
                 self._last_reasoning = message_id
-                last, self._last = self._last, _Message("reasoning", parent_id)
+                last, self._last = self._last, _Message("reasoning", message_id, parent_id)
                 if self._last.would_extend(last):
                     yield chunks.ReasoningPartChunk(None, parent_id)
             case "REASONING_MESSAGE_CONTENT":
                 text: str = checked(event.get("delta"), str, "delta")
                 if text:
                     parent_id = self._reasoning.get(message_id)
-                    self._last = _Message("reasoning", parent_id)
+                    self._last = _Message("reasoning", message_id, parent_id)
                     yield chunks.ReasoningDeltaChunk(text, parent_id)
             case "REASONING_MESSAGE_END":
                 self._reasoning.pop(message_id, None)

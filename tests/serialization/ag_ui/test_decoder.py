@@ -126,6 +126,10 @@ PARENT = {"metadata": {"parentId": "p"}}
             [text_start(), text("a"), text_end(), text_start("n"), text("b", "n"), text("c", "n"), text_end("n")],
             [TextDeltaChunk("a"), TextPartChunk(), TextDeltaChunk("b"), TextDeltaChunk("c")],
         ),
+        # The client appends to a message whose id comes again.
+        ([text_start(), text("a"), text_end(), text_start(), text("b"), text_end()],
+         [TextDeltaChunk("a"), TextDeltaChunk("b")]),
+        (thought("a") + thought("b"), [ReasoningDeltaChunk("a"), ReasoningDeltaChunk("b")]),
         ([short("TEXT_MESSAGE", messageId="m", delta="a"), short("TEXT_MESSAGE", delta="b")],
          [TextDeltaChunk("a"), TextDeltaChunk("b")]),
         ([short("TEXT_MESSAGE", messageId="m", role="system", delta="a")], []),
