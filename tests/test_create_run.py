@@ -88,7 +88,7 @@ async def test_for_inside_a_running_loop_names_async_for() -> None:
     assert [chunk async for chunk in stream] == [TextDeltaChunk("a")]
 
 
-def test_the_reader_is_an_iterator_of_its_own() -> None:
+def test_the_reader_is_a_separate_iterator() -> None:
     reader = iter(create_run(lambda controller: controller.append_text("a")))
     assert iter(reader) is reader
     assert list(reader) == [TextDeltaChunk("a")]
@@ -280,7 +280,7 @@ def test_a_stream_reports_whether_it_was_left() -> None:
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("reader", READER_KINDS)
-def test_an_unfinished_stream_that_nobody_refers_to_is_left(kind: str, reader: str) -> None:
+def test_an_unreferenced_unfinished_stream_is_cancelled(kind: str, reader: str) -> None:
     """As with a generator: `break` is enough when the loop held the only reference."""
     ending = Ending()
 
@@ -378,7 +378,7 @@ def test_a_callback_may_close_its_own_stream() -> None:
     assert list(streams[0]) in ([], [TextDeltaChunk("a")])
 
 
-def test_what_is_raised_after_the_reader_left_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_after_a_disconnect_is_not_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     ending = Ending()
 
     def run(controller: RunController) -> None:
@@ -476,7 +476,7 @@ def test_the_run_sees_the_context_variables_of_its_start(kind: str, reader: str)
 
 @pytest.mark.parametrize("reader", READER_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_a_bound_run_sees_the_context_variables_of_that_place(kind: str, reader: str) -> None:
+def test_a_bound_run_has_the_context_variables_of_the_bind_call(kind: str, reader: str) -> None:
     seen: list[str] = []
     stream = create_run(as_kind(kind, lambda controller: seen.append(variable.get())))
 
@@ -489,7 +489,7 @@ def test_a_bound_run_sees_the_context_variables_of_that_place(kind: str, reader:
     assert seen == ["in the view"]
 
 
-async def test_a_coroutine_runs_on_the_reader_s_loop_and_a_function_in_a_daemon_thread_of_its_own() -> None:
+async def test_a_coroutine_runs_on_the_readers_loop_and_a_function_in_its_own_daemon_thread() -> None:
     places: list[Any] = []
 
     async def run_async(controller: RunController) -> None:

@@ -133,7 +133,7 @@ def test_plain(value: object, expected: object) -> None:
         (Point, "builtins.type"),
     ],
 )
-def test_what_is_not_json_is_named_with_its_path(value: object, message: str) -> None:
+def test_a_value_that_is_not_json_is_reported_with_its_path(value: object, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         plain(value, "result")
 
@@ -310,7 +310,7 @@ def test_dumps_leaves_out_keys_that_clients_refuse() -> None:
 
 
 @pytest.mark.parametrize("value", ["x" * 5000, {"a": "x" * 5000}, ["x" * 5000]])
-def test_weight_is_about_the_size_on_the_wire(value: object) -> None:
+def test_weight_is_about_the_encoded_size(value: object) -> None:
     assert 5000 <= weight(value) <= 5100
 
 

@@ -46,7 +46,7 @@ def call(state: str, **fields: Any) -> dict[str, Any]:
     "posted",
     [b"", b"{", b"[]", b"null", b"1", b'"text"', b"\xff", "{", None, 1, [], b'{"messages": NaN}', {1: 2}, "{}"],
 )
-def test_what_is_no_request(parser: Any, posted: object) -> None:
+def test_a_body_that_is_not_a_request_is_rejected(parser: Any, posted: object) -> None:
     with pytest.raises(RequestError) as caught:
         parser(posted)
     assert caught.value.status == 400
@@ -74,7 +74,7 @@ def deep(levels: int) -> Any:
         (ai_sdk(user(), user()), {"max_messages": 1}),
     ],
 )
-def test_what_exceeds_a_limit(posted: object, limits: dict[str, int]) -> None:
+def test_a_request_above_a_limit_is_rejected(posted: object, limits: dict[str, int]) -> None:
     with pytest.raises(RequestError) as caught:
         parse(posted, **limits)
     assert caught.value.status == 413 or "not JSON" in str(caught.value)

@@ -146,7 +146,7 @@ def test_state_operations_are_applied_as_one_edit() -> None:
 
 
 @pytest.mark.parametrize("chunk", ["text", None, 1, {"type": "text-delta"}])
-def test_what_is_no_chunk_is_refused(chunk: Any) -> None:
+def test_an_item_that_is_not_a_chunk_is_rejected(chunk: Any) -> None:
     with pytest.raises(TypeError, match="chunk"):
         sent(chunk)
 

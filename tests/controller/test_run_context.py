@@ -30,7 +30,7 @@ def test_a_controller_outlives_its_run() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["def", "async def"])
-def test_a_state_that_is_none_says_what_to_pass(use: Callable[[RunController], Any], kind: str) -> None:
+def test_the_error_for_a_state_of_none_contains_the_fix(use: Callable[[RunController], Any], kind: str) -> None:
     with pytest.raises((TypeError, AttributeError), match=r"'NoneType' object .*pass state=\{\} to create_run"):
         list(create_run(as_kind(kind, use)))
 

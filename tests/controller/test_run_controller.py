@@ -158,7 +158,7 @@ def test_a_call_is_a_chunk(call: Callable[[RunController], object], chunk: Assis
         (lambda c: c.with_parent_id(1), "parent_id must be a str"),
     ],
 )
-def test_a_wrong_argument_is_named_and_the_stream_goes_on(call: Callable[[Any], object], message: str) -> None:
+def test_a_wrong_argument_is_named_and_the_stream_continues(call: Callable[[Any], object], message: str) -> None:
     def run(controller: RunController) -> None:
         with pytest.raises(TypeError, match=message):
             call(controller)
@@ -187,7 +187,7 @@ def test_a_call_with_whole_arguments_takes_no_more_and_has_one_result() -> None:
     assert collect(run).chunks == [ToolCallChunk("id", "t", {"a": 1}), ToolResultChunk("id", 1)]
 
 
-def test_a_caught_error_is_reported_and_the_stream_goes_on() -> None:
+def test_a_caught_error_is_reported_and_the_stream_continues() -> None:
     async def run(controller: RunController) -> None:
         try:
             raise ValueError("no such city")

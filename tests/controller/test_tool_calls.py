@@ -67,7 +67,7 @@ def test_a_result_may_follow_the_close() -> None:
         (lambda c: c.add_tool_result("old", 1) or c.add_tool_call("t", "old"), "exists already"),
     ],
 )
-def test_what_clients_refuse_is_refused_here(steps: object, message: str) -> None:
+def test_steps_that_clients_reject_raise(steps: object, message: str) -> None:
     def run(controller: RunController) -> None:
         with pytest.raises(ToolCallError, match=message):
             steps(controller)  # type: ignore[operator]
@@ -101,7 +101,7 @@ def test_set_result_is_deprecated() -> None:
     assert collect(run).chunks[-1] == ToolResultChunk("id", 1)
 
 
-def test_an_exception_in_the_block_closes_the_call_and_goes_on() -> None:
+def test_an_exception_in_the_block_closes_the_call_and_propagates() -> None:
     def run(controller: RunController) -> None:
         with pytest.raises(ValueError, match="boom"), controller.add_tool_call("t", "id"):
             raise ValueError("boom")

@@ -8,7 +8,7 @@ from assistant_stream_ce.conversions.files import UnsafeFileError, data_url, fil
 from assistant_stream_ce.message import FilePart
 
 
-def test_content_and_urls_are_told_apart() -> None:
+def test_content_and_urls_are_distinguished() -> None:
     assert is_url("https://example.org/a.png")
     assert is_url("data:image/png;base64,AA==")
     assert not is_url("iVBORw0KGgo=")
@@ -31,7 +31,7 @@ def test_a_media_type_that_is_none(media_type: object) -> None:
     assert file_part("AA==", media_type).mime_type == "application/octet-stream"
 
 
-def test_the_reason_says_nothing_of_the_content() -> None:
+def test_the_reason_does_not_quote_the_content() -> None:
     with pytest.raises(UnsafeFileError) as caught:
         file_part("@" * 1_000_000, "image/png")
     assert len(str(caught.value)) < 100

@@ -120,7 +120,7 @@ def signed_parts(provider: str) -> Any:
     return native if isinstance(native, list) else native[1]
 
 
-def test_what_a_provider_signed_goes_back_to_it_and_to_no_other() -> None:
+def test_signed_reasoning_is_sent_back_only_to_its_provider() -> None:
     assert signed_parts("anthropic")[1]["content"][:2] == [
         {"type": "thinking", "thinking": "hm", "signature": "sig"},
         {"type": "redacted_thinking", "data": "red"},

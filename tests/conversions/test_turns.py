@@ -7,7 +7,7 @@ from assistant_stream_ce.message import AssistantMessage, MessageStatus, Step, T
 from tests.conversions.histories import answered
 
 
-def test_a_turn_ends_where_the_model_goes_on_after_its_results() -> None:
+def test_a_turn_ends_where_the_model_continues_after_its_results() -> None:
     message = AssistantMessage([TextPart("a"), answered("c1"), answered("c2"), TextPart("b")])
     assert [len(turn) for turn in turns_of(message)] == [3, 1]
 

@@ -36,7 +36,7 @@ def test_an_event_is_json_with_its_kind(event: InspectionEvent) -> None:
     assert msgspec.json.decode(data, type=End | Summary) == event
 
 
-def test_every_event_has_a_tag_of_its_own() -> None:
+def test_every_event_has_its_own_tag() -> None:
     tags = [kind.__struct_config__.tag for kind in typing.get_args(events.InspectionEvent)]
     assert tags == ["start", "wire", "chunk", "broken", "refused", "end", "summary"]
 

@@ -189,7 +189,7 @@ def test_only_the_first_problem_is_reported() -> None:
     assert summary.refused is None
 
 
-def test_a_problem_is_reported_at_its_place() -> None:
+def test_a_problem_is_reported_with_its_offset() -> None:
     events = whole(b'0:"a"\nz:1\n0:"b"\nz:2\n0:"c"\n')
     kinds = [type(event).__name__ for event in events]
     assert kinds == [

@@ -115,7 +115,7 @@ def test_redirects_are_followed_as_in_browsers(status: str, method: str, body: s
     assert "authorization: x" in head.lower()
 
 
-def test_another_host_is_not_told_secrets() -> None:
+def test_credentials_are_not_sent_to_another_host() -> None:
     with answering(response("200 OK", b"text")) as (other, requests):
         with answering(response("307 X", location=f"{other}/there")) as (url, _):
             headers = {"Authorization": "x", "X-Api-Key": "z", "X-Mine": "y"}
@@ -143,12 +143,12 @@ def test_a_redirect_to_no_address_is_shown() -> None:
         (b"", "no answer"),
     ],
 )
-def test_what_is_no_stream_is_said(answer: bytes, words: str) -> None:
+def test_a_response_that_is_not_a_stream_is_reported(answer: bytes, words: str) -> None:
     with answering(answer) as (url, _):
         assert words in refusal(Request(url))
 
 
-def test_no_connection_is_said() -> None:
+def test_a_missing_connection_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert "refused" in refusal(Request(f"http://127.0.0.1:{port}/"))

@@ -183,7 +183,7 @@ def test_the_results_of_tools_go_back_in_the_providers_format(name: str, provide
         sdk.module.tool_results(turn, {})
 
 
-def test_what_a_provider_signed_comes_back_unchanged(provider: FakeProvider) -> None:
+def test_signed_reasoning_is_sent_back_unchanged(provider: FakeProvider) -> None:
     turns = {}
     for name in ("anthropic", "google", "bedrock", "openai responses"):
         turns[name] = forwarded(provider, script(provider, name))[1].messages

@@ -138,7 +138,7 @@ def test_a_response_that_is_over_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("wrong", [object(), httpx.Response(200, content=b""), "response"])
-def test_what_has_no_socket_is_refused(wrong: Any) -> None:
+def test_an_object_without_a_socket_is_rejected(wrong: Any) -> None:
     if isinstance(wrong, httpx.Response):
         wrong.is_closed = False
     with pytest.raises(TypeError, match="no socket found"):

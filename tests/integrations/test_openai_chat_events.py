@@ -31,7 +31,7 @@ def test_an_answer() -> None:
         ([{"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}]}], "a"),
     ],
 )
-def test_reasoning_comes_once_however_it_is_spelled(deltas: list[dict[str, object]], thought: str) -> None:
+def test_reasoning_is_read_once_for_every_spelling(deltas: list[dict[str, object]], thought: str) -> None:
     _, turn = feed(ChatReader, [*(chunk(**delta) for delta in deltas), chunk("stop")])
     assert "".join(part.text for part in turn.message.parts if part.type == "reasoning") == thought
 
@@ -56,7 +56,7 @@ def test_arguments_that_are_cut_are_reported() -> None:
     assert turn.finish_reason == "length"
 
 
-def test_a_usage_of_its_own_is_an_end_without_a_finish_reason() -> None:
+def test_a_separate_usage_chunk_is_an_end_without_a_finish_reason() -> None:
     usage = {"id": "r", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
     _, turn = feed(ChatReader, [chunk(content="a"), usage])
     assert (turn.text, turn.finish_reason, turn.provider_finish_reason) == ("a", "stop", None)

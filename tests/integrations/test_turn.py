@@ -22,7 +22,7 @@ def test_arguments(text: str, args: object, error: str | None) -> None:
     assert parse_arguments(text) == (args, error)
 
 
-def test_what_is_sent_is_what_is_kept() -> None:
+def test_the_message_equals_the_sent_chunks() -> None:
     turns: list[Turn] = []
 
     def run(controller: RunController) -> None:

@@ -101,7 +101,7 @@ def forwarded(provider: FakeProvider, sdk: Sdk) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("wire", EXPECTED)
-def test_a_recorded_stream_comes_out_whole(wire: str, provider: FakeProvider) -> None:
+def test_a_recorded_stream_is_complete(wire: str, provider: FakeProvider) -> None:
     sdk = script(provider, wire)
     found = forwarded(provider, sdk)
     assert found == {name: value for name, value in EXPECTED[wire].items() if name in found}

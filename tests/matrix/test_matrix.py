@@ -175,7 +175,7 @@ def test_nothing_runs_before_the_first_read(kind: str, reader: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_a_bad_value_is_an_error_at_the_call_and_the_stream_goes_on(kind: str, reader: str) -> None:
+def test_a_bad_value_raises_at_the_call_and_the_stream_continues(kind: str, reader: str) -> None:
     messages: list[str] = []
 
     def try_all(controller: RunController) -> None:
@@ -229,7 +229,7 @@ def test_a_long_stream_crosses_a_narrow_channel(reader: str, max_pending: int) -
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_on_finish_may_be_a_coroutine_function_and_comes_before_the_end(kind: str, reader: str) -> None:
+def test_on_finish_may_be_a_coroutine_function_and_is_called_before_the_end(kind: str, reader: str) -> None:
     results: list[RunResult] = []
 
     async def on_finish(result: RunResult) -> None:

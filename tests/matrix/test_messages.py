@@ -120,7 +120,7 @@ def test_a_message_of_a_run_that_failed_has_the_error(kind: str, reader: str) ->
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_what_waits_for_a_reader_who_leaves_counts(kind: str, reader: str, count: int) -> None:
+def test_chunks_that_wait_at_a_disconnect_are_in_the_message(kind: str, reader: str, count: int) -> None:
     finish = Finish()
     stream = create_run(waiting(kind, say), state={}, on_finish=finish)
     leave_after(reader, stream, count)

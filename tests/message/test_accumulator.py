@@ -69,7 +69,7 @@ def arguments(*deltas: str) -> list[AssistantStreamChunk]:
     return [BEGIN, *(ToolCallDeltaChunk("c1", delta) for delta in deltas)]
 
 
-def test_every_kind_of_chunk_has_its_place() -> None:
+def test_every_type_of_chunk_is_accumulated() -> None:
     message = accumulate(
         [
             StepStartChunk("m1"),
@@ -148,7 +148,7 @@ def test_every_kind_of_chunk_has_its_place() -> None:
         ([ErrorChunk("a"), MessageFinishChunk("stop")], MessageStatus("incomplete", "error")),
     ],
 )
-def test_the_status_says_how_it_ended(end: list[AssistantStreamChunk], status: MessageStatus) -> None:
+def test_the_status_has_the_reason_of_the_end(end: list[AssistantStreamChunk], status: MessageStatus) -> None:
     assert accumulate([*texts("a"), *end]).status == status
 
 
@@ -264,13 +264,13 @@ def test_arguments_are_what_a_front_end_shows(pieces: list[str], args: object, i
         MessageFinishChunk("stop"),
     ],
 )
-def test_what_ends_the_arguments(end: AssistantStreamChunk) -> None:
+def test_chunks_that_end_the_arguments(end: AssistantStreamChunk) -> None:
     call = accumulate([BEGIN, end, ToolCallDeltaChunk("c1", "late")]).tool_calls[0]
     assert (call.args_text, call.args) == ("{}", {})
     assert call.state == ("answered" if isinstance(end, ToolResultChunk) else "complete")
 
 
-def test_what_does_not_fit_is_taken_leniently() -> None:
+def test_chunks_that_do_not_fit_are_handled_leniently() -> None:
     message = accumulate(
         [
             BEGIN,
@@ -291,13 +291,13 @@ def test_what_does_not_fit_is_taken_leniently() -> None:
 
 
 @pytest.mark.parametrize("chunk", [None, "text", object()])
-def test_what_is_no_chunk_is_a_clear_error(chunk: Any) -> None:
+def test_an_item_that_is_not_a_chunk_raises_a_clear_error(chunk: Any) -> None:
     with pytest.raises(TypeError, match="a stream must yield chunks, not"):
         accumulate([chunk])
 
 
 @pytest.mark.parametrize("source", [5, None])
-def test_what_is_no_iterable_is_a_clear_error(source: Any) -> None:
+def test_a_value_that_is_not_iterable_raises_a_clear_error(source: Any) -> None:
     with pytest.raises(TypeError, match="chunks must be an iterable"):
         accumulate(source)
 

@@ -45,7 +45,7 @@ from assistant_stream_ce.message.partial_json import parse_partial
         ('{"__proto__', {}),
     ],
 )
-def test_what_is_open_is_closed(text: str, value: Any) -> None:
+def test_open_containers_and_strings_are_closed(text: str, value: Any) -> None:
     assert parse_partial(text) == value
 
 

@@ -38,7 +38,7 @@ def read_bytes(reader: str, body: ResponseBody) -> list[bytes]:
 
 @pytest.mark.parametrize("reader", READER_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_a_raising_callback_ends_the_wire_and_is_logged_once(
+def test_a_raising_callback_ends_the_body_and_is_logged_once(
     kind: str, reader: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def run(controller: RunController) -> None:
@@ -57,7 +57,7 @@ def test_a_raising_callback_ends_the_wire_and_is_logged_once(
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
-def test_a_chunk_that_cannot_be_encoded_is_logged_and_ends_the_wire(
+def test_a_chunk_that_cannot_be_encoded_is_logged_and_ends_the_body(
     reader: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     chunks: Any = [TextDeltaChunk("good"), "no chunk", TextDeltaChunk("never read")]
@@ -199,7 +199,7 @@ def test_close_ends_the_wait_of_a_reader_elsewhere(reader: str) -> None:
     closer.join()
 
 
-def test_the_run_is_bound_to_the_place_where_the_response_is_made() -> None:
+def test_the_run_is_bound_where_the_response_is_created() -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
     bodies: list[ResponseBody] = []
 
@@ -213,17 +213,17 @@ def test_the_run_is_bound_to_the_place_where_the_response_is_made() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["text", b"bytes", {"a": 1}, 5, None])
-def test_what_is_no_stream_is_refused_where_the_response_is_made(wrong: Any) -> None:
+def test_a_value_that_is_not_a_stream_is_rejected_by_the_response(wrong: Any) -> None:
     with pytest.raises(TypeError, match="stream must be an AssistantStream or an iterable of chunks"):
         ResponseBody(wrong, DataStreamEncoder(), True)
 
 
-def test_a_callback_in_place_of_a_stream_is_told_what_is_missing() -> None:
+def test_the_error_for_a_callback_in_place_of_a_stream_contains_the_fix() -> None:
     with pytest.raises(TypeError, match=r"did you mean create_run\(callback\)\?"):
         ResponseBody(lambda controller: None, DataStreamEncoder(), True)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [None, "data stream", DataStreamEncoder])
-def test_what_is_no_encoder_is_refused(wrong: Any) -> None:
+def test_a_value_that_is_not_an_encoder_is_rejected(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"encoder must be an Encoder, for example DataStreamEncoder\(\), not"):
         ResponseBody([], wrong, True)

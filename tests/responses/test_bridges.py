@@ -11,7 +11,7 @@ import pytest
 from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop, race
 
 
-async def test_race_cancels_what_comes_second() -> None:
+async def test_race_cancels_the_slower_coroutine() -> None:
     course: list[str] = []
 
     async def step(name: str, seconds: float) -> None:

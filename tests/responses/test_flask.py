@@ -195,7 +195,7 @@ def test_teardown_fires_for_later_requests_after_an_abandoned_stream(app: flask.
 
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("end", ["returns", "raises", "is cancelled"])
-def test_the_app_context_is_torn_down_once_more_after_the_callback(app: flask.Flask, end: str, is_async: bool) -> None:
+def test_the_app_context_is_torn_down_again_after_the_callback(app: flask.Flask, end: str, is_async: bool) -> None:
     torn: list[tuple[str, str]] = []
     ended = threading.Event()
 

@@ -110,7 +110,7 @@ def test_a_subclass_may_replace_the_encoder() -> None:
     assert body_of(ShoutingResponse([TextDeltaChunk("a")])) == b"A"
 
 
-def test_a_subclass_may_have_keywords_of_its_own() -> None:
+def test_a_subclass_may_have_its_own_keywords() -> None:
     class TenantResponse(wsgi.UIMessageStreamResponse):
         def __init__(self, stream: Any, *, tenant: str, **options: Any) -> None:
             super().__init__(stream, metadata={"tenant": tenant}, **options)

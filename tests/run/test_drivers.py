@@ -71,7 +71,7 @@ def test_coroutines_of_blocking_readers_share_one_loop(reader: str) -> None:
 
 @each_reader
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_a_run_inside_a_callback_runs_in_a_thread_or_task_of_its_own(kind: str, reader: str) -> None:
+def test_a_run_inside_a_callback_has_its_own_thread_or_task(kind: str, reader: str) -> None:
     events: list[str] = []
 
     @contextmanager
@@ -174,7 +174,7 @@ def scope_of(value: str, *factories: object) -> CallScope:
     return contextvars.copy_context().run(view)
 
 
-def test_a_bound_scope_keeps_the_variables_of_its_place() -> None:
+def test_a_bound_scope_keeps_the_variables_of_the_bind_call() -> None:
     bound, unbound = scope_of("view", None), scope_of("view")
     assert bound.open().get(variable) == "view"
     assert unbound.open().get(variable) is None

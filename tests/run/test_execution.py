@@ -419,7 +419,7 @@ def read_to_any_end(reader: str, stream: AssistantStream) -> tuple[list[Any], Ba
 @pytest.mark.parametrize("is_bound", [False, True])
 @pytest.mark.parametrize("hook", HOOK_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_on_finish_comes_for_a_stream_that_is_dropped_unread(kind: str, hook: str, *, is_bound: bool) -> None:
+def test_on_finish_is_called_for_a_stream_that_is_dropped_unread(kind: str, hook: str, *, is_bound: bool) -> None:
     place = Place()
     stream = create_run(as_kind(kind, lambda controller: None), on_finish=place.hook(hook))
     if is_bound:
@@ -433,7 +433,7 @@ def test_on_finish_comes_for_a_stream_that_is_dropped_unread(kind: str, hook: st
         place.check(hook)
 
 
-def test_a_stream_that_is_dropped_unread_starts_nothing_for_nobody() -> None:
+def test_a_stream_that_is_dropped_unread_never_starts_its_callback() -> None:
     before = threading.active_count()
     for _ in range(100):
         create_run(lambda controller: None)

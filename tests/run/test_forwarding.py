@@ -66,7 +66,7 @@ SOURCES: dict[str, Any] = {
 @pytest.mark.parametrize("reader", READER_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_source_in_every_place(source: str, kind: str, reader: str, awaits: bool) -> None:
+def test_every_source_at_every_call_site(source: str, kind: str, reader: str, awaits: bool) -> None:
     def run(controller: RunController) -> None:
         controller.add_stream(SOURCES[source]())
         controller.append_text("after")
@@ -184,7 +184,7 @@ def test_every_chunk_can_be_forwarded_and_state_is_applied() -> None:
         ([UpdateStateChunk([{"type": "set", "path": ["a"], "value": object()}])], r"state\.a is not JSON"),
     ],
 )
-def test_what_is_no_chunk_is_refused(source: Any, message: str) -> None:
+def test_an_item_that_is_not_a_chunk_is_rejected(source: Any, message: str) -> None:
     def run(controller: RunController) -> None:
         with pytest.raises(TypeError, match=message):
             controller.add_stream(source)

@@ -31,7 +31,7 @@ def test_an_exception_without_a_text_is_reported_by_its_name(kind: str, reader: 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_a_masked_error_says_nothing_of_the_exception(kind: str, reader: str) -> None:
+def test_a_masked_error_does_not_reveal_the_exception(kind: str, reader: str) -> None:
     def fail(controller: RunController) -> None:
         raise ConnectionError("db-7.internal refused the password")
 

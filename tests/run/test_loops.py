@@ -180,7 +180,7 @@ def test_ctrl_c_while_reading_ends_the_script_at_once(kind: str) -> None:
     assert seconds <= 3
 
 
-def test_a_child_after_fork_has_a_loop_of_its_own() -> None:
+def test_a_child_after_fork_has_its_own_loop() -> None:
     require(hasattr(os, "fork"), "this system has no fork")
     status, out, errors, _ = python("""
         import os, warnings
@@ -219,7 +219,7 @@ def test_a_thread_of_an_executor_does_not_hold_the_exit(place: str) -> None:
     assert seconds < 10
 
 
-def test_a_child_has_a_loop_of_its_own_even_if_its_parent_never_ran_anything() -> None:
+def test_a_child_has_its_own_loop_even_if_its_parent_had_none() -> None:
     require(hasattr(os, "fork"), "this system has no fork")
     status, out, errors, _ = python("""
         import os, warnings

@@ -103,7 +103,7 @@ def test_an_encoder_continues_after_next(kind: str, reader: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_a_stream_may_be_begun_in_one_world_and_read_in_the_other(kind: str) -> None:
+def test_a_stream_may_be_started_sync_and_read_async_and_vice_versa(kind: str) -> None:
     stream = create_run(as_kind(kind, say_abc))
     assert next(stream) == ABC[0]
     assert read("async for", stream) == ABC[1:]
@@ -232,7 +232,7 @@ def test_peek_at_an_empty_stream_returns_none(kind: str, reader: str) -> None:
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
-def test_peek_keeps_an_exception_that_comes_after_a_chunk(reader: str) -> None:
+def test_peek_keeps_an_exception_after_a_chunk(reader: str) -> None:
     def fail(controller: RunController) -> None:
         controller.append_text("a")
         raise ValueError("boom")

@@ -235,7 +235,7 @@ def test_a_response_is_held_until_its_run_has_ended_or_the_time_is_over(reader: 
         assert 0.8 < closed_after[0] < 2
 
 
-def test_a_response_whose_client_left_holds_nobody() -> None:
+def test_a_response_does_not_delay_the_shutdown_after_a_disconnect() -> None:
     release, started = threading.Event(), threading.Event()
 
     def run(controller: RunController) -> None:

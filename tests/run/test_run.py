@@ -426,7 +426,7 @@ def count(proceed: threading.Event) -> Callable[[RunController], None]:
 
 
 @pytest.mark.parametrize("leaves_by", ["close", "break", "cancelled task"])
-def test_a_run_whose_policy_is_to_continue_goes_on_when_its_reader_leaves(leaves_by: str) -> None:
+def test_a_run_with_the_policy_continue_survives_a_disconnect(leaves_by: str) -> None:
     finish, store, proceed = Finish(), Store(), threading.Event()
     stream = create_run(count(proceed), on_finish=finish, max_pending=4)
     run = stream._run

@@ -162,7 +162,7 @@ def test_chunk_beside_the_message_becomes_one_event(chunk: AssistantStreamChunk,
         ),
     ],
 )
-def test_what_comes_whole_is_a_whole_part(chunk: AssistantStreamChunk, part: str) -> None:
+def test_complete_chunks_are_complete_parts(chunk: AssistantStreamChunk, part: str) -> None:
     assert encode(chunk) == wire(f'{{"type":"part-start","part":{part},"path":[]}}', finished(0))
 
 
@@ -234,7 +234,7 @@ def test_other_part_ends_the_text(between: AssistantStreamChunk, events: list[st
         UpdateStateChunk([]),
     ],
 )
-def test_what_is_beside_the_message_does_not_end_the_text(between: AssistantStreamChunk) -> None:
+def test_data_beside_the_message_does_not_end_the_text(between: AssistantStreamChunk) -> None:
     assert encode(TextDeltaChunk("a"), between, TextDeltaChunk("b")) == (
         wire(TEXT_START, delta(0, "a")) + encode(between) + wire(delta(0, "b"))
     )
@@ -267,7 +267,7 @@ def test_arguments_are_sent_as_they_come() -> None:
     assert encode(BEGIN, *deltas) == wire(BEGIN_EVENT, delta(0, "{"), delta(0, "}"))
 
 
-def test_closing_arguments_says_so() -> None:
+def test_closing_arguments_sends_a_frame() -> None:
     assert encode(BEGIN, ARGUMENTS, CLOSE) == wire(BEGIN_EVENT, ARGUMENTS_EVENT, *closed(0))
 
 

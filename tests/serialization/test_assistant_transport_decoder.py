@@ -165,7 +165,7 @@ def test_parts_that_cannot_be_read_are_counted() -> None:
     assert decoder.skipped == 6
 
 
-def test_part_of_the_reasoning_is_told_where_its_text_would_extend_another() -> None:
+def test_a_reasoning_boundary_is_read_where_text_would_extend_another_part() -> None:
     starts = [part("reasoning"), part("reasoning"), part("reasoning"), part("reasoning", parentId="p"), part("text")]
     said = [{"type": "text-delta", "path": [number], "textDelta": "a"} for number in (0, 0, 2, 3, 4, 2)]
     reasoning = ReasoningDeltaChunk("a")
@@ -177,7 +177,7 @@ def test_part_of_the_reasoning_is_told_where_its_text_would_extend_another() -> 
 
 
 @pytest.mark.parametrize("between", [CALL, part("file", data="d", mimeType="m"), part("data", name="n", data=1)])
-def test_text_after_another_part_needs_no_part_of_its_own(between: dict[str, Any]) -> None:
+def test_text_after_another_part_starts_a_part_without_a_boundary(between: dict[str, Any]) -> None:
     said = [{"type": "text-delta", "path": [number], "textDelta": "a"} for number in (0, 2)]
     values = [part("reasoning"), said[0], between, part("reasoning"), said[1]]
     chunks = decoded(AssistantTransportDecoder(strict=True), [transport(*values)])

@@ -61,7 +61,7 @@ def test_a_batch_is_written_as_its_chunks_are(wire: str, several: list[list[Assi
 
 @pytest.mark.parametrize("bad", [0, 1, 4])
 @pytest.mark.parametrize("wire", [name for name in ENCODERS if name != "plain-text"])
-def test_what_comes_before_a_chunk_that_is_none_is_kept(wire: str, bad: int) -> None:
+def test_chunks_before_an_invalid_one_are_kept(wire: str, bad: int) -> None:
     batch = [TextDeltaChunk("a") for _ in range(5)]
     batch[bad] = TextDeltaChunk(5)  # type: ignore[arg-type]
     frames: list[bytes] = []

@@ -176,7 +176,7 @@ def test_result_is_sent_with_what_it_has(result: ToolResultChunk, frame: bytes) 
     assert encode(BEGIN, result) == BEGIN_FRAME + frame
 
 
-def test_closing_arguments_says_so() -> None:
+def test_closing_arguments_sends_a_frame() -> None:
     assert encode(BEGIN, ARGUMENTS, CLOSE) == BEGIN_FRAME + ARGUMENTS_FRAME + CLOSE_FRAME
 
 
@@ -275,6 +275,6 @@ def test_calls_interleave() -> None:
     )
 
 
-def test_each_encoder_knows_its_own_calls_only() -> None:
+def test_encoders_do_not_share_calls() -> None:
     encode(BEGIN, RESULT)
     assert encode(BEGIN, RESULT) == BEGIN_FRAME + RESULT_FRAME

@@ -57,7 +57,7 @@ GOOD_INPUTS = [
 
 
 @pytest.mark.parametrize(("make_decoder", "path"), GOOD_INPUTS)
-def test_what_clients_accept_is_read(make_decoder: type[Decoder], path: Path) -> None:
+def test_frames_that_clients_accept_are_read(make_decoder: type[Decoder], path: Path) -> None:
     data = path.read_bytes()
     decoder = make_decoder(strict=True)
     chunks = decoded(decoder, [data])
@@ -153,7 +153,7 @@ def test_missing_terminator(make_decoder: type[Decoder]) -> None:
 
 
 @pytest.mark.parametrize("make_decoder", [AssistantTransportDecoder, OpenAIStreamDecoder, UIMessageStreamDecoder])
-def test_what_follows_the_terminator_is_ignored(make_decoder: type[Decoder]) -> None:
+def test_bytes_after_the_terminator_are_ignored(make_decoder: type[Decoder]) -> None:
     data = hello(make_decoder) + b"data: [DONE]\n\n"
     rest = b"data: nonsense\n\n" + b"x" * 100
     strict = make_decoder(strict=True, max_frame_bytes=90)

@@ -123,7 +123,7 @@ def read_pieces(reader: str, encoded: Any) -> list[bytes]:
 
 @each_encoder
 @pytest.mark.parametrize("value", [None, "text", b"0:1", {"type": "text-delta"}, [TextDeltaChunk("a")], TextDeltaChunk])
-def test_what_is_no_chunk_is_refused(make_encoder: Callable[[], Encoder], value: Any) -> None:
+def test_an_item_that_is_not_a_chunk_is_rejected(make_encoder: Callable[[], Encoder], value: Any) -> None:
     encoder = make_encoder()
     with pytest.raises(TypeError, match=f"must yield chunks, not {type(value).__name__}"):
         encoder.encode(value)
@@ -131,7 +131,7 @@ def test_what_is_no_chunk_is_refused(make_encoder: Callable[[], Encoder], value:
 
 
 @pytest.mark.parametrize("make_encoder", [DataStreamEncoder, AssistantTransportEncoder, UIMessageStreamEncoder])
-def test_what_is_no_json_is_refused(make_encoder: Callable[[], Encoder]) -> None:
+def test_data_that_is_not_json_is_rejected(make_encoder: Callable[[], Encoder]) -> None:
     with pytest.raises(TypeError, match="object"):
         make_encoder().encode(DataChunk({"a": object()}))
 
@@ -159,7 +159,7 @@ def test_source_is_encoded_whole(make_encoder: Callable[[], Encoder], reader: st
 @each_encoder
 @each_reader
 @pytest.mark.parametrize("source", [list, generate, generate_async])
-def test_empty_source_is_a_finished_wire(make_encoder: Callable[[], Encoder], reader: str, source: Any) -> None:
+def test_empty_source_is_a_complete_body(make_encoder: Callable[[], Encoder], reader: str, source: Any) -> None:
     assert read(reader, make_encoder().encode_stream(source([]))) == make_encoder().finish()
 
 
@@ -206,7 +206,7 @@ async def test_for_inside_a_loop_names_async_for() -> None:
 @each_encoder
 @each_callback
 @each_reader
-def test_raising_callback_leaves_a_finished_wire(make_encoder: Callable[[], Encoder], kind: str, reader: str) -> None:
+def test_raising_callback_leaves_a_complete_body(make_encoder: Callable[[], Encoder], kind: str, reader: str) -> None:
     encoded = make_encoder().encode_stream(create_run(as_kind(kind, say_and_raise)))
     pieces: list[Any] = []
     with pytest.raises(ModelError, match="boom"):
@@ -219,7 +219,7 @@ def test_raising_callback_leaves_a_finished_wire(make_encoder: Callable[[], Enco
 @each_encoder
 @each_reader
 @pytest.mark.parametrize("is_async", [False, True], ids=["generator", "async generator"])
-def test_raising_generator_leaves_a_finished_wire(
+def test_raising_generator_leaves_a_complete_body(
     make_encoder: Callable[[], Encoder], reader: str, is_async: bool
 ) -> None:
     def fail() -> Iterator[AssistantStreamChunk]:

@@ -33,7 +33,7 @@ def detected(pieces: list[bytes]) -> str:
 
 
 @pytest.mark.parametrize("wire", [name for name in FORMATS if name != "plain-text"])
-def test_the_bytes_of_random_conversations_tell_their_wire(wire: str) -> None:
+def test_the_bytes_of_random_conversations_determine_their_format(wire: str) -> None:
     for seed in range(20):
         said = conversation(seed)
         if not said.acts:
@@ -44,7 +44,7 @@ def test_the_bytes_of_random_conversations_tell_their_wire(wire: str) -> None:
 
 
 @pytest.mark.parametrize("entry", json.loads((GOOD / "index.json").read_text()), ids=lambda entry: entry["file"])
-def test_good_inputs_of_the_clients_tell_their_wire(entry: dict[str, str]) -> None:
+def test_valid_inputs_of_the_clients_determine_their_format(entry: dict[str, str]) -> None:
     data = (GOOD / entry["file"]).read_bytes()
     assert detected([data]) == NAMES.get(entry["protocol"], entry["protocol"])
 
@@ -79,7 +79,7 @@ def test_good_inputs_of_the_clients_tell_their_wire(entry: dict[str, str]) -> No
         (b"", None),
     ],
 )
-def test_it_is_told_as_early_as_it_can_be(start: bytes, wire: str | None) -> None:
+def test_the_format_is_detected_as_early_as_possible(start: bytes, wire: str | None) -> None:
     assert FormatDetector().feed(start) == wire
 
 
@@ -132,5 +132,5 @@ def test_a_beginning_in_many_pieces_is_scanned_once(filler: bytes) -> None:
         ({}, None),
     ],
 )
-def test_headers_tell_it_where_they_have_a_word_for_it(headers: dict[str, str], wire: str | None) -> None:
+def test_headers_determine_the_format_if_they_declare_it(headers: dict[str, str], wire: str | None) -> None:
     assert format_of_headers(headers) == wire

@@ -102,7 +102,7 @@ def test_nothing_else_is_written(chunk: AssistantStreamChunk) -> None:
 
 
 @pytest.mark.parametrize("is_strict", [True, False])
-def test_decoder_gives_the_text_as_it_comes_however_it_is_cut(is_strict: bool) -> None:
+def test_decoder_returns_the_text_at_once_for_any_split(is_strict: bool) -> None:
     text = "Hello \u6f22\u5b57 \U0001f600\x00\ufeff\r\n"
     data = text.encode()
     for size in (1, 2, 3, 5, len(data)):

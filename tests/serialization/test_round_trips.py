@@ -135,7 +135,7 @@ def as_models_call(chunk: AssistantStreamChunk) -> AssistantStreamChunk:
 
 
 @each_wire
-def test_what_arrived_is_written_and_read_again_as_it_is(wire: str) -> None:
+def test_recorded_pieces_are_read_back_unchanged(wire: str) -> None:
     make_encoder, make_decoder = WIRES[wire]
     for chunks in (*said("assistant-ui"), *in_any_order()):
         once = decoded(make_decoder(), [encoded(make_encoder(), chunks)])

@@ -20,7 +20,7 @@ CALL: Any = object_type({"tool_call_id": str, "index": NATURAL}, title=str)
         {"toolCallId": "\ud83d", "index": 0, "\ud83d": None, "more": [None]},
     ],
 )
-def test_what_clients_accept_passes(value: Any) -> None:
+def test_valid_values_pass(value: Any) -> None:
     validate_value(value, CALL)
 
 
@@ -37,7 +37,7 @@ def test_what_clients_accept_passes(value: Any) -> None:
         (None, "object"),
     ],
 )
-def test_what_clients_refuse_is_named(value: Any, message: str) -> None:
+def test_invalid_values_are_reported(value: Any, message: str) -> None:
     with pytest.raises(FrameError, match=message):
         validate_value(value, CALL)
 

@@ -29,7 +29,7 @@ def test_another_one_that_was_passed_is_kept(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", [UIMessageStreamEncoder, AGUIEncoder])
-def test_what_the_callback_then_edits_is_not_what_the_encoder_knows(make: Any) -> None:
+def test_later_edits_of_the_callback_do_not_change_the_encoders_state(make: Any) -> None:
     state: dict[str, Any] = {"list": []}
     stream = create_run(edit, state=state)
     encoder = make()

@@ -63,7 +63,7 @@ def test_a_validator_without_rules_accepts_everything() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[DONE]", b"[1]", b"5", b"\xff", b"{"])
-def test_what_is_no_object_has_no_fields(data: bytes) -> None:
+def test_a_value_that_is_not_an_object_has_no_fields(data: bytes) -> None:
     assert json_object(data) == {}
     assert json_object(b'{"a":1}') == {"a": 1}
 

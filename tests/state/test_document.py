@@ -23,7 +23,7 @@ def in_another_thread(action: Any) -> None:
     thread.join()
 
 
-def test_a_text_that_is_assigned_is_not_joined_to_what_another_thread_has_assigned_meanwhile() -> None:
+def test_an_assigned_text_does_not_extend_a_concurrently_assigned_one() -> None:
     state = Recorded({"status": ""}).state
     if not state["status"]:
         in_another_thread(lambda: state.update(status="queued"))
@@ -32,7 +32,7 @@ def test_a_text_that_is_assigned_is_not_joined_to_what_another_thread_has_assign
 
 
 @pytest.mark.parametrize("start", ["", "a"])
-def test_what_others_append_during_an_addition_is_kept(start: str) -> None:
+def test_concurrent_appends_during_an_addition_are_kept(start: str) -> None:
     recorded = Recorded({"text": start, "name": "N"})
     state = recorded.state
 
@@ -87,7 +87,7 @@ async def test_coroutines_add_to_one_text_while_they_wait() -> None:
     assert sorted(seen[0]) == list("aaabbb")
 
 
-def test_a_list_that_is_added_to_while_others_move_it_is_assigned_back_to_nobody_else() -> None:
+def test_adding_to_a_list_that_moves_concurrently_changes_no_other_item() -> None:
     recorded = Recorded({"rows": [[0]]})
     rows = recorded.state["rows"]
 
@@ -154,7 +154,7 @@ def test_a_thread_waits_when_its_edits_are_not_read(edit: Any) -> None:
     assert count < 200
 
 
-def test_a_dict_is_copied_at_one_moment() -> None:
+def test_a_dict_is_copied_atomically() -> None:
     state = Recorded({"dict": {str(number): number for number in range(50)}}).state
     stop = threading.Event()
 
@@ -283,13 +283,13 @@ def test_an_ended_run_leaves_nothing_to_the_garbage_collector() -> None:
         None,
     ],
 )
-def test_what_is_no_operation_is_refused(operation: Any) -> None:
+def test_a_value_that_is_not_an_operation_is_rejected(operation: Any) -> None:
     document: StateDocument = Recorded({"a": 1}).document
     with pytest.raises(TypeError, match="state operation"):
         document.apply([operation])
 
 
-def test_operations_that_were_made_elsewhere_are_not_sent_twice_when_the_reader_comes_in_between() -> None:
+def test_operations_of_another_stream_are_not_sent_twice_after_a_read_in_between() -> None:
     recorded = Recorded({"text": "a"}, merges=True)
     recorded.state["text"] = "b"
     asked = []

@@ -78,7 +78,7 @@ def test_a_reference_stays_right_when_others_move_what_it_refers_to(move: str) -
     assert replayed == {"items": expected}
 
 
-def test_a_text_that_was_read_is_a_str_but_for_addition_in_place() -> None:
+def test_a_text_that_was_read_is_a_str_except_for_in_place_addition() -> None:
     recorded = Recorded({"t": "ab"})
     text = recorded.state["t"]
     assert type(text) is StateText

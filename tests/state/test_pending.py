@@ -39,7 +39,7 @@ EDITS: dict[str, tuple[Callable[[Any], None], list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_after_other_words_travels_after_them(edit: str) -> None:
+def test_an_edit_after_other_chunks_is_sent_after_them(edit: str) -> None:
     change, operations = EDITS[edit]
 
     def run(controller: RunController) -> None:
@@ -100,7 +100,7 @@ def test_a_state_that_moves_while_a_path_is_compared_is_looked_up_anew() -> None
     assert recorded.state == [{"text": "newer"}, {"text": "abc"}]
 
 
-def test_what_is_added_to_a_text_is_a_plain_text() -> None:
+def test_text_that_is_added_to_a_text_is_plain() -> None:
     class Loud(str):
         __slots__ = ()
 

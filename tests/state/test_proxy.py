@@ -212,7 +212,7 @@ def test_proxies_are_what_they_stand_for() -> None:
         ("state.extend([1])", AttributeError, "extend"),
     ],
 )
-def test_what_cannot_be_done_is_refused_and_changes_nothing(edit: str, error: type[Exception], message: str) -> None:
+def test_invalid_edits_raise_and_change_nothing(edit: str, error: type[Exception], message: str) -> None:
     recorded = Recorded(start())
     with pytest.raises(error, match=message or None):
         exec(edit, {"state": recorded.state})

@@ -50,7 +50,7 @@ def test_a_timeout_cancels_the_run_and_is_raised_at_the_end_of_the_block() -> No
     assert stream.is_cancelled
 
 
-def test_an_event_is_waited_for_with_a_limit_in_both_worlds() -> None:
+def test_waiting_for_an_event_has_a_timeout_sync_and_async() -> None:
     event = OneShotEvent()
     with pytest.raises(TimeoutError, match="late"):
         wait_for_event(event, 0.01, lambda: "late")

@@ -29,7 +29,7 @@ RUN = b'data: {"type":"RUN_STARTED","threadId":"t","runId":"r"}\n\n'
 
 
 @pytest.mark.parametrize("wire", FORMATS.values(), ids=lambda wire: wire.name)
-def test_what_the_encoders_write_passes(wire: Any) -> None:
+def test_encoder_output_is_valid(wire: Any) -> None:
     takes_state = wire.name in ("ag-ui", "ui-message-stream")
     encoder = wire.encoder(**({"state": {"text": "a"}} if takes_state else {}))
     data = b"".join(map(encoder.encode, collect(send_all, state={"text": "a"}).chunks)) + encoder.finish()
@@ -112,7 +112,7 @@ def test_the_first_frame_that_breaks_a_rule_is_named(wire: str, data: bytes, off
 
 
 @pytest.mark.parametrize("wire", ROUND_TRIPS)
-def test_whatever_an_encoder_writes_passes_and_damage_is_named(wire: str) -> None:
+def test_encoder_output_is_valid_and_damage_is_reported(wire: str) -> None:
     for seed in range(200):
         assert broken_rule(valid_stream(wire, seed), wire) is None
         data = broken_stream(random.Random(seed), wire)
@@ -148,7 +148,7 @@ def test_a_status_and_headers_are_checked(given: dict[str, Any], reason: str) ->
     assert raised.value.offset is None
 
 
-def test_check_wire_refuses_what_it_cannot_check() -> None:
+def test_check_wire_rejects_unsupported_values() -> None:
     with pytest.raises(ValueError, match="there is no format 'sse': use one of data-stream, "):
         check_wire(b"", "sse")
     with pytest.raises(TypeError, match="must be bytes, or have status_code and headers, not str"):

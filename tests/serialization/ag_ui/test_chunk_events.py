@@ -54,6 +54,6 @@ def test_subagents_have_open_items_of_their_own() -> None:
         ([TEXT, {**TEXT, "subagentRunId": "s"}], "its subagent 's' differs"),
     ],
 )
-def test_what_continues_nothing_is_refused(events: list[dict[str, Any]], message: str) -> None:
+def test_a_continuation_without_an_open_item_is_rejected(events: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(FrameError, match=message):
         expanded(*events)

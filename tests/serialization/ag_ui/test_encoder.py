@@ -148,7 +148,7 @@ def test_a_value_that_is_not_a_chunk_starts_nothing() -> None:
     assert encoder.finish() == wire(RUN_STARTED, RUN_FINISHED)
 
 
-def test_each_run_has_ids_of_its_own() -> None:
+def test_each_run_has_its_own_ids() -> None:
     ids = set()
     for encoder in (AGUIEncoder(), AGUIEncoder()):
         start, message, *_ = frames(encoder, encoder.encode(TextDeltaChunk("a")))

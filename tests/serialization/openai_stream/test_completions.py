@@ -203,7 +203,7 @@ def test_an_unanswered_call_is_the_finish_reason() -> None:
     assert finish_of([BEGIN, MessageFinishChunk("length")]) == "length"
 
 
-def test_what_the_format_has_no_word_for_is_left_out() -> None:
+def test_unsupported_chunks_are_left_out() -> None:
     assert message_of([SourceChunk("s", "u"), ToolResultChunk("earlier", 1)]) == message_of([])
 
 
@@ -279,7 +279,7 @@ def assert_same(chunks: list[AssistantStreamChunk]) -> None:
     assert flat(completion(chunks, "m1", **IDENTITY)) == valid(gathered(wire))
 
 
-def test_it_says_what_the_events_of_random_conversations_say() -> None:
+def test_it_equals_the_events_of_random_conversations() -> None:
     for seed in range(150):
         chunks: list[AssistantStreamChunk] = []
         conversed = conversation(seed)
@@ -291,7 +291,7 @@ def test_it_says_what_the_events_of_random_conversations_say() -> None:
         assert_same(chunks)
 
 
-def test_it_says_what_the_events_of_chunks_in_any_order_say() -> None:
+def test_it_equals_the_events_of_chunks_in_any_order() -> None:
     dice = random.Random(1)
     for _ in range(200):
         chunks = [random_chunk(dice) for _ in range(dice.choice((1, 5, 40)))]
@@ -304,7 +304,7 @@ def test_it_says_what_the_events_of_chunks_in_any_order_say() -> None:
 
 @each_callback
 @each_reader
-def test_what_the_callback_raises_is_raised(kind: str, reader: str) -> None:
+def test_an_exception_of_the_callback_is_raised(kind: str, reader: str) -> None:
     results: list[RunResult] = []
 
     def fail(controller: RunController) -> None:
@@ -335,7 +335,7 @@ def test_an_error_without_an_exception_is_raised_when_the_run_has_ended(kind: st
 
 
 @each_reader
-def test_what_means_to_end_the_program_does(reader: str) -> None:
+def test_system_exit_is_raised(reader: str) -> None:
     def leave(controller: RunController) -> None:
         raise SystemExit(3)
 
@@ -344,7 +344,7 @@ def test_what_means_to_end_the_program_does(reader: str) -> None:
 
 
 @each_reader
-def test_what_is_no_chunk_is_refused_and_the_source_closed(reader: str) -> None:
+def test_an_item_that_is_not_a_chunk_is_rejected_and_the_source_closed(reader: str) -> None:
     closed = threading.Event()
 
     def source() -> Iterator[Any]:
@@ -362,7 +362,7 @@ def test_what_is_no_chunk_is_refused_and_the_source_closed(reader: str) -> None:
 
 @pytest.mark.parametrize("source", [None, "text", 5, {"a": 1}, say])
 @each_reader
-def test_what_is_no_source_is_refused(reader: str, source: Any) -> None:
+def test_a_value_that_is_not_a_source_is_rejected(reader: str, source: Any) -> None:
     with pytest.raises(TypeError, match="must be an AssistantStream or an iterable of chunks"):
         complete(reader, source)
 

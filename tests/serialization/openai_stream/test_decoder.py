@@ -394,7 +394,7 @@ def chunk_with(**fields: Any) -> bytes:
         ({"executed_tools": [{"search_results": None}]}, []),
     ],
 )
-def test_what_a_delta_may_have_too(fields: dict[str, Any], wanted: list[AssistantStreamChunk]) -> None:
+def test_other_fields_of_a_delta_are_read(fields: dict[str, Any], wanted: list[AssistantStreamChunk]) -> None:
     assert chunks_of(delta(fields)) == wanted
 
 
@@ -404,7 +404,7 @@ def test_search_results_and_citations_beside_the_choices() -> None:
     assert chunks_of(data, data) == [SourceChunk(URL, URL, title="A"), SourceChunk(f"{URL}b", f"{URL}b")]
 
 
-def test_a_source_comes_once() -> None:
+def test_a_source_is_sent_once() -> None:
     annotation = delta({"annotations": [{"type": "url_citation", "url_citation": {"url": URL}}]})
     assert chunks_of(annotation, annotation, delta({"citations": [URL]})) == [SourceChunk(URL, URL)]
 

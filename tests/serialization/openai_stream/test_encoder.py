@@ -102,7 +102,7 @@ def test_format_is_server_sent_events() -> None:
     assert encoder.keepalive.count(b"\n") == 2
 
 
-def test_each_response_has_an_id_of_its_own() -> None:
+def test_each_response_has_its_own_id() -> None:
     ids = set()
     for encoder in (OpenAIStreamEncoder(), OpenAIStreamEncoder()):
         events = (encoder.encode(TextDeltaChunk("a")) + encoder.finish()).split(b"\n\n")[:-2]
@@ -162,7 +162,7 @@ def test_empty_message_is_complete() -> None:
         ToolResultChunk("earlier", 1),
     ],
 )
-def test_what_the_format_has_no_word_for_is_left_out(chunk: AssistantStreamChunk) -> None:
+def test_unsupported_chunks_are_left_out(chunk: AssistantStreamChunk) -> None:
     assert encode(chunk) == b""
     assert encode(TextDeltaChunk("a"), chunk, finish=True) == encode(TextDeltaChunk("a"), finish=True)
 
@@ -273,7 +273,7 @@ def test_usage_follows_the_finish_reason(chunks: list[AssistantStreamChunk], cou
     assert encode(*chunks, finish=True, include_usage=True) == ROLE + finish("stop") + usage(*counts) + DONE
 
 
-def test_usage_is_told_only_when_asked_for() -> None:
+def test_usage_is_sent_only_on_request() -> None:
     assert encode(MessageFinishChunk("stop", 3, 4), finish=True) == ROLE + finish("stop") + DONE
 
 

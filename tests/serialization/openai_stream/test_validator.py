@@ -73,7 +73,7 @@ def test_what_both_clients_accept_is_valid(data: bytes) -> None:
         (choice({"role": "assistant", "tool_calls": [{"index": 0, "id": "1", "type": "function"}]}), "function.name"),
     ],
 )
-def test_what_a_client_does_not_accept_is_named(data: bytes, reason: str) -> None:
+def test_invalid_frames_for_a_client_are_reported(data: bytes, reason: str) -> None:
     with pytest.raises(FrameError, match=reason):
         for _ in validate(FORMATS["openai"], data):
             pass

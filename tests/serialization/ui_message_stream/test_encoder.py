@@ -111,7 +111,7 @@ def test_empty_message_is_complete() -> None:
     assert whole() == START + frame("finish") + DONE
 
 
-def test_start_comes_once_and_with_the_first_frame() -> None:
+def test_start_is_sent_once_with_the_first_frame() -> None:
     encoder = UIMessageStreamEncoder(message_id="m1", metadata={"model": "small"})
     start = frame("start", messageId="m1", messageMetadata={"model": "small"})
     assert encoder.encode(StepStartChunk("s")) == start + frame("start-step", messageId="s")
@@ -130,7 +130,7 @@ def test_start_comes_once_and_with_the_first_frame() -> None:
         ("anything else", "other"),
     ],
 )
-def test_finish_reason_is_one_that_every_version_knows(given: str, said: str) -> None:
+def test_finish_reason_is_one_that_every_version_accepts(given: str, said: str) -> None:
     assert whole(MessageFinishChunk(given)) == START + frame("finish", finishReason=said) + DONE
 
 
@@ -514,7 +514,7 @@ def test_the_first_part_starts_a_step_and_data_beside_it_does_not(part: Assistan
     assert OWN_STEP not in encoder.encode(FileChunk("m:", "m")) + encoder.finish()
 
 
-def test_what_follows_results_is_another_step() -> None:
+def test_parts_after_results_are_in_another_step() -> None:
     other = [ToolCallBeginChunk("t2", "search"), ToolCallDeltaChunk("t2", "", is_final=True)]
     said = whole(TextDeltaChunk("a"), BEGIN, CLOSE, *other, ToolResultChunk("t1", 1), TextDeltaChunk("b"))
     _, first, second = said.split(OWN_STEP)

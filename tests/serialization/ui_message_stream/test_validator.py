@@ -44,6 +44,6 @@ def test_a_good_stream_passes() -> None:
         ([{"type": "finish", "finishReason": "interrupted"}], "finish reason interrupted"),
     ],
 )
-def test_what_a_client_rejects_is_named(frames: list[Any], message: str) -> None:
+def test_rejected_frames_are_reported(frames: list[Any], message: str) -> None:
     with pytest.raises(FrameError, match=message):
         check(*frames)
