@@ -20,7 +20,7 @@ from assistant_stream_ce.controller.run_context import RunContext
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import check_result
 from assistant_stream_ce.run.drivers import CallScope, enter_contexts, enter_contexts_async
-from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult
+from assistant_stream_ce.run.hooks import Hooks, RunReason
 from assistant_stream_ce.run.loops import start_thread
 from assistant_stream_ce.run.recorder import MessageRecorder
 
@@ -141,7 +141,7 @@ class Report:
             self._recorder.end(is_cancelled=self._reason in ("cancelled", "abandoned"))
         # Set last, so that a reader that sees `reason` also sees the complete message.
         self.reason = self._reason
-        return self._hooks.finish(RunResult.of(self._reason, error if self._has_failed() else None, self._recorder))
+        return self._hooks.finish(self._reason, error if self._has_failed() else None, self._recorder)
 
     def _send_error(self, text: str) -> None:
         self.error_chunk = ErrorChunk(text)

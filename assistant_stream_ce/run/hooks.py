@@ -112,12 +112,14 @@ class Hooks:
         logger.error("%s: on_error must return str or None, not %s", self._name, type(text).__name__)
         return UNKNOWN_ERROR
 
-    def finish(self, result: RunResult) -> Coroutine[Any, Any, None] | None:
-        """Call `on_finish`. Returns its coroutine, if it is async."""
+    def finish(
+        self, reason: RunReason, error: BaseException | None, recorder: MessageRecorder | None
+    ) -> Coroutine[Any, Any, None] | None:
+        """Call `on_finish` with the result of the run. Returns its coroutine, if it is async."""
         if self._on_finish is None:
             return None
         try:
-            outcome = self._on_finish(result)
+            outcome = self._on_finish(RunResult.of(reason, error, recorder))
         except BaseException as raised:
             self._handle("on_finish", raised)
             return None
