@@ -1,4 +1,4 @@
-"""Rules for every test: nothing a test starts outlives it."""
+"""Fixtures for every test: no thread of a run outlives it, and examples have no deadline."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_threads_and_coroutines_wait_for_one_signal() -> None:
     assert sorted(woken) == ["loop", "thread"]
 
 
-def test_waiting_has_a_limit_and_leaves_nothing_behind() -> None:
+def test_a_wait_has_a_timeout_and_leaves_no_waiter() -> None:
     signal = Signal()
     assert not signal.wait_sync(0.01)
     assert not signal.is_set()
@@ -50,7 +50,7 @@ def test_waiting_has_a_limit_and_leaves_nothing_behind() -> None:
     assert signal.wait_sync()
 
 
-async def test_a_cancelled_wait_leaves_nothing_behind() -> None:
+async def test_a_cancelled_wait_leaves_no_waiter() -> None:
     signal = Signal()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
@@ -59,7 +59,7 @@ async def test_a_cancelled_wait_leaves_nothing_behind() -> None:
     assert await signal.wait()
 
 
-async def test_the_callback_s_view_can_only_look_and_wait() -> None:
+async def test_the_callbacks_view_is_read_only() -> None:
     signal = Signal()
     event = CancelledEvent(signal)
     assert not event.is_set()

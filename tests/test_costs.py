@@ -1,4 +1,4 @@
-"""What a thousand chunks cost, counted instead of timed: a change that makes the way of a chunk dearer fails here.
+"""The cost of a thousand chunks, counted instead of timed: a change that makes a chunk more expensive fails.
 
 Counted is what is the same in every run on every machine: no thread runs beside another. `python -m tests.test_costs`
 prints the numbers as they are now; benchmarks/run.py has the times.

@@ -1,4 +1,4 @@
-"""How a run is started, left and ended: lazily, once, in the right context, and nobody waits for it in vain."""
+"""`create_run`: start, cancellation and end of a run, lazily, once, and in the right context."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_close_after_the_end_does_nothing() -> None:
     assert ending.results == [RunResult("completed")]
 
 
-def test_a_stream_reports_whether_it_was_left() -> None:
+def test_a_stream_reports_its_cancellation() -> None:
     def run(controller: RunController) -> None:
         controller.append_text("a")
 
@@ -308,7 +308,7 @@ def test_an_unreferenced_unfinished_stream_is_cancelled(kind: str, reader: str) 
     asyncio.run(read_one())
 
 
-def test_a_stream_that_is_held_is_not_left_when_its_reader_goes() -> None:
+def test_a_referenced_stream_is_not_cancelled_when_its_reader_is_dropped() -> None:
     def run(controller: RunController) -> None:
         controller.append_text("a")
         cancelled.append(controller.cancelled_event.wait_sync(0.05))
@@ -536,7 +536,7 @@ def test_an_executor_is_used_instead_of_a_thread(reader: str) -> None:
     assert names[0].startswith("mine")
 
 
-def test_a_run_that_waits_for_its_executor_can_be_left() -> None:
+def test_a_run_queued_in_its_executor_can_be_cancelled() -> None:
     release, ending = threading.Event(), Ending()
     with ThreadPoolExecutor(1) as executor:
         executor.submit(release.wait, 30)

@@ -1,4 +1,4 @@
-"""What is loaded when: each line runs in an interpreter of its own."""
+"""Imported modules: each statement runs in its own interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON boundary: what may be sent arrives as it was meant, and what may not is refused with its path."""
+"""The JSON boundary: valid values arrive unchanged, and invalid ones raise an error with their path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What AG-UI clients posted is read as the user meant it."""
+"""Requests of AG-UI clients."""
 
 from __future__ import annotations
 

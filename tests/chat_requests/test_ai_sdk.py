@@ -1,4 +1,4 @@
-"""What `useChat` 5, 6 and 7 and `AssistantChatTransport` posted is read as the user meant it."""
+"""Requests of `useChat` 5, 6 and 7, and of `AssistantChatTransport`."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_history_with_every_kind_of_part(name: str) -> None:
     assert request.tool_results == []
 
 
-def test_parts_that_nothing_here_can_hold_are_reported() -> None:
+def test_unsupported_parts_are_reported() -> None:
     request = parse_ai_sdk(body("ai7-custom-parts"))
     assert [one.path for one in request.dropped] == ["messages.1.parts.1", "messages.1.parts.2"]
     assert [part.type for part in request.messages[1].parts] == ["text"]

@@ -1,4 +1,4 @@
-"""What `useAssistantTransportRuntime` posted is read as the user meant it."""
+"""Requests of `useAssistantTransportRuntime`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits of requests, and what is never passed on."""
+"""Limits of requests, and data that is never passed on."""
 
 from __future__ import annotations
 

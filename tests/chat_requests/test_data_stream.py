@@ -1,4 +1,4 @@
-"""What `useDataStreamRuntime` posted is read as the user meant it."""
+"""Requests of `useDataStreamRuntime`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What OpenAI clients posted is read as the user meant it."""
+"""Requests of OpenAI clients."""
 
 from __future__ import annotations
 

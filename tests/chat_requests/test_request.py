@@ -1,4 +1,4 @@
-"""The request as a value."""
+"""`ChatRequest` and `RequestError`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The channel: one order, bounded, readable from a thread and from a loop, and every waiter is woken."""
+"""The channel: ordered, bounded, readable from a thread and from a loop, and every waiter is woken."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ async def test_a_coroutine_never_waits_but_may_drain() -> None:
     await draining
 
 
-async def test_drain_returns_at_once_when_there_is_room_and_lets_others_run_after_the_end() -> None:
+async def test_drain_returns_at_once_with_free_capacity_and_yields_after_the_end() -> None:
     channel = make(4)
     await channel.drain()
     channel.close()

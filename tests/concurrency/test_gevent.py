@@ -1,4 +1,4 @@
-"""Under gevent a native thread and greenlets contend for the library's locks, and nobody is left waiting."""
+"""Under gevent a native thread and greenlets contend for the library's locks without a lost wake-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exception from a signal or another thread, at any line, never loses a lock and never leaves anybody asleep."""
+"""An exception from a signal or another thread, at any line, loses neither a lock nor a wake-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sink receives every item of a channel once and in order, whether anyone reads it or not."""
+"""A sink receives every item of a channel once and in order, read or not."""
 
 from __future__ import annotations
 

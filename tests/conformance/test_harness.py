@@ -1,4 +1,4 @@
-"""The harness itself can be trusted: it passes its self-test, and its two programs say the same of a stream."""
+"""The harness passes its self-test, and its two programs agree about a stream."""
 
 from __future__ import annotations
 

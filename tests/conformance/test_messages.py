@@ -1,4 +1,4 @@
-"""The message that we make of a stream is the one that the front ends make of its bytes."""
+"""The accumulated message of a stream equals the one that front ends build from its bytes."""
 
 from __future__ import annotations
 

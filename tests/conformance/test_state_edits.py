@@ -1,4 +1,4 @@
-"""Whatever edits a callback makes to its state: the real clients end up with the same value."""
+"""The real clients have the callback's state after any edits."""
 
 from __future__ import annotations
 

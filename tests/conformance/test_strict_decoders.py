@@ -1,4 +1,4 @@
-"""A strict decoder refuses what the real client refuses, and nothing else but what is listed here with its reason."""
+"""A strict decoder rejects what the real client rejects; the exceptions are listed here with reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chunks built elsewhere are sent whole: every type, with no field left at its default."""
+"""Chunks of other streams are sent with all their fields: every type, with no field at its default."""
 
 from __future__ import annotations
 

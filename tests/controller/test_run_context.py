@@ -1,4 +1,4 @@
-"""What the controllers of a run share: an ended run is reported, and a state that is None is explained."""
+"""The context of a run: an ended run is reported, and the error for a state of None is explained."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def test_a_wrong_argument_is_named_and_the_stream_continues(call: Callable[[Any]
     assert collect(run, state={"t": "text"}).chunks[-1] == TextDeltaChunk("on")
 
 
-def test_an_unknown_severity_is_refused_with_the_ones_there_are() -> None:
+def test_an_unknown_severity_is_rejected_with_the_known_ones() -> None:
     def run(controller: RunController) -> None:
         with pytest.raises(ValueError, match="severity must be one of critical, warning, info, not 'fatal'"):
             controller.add_error("e", severity="fatal")  # type: ignore[arg-type]
@@ -303,7 +303,7 @@ async def test_drain_paces_a_coroutine() -> None:
         assert sum([1 async for _ in reader]) == 99
 
 
-def test_a_big_text_takes_more_of_the_bound() -> None:
+def test_a_long_text_takes_more_capacity() -> None:
     """Memory stays bounded when the chunks are large: 200 MiB pass, a few wait."""
 
     def run(controller: RunController) -> None:

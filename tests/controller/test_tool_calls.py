@@ -1,4 +1,4 @@
-"""A tool call's chunks come in an order that clients accept; what would break it is refused at the call."""
+"""A tool call's chunks are sent in an order that clients accept; calls out of order raise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building a history from what others send."""
+"""Building a history from untrusted messages."""
 
 from __future__ import annotations
 

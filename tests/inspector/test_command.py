@@ -1,4 +1,4 @@
-"""`python -m assistant_stream_ce inspect`, in processes of its own."""
+"""`python -m assistant_stream_ce inspect`, in its own process."""
 
 from __future__ import annotations
 

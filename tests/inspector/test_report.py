@@ -1,4 +1,4 @@
-"""Lines and rows have nothing that a terminal obeys."""
+"""Lines and rows contain no control characters."""
 
 from __future__ import annotations
 

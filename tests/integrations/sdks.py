@@ -1,4 +1,4 @@
-"""How each SDK's client is made for a provider on loopback, and how a stream is asked for."""
+"""Clients of each SDK for a provider on loopback, and their requests for a stream."""
 
 from __future__ import annotations
 

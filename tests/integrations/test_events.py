@@ -21,7 +21,7 @@ class Struct(msgspec.Struct):
 
 
 @pytest.mark.parametrize("value", [{"a": "x"}, Model(a="x"), Struct("x")])
-def test_a_field_of_anything(value: Any) -> None:
+def test_fields_of_models_objects_and_dicts(value: Any) -> None:
     assert field(value, "a") == "x"
     assert field(value, "absent") is None
 

@@ -1,4 +1,4 @@
-"""A turn as it is sent and kept."""
+"""A turn: its chunks, its message, and its tool calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of callback with every kind of reader: the same chunks, the same errors, the same ends."""
+"""Every kind of callback with every kind of reader: the same chunks, errors and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What chunks add up to."""
+"""The message that chunks add up to."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_the_last_error_counts() -> None:
     assert message.error == MessageError("b", severity="warning")
 
 
-def test_a_message_that_runs_and_one_that_was_left() -> None:
+def test_messages_of_a_running_and_of_a_cancelled_stream() -> None:
     accumulator = MessageAccumulator()
     accumulator.extend([*texts("a"), *arguments('{"q":"Par'), *texts("b")])
     call = ToolCallPart("c1", "search", '{"q":"Par', {"q": "Par"}, "partial")
@@ -171,7 +171,7 @@ def test_a_message_that_runs_and_one_that_was_left() -> None:
     )
 
 
-def test_a_message_does_not_change_when_more_is_said() -> None:
+def test_a_message_does_not_change_after_later_chunks() -> None:
     accumulator = MessageAccumulator(state={"l": []})
     accumulator.extend(
         [*texts("a"), BEGIN, UpdateStateChunk([{"type": "set", "path": ["l", "0"], "value": 1}]), DataChunk(1)]

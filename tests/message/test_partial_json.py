@@ -1,4 +1,4 @@
-"""Argument text that is not whole yet; that it is read as the front end reads it is in tests/conformance."""
+"""Incomplete argument text; tests/conformance compares the values with those of the front end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of every response: it ends properly, logs what the callback raised, and beats while it is quiet."""
+"""The body of every response: complete, with heartbeats; exceptions of the callback are logged."""
 
 from __future__ import annotations
 

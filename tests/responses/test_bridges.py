@@ -1,4 +1,4 @@
-"""The bridges of the web responses: nothing is lost on them, and who leaves first frees the other side."""
+"""The bridges of the web responses: no item is lost, and either side can end the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flask's response: incremental, with the request's context in the callback, and nothing left on the thread."""
+"""Flask's response: incremental, with the request's context in the callback, and cleaned up on the thread."""
 
 from __future__ import annotations
 

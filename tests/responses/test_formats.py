@@ -48,7 +48,7 @@ def test_signature_and_docstring_name_every_keyword(framework: str, name: str) -
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("name", FORMATS)
-def test_an_unknown_keyword_is_refused_with_those_there_are(framework: str, name: str) -> None:
+def test_an_unknown_keyword_is_rejected_with_the_known_ones(framework: str, name: str) -> None:
     kind = response_class(framework, name)
     with pytest.raises(
         TypeError, match=rf"{name}Response\(\) got unexpected keywords: stauts; it takes .*headers, heartbeat"

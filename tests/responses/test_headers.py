@@ -37,7 +37,7 @@ def test_the_ui_message_stream_is_recognised_by_its_header() -> None:
 @pytest.mark.parametrize(
     ("encoder", "kind"), [(AssistantTransportEncoder(), "text/event-stream"), (PlainTextEncoder(), "text/plain")]
 )
-def test_other_formats_need_no_header_of_their_own(encoder: Encoder, kind: str) -> None:
+def test_other_formats_need_no_header(encoder: Encoder, kind: str) -> None:
     assert dict(header_list(encoder, None)) == {
         "content-type": f"{kind}; charset=utf-8",
         "cache-control": "no-cache, no-transform",

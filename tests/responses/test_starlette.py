@@ -1,4 +1,4 @@
-"""Starlette's response under every kind of server: it notices that the client has left, always, and cleans up.
+"""Starlette's response under every kind of server: it always detects a disconnect, and cleans up.
 
 Most tests drive the response by hand, as an ASGI server does: that reaches every version of the specification.
 """
@@ -102,7 +102,7 @@ async def test_a_client_that_leaves_a_quiet_stream_is_noticed(kind: str, spec: s
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("error", [OSError("gone"), RuntimeError("after close")])
-async def test_a_send_that_raises_is_a_client_that_left(
+async def test_a_send_that_raises_is_a_disconnect(
     kind: str, spec: str, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     client, quiet = Client(spec), Quiet(kind)
@@ -113,7 +113,7 @@ async def test_a_send_that_raises_is_a_client_that_left(
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-async def test_a_send_that_never_returns_does_not_hide_that_the_client_left(kind: str) -> None:
+async def test_a_blocked_send_does_not_hide_a_disconnect(kind: str) -> None:
     client, quiet = Client(), Quiet(kind)
 
     async def send(message: Any) -> None:
@@ -169,7 +169,7 @@ async def test_head_never_starts_the_run() -> None:
     assert client.body == b""
 
 
-async def test_a_client_that_was_gone_before_the_first_byte() -> None:
+async def test_a_disconnect_before_the_first_byte() -> None:
     client, results = Client(), []
 
     async def sleep(controller: RunController) -> None:
@@ -181,7 +181,7 @@ async def test_a_client_that_was_gone_before_the_first_byte() -> None:
 
 
 @pytest.mark.parametrize("leaves", [False, True])
-async def test_the_background_task_runs_also_when_the_client_left(leaves: bool) -> None:
+async def test_the_background_task_runs_also_after_a_disconnect(leaves: bool) -> None:
     client, ran = Client(), []
     if leaves:
         client.left.set()

@@ -1,4 +1,4 @@
-"""Inspection of a callback, and of what it returned."""
+"""Inspection of a callback, and the check of its result."""
 
 from __future__ import annotations
 

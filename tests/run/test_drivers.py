@@ -1,4 +1,4 @@
-"""Where a callback runs: its thread or task, for each kind of callback and reader."""
+"""Drivers: the thread or task of each kind of callback and reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""add_stream: another stream's chunks as if they were the run's own, whatever it is and wherever it is called."""
+"""`add_stream`: chunks of any kind of source are forwarded from any kind of callback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every hook is called as promised however a run ends, and one that fails harms nobody else."""
+"""Every hook is called once however a run ends, and a failing one affects nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process keeps for its runs never holds it: fork, exit and Ctrl-C, each in an interpreter of its own."""
+"""The shared loop and threads never block a process: fork, exit and Ctrl-C, each in its own interpreter."""
 
 from __future__ import annotations
 

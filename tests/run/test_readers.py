@@ -1,4 +1,4 @@
-"""A stream is an iterator in both worlds: it is read to its end once, by one reader at a time, and can be peeked at."""
+"""A stream is a sync and async iterator: read once, by one reader at a time, and with `peek`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The message of a run in the very moment in which the run ends."""
+"""The recorded message of a run that ends concurrently."""
 
 from __future__ import annotations
 

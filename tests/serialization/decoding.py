@@ -1,4 +1,4 @@
-"""What the tests of decoders share: small streams of each format, and what is true of a bad frame."""
+"""Helpers for the tests of decoders: small streams of each format, and checks of invalid frames."""
 
 from __future__ import annotations
 

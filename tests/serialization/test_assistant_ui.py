@@ -1,4 +1,4 @@
-"""The JSON objects that the two formats of assistant-ui share: what is written is read again."""
+"""The JSON objects that the two formats of assistant-ui share: round trips."""
 
 from __future__ import annotations
 

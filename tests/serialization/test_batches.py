@@ -1,4 +1,4 @@
-"""Many chunks at once are written as they are one by one."""
+"""A batch of chunks is encoded as its chunks are one by one."""
 
 from __future__ import annotations
 

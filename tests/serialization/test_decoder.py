@@ -1,4 +1,4 @@
-"""What all decoders share: bad frames, the end of a stream, limits of size."""
+"""All decoders: invalid frames, the end of a stream, limits of size."""
 
 from __future__ import annotations
 

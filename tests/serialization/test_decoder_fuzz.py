@@ -1,4 +1,4 @@
-"""Whatever bytes a decoder is fed, it raises nothing but its own error, and it does not matter how they are cut."""
+"""For any bytes, a decoder raises nothing but `DecodeError`, and the result does not depend on their split."""
 
 from __future__ import annotations
 

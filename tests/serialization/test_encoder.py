@@ -1,4 +1,4 @@
-"""What all encoders share: they refuse what is no chunk, and turn any source of chunks into bytes.
+"""All encoders: they reject items that are not chunks, and encode any source of chunks.
 
 Whole streams can be encoded in both worlds, from a stream, a list, a generator and an async generator. When
 a callback raises, the wire is finished first, and then its exception is raised.

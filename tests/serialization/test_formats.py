@@ -1,4 +1,4 @@
-"""Which wire a response speaks: told by its headers, or by the first bytes, as early as can be."""
+"""Detection of the format of a response, by its headers or its first bytes, as early as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a chunk holds, each frame stays one line of strict JSON that every client accepts.
+"""For any contents of a chunk, each frame is one line of strict JSON that every client accepts.
 
 The chunks here are built by hand, so nothing has checked them: numbers that JSON lacks, keys that the
 clients refuse, halves of surrogate pairs, line ends of every kind, control characters, texts that look like frames.

@@ -1,4 +1,4 @@
-"""What a step or a frame costs does not grow with the steps and frames before it: function calls are counted."""
+"""The cost of a step or frame does not grow with the number of earlier ones: function calls are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain text: the text of the answer, and nothing else."""
+"""The plain text format: only the text of the answer."""
 
 from __future__ import annotations
 

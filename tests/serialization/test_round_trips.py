@@ -1,4 +1,4 @@
-"""What an encoder wrote, a decoder reads: the same chunks, but for what the format cannot say."""
+"""A decoder reads the chunks that an encoder wrote, except for what the format does not support."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formats that send the whole state have to know where it starts."""
+"""Encoders that track the full state: the initial state, and edits."""
 
 from __future__ import annotations
 

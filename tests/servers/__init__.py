@@ -10,14 +10,14 @@ holds that each is there:
 | 3, 4, 5 disconnect under ASGI | `servers/test_disconnects.py::test_disconnect_is_detected_under_asgi` |
 | 6 disconnect under WSGI | `servers/test_disconnects.py::test_disconnect_is_detected_under_wsgi` |
 | 7 ASGI by hand | `responses/test_starlette.py::test_a_client_that_leaves_a_quiet_stream_is_noticed` |
-| 7 `send` raises | `responses/test_starlette.py::test_a_send_that_raises_is_a_client_that_left` |
+| 7 `send` raises | `responses/test_starlette.py::test_a_send_that_raises_is_a_disconnect` |
 | 8 a hundred blocking runs | `servers/test_limits.py::test_a_hundred_blocking_runs_leave_the_rest_responsive` |
 | 9 Flask's request | `servers/test_contexts.py::test_flask_runs_see_their_own_requests` |
 | 9, 10 Flask's teardown | `servers/test_contexts.py::test_flask_tears_down_once_after_the_run` |
 | 11 Django's connections | `servers/test_contexts.py::test_django_connections_are_closed` |
 | 12 HEAD | `servers/test_streaming.py::test_head_starts_nothing` |
 | 13, 14 gevent | `servers/test_processes.py::test_under_gevent_both_kinds_run_while_others_use_the_orm` |
-| 15 preload | `servers/test_processes.py::test_preloaded_workers_have_a_loop_of_their_own` |
+| 15 preload | `servers/test_processes.py::test_preloaded_workers_have_their_own_loop` |
 | 16 a shared async client | `servers/test_contexts.py::test_one_async_client_serves_all_runs` |
 | 17 a client that never reads | `servers/test_limits.py::test_a_client_that_never_reads_stops_the_producer` |
 | 17 daphne | `servers/test_limits.py::test_the_server_itself_has_no_backpressure` |

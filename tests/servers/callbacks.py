@@ -1,4 +1,4 @@
-"""What the runs of the served apps do, and the notes that they take of it.
+"""Callbacks of the served apps, and their notes for the tests.
 
 A note is a line of JSON at the end of a file, so it can be read while every worker of a server is busy. Its time is
 the machine's monotonic clock, which is the same in the tests' process.

@@ -1,4 +1,4 @@
-"""What surrounds a run: Flask's teardown, Django's connections, shared clients, variables of tracing and logging."""
+"""Contexts of a run: Flask's teardown, Django's connections, shared clients, variables of tracing and logging."""
 
 from __future__ import annotations
 

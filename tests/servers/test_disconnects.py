@@ -1,4 +1,4 @@
-"""A disconnect is detected on every server, whatever the callback does at that moment."""
+"""A disconnect is detected on every server, in every state of the callback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients cost: one that never reads stops its producer, and a hundred that wait take nothing from the others."""
+"""Cost of clients: one that never reads stops its producer, and a hundred idle ones do not slow down the others."""
 
 from __future__ import annotations
 

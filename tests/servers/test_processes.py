@@ -35,7 +35,7 @@ def pid_of_a_run(running: Running) -> int:
     ("name", "arguments"),
     [("gunicorn gthread", ("--preload", "--workers", "2")), ("uwsgi", ("--processes", "2"))],
 )
-def test_preloaded_workers_have_a_loop_of_their_own(name: str, arguments: tuple[str, ...]) -> None:
+def test_preloaded_workers_have_their_own_loop(name: str, arguments: tuple[str, ...]) -> None:
     """Scenario 15: the parent has run a coroutine before it forks; the first request to each worker streams."""
     require_server(name)
     with serving(SERVERS[name], {"SERVERS_RUN_AT_IMPORT": "1"}, *arguments) as running:

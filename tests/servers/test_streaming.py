@@ -1,4 +1,4 @@
-"""What arrives, and when: each word before the next is sent, errors within a complete stream, no body for HEAD."""
+"""Streaming: each chunk arrives before the next is sent, errors end a complete stream, HEAD has no body."""
 
 from __future__ import annotations
 

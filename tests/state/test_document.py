@@ -1,4 +1,4 @@
-"""Several threads and coroutines at one state: no edit is lost or duplicated, and every waiter is woken."""
+"""Threads and coroutines edit one state: no edit is lost or duplicated, and every waiter is woken."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_adding_to_a_list_that_moves_concurrently_changes_no_other_item() -> Non
     assert rows == [["new"], [0, 1]]
 
 
-def test_a_group_does_not_wait_for_a_reader_whom_a_waiting_coroutine_holds_up() -> None:
+def test_a_group_does_not_deadlock_with_a_reader_that_a_waiting_coroutine_blocks() -> None:
     entered, tried = threading.Event(), threading.Event()
 
     async def read() -> int:
@@ -308,7 +308,7 @@ def test_operations_of_another_stream_are_not_sent_twice_after_a_read_in_between
     assert client == {"text": "bc"}
 
 
-def test_several_items_at_once_join_what_waits() -> None:
+def test_several_items_join_a_pending_update() -> None:
     recorded = Recorded({}, merges=True)
     for number in range(3):
         recorded.state.update(n=number, m=number)

@@ -1,4 +1,4 @@
-"""Any edits of a state do what they do to a plain value, and what is sent gives that value to a front end too."""
+"""Any edits of a state have the effect that they have on a plain value, and so have the operations sent."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_many_edits_of_a_large_state(seed: int) -> None:
 
 
 @pytest.mark.parametrize("max_pending", [1, 8, 1024])
-def test_four_threads_each_edit_a_part_of_their_own(max_pending: int) -> None:
+def test_four_threads_each_edit_their_own_part(max_pending: int) -> None:
     """What is read while they edit, whenever that is, adds up to what each of them has made of its part."""
     plain: dict[str, Any] = {}
 

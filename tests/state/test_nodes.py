@@ -1,4 +1,4 @@
-"""References into a state: they follow what is moved, and fail for what was removed; texts remember what was added."""
+"""References into a state: valid after a move, invalid after a removal; texts record additions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations on state: what applies, what is refused, and what a missing place does under each policy."""
+"""Operations on state: valid and invalid ones, and each policy for missing paths."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CASES: list[tuple[Any, tuple[str, ...], Any, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("make", "path", "raised", "created", "ignored"), CASES)
-def test_missing_places_are_refused_created_or_ignored(
+def test_missing_paths_are_rejected_created_or_ignored(
     make: Any, path: tuple[str, ...], raised: Any, created: Any, ignored: Any
 ) -> None:
     operation = make(path, "X" if make is append_text else 5)

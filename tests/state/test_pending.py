@@ -1,4 +1,4 @@
-"""Edits that only repeat the newest one are joined to it, and to nothing else."""
+"""Coalescing of pending edits: an edit joins the newest one only if it repeats it."""
 
 from __future__ import annotations
 

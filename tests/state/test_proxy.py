@@ -1,4 +1,4 @@
-"""The state looks like the dict, list or text it is, and each edit travels as the smallest operations that say it."""
+"""Proxies behave like dicts, lists and texts, and each edit is sent as the smallest operations."""
 
 from __future__ import annotations
 

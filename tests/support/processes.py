@@ -1,4 +1,4 @@
-"""Run a Python module of this project in a process of its own, and find the address that it prints."""
+"""Run a Python module of this project in its own process, and find the address that it prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A state without a run, with everything that it sends."""
+"""A state without a run, which records the operations that it sends."""
 
 from __future__ import annotations
 

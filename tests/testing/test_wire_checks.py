@@ -1,4 +1,4 @@
-"""`check_wire` accepts what the encoders write, and names the first frame that is wrong."""
+"""`check_wire` accepts the output of the encoders, and reports the first invalid frame."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_a_raw_event_ends_nothing() -> None:
     assert expanded(TEXT, {"type": "RAW"}, MORE)[2:] == ["RAW", "TEXT_MESSAGE_CONTENT"]
 
 
-def test_subagents_have_open_items_of_their_own() -> None:
+def test_subagents_have_their_own_open_items() -> None:
     by_subagent = {**TEXT, "messageId": "n", "subagentRunId": "s"}
     kinds = expanded(TEXT, by_subagent, {**MORE, "subagentRunId": "s"}, MORE)
     assert "TEXT_MESSAGE_END" not in kinds

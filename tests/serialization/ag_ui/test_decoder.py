@@ -1,4 +1,4 @@
-"""Each event of AG-UI, and what a decoder makes of it."""
+"""Each event of AG-UI, and its chunks."""
 
 from __future__ import annotations
 

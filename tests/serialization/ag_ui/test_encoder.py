@@ -354,7 +354,7 @@ def test_time_is_linear_in_calls_and_steps() -> None:
     assert b"RUN_FINISHED" in encoder.finish()
 
 
-def test_calls_without_a_text_belong_to_a_message_of_their_own() -> None:
+def test_calls_without_a_text_belong_to_a_separate_message() -> None:
     said = ReasoningDeltaChunk("a"), BEGIN, ToolCallBeginChunk("t2", "f")
     assert encode(*said) == wire(*reasoning(1, "a"), begin(2), begin(2, "t2", "f"))
 

@@ -1,4 +1,4 @@
-"""OpenAI's answer without streaming: it says what the events of the same run say together, or raises.
+"""OpenAI's response without streaming: it equals the events of the same run together, or raises.
 
 Read in a thread and awaited in a coroutine, from every source of chunks. However it ends, the stream is closed.
 """

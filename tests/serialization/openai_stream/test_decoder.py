@@ -155,7 +155,7 @@ def test_tool_calls(calls: list[dict[str, Any]], wanted: list[AssistantStreamChu
     assert decoded(OpenAIStreamDecoder(strict=True), pieces) == [*wanted, MessageFinishChunk("tool-calls")]
 
 
-def test_calls_that_come_whole_and_at_once() -> None:
+def test_calls_that_arrive_whole_and_together() -> None:
     calls = [openai_call(0, "1", "tool", "{}"), openai_call(1, "2", "tool", "[]")]
     assert decoded(
         OpenAIStreamDecoder(strict=True), [delta({"tool_calls": calls}, "tool_calls"), b"data: [DONE]\n\n"]

@@ -1,4 +1,4 @@
-"""The shapes of tool call deltas that OpenAI-compatible servers send, each with the calls that it means."""
+"""Tool call deltas as OpenAI-compatible servers send them, and the calls that they belong to."""
 
 from __future__ import annotations
 

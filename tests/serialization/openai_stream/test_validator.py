@@ -1,4 +1,4 @@
-"""What the validator accepts of OpenAI-compatible servers, as both official clients do, and what it does not."""
+"""Streams of OpenAI-compatible servers that the validator accepts or rejects, as both official clients do."""
 
 from __future__ import annotations
 

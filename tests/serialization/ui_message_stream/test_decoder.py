@@ -1,4 +1,4 @@
-"""Each frame of the UI message stream, and what a decoder makes of it."""
+"""Each frame of the UI message stream, and its chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The UI message stream: each chunk becomes the frames that AI SDK 5, 6 and 7 know, byte for byte.
+"""The UI message stream: each chunk becomes frames that AI SDK 5, 6 and 7 accept, byte for byte.
 
 Parts are started and ended with ids of their own, a call's input is told once and in the step in which the call
 began, an error comes after the ends of all parts, and one `finish` stands before `[DONE]`.
