@@ -65,7 +65,9 @@ class ProviderToolCall:
         self._held.append(text)
         self._held_size += len(text)
         text, self._escape = self._escape + text, ""
-        for token in _TOKENS.findall(text):
+        end = 0
+        for match in _TOKENS.finditer(text):
+            token, end = match[0], match.end()
             if token == "\\":
                 # The escaped character has not arrived.
                 self._escape = token
@@ -77,6 +79,9 @@ class ProviderToolCall:
             elif not self._is_in_text and token in "}]":
                 self._depth -= 1
                 self.is_complete = self._depth == 0
+        if self.is_complete and text[end:].strip():
+            # More follows the value, such as a colon.
+            self.is_complete = False
 
     def take_args(self, *, is_end: bool = False) -> list[str]:
         """Remove and return the argument text that need not be held back any longer."""

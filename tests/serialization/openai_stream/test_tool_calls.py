@@ -83,6 +83,11 @@ A, B = '{"a":1}', '{"b":2}'
             id="index wanders to a complete call",
         ),
         pytest.param(
+            [call(0, "1", "f", '"a":'), call(1, "2", "g", ""), call(0, None, None, "1"), call(1, None, None, B)],
+            [("f", '"a":1'), ("g", B)],
+            id="text that continues behind a value is no complete call",
+        ),
+        pytest.param(
             [call(0, "1", "f", '{"a"'), call(1, "1", "f", ":1}")], [("f", A)], id="index wanders, right id and name"
         ),
         pytest.param(
