@@ -6,9 +6,9 @@ as if the user had typed. So control characters are printed as Python's escapes.
 
 from __future__ import annotations
 
+import http.client
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import NamedTuple
 
 from assistant_stream_ce import chunks
@@ -193,8 +193,8 @@ def report_opening(event: events.Start | events.FormatFound, name: str) -> str:
         return f"{event.wire}, {_FOUND_BY[event.told_by]}"
     lines = [event.source] if event.source != name else []
     if event.status is not None:
-        phrase = next((f" {status.phrase}" for status in HTTPStatus if status == event.status), "")
-        lines.append(f"{event.status}{phrase}, {event.headers.get('content-type', 'without a content type')}")
+        status = f"{event.status} {http.client.responses.get(event.status, '')}".rstrip()
+        lines.append(f"{status}, {event.headers.get('content-type', 'without a content type')}")
     return visible("\n".join(lines))
 
 

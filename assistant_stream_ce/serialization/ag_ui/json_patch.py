@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assistant_stream_ce.chunks import Operation
+from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, MAX_DEPTH, clone, list_index, weight
 from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path, lookup, set_value
@@ -168,15 +169,10 @@ class _Change:
         return container
 
     def _get(self, path: Path) -> JSON:
-        node = self._root[0]
-        for segment in path:
-            if type(node) is dict and segment in node:
-                node = node[segment]
-            elif type(node) is list and (index := list_index(segment)) is not None and index < len(node):
-                node = node[index]
-            else:
-                raise FrameError(f"there is nothing at {_show(path)}")
-        return node
+        try:
+            return lookup(self._root[0], path)
+        except StateError:
+            raise FrameError(f"there is nothing at {_show(path)}") from None
 
 
 def _path(operation: dict[str, JSON], name: str) -> Path:
