@@ -74,13 +74,13 @@ class DecodeError(AssistantStreamError, ValueError):
     """Raised by a decoder for an invalid frame: one that its format does not allow, or that is too large.
 
     Args:
-        reason: what is wrong.
+        reason: the problem.
         offset: the position of the frame's first byte in the stream.
         frame: the beginning of the frame.
         chunks: the chunks that the same call decoded before the frame.
 
     Attributes:
-        reason: what is wrong.
+        reason: the problem.
         offset: the position of the frame's first byte in the stream.
         frame: the beginning of the frame.
         chunks: the chunks that the same call decoded before the frame.
@@ -99,7 +99,7 @@ class ModelStreamError(AssistantStreamError, RuntimeError):
 
     Attributes:
         code: the provider's code, or `"incomplete"` for a stream that was cut off.
-        turn: what had come until then.
+        turn: the output of the model until then.
     """
 
     def __init__(self, message: str, *, code: str | None = None, turn: Any = None) -> None:

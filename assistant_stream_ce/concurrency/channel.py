@@ -115,7 +115,7 @@ class Channel(Generic[T]):
         """Append an item. A worker thread blocks while the channel is full; a coroutine never does.
 
         Args:
-            item: what to send.
+            item: the item to send.
             weight: the slots that it takes; a long text takes several.
             may_block: False while the caller holds a lock that a coroutine may want; see `wait_for_capacity`.
         """

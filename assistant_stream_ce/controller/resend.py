@@ -18,7 +18,7 @@ C = TypeVar("C", bound=AssistantStreamChunk)
 
 
 class Resender(ChunkHandler[None]):
-    """Sends each chunk as the controller's method for its type would.
+    """Sends each chunk like the controller's method for its type.
 
     Args:
         controller: the controller that sends them.

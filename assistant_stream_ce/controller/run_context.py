@@ -30,14 +30,14 @@ class RunHooks(Protocol):
         """Handle a disconnect: the reader is lost."""
 
     def forward(self, source: ChunkSource, controller: RunController) -> Awaitable[None]:
-        """Read a source of chunks into a controller, in the way that suits the caller."""
+        """Forward a source of chunks to a controller; see `RunController.add_stream`."""
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Register an `on_cancel` callback; return what unregisters it."""
 
 
 class RunContext:
-    """What all controllers of one run share: the channel, the cancellation, the state, the tool calls.
+    """The context that all controllers of one run share: channel, cancellation, state and tool calls.
 
     It holds only a weak reference to the run: when the last handle of a run is dropped, the run is freed without the
     cycle collector.

@@ -208,7 +208,7 @@ class RunController:
         """Add application data as a part of the message: any JSON value.
 
         Args:
-            name: by which the front end chooses how to show it.
+            name: the name by which the front end chooses how to show it.
             data: the value.
             id: a part with the name and id of an earlier one replaces it, in formats that have ids.
             transient: whether it is passed to the front end, but not stored in the message.
@@ -222,7 +222,7 @@ class RunController:
         """Report an error to the user; the run continues.
 
         Args:
-            message: what the user reads.
+            message: the text for the user.
             code: a machine-readable code.
             severity: the severity.
 
@@ -285,7 +285,7 @@ class RunController:
         """Finish the message, with its usage in tokens.
 
         Args:
-            finish_reason: why the message ended, as in `add_step_finish`.
+            finish_reason: the reason of the end, as in `add_step_finish`.
             input_tokens: the tokens read by the model.
             output_tokens: the tokens generated.
         """

@@ -31,7 +31,7 @@ _MEDIA = ("image", "audio", "video", "document")
 
 
 def from_ag_ui_messages(messages: object, *, trust_system: bool = False) -> tuple[list[Message], list[Dropped]]:
-    """Return the history that AG-UI has, and what was left out of it.
+    """Return the history that AG-UI has, and reports of dropped data.
 
     Args:
         messages: a list of AG-UI messages, oldest first; it may come from a client.

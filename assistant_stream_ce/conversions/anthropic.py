@@ -98,7 +98,7 @@ def _result_block(call: Call) -> Fields:
 
 
 def from_anthropic(messages: object, *, system: object = None) -> tuple[list[Message], list[Dropped]]:
-    """Return the history of a request to Anthropic, and what was left out of it.
+    """Return the history of a request to Anthropic, and reports of dropped data.
 
     Args:
         messages: its `messages`.

@@ -44,7 +44,7 @@ def _part(part: UserPart) -> Fields:
 
 
 def from_assistant_ui_messages(messages: object, *, trust_system: bool = False) -> tuple[list[Message], list[Dropped]]:
-    """Return the history that assistant-ui has, and what was left out of it.
+    """Return the history that assistant-ui has, and reports of dropped data.
 
     Args:
         messages: a list of its messages, oldest first; it may come from a client.

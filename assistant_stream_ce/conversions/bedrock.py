@@ -126,7 +126,7 @@ def _result_block(call: Call) -> Fields:
 
 
 def from_bedrock(messages: object, *, system: object = None) -> tuple[list[Message], list[Dropped]]:
-    """Return the history of a request to Bedrock, and what was left out of it.
+    """Return the history of a request to Bedrock, and reports of dropped data.
 
     Args:
         messages: its `messages`.

@@ -97,7 +97,7 @@ def _response_part(call: Call) -> Fields:
 
 
 def from_google(messages: object, *, system: object = None) -> tuple[list[Message], list[Dropped]]:
-    """Return the history of contents, and what was left out of it.
+    """Return the history of contents, and reports of dropped data.
 
     Args:
         messages: contents as dicts, in snake or camel case; bytes may be base64 text.

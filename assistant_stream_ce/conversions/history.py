@@ -354,7 +354,7 @@ def _parsed(text: str) -> JSON:
 
 
 def json_or_text(text: str) -> JSON:
-    """Return the value of a JSON text, and any other text as it is."""
+    """Return the value of a JSON text, or any other text unchanged."""
     try:
         return loads(text)
     except ValueError:

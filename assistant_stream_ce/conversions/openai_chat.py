@@ -92,7 +92,7 @@ def _turn(turn: ModelTurn) -> list[Fields]:
 
 
 def from_openai_chat(messages: object, *, system: str | None = None) -> tuple[list[Message], list[Dropped]]:
-    """Return the history of the `messages` of a chat completion, and what was left out of it.
+    """Return the history of the `messages` of a chat completion, and reports of dropped data.
 
     Args:
         messages: a list of messages of all roles.

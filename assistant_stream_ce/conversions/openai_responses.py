@@ -101,7 +101,7 @@ def _user_part(part: UserPart) -> Fields:
 
 
 def from_openai_responses(messages: object, *, system: str | None = None) -> tuple[list[Message], list[Dropped]]:
-    """Return the history of a list of input and output items, and what was left out of it.
+    """Return the history of a list of input and output items, and reports of dropped data.
 
     Args:
         messages: the items, oldest first.

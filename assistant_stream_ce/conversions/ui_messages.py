@@ -69,7 +69,7 @@ def _user_part(part: UserPart) -> Fields:
 
 
 def from_ui_messages(messages: object, *, trust_system: bool = False) -> tuple[list[Message], list[Dropped]]:
-    """Return the history that AI SDK has, and what was left out of it.
+    """Return the history that AI SDK has, and reports of dropped data.
 
     Args:
         messages: a list of `UIMessage`, oldest first; it may come from a client.

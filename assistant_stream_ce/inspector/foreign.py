@@ -9,7 +9,7 @@ from assistant_stream_ce.jsonvalue import JSON, loads
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError, LineReader
 
-# By the `type` of an event, or its beginning.
+# APIs by the `type` of an event, or its beginning.
 _TYPES = {
     "message_start": "Anthropic's Messages API",
     "content_block_": "Anthropic's Messages API",
@@ -19,9 +19,9 @@ _TYPES = {
     "content-start": "Cohere's Chat API",
     "stream-start": "Cohere's Chat API",
 }
-# By the `object` of a chunk, or its beginning.
+# APIs by the `object` of a chunk, or its beginning.
 _OBJECTS = {"thread.": "OpenAI's Assistants API", "text_completion": "OpenAI's legacy Completions API"}
-# By fields that an object has.
+# APIs by the fields of an object.
 _FIELDS = {
     ("candidates",): "Google's Gemini API",
     ("promptFeedback",): "Google's Gemini API",
@@ -66,7 +66,7 @@ class ForeignDetector:
         return start in (b"[", b"\0") and len(self._start) < _START_BYTES
 
     def feed(self, data: bytes) -> str | None:
-        """Return the name of the API, or None as long as it is none that is known."""
+        """Return the name of the API, or None if it is not detected yet."""
         self._start += data[: _START_BYTES - len(self._start)]
         if _GEMINI_ARRAY.match(self._start):
             return _FIELDS["candidates",]

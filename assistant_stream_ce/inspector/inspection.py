@@ -101,7 +101,7 @@ class Inspection:
             yield from self._read_piece(piece)
 
     def _read_piece(self, piece: Piece) -> Iterator[InspectionEvent]:
-        # By lines, so that a problem is reported between the chunks around it.
+        # Split into lines, so that a problem is reported between the chunks around it.
         for line in piece.data.splitlines(keepends=True) if self._has_frames else [piece.data]:
             yield from self._read(piece.seconds, line)
 

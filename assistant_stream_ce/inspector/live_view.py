@@ -51,11 +51,11 @@ class LiveView(PlainView):
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(sys.stdout)
         self._console = console or Console(highlight=False, emoji=False, markup=False)
-        # For the status line.
+        # The values of the status line.
         self._status = "waiting for the answer"
         self._chunks = self._deltas = 0
         self._last_at = monotonic()
-        # Of the current line: what precedes its next row, and the row that is not full.
+        # The current line: the prefix of its next row, and the row that is not full.
         self._front = self._row = Text()
         # Full rows that are not printed yet, and the other rows, which rich's thread draws and nothing modifies.
         self._full: list[Text] = []

@@ -59,7 +59,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Origin:
-    """What is known of a stream before its first byte.
+    """The metadata of a stream that is known before its first byte.
 
     Attributes:
         name: the name that is shown: a file, or a method and a URL.
@@ -290,6 +290,6 @@ def _read_body(response: http.client.HTTPResponse) -> bytes:
     # Returns what has arrived; `read` would wait for all the bytes.
     data = response.read1(PIECE_BYTES)
     if not data and response.length:
-        # By its content length; for a chunked body `read1` raises.
+        # Checked by the content length; for a chunked body `read1` raises.
         raise OSError(f"{response.length:,} bytes of the body are missing")
     return data

@@ -24,7 +24,7 @@ def forward(controller: RunController, stream: Any, *, reasoning: bool = True, p
 
     Args:
         controller: the controller of the run.
-        stream: what `client.models.generate_content_stream(...)` returns,
+        stream: the result of `client.models.generate_content_stream(...)`,
             a function without arguments that returns it, or an awaitable of it.
         reasoning: whether reasoning is sent.
         parent_id: the id of the part that the turn belongs to.

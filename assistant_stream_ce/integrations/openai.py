@@ -50,9 +50,8 @@ def forward(controller: RunController, stream: Any, *, reasoning: bool = True, p
 
     Args:
         controller: the controller of the run.
-        stream: what a streaming call of `client.chat.completions` or `client.responses`, or one of their `.stream()`
-            helpers, returns,
-            a function without arguments that returns it, or an awaitable of it.
+        stream: the result of a streaming call of `client.chat.completions` or `client.responses`, or of one of their
+            `.stream()` helpers, a function without arguments that returns it, or an awaitable of it.
         reasoning: whether reasoning is sent.
         parent_id: the id of the part that the turn belongs to.
 

@@ -281,7 +281,7 @@ class MessageAccumulator(ChunkHandler[None]):
     # --- steps and the end ---
 
     def step_start(self, chunk: chunks.StepStartChunk) -> None:
-        # Each call of the model has a text of its own, also where a front end joins them.
+        # Each step has its own text, even if a front end joins them.
         self._open_text = None
         self._steps.append(Step(chunk.message_id, len(self._parts)))
 

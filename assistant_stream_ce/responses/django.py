@@ -102,8 +102,8 @@ class AssistantStreamResponse(StreamingHttpResponse):
     """Stream with any encoder, under WSGI and ASGI. Create it in the view, `def` or `async def`.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
-        encoder: writes the chunks.
+        stream: the stream to send, or an iterable of chunks.
+        encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI only a heartbeat detects a disconnect
             while the stream is idle.
         status: the status code.

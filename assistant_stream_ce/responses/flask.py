@@ -100,8 +100,8 @@ class AssistantStreamResponse(flask.Response):
     """Stream with any encoder. Create it in the view; `after_request` hooks cannot read the body.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
-        encoder: writes the chunks.
+        stream: the stream to send, or an iterable of chunks.
+        encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI only a heartbeat detects a disconnect
             while the stream is idle.
         status: a number or a status line.

@@ -39,7 +39,7 @@ class ResponseOptions(TypedDict, total=False):
 if TYPE_CHECKING:
 
     class Format(Protocol):
-        """What a mixin expects of the framework's `AssistantStreamResponse`, which follows it in the bases."""
+        """Interface of the framework's `AssistantStreamResponse`, which follows the mixin in the bases."""
 
         #: The class of the encoder; a subclass may replace it.
         make_encoder: Any
@@ -64,7 +64,7 @@ class DataStream(Format):
     """Stream assistant-ui's data stream.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks.
     """
 
     make_encoder = DataStreamEncoder
@@ -77,7 +77,7 @@ class AssistantTransport(Format):
     """Stream assistant-ui's assistant transport.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks.
     """
 
     make_encoder = AssistantTransportEncoder
@@ -90,7 +90,7 @@ class OpenAIStream(Format):
     """Stream OpenAI chat completion chunks.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks.
         model: the name of the model in each chunk.
         include_usage: whether a last chunk has the usage, as with `stream_options.include_usage`.
         completion_id: the id in each chunk; a new one if None.
@@ -118,10 +118,10 @@ class UIMessageStream(Format):
     """Stream the UI message stream of AI SDK 5 and newer.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks.
         message_id: the id of the message; the client chooses one if None.
         metadata: the metadata of the message at its start; the usage is added to it at the end.
-        state: where the state starts, for an iterable of chunks; a stream has its own.
+        state: the initial state, for an iterable of chunks; a stream has its own.
     """
 
     make_encoder = UIMessageStreamEncoder
@@ -143,11 +143,11 @@ class AGUI(Format):
     """Stream AG-UI events.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks.
         thread_id: the id of the conversation, `threadId` of the request; a new one if None.
         run_id: the id of this run, `runId` of the request; a new one if None. Ids of messages begin with it, so each
             run of a conversation needs its own.
-        state: where the state starts, for an iterable of chunks; a stream has its own.
+        state: the initial state, for an iterable of chunks; a stream has its own.
     """
 
     make_encoder = AGUIEncoder
@@ -168,7 +168,7 @@ class PlainText(Format):
     """Stream the text of the answer and nothing else.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks.
     """
 
     make_encoder = PlainTextEncoder

@@ -47,8 +47,8 @@ class AssistantStreamResponse(StreamingResponse):
     """Stream with any encoder. Create it in the endpoint, `def` or `async def`.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
-        encoder: writes the chunks.
+        stream: the stream to send, or an iterable of chunks.
+        encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds.
         status_code: the status code.
         status: the same, by the name that other frameworks use; it has precedence.

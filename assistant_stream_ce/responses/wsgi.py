@@ -37,8 +37,8 @@ class AssistantStreamResponse:
     """Stream with any encoder: a WSGI application for one request.
 
     Args:
-        stream: what to send: a stream, or an iterable of chunks.
-        encoder: writes the chunks.
+        stream: the stream to send, or an iterable of chunks.
+        encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds.
         status: a number, or a line such as `"200 OK"`.
         headers: extra headers; they replace those of the same name.

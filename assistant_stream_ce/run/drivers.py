@@ -169,7 +169,7 @@ class ExecutorDriver:
         """Submit the callback.
 
         Args:
-            executor: where it runs.
+            executor: the executor to submit to.
             on_done: called with the future when it is done, also when it was cancelled in the queue.
 
         Raises:

@@ -221,5 +221,5 @@ def _start_thread_or_call(work: Callable[[], None]) -> None:
     try:
         start_thread(work, "assistant-stream-finish")
     except RuntimeError:
-        # The interpreter is ending and starts no threads any more.
+        # The interpreter is shutting down and starts no more threads.
         work()

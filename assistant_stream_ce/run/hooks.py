@@ -206,7 +206,7 @@ def mask_errors(error: BaseException) -> str:
     Thread-safe. The exception is logged as without it.
 
     Args:
-        error: what the callback raised; nothing of it is sent to the client.
+        error: the exception of the callback; nothing of it is sent to the client.
     """
     return UNKNOWN_ERROR
 

@@ -29,7 +29,7 @@ class StreamSource:
         self.has_ended = False
         #: Has one item unless a reader waits for a batch.
         self.turn = [None]
-        # The run in whose callback the stream was last read.
+        # The run in whose callback the stream was last read, which cancels this one.
         self._parent: Callable[[], Any] | None = None
 
     def check_readable(self) -> None:

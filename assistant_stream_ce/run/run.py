@@ -304,7 +304,7 @@ class Run:
         """Decide how the run ended; return whether this call was the first, whose caller has to report it.
 
         Args:
-            error: what the callback raised.
+            error: the exception of the callback, or None.
             is_from_outside: whether a CancelledError means that the run's own task was cancelled.
         """
         previous = self._transition(FINISHING)

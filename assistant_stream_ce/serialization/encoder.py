@@ -62,7 +62,7 @@ class Encoder(ChunkHandler[bytes], ABC):
         Raises:
             TypeError: it is not a chunk, or contains a value that is not JSON.
         """
-        # As `handle`, without its call: a fifth of what a text costs.
+        # Inlined from `handle`: the call would be a fifth of the cost of a text.
         try:
             method = self.chunk_methods[type(chunk)]
         except KeyError:

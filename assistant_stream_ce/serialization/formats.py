@@ -118,7 +118,7 @@ class FormatDetector:
 
     def __init__(self) -> None:
         self._events: EventReader | None = None
-        # The first line, as long as it is undecided.
+        # The first line, until the format is detected.
         self._start = b""
         self._bytes_left = MAX_FRAME_BYTES
         self._format: str | None = None

@@ -147,7 +147,7 @@ class _WokenEvent(OneShotEvent):
 
 
 class Disconnect:
-    """What a reader received before it disconnected, and how the run ended. Made by `read_and_leave`.
+    """The items of a reader before its disconnect, and how the run ended. Returned by `read_and_leave`.
 
     Attributes:
         items: the chunks, or pieces of bytes, that were read.

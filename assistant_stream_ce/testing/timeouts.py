@@ -44,7 +44,7 @@ def run_of(stream: AssistantStream) -> Run:
 
 
 class Outcome(Protocol):
-    """What was read, and the exception that ended it."""
+    """The items that were read, and the exception that ended the read."""
 
     error: BaseException | None
 
@@ -101,7 +101,7 @@ class Timeout:
 
     def _wait(self) -> None:
         if not self._over.wait_sync(self._timeout):
-            # Before the run is cancelled, while it still is where it hangs.
+            # Before the cancellation, while the callback still hangs.
             self._report = f"the run did not end in {self._timeout:g} s: {describe_stack(self._run)}"
             if self._over.set():
                 self._run.cancel()

@@ -31,7 +31,7 @@ _RANDOM = re.compile(r"(?=[A-Za-z]*\d)[A-Za-z\d]{8}")
 # Characters that end a line for some readers or are invisible, and that JSON does not escape.
 _INVISIBLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
-# For a line without a value, since null is one.
+# Marks a line without a value, because None is a value.
 _NO_VALUE = object()
 
 #: Writes a line, once all ids are known.
@@ -69,7 +69,7 @@ class _IdNames:
             self._names[id] = f"{kind}_{self._counts[kind]}"
 
     def name(self, id: str) -> str:
-        """Return an id as it is written."""
+        """Return the name of an id."""
         name = self._names.get(id, id)
         return name if re.fullmatch(r"[^\s\"]+", name) else _json(name)
 
@@ -138,7 +138,7 @@ class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
         self._names = _IdNames()
         self._lines: list[_LineWriter] = []
         self._calls: dict[str, _CallLine] = {}
-        # Of the segment.
+        # The lines of the current segment.
         self._texts: list[_TextLine] = []
         self._edits = _MergedEdits()
 

@@ -17,7 +17,7 @@ TypedEvent: TypeAlias = tuple[str, dict[str, JSON]]
 
 
 class _ItemKind(NamedTuple):
-    """What a type of `*_CHUNK` event starts: a message or a tool call."""
+    """Kind of the item that a `*_CHUNK` event starts: a message or a tool call."""
 
     prefix: str
     id_field: str

@@ -273,7 +273,7 @@ class AGUIEncoder(StatefulEncoder):
 
 
 def _event(fields: dict[str, JSON], metadata: dict[str, JSON] | None = None) -> bytes:
-    """Return an event. Metadata that is None is left out, as clients reject null."""
+    """Return an event. Metadata that is None is omitted, as clients reject null."""
     present = without_none(metadata or {})
     return event(dumps({**fields, "metadata": present} if present else fields))
 

@@ -253,7 +253,7 @@ def _args(value: JSON) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """Return the JSON text inside a JSON string, or the text as it is."""
+    """Return the JSON text inside a JSON string, or any other text unchanged."""
     try:
         value = loads(text)
     except ValueError:
