@@ -76,7 +76,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 
 class CountingLock:
-    """What `threading.Lock()` makes meanwhile."""
+    """Replacement for `threading.Lock` that counts acquisitions."""
 
     acquisitions = 0
 

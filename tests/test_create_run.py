@@ -721,7 +721,7 @@ def test_a_run_is_freed_without_the_garbage_collector(end: str, kind: str, reade
             read_whatever_comes(reader, stream)
         del stream
         deadline = time.monotonic() + 5
-        # The run's own thread lets go of it a moment after the end.
+        # The run's own thread drops it shortly after the end.
         while handle() is not None and time.monotonic() < deadline:
             threading.Event().wait(0.001)
         assert handle() is None

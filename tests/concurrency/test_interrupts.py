@@ -40,7 +40,7 @@ def make(max_pending: int = 8) -> Channel[Any]:
 
 
 def in_time(work: Callable[[], object], place: str) -> None:
-    """Call a function in a thread of its own, and fail if it does not return."""
+    """Call a function in a new thread, and fail if it does not return."""
     errors: list[BaseException] = []
 
     def call() -> None:

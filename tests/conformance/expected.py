@@ -817,7 +817,7 @@ class _AISDKv4Message:
 def openai_message(conversation: Conversation) -> dict[str, Any]:
     """Return what an OpenAI client must have of a conversation; an error ends it there.
 
-    The reasoning is what the deltas say together: the JavaScript client keeps only the last one.
+    The reasoning is the joined deltas: the JavaScript client keeps only the last one.
     """
     said: dict[str, Any] = {"content": "", "refusal": "", "reasoning": "", "tool_calls": [], "error": None}
     calls: dict[str, dict[str, Any]] = {}

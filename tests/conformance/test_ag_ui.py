@@ -73,7 +73,7 @@ def keeps_state(protocol: str, state: Any, data: bytes) -> bool:
 
 
 def pending(talk: Conversation) -> list[str]:
-    """Return the calls that nobody has answered."""
+    """Return the calls without a result."""
     begun = [act.values["tool_call_id"] for act in talk.acts if act.what == "add_tool_call"]
     answered = {act.values["tool_call_id"] for act in talk.acts if act.what == "tool.set_response"}
     return [call_id for call_id in begun if call_id not in answered]
@@ -127,7 +127,7 @@ def encode(chunks: list[AssistantStreamChunk], state: object = None) -> bytes:
 
 @functools.cache
 def edited() -> list[tuple[Any, Any, bytes]]:
-    """Return where states start, what random edits make of them, and the bytes that say so."""
+    """Return initial states, the states after random edits, and the encoded edits."""
     return [test_state_edits.edited(lambda state: AGUIEncoder(state=state), seed) for seed in SEEDS]
 
 

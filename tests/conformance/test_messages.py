@@ -84,7 +84,7 @@ def message_of_run(seed: int) -> AssistantMessage:
 
 
 def as_shown_by_assistant_ui(message: AssistantMessage) -> dict[str, Any]:
-    """Return a message in the words of its accumulator, which invents the ids of steps that have none."""
+    """Return a message as its accumulator represents it, which generates missing ids of steps."""
     shown = to_assistant_ui(message)
     steps = [{**step, "messageId": step.get("messageId", ANY_ID)} for step in shown["metadata"]["steps"]]
     parts = shown.pop("content")

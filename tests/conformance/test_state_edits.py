@@ -49,7 +49,7 @@ def check(protocol: str, runs: list[tuple[Any, Any, bytes]]) -> None:
 
 
 def edited(make_encoder: Callable[[Any], Encoder], seed: int) -> tuple[Any, Any, bytes]:
-    """Return where a state starts, what random edits make of it, and the bytes that say so.
+    """Return an initial state, the state after random edits, and the encoded edits.
 
     Args:
         make_encoder: returns an encoder for a stream whose state starts at a value.
@@ -87,7 +87,7 @@ def edited(make_encoder: Callable[[Any], Encoder], seed: int) -> tuple[Any, Any,
 
 
 def in_threads(protocol: str, edit: Callable[[RunController, str, int], None], seed: int) -> tuple[Any, Any, bytes]:
-    """Return where a state starts, what four threads make of it, and the bytes that say so."""
+    """Return an initial state, the state after edits of four threads, and the encoded edits."""
     initial: dict[str, Any] = {"items": [], "text": "", "count": 0, **{name: {} for name in "abcd"}}
     held: list[Any] = []
 

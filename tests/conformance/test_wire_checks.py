@@ -1,4 +1,4 @@
-"""`check_wire` and the real clients say the same of a stream: of good ones, bad ones, and good ones that were broken.
+"""`check_wire` and the real clients agree about valid, invalid and damaged streams.
 
 Where they differ on purpose, the check is the stricter one: `STRICTER` has the reasons.
 """
@@ -34,9 +34,9 @@ STRICTER = {
     r"nothing is read after \[DONE\]": "the end",
     # Of a second run; that the first one has ended is enough to the client.
     r"ended without RUN_FINISHED": "the end",
-    # The transport shows two calls with one id; their results cannot be told apart.
+    # The transport shows two calls with one id; their results cannot be distinguished.
     r"the tool call has begun before": "calls",
-    # AI SDK lets go of what came before a second start, which is nothing at best, and takes more input in some orders.
+    # AI SDK discards everything before a second start, which is nothing at best, and takes more input in some orders.
     r"`start` must be|input of this tool call is complete|tool-input .* was started but not ended": "order",
     # The official clients take these in any order; others, the Python one for instance, read as they go.
     r"first delta of a tool call must have": "order",

@@ -144,7 +144,7 @@ def _require_packages(page: str, test_source: str) -> None:
 
 @functools.cache
 def _outcomes(module: str) -> dict[str, str | None]:
-    """Run a page in a process of its own; return the error of each step, or None, by the step's name."""
+    """Run a page in its own process; return the error of each step, or None, by the step's name."""
     context = _context()
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_send_outcomes, args=(module, writer), daemon=True)

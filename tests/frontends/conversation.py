@@ -30,7 +30,7 @@ ERROR = "The model broke off."
 
 
 class Wait(Future[None]):
-    """Something that a callback waits for, in either world, until it has happened."""
+    """An event that a callback waits for, in a thread or a coroutine."""
 
     def happen(self) -> None:
         """Let go who waits, of any thread; once or often."""
@@ -40,7 +40,7 @@ class Wait(Future[None]):
 
 @dataclass
 class Talk:
-    """What one page and its backend say to each other."""
+    """The conversation of one page with its backend."""
 
     #: The bodies of the page's requests.
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Speaker:
         self._extend("reasoning", text)
 
     def get_weather(self) -> None:
-        """Call a tool that runs here, and say what it returned."""
+        """Call a tool that runs here, and append its result as text."""
         self.call("get_weather", '{"city": ', '"Paris"', "}").set_response(FORECAST)
         self.parts[-1]["result"] = FORECAST
 
@@ -173,7 +173,7 @@ def fail(talk: Talk, speaker: Speaker) -> Iterator[Wait]:
 
 
 def go_on(talk: Talk, speaker: Speaker) -> Iterator[Wait]:
-    """Have nothing more to say, and never end."""
+    """Send nothing more, and never end."""
     speaker.text("Once upon a time")
     yield talk.has_left
 

@@ -171,7 +171,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @dataclass(frozen=True)
 class Chat:
-    """A page of a front end, and what it and its backend say to each other."""
+    """A page of a front end, and its conversation with the backend."""
 
     front_end: FrontEnd
     talk: Talk

@@ -39,7 +39,7 @@ def inspected(
     end: tuple[float, HowEnded] | None = None,
     is_timed: bool = True,
 ) -> list[InspectionEvent]:
-    """Return all events of pieces; they end with the last one where nothing else is said."""
+    """Return all events of pieces; by default they end with the last one."""
     inspection = Inspection(Origin("test", is_timed, "", 200, headers or {}), wire)
     events = list(inspection.begin())
     for seconds, data in pieces:

@@ -53,7 +53,7 @@ def test_pieces_arrive_when_they_are_sent() -> None:
         assert source.origin.headers["x-vercel-ai-data-stream"] == "v1"
         assert source.origin.is_timed
         first = next(source.pieces)
-        # The callback waits for this: what it said before has come.
+        # The callback waits for this: its output before has arrived.
         assert first.data == b'0:"a"\n'
         may_go_on.set()
         second, end = source.pieces

@@ -87,7 +87,7 @@ class FakeProvider:
 
 @contextmanager
 def fake_provider() -> Iterator[FakeProvider]:
-    """Run a provider on a port of its own."""
+    """Run a provider on a free port."""
     provider = FakeProvider()
 
     class Handler(BaseHTTPRequestHandler):

@@ -80,7 +80,7 @@ def leave_after(reader: str, stream: AssistantStream, count: int) -> None:
 
 
 def waiting(kind: str, body: Callable[[RunController], object]) -> Callable[[RunController], Any]:
-    """Return a callback that says something and then waits until its reader has left."""
+    """Return a callback that sends output and then waits until its reader has left."""
 
     def wait(controller: RunController) -> None:
         body(controller)
@@ -128,7 +128,7 @@ def test_chunks_that_wait_at_a_disconnect_are_in_the_message(kind: str, reader: 
     assert finish.reasons == ["cancelled"]
     assert finish.messages == [stream.message]
     if count:
-        # A coroutine on another loop may be stopped in the middle of what it says.
+        # A coroutine on another loop may be stopped in the middle of its output.
         assert stream.message.status == CANCELLED
         assert stream.message.text in ("a", "ab")
     else:

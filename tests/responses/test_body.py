@@ -132,7 +132,7 @@ def test_a_format_without_a_keepalive_stays_quiet(reader: str) -> None:
 
 
 def test_a_thread_s_heartbeat_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that writes in a thread of its own (waitress) needs the second to notice that the first failed."""
+    """A server that writes in another thread (waitress) needs the second to notice that the first failed."""
     waits: list[float | None] = []
     read = SyncReader.read
 

@@ -392,7 +392,7 @@ def test_an_on_cancel_callback_may_raise_anything(raised: str, caplog: pytest.Lo
 
 
 def read_to_any_end(reader: str, stream: AssistantStream) -> tuple[list[Any], BaseException | None]:
-    """Read a stream; return its chunks and whatever it raised."""
+    """Read a stream; return its chunks and its exception."""
     chunks: list[Any] = []
     ends: list[BaseException] = []
 

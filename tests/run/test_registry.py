@@ -29,7 +29,7 @@ GOODBYE = ErrorChunk("The server is shutting down.")
 
 
 class Reading:
-    """A stream that is read in a thread of its own, as a server does."""
+    """A stream that is read in a separate thread, as by a server."""
 
     def __init__(self, reader: str, stream: AssistantStream) -> None:
         self.chunks: list[Any] = []

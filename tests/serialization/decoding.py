@@ -44,7 +44,7 @@ def delta(fields: dict[str, Any], finish_reason: str | None = None) -> bytes:
 
 
 def hello(make_decoder: type[Decoder]) -> bytes:
-    """Return frames that say hello."""
+    """Return the frames of a short text."""
     if make_decoder is DataStreamDecoder:
         return b'0:"hello"\n'
     if make_decoder is OpenAIStreamDecoder:

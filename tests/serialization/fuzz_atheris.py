@@ -2,7 +2,7 @@
 
 `python -m tests.serialization.fuzz_atheris FOLDER -max_total_time=600`, where `atheris` is installed too. FOLDER keeps
 the inputs that reached new code; valid streams of each wire are put there at first. The arguments after it are those of
-libFuzzer. The first byte of an input says which decoder reads the rest, and whether it is strict.
+libFuzzer. The first byte of an input selects the decoder for the rest, and whether it is strict.
 """
 
 from __future__ import annotations

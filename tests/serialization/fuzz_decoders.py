@@ -85,7 +85,7 @@ def check(wire: str, data: bytes, is_strict: bool, seed: int) -> list[AssistantS
     for make_encoder, _ in WIRES.values():
         encoder = make_encoder()
         for chunk in chunks:
-            # AG-UI's encoder has to be told the state that edits refer to.
+            # AG-UI's encoder needs the state that edits refer to.
             with contextlib.suppress(StateError):
                 encoder.encode(chunk)
         encoder.finish()
@@ -153,7 +153,7 @@ def valid_stream(wire: str, seed: int) -> bytes:
 
 
 def main() -> None:
-    """Read broken streams until the time is up, and tell how many."""
+    """Read broken streams until the time is up, and print their number."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--first", type=int, default=0)

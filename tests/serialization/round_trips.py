@@ -26,7 +26,7 @@ from assistant_stream_ce.serialization import (
 
 
 def openai_encoder() -> Encoder:
-    """Return an encoder of OpenAI's format that tells the usage."""
+    """Return an encoder of OpenAI's format that sends the usage."""
     return OpenAIStreamEncoder(include_usage=True, completion_id="chatcmpl-1")
 
 

@@ -1,7 +1,7 @@
 """All encoders: they reject items that are not chunks, and encode any source of chunks.
 
-Whole streams can be encoded in both worlds, from a stream, a list, a generator and an async generator. When
-a callback raises, the wire is finished first, and then its exception is raised.
+Whole streams can be encoded sync and async, from a stream, a list, a generator and an async generator. When a callback
+raises, the body is completed first, and then its exception is raised.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def test_empty_source_is_a_complete_body(make_encoder: Callable[[], Encoder], re
 
 @each_reader
 def test_every_piece_is_bytes_and_none_is_empty(reader: str) -> None:
-    # The OpenAI format has no word for data, so a piece could be empty.
+    # The OpenAI format does not support data, so a piece could be empty.
     pieces = read_pieces(reader, OpenAIStreamEncoder().encode_stream([DataChunk(1), TextDeltaChunk("a")]))
     assert all(type(piece) is bytes and piece for piece in pieces)
 
@@ -288,7 +288,7 @@ async def test_quiet_stream_is_kept_awake_in_a_coroutine(make_encoder: Callable[
 
 
 def quiet_until(event: threading.Event, kind: str) -> Callable[[RunController], Any]:
-    """Return a callback that says nothing between two texts until an event is set."""
+    """Return a callback that waits for an event between two texts."""
 
     def run(controller: RunController) -> None:
         controller.append_text("a")

@@ -118,7 +118,7 @@ def refuse_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def chunks_of_text(text: str) -> list[AssistantStreamChunk]:
-    """Return every chunk that takes text, with this one wherever it fits."""
+    """Return every type of chunk with a text, with this text in each of its text fields."""
     return [
         TextDeltaChunk(text),
         TextDeltaChunk(text, text),

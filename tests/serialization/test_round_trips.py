@@ -73,7 +73,7 @@ def in_any_order() -> list[list[AssistantStreamChunk]]:
 
 
 def whole_state(state: Any) -> UpdateStateChunk:
-    """Return the chunk that tells the state with which a run starts."""
+    """Return the chunk that sets the initial state of a run."""
     return UpdateStateChunk([{"type": "set", "path": [], "value": state}])
 
 
@@ -178,7 +178,7 @@ def test_a_conversation_passes_through_a_controller(wire: str) -> None:
 
 
 def said_by(wire: str, chunks: list[AssistantStreamChunk]) -> list[AssistantStreamChunk]:
-    """Return what chunks say, without empty texts and without the state's edits, which may be written otherwise."""
+    """Return chunks without empty texts and without the state's edits, which may be encoded differently."""
     return [
         chunk
         for chunk in arrived(wire, chunks)

@@ -149,7 +149,7 @@ def django_stream(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 def django_words(request: HttpRequest) -> HttpResponse:
-    """Use the ORM in the view for a while, as other requests do; say how long its thread had to wait for its turn."""
+    """Use the ORM in the view, as other requests do; return how long its thread had to wait."""
     started = last = time.monotonic()
     longest = 0.0
     while last - started < float(request.GET["seconds"]):

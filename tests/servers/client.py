@@ -37,7 +37,7 @@ class Answer:
 
 
 class Client:
-    """One request on a connection of its own."""
+    """One request on its own connection."""
 
     def __init__(
         self, port: int, target: str, *, method: str = "GET", small_buffer: bool = False, **query: Any

@@ -368,7 +368,7 @@ def wait_until_ready(running: Running) -> None:
 
 @contextlib.contextmanager
 def serving(server: Server, environment: Mapping[str, str] | None = None, *arguments: str) -> Iterator[Running]:
-    """Run a server of one's own, for what ends or disturbs it."""
+    """Run a separate server, for a test that stops or disturbs it."""
     with tempfile.TemporaryDirectory() as folder:
         running = start(server, Path(folder), environment, *arguments)
         try:

@@ -83,7 +83,7 @@ def test_a_client_that_never_reads_stops_the_producer(name: str, side_by_side: S
 
 @pytest.mark.parametrize("name", ["daphne"])
 def test_the_server_itself_has_no_backpressure(name: str, running: Running) -> None:
-    """Scenario 17: daphne's `send` never waits, so nobody can know that the client does not read."""
+    """Scenario 17: daphne's `send` never waits, so that a slow client cannot be detected."""
     assert SERVERS[name].no_backpressure
     run = running.name_run()
     with running.request("starlette/endless", small_buffer=True, run=run) as client:

@@ -53,7 +53,7 @@ def expect(browser: Browser) -> Expect:
 
 @contextmanager
 def open_page(browser: Browser | BrowserContext, address: str) -> Iterator[Page]:
-    """Open a page; whatever the browser warns of or complains about fails the test."""
+    """Open a page; any warning or error of the browser fails the test."""
     complaints: list[str] = []
     with browser.new_page() as page:
         page.set_default_timeout(PATIENCE)

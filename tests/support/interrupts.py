@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "assistant_stream_ce"
 
 
 class Interrupt(BaseException):
-    """Stands for KeyboardInterrupt, and for what `PyThreadState_SetAsyncExc` raises."""
+    """Represents KeyboardInterrupt, and exceptions raised by `PyThreadState_SetAsyncExc`."""
 
 
 def with_lines(path: Path) -> set[int]:

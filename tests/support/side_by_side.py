@@ -45,7 +45,7 @@ class Scheduler(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduler:
-    """Spread groups over processes, whatever the value of `--dist`."""
+    """Spread groups over processes for any value of `--dist`."""
     config.option.loadscopereorder = False
     return Scheduler(config, log)
 

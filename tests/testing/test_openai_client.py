@@ -11,7 +11,7 @@ from tests.testing.callbacks import each_kind, each_reader
 
 
 def ask(controller: RunController, completion: Any) -> Any:
-    """Return functions that read a completion as callbacks for the `openai` package do, for both worlds."""
+    """Return sync and async functions that read a completion as callbacks for the `openai` package do."""
     calls: dict[int, Any] = {}
 
     def take(chunk: Any) -> None:

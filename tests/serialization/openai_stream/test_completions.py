@@ -230,7 +230,7 @@ def test_halves_of_a_character_join_and_the_body_is_always_utf_8() -> None:
 
 
 def gathered(data: bytes) -> dict[str, Any]:
-    """Return what the events of a stream say together, as a client puts it together."""
+    """Return the completion that a client assembles from the events of a stream."""
     events = [json.loads(line.removeprefix("data: ")) for line in data.decode().split("\n\n")[:-2]]
     texts = {"content": "", "refusal": "", "reasoning_content": ""}
     calls: list[dict[str, Any]] = []

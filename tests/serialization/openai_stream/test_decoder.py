@@ -71,7 +71,7 @@ def openai_call(index: int | None, call_id: str | None, name: str | None, argume
         ),
         # A finish reason that is no text yet.
         (delta({"content": "a"}, ""), [TextDeltaChunk("a")]),
-        # Azure: what its filters say of the prompt comes first, and what they say of the answer between.
+        # Azure: filter results of the prompt come first, and those of the answer in between.
         (event({"id": "", "object": "", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]}), []),
         (event({"choices": [{"index": 0, "content_filter_offsets": {"start_offset": 1}}]}), []),
         (b": OPENROUTER PROCESSING\n\n", []),

@@ -1,7 +1,7 @@
 """OpenAI's format: each chunk becomes the completion chunks that its clients document, byte for byte.
 
 The role comes first and once, tool calls are numbered without gaps, the finish reason and the usage come
-last, an error has the shape that clients raise, and what the format has no word for is left out.
+last, an error has the shape that clients raise, and unsupported chunks are left out.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ def response(approval_id: str, **more: Any) -> dict[str, Any]:
             [{"type": "finish", "usage": {"inputTokens": 1, "outputTokens": 2}, "messageMetadata": 5}],
             [MessageFinishChunk("unknown", 1, 2)],
         ),
-        # Known, and no chunk can say it.
+        # Known, but without a chunk.
         (
             [
                 {"type": "custom", "kind": "a.b"},
