@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.serialization.decoder import checked
 from assistant_stream_ce.serialization.framing import Frame, FrameError
 from assistant_stream_ce.serialization.validation import Validator, json_object
 
@@ -44,8 +46,8 @@ class OpenAIStreamValidator(Validator):
         if value.get("error") not in (None, False, "") or frame.name == "error":
             self._is_over = True
             return
-        for choice in value.get("choices") or ():
-            self._check_choice(choice)
+        for choice in checked(value.get("choices") or [], list, "choices"):
+            self._check_choice(checked(choice, dict, "a choice"))
 
     def end(self) -> None:
         if not self._is_over:
@@ -69,13 +71,15 @@ class OpenAIStreamValidator(Validator):
         choice = self._choices.setdefault(index, _Choice())
         if fields.get("error"):
             self._is_over = True
-        delta = fields.get("delta") or {}
+            return
+        # The decoder reads the first choice only.
+        delta: dict[str, JSON] = checked(fields.get("delta") or {}, dict, "delta")
         role = delta.get("role")
         if role not in (None, "", "assistant"):
-            raise FrameError(f"the role must be assistant, not {role}")
+            raise FrameError(f"the role must be assistant, not {str(role)[:40]}")
         choice.has_role = choice.has_role or role == "assistant"
-        for call in delta.get("tool_calls") or ():
-            _check_call(choice, call)
+        for call in checked(delta.get("tool_calls") or [], list, "tool_calls"):
+            _check_call(choice, checked(call, dict, "a tool call"))
         choice.has_finished = choice.has_finished or fields.get("finish_reason") is not None
 
 
@@ -84,7 +88,7 @@ def _check_call(choice: _Choice, call: Mapping[str, Any]) -> None:
     if type(index) is not int or index > choice.calls:
         raise FrameError(f"tool calls must be numbered without gaps: {choice.calls} is next, not {str(index)[:40]}")
     if index == choice.calls:
-        function = call.get("function") or {}
+        function: dict[str, JSON] = checked(call.get("function") or {}, dict, "function")
         named = {"id": call.get("id"), "type": call.get("type"), "function.name": function.get("name")}
         for name, value in named.items():
             if value is None:

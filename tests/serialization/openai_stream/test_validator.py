@@ -50,6 +50,9 @@ USAGE = event({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens":
         pytest.param(event({"error": {"message": "broken"}}), id="an error"),
         pytest.param(ROLE + event({"error": {"message": "broken"}}) + TEXT + DONE, id="more after an error"),
         pytest.param(ROLE + event({"choices": [{"index": 0, "error": {"message": "m"}}]}), id="an error in a choice"),
+        pytest.param(
+            ROLE + event({"choices": [{"index": 0, "delta": 5, "error": "broken"}]}), id="an error beside a delta"
+        ),
         pytest.param(event({"choices": None}) + ROLE + STOP + DONE, id="null for no choices"),
     ],
 )
@@ -69,6 +72,14 @@ def test_what_both_clients_accept_is_valid(data: bytes) -> None:
         (event({"choices": [{"delta": {"role": "assistant"}}]}), "must have an index"),
         (USAGE + DONE, "has a choice"),
         (ROLE + STOP + DONE + TEXT, r"nothing is read after \[DONE\]"),
+        # Of a second choice the decoder reads nothing.
+        (event({"choices": [{"index": 1, "delta": [1]}]}), "delta must be an object"),
+        (event({"choices": [{"index": 1, "delta": {"tool_calls": 5}}]}), "tool_calls must be a list"),
+        (event({"choices": [{"index": 1, "delta": {"tool_calls": [5]}}]}), "a tool call must be an object"),
+        (
+            event({"choices": [{"index": 1, "delta": {"tool_calls": [{"index": 0, "function": "f"}]}}]}),
+            "function must be an object",
+        ),
         (choice({"role": "assistant", "tool_calls": [{"index": 1, "id": "1"}]}), "numbered without gaps"),
         (choice({"role": "assistant", "tool_calls": [{"index": 0, "id": "1", "type": "function"}]}), "function.name"),
     ],
