@@ -10,7 +10,7 @@ Three invariants:
 - One lock guards everything, including the move of a batch into the queue. If a batch were filled under one lock and
   queued under another, it could overtake its predecessor between the two.
 - The newest batch is always the open one until it is taken. So "no open batch" means "nothing waits", and a
-  producer that must not block has a place to append to even when the queue is full.
+  producer that must not block has a batch to append to even when the queue is full.
 - No user code runs under the lock, and nothing waits while holding it.
 
 janus, which no other module imports, only stores the full batches. This module's lock replaces janus's, whose

@@ -167,13 +167,13 @@ def _assistant(message: AssistantMessage, message_id: str) -> list[Fields]:
         texts = [part.text for part in turn if isinstance(part, (TextPart, RefusalPart))]
         calls = [part for part in turn if isinstance(part, ToolCallPart)]
         if texts or calls:
-            said: Fields = {"id": own_id or f"{message_id}-{number}", "role": "assistant"}
+            fields: Fields = {"id": own_id or f"{message_id}-{number}", "role": "assistant"}
             own_id = None
             if texts:
-                said["content"] = "".join(texts)
+                fields["content"] = "".join(texts)
             if calls:
-                said["toolCalls"] = [_call(call) for call in calls]
-            shown.append(said)
+                fields["toolCalls"] = [_call(call) for call in calls]
+            shown.append(fields)
         answered = [call for call in calls if call.state == "answered"]
         shown += [_result(call, message_id, len(shown) + n) for n, call in enumerate(answered)]
     return shown

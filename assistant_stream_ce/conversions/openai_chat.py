@@ -73,13 +73,13 @@ def _turn(turn: ModelTurn) -> list[Fields]:
     )
     if not (text or refusal or turn.calls):
         return []
-    said: Fields = {"role": "assistant", "content": text or None}
+    fields: Fields = {"role": "assistant", "content": text or None}
     if refusal:
-        said["refusal"] = refusal
+        fields["refusal"] = refusal
     if reasoning and turn.is_new and turn.calls:
-        said["reasoning_content"] = reasoning
+        fields["reasoning_content"] = reasoning
     if turn.calls:
-        said["tool_calls"] = [
+        fields["tool_calls"] = [
             {
                 "id": call.id,
                 "type": "function",
@@ -88,7 +88,7 @@ def _turn(turn: ModelTurn) -> list[Fields]:
             for call in turn.calls
         ]
     results = [{"role": "tool", "tool_call_id": call.id, "content": call.text} for call in turn.answered]
-    return [said, *results]
+    return [fields, *results]
 
 
 def from_openai_chat(messages: object, *, system: str | None = None) -> tuple[list[Message], list[Dropped]]:

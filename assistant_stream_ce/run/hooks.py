@@ -142,7 +142,7 @@ class Hooks:
 
         def end(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
-                self._handle("what surrounds on_finish", error)
+                self._handle("a context manager around on_finish", error)
             done.set()
 
         try:

@@ -176,7 +176,7 @@ def _operation(value: JSON) -> chunks.Operation:
         value = {**value, "path": [str(one) if type(one) is int else one for one in value["path"]]}
     operation: chunks.Operation = convert(value, chunks.Operation)
     if not is_safe(tuple(operation["path"])):
-        raise FrameError("its path has a key that the clients refuse")
+        raise FrameError("its path has a key that clients reject")
     if operation["type"] == "append-text" and not isinstance(operation["value"], str):
         raise FrameError("only text can be appended to a text")
     return operation

@@ -104,7 +104,7 @@ def refuse_unsafe_keys(data: bytes) -> None:
         FrameError: it has one.
     """
     if has_refused_key(data):
-        raise FrameError("it has a key __proto__ or constructor.prototype, which the clients refuse")
+        raise FrameError("it has a key __proto__ or constructor.prototype, which clients reject")
 
 
 def _check(validator: Validator, frame: Frame) -> None:

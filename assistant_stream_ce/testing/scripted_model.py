@@ -30,7 +30,7 @@ _ALREADY_DONE: Awaitable[None] = _AlreadyDone()
 
 
 class Gate:
-    """A place in a script where the model waits until the test opens the gate. Thread-safe.
+    """A point in a script at which the model waits until the test opens the gate. Thread-safe.
 
     Args:
         timeout: seconds after which a waiting model raises a `TimeoutError`, and so does a waiting test.
@@ -81,7 +81,7 @@ class Gate:
         return f"the model did not reach the gate in {self._timeout:g} s"
 
     def _not_opened(self) -> str:
-        return f"nobody opened the gate for {self._timeout:g} s"
+        return f"the gate was not opened for {self._timeout:g} s"
 
 
 #: An item of a script: text, reasoning, a tool call, a gate, an exception, or anything else, which is passed through.

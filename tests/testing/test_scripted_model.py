@@ -64,7 +64,7 @@ def test_a_gate_has_a_timeout(kind: str, reader: str) -> None:
     model = ScriptedModel([Gate(SOON)])
     run = collect_with(reader, model_callback(kind, model))
     assert isinstance(run.error, TimeoutError)
-    assert str(run.error) == "nobody opened the gate for 0.2 s"
+    assert str(run.error) == "the gate was not opened for 0.2 s"
     with pytest.raises(TimeoutError, match=r"the model did not reach the gate in 0.2 s"):
         in_world(reader, (gate := Gate(SOON)).wait_reached, gate.await_reached)
 

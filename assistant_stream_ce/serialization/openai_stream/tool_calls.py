@@ -127,7 +127,7 @@ class ToolCallDeltas:
 
         Args:
             delta: an item of `tool_calls`.
-            position: its place in a list of several items, counted from 1; 0 for a single item.
+            position: its position in a list of several items, counted from 1; 0 for a single item.
         """
         function = delta.get("function")
         function = function if isinstance(function, dict) else {}

@@ -192,11 +192,11 @@ class UIMessageStreamDecoder(ToolCallDecoder):
             yield from self._begin(chunks.ToolCallBeginChunk(call_id, _tool_name(value), None, *_flags(value)))
         # In a `tool-input-error`, input that is a text is the JSON that could not be parsed.
         is_text = value["type"] == "tool-input-error" and isinstance(args, str)
-        text, wanted = join_surrogates("".join(pieces)), args if is_text else dumps(args).decode()
-        if wanted.startswith(text) and not (pieces and "input" not in value):
-            yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, wanted[len(text) :], is_final=True))
+        text, expected = join_surrogates("".join(pieces)), args if is_text else dumps(args).decode()
+        if expected.startswith(text) and not (pieces and "input" not in value):
+            yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, expected[len(text) :], is_final=True))
         else:
-            is_same = is_text or "input" not in value or args == text or _is_json_text(text, wanted)
+            is_same = is_text or "input" not in value or args == text or _is_json_text(text, expected)
             yield from self._arguments(chunks.ToolCallDeltaChunk(call_id, "", True, None if is_same else args))
 
     def _show(self, frame_id: str) -> str:
@@ -322,10 +322,10 @@ def _flags(value: dict[str, JSON]) -> tuple[bool, bool]:
     return value.get("providerExecuted") is True, value.get("dynamic") is True
 
 
-def _is_json_text(text: str, wanted: str) -> bool:
+def _is_json_text(text: str, expected: str) -> bool:
     """Return whether a text is JSON of the same value as another one."""
     try:
-        return dumps(loads(text)).decode() == wanted
+        return dumps(loads(text)).decode() == expected
     except ValueError:
         return False
 
