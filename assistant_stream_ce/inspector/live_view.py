@@ -24,24 +24,17 @@ _REFRESHES_PER_SECOND = 10
 # With fewer columns, the text of a part is written below its heading.
 _NARROW_COLUMNS = 60
 
+# Of the kinds of lines that do not have the default style.
 _STYLES = {
-    "text": "default",
     "reasoning": "italic bright_black",
-    "refusal": "yellow",
     "tool call": "cyan",
     "result": "green",
     "failure": "red",
-    "source": "blue",
-    "file": "blue",
-    "state": "magenta",
-    "data": "magenta",
-    "annotations": "magenta",
-    "error": "bold red",
-    "broken": "bold red",
-    "refused": "yellow",
-    "cut": "bold red",
-    "silent": "bold red",
     "finish": "bold",
+    **dict.fromkeys(("refusal", "refused"), "yellow"),
+    **dict.fromkeys(("source", "file"), "blue"),
+    **dict.fromkeys(("state", "data", "annotations"), "magenta"),
+    **dict.fromkeys(("error", "broken", "cut", "silent"), "bold red"),
 }
 
 
