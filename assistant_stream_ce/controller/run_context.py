@@ -16,6 +16,9 @@ from assistant_stream_ce.state.document import StateDocument
 if TYPE_CHECKING:
     from assistant_stream_ce.controller.run_controller import RunController
 
+# What code that uses the state mentions.
+_STATE_NAMES = frozenset(("state", "edit_state"))
+
 #: A source of chunks: another stream, an async iterable, or an iterable of chunks.
 ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
 
@@ -71,18 +74,15 @@ class RunContext:
 
     def explain(self, error: BaseException) -> None:
         """Extend the message of an exception that comes from using a state that is None as a dict or list."""
-        frame = None
-        traceback = error.__traceback__
+        if self.state.root[0] is not None or not isinstance(error, (TypeError, AttributeError)):
+            return
+        traceback, uses_state = error.__traceback__, False
         while traceback is not None:
-            frame, traceback = traceback.tb_frame, traceback.tb_next
-        if (
-            self.state.root[0] is None
-            and isinstance(error, (TypeError, AttributeError))
-            and str(error).startswith("'NoneType' object")
-            and frame is not None
-            and "state" in frame.f_code.co_names
-        ):
-            error.args = (f"{error}: controller.state is None, pass state={{}} to create_run or assign to it first",)
+            code, traceback = traceback.tb_frame.f_code, traceback.tb_next
+            uses_state = uses_state or bool(_STATE_NAMES.intersection(code.co_names))
+        text = error.args[0] if error.args else None
+        if uses_state and isinstance(text, str) and "NoneType" in text:
+            error.args = (f"{text}: controller.state is None, pass state={{}} to create_run or assign to it first",)
 
 
 def _run_of(find_run: Callable[[], RunHooks | None]) -> RunHooks:

@@ -20,7 +20,7 @@ from assistant_stream_ce.controller.run_context import RunContext
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import check_result
 from assistant_stream_ce.run.drivers import CallScope, enter_contexts, enter_contexts_async
-from assistant_stream_ce.run.hooks import Hooks, RunReason
+from assistant_stream_ce.run.hooks import Hooks, RunReason, text_of
 from assistant_stream_ce.run.loops import start_thread
 from assistant_stream_ce.run.recorder import MessageRecorder
 
@@ -135,7 +135,7 @@ class Report:
         if error is not None:
             self.error = error
             self._run_context.explain(error)
-            self._send_error(self._hooks.error_text(error) if self._has_failed() else str(error))
+            self._send_error(self._hooks.error_text(error) if self._has_failed() else text_of(error))
         self._run_context.state.end()
         if self._recorder is not None:
             self._recorder.end(is_cancelled=self._reason in ("cancelled", "abandoned"))

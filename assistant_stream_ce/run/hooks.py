@@ -7,6 +7,7 @@ and `KeyboardInterrupt` are kept for the reader to raise.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import inspect
@@ -106,7 +107,7 @@ class Hooks:
             self._handle("on_error", raised)
             return UNKNOWN_ERROR
         if text is None:
-            return _text_of(error)
+            return text_of(error)
         if isinstance(text, str):
             return text
         logger.error("%s: on_error must return str or None, not %s", self._name, type(text).__name__)
@@ -141,13 +142,22 @@ class Hooks:
         done = OneShotEvent()
 
         def end(task: asyncio.Task[None]) -> None:
+            if task.cancelled() and task.get_loop() is loop and inspect.getcoroutinestate(coroutine) == "CORO_CREATED":
+                # The reader's loop has ended, and cancelled the task before its first step.
+                with contextlib.suppress(RuntimeError):
+                    start(shared_loop())
+                    return
             if not task.cancelled() and (error := task.exception()) is not None:
                 self._handle("a context manager around on_finish", error)
             done.set()
 
+        context = contextvars.copy_context()
+
+        def start(loop: asyncio.AbstractEventLoop) -> None:
+            TaskDriver(loop).start(functools.partial(self._await_inside, coroutine), self._name, context, end)
+
         try:
-            driver = TaskDriver(shared_loop() if loop is None or not loop.is_running() else loop)
-            driver.start(functools.partial(self._await_inside, coroutine), self._name, contextvars.copy_context(), end)
+            start(shared_loop() if loop is None or not loop.is_running() else loop)
         except RuntimeError:
             # The loop was closed concurrently, or the interpreter is shutting down and starts no more threads.
             if in_event_loop():
@@ -211,10 +221,12 @@ def mask_errors(error: BaseException) -> str:
     return UNKNOWN_ERROR
 
 
-def _text_of(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return the text of an exception, or its type's name where that has none or fails."""
     try:
         return str(error) or type(error).__name__
-    except Exception:
+    except BaseException:
+        # Its own `__str__` failed, which must not hide the exception itself.
         return type(error).__name__
 
 

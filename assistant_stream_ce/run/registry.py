@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Awaitable, Generator, Iterable
 from typing import Any, Protocol
@@ -106,7 +105,7 @@ class _Shutdown:
 
     def wait_sync(self) -> None:
         """Block until all runs have ended or the timeout has passed."""
-        self._done.wait_sync(min(self._grace + self._timeout, threading.TIMEOUT_MAX))
+        self._done.wait_sync(self._grace + self._timeout)
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._wait().__await__()
@@ -119,7 +118,7 @@ class _Shutdown:
 
 def _wait_until(deadline: float, runs: Iterable[LiveRun]) -> bool:
     """Wait for the end of runs until a deadline; return whether all have ended."""
-    return all(run.ended.wait_sync(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)) for run in runs)
+    return all(run.ended.wait_sync(deadline - time.monotonic()) for run in runs)
 
 
 def shutdown(timeout: float, *, grace: float = 0.0) -> Awaitable[None]:

@@ -101,3 +101,17 @@ async def test_a_wait_that_is_cancelled_leaves_no_waiter() -> None:
     waiting.cancel()
     await asyncio.wait([waiting])
     assert event._waiters == []
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e300])
+def test_a_thread_may_wait_longer_than_the_system_can_count(seconds: float) -> None:
+    event = OneShotEvent()
+    results: list[bool] = []
+    waiting = in_thread(lambda: results.append(event.wait_sync(seconds)))
+    event.set()
+    waiting.join(SECONDS)
+    assert results == [True]
+    waiter = ThreadWaiter()
+    waking = in_thread(waiter.wake)
+    assert waiter.wait(seconds)
+    waking.join(SECONDS)

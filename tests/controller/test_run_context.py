@@ -27,11 +27,16 @@ def test_a_controller_outlives_its_run() -> None:
         lambda c: c.state.append(1),
         lambda c: c.state["a"]["b"].append(1),
         lambda c: list(c.state),
+        lambda c: (lambda value: value["a"])(c.state),
+        lambda c: "a" in c.state,
+        lambda c: len(c.state),
+        lambda c: dict(**c.state),
+        lambda c: [*c.state],
     ],
 )
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_the_error_for_a_state_of_none_contains_the_fix(use: Callable[[RunController], Any], kind: str) -> None:
-    with pytest.raises((TypeError, AttributeError), match=r"'NoneType' object .*pass state=\{\} to create_run"):
+    with pytest.raises((TypeError, AttributeError), match=r"NoneType.*pass state=\{\} to create_run"):
         list(create_run(as_kind(kind, use)))
 
 

@@ -17,16 +17,54 @@ class Unspeakable(Exception):
         raise ValueError("no words")
 
 
+class UnspeakableType(TypeError):
+    """As errors of a state that is None are, whose text the run extends."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class UnspeakableExit(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize("error", [Unspeakable, UnspeakableType, UnspeakableExit])
 @pytest.mark.parametrize("reader", READER_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_an_exception_without_a_text_is_reported_by_its_name(kind: str, reader: str) -> None:
+def test_an_exception_without_a_text_is_reported_by_its_name(kind: str, reader: str, error: type[Exception]) -> None:
     def fail(controller: RunController) -> None:
-        raise Unspeakable
+        raise error
 
     run = collect_with(reader, as_kind(kind, fail))
-    assert type(run.error) is Unspeakable
-    assert run.chunks == [ErrorChunk("Unspeakable")]
+    assert type(run.error) is error
+    assert run.chunks == [ErrorChunk(error.__name__)]
     assert run.reason == "failed"
+
+
+def test_an_async_on_finish_runs_although_the_loop_of_the_reader_ends() -> None:
+    reasons: list[str] = []
+    ended = threading.Event()
+
+    async def save(result: RunResult) -> None:
+        await asyncio.sleep(0)
+        reasons.append(result.reason)
+        ended.set()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync(30)
+
+    async def main() -> None:
+        await anext(stream)
+        stream.cancel()
+
+    for _ in range(5):
+        ended.clear()
+        stream = create_run(run, on_finish=save)
+        asyncio.run(main())
+        assert ended.wait(10)
+    assert reasons == ["cancelled"] * 5
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
