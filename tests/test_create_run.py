@@ -99,7 +99,7 @@ def test_the_reader_is_a_separate_iterator() -> None:
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
-def test_a_blocking_callback_that_is_left_meets_run_cancelled(reader: str) -> None:
+def test_a_cancelled_blocking_callback_gets_run_cancelled(reader: str) -> None:
     ending, called = Ending(), threading.Event()
     raised: list[BaseException] = []
 
@@ -123,7 +123,7 @@ def test_a_blocking_callback_that_is_left_meets_run_cancelled(reader: str) -> No
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
-def test_a_coroutine_that_is_left_gets_its_grace_and_may_await_in_its_clean_up(reader: str) -> None:
+def test_a_cancelled_coroutine_gets_its_grace_and_may_await_in_its_clean_up(reader: str) -> None:
     ending = Ending()
     course: list[str] = []
 
@@ -349,7 +349,7 @@ def test_a_thread_that_is_cancelled_without_a_wait_gets_time_until_its_next_call
     proceed.set()
 
 
-async def test_a_cancelled_reader_leaves_the_run() -> None:
+async def test_a_cancelled_reader_cancels_the_run() -> None:
     ending = Ending()
 
     async def run(controller: RunController) -> None:

@@ -305,7 +305,7 @@ def test_whole_text(text: str, wanted: str) -> None:
     assert whole_text(text) == wanted
 
 
-def test_dumps_leaves_out_keys_that_clients_refuse() -> None:
+def test_dumps_drops_keys_that_clients_reject() -> None:
     assert dumps({"__proto__": 1, "text": "__proto__"}) == b'{"text":"__proto__"}'
 
 

@@ -135,7 +135,7 @@ def test_chunks_that_wait_at_a_disconnect_are_in_the_message(kind: str, reader: 
         assert stream.message == AssistantMessage(status=CANCELLED, state={})
 
 
-def test_everything_sent_before_the_reader_left_counts(kind: str, reader: str) -> None:
+def test_everything_sent_before_the_disconnect_is_kept(kind: str, reader: str) -> None:
     said = threading.Event()
 
     def body(controller: RunController) -> None:
@@ -208,7 +208,7 @@ def test_a_message_that_is_not_kept_is_a_clear_error(kind: str, reader: str) -> 
 
 
 @pytest.mark.parametrize("max_pending", [8, 1024, 1_000_000])
-def test_a_long_message_is_folded_on_the_way(kind: str, reader: str, max_pending: int) -> None:
+def test_a_long_message_is_folded_during_the_run(kind: str, reader: str, max_pending: int) -> None:
     count = 3 * FOLD_AFTER
 
     def talk(controller: RunController) -> None:

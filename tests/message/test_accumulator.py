@@ -336,7 +336,7 @@ def test_each_twin_names_the_other() -> None:
         asyncio.run(aaccumulate(5))  # type: ignore[arg-type]
 
 
-def test_a_stream_that_is_left_while_it_is_read_is_not_whole() -> None:
+def test_a_stream_that_is_cancelled_while_it_is_read_is_incomplete() -> None:
     async def say_and_leave(controller: RunController) -> None:
         controller.append_text("ab")
         await asyncio.sleep(0)

@@ -188,7 +188,7 @@ async def test_under_asgi_the_body_arrives_while_the_callback_runs(address: str,
 
 @pytest.mark.parametrize("middleware", MIDDLEWARE, ids=["none", "gzip", "async", "gzip over async"])
 @pytest.mark.parametrize("address", ["/def", "/async"])
-async def test_under_asgi_a_client_that_leaves_is_noticed(address: str, middleware: list[str]) -> None:
+async def test_under_asgi_a_disconnect_is_detected(address: str, middleware: list[str]) -> None:
     client = asgi_client(address)
     with override_settings(MIDDLEWARE=middleware):
         calling = asyncio.ensure_future(client.call(ASGIHandler()))

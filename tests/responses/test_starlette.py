@@ -88,7 +88,7 @@ class Quiet:
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("spec", SPECS)
-async def test_a_client_that_leaves_a_quiet_stream_is_noticed(kind: str, spec: str) -> None:
+async def test_a_disconnect_from_a_quiet_stream_is_detected(kind: str, spec: str) -> None:
     client, quiet = Client(spec), Quiet(kind)
     calling = asyncio.ensure_future(client.call(DataStreamResponse(quiet.stream())))
     await client.got_text.wait()

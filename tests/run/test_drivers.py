@@ -229,7 +229,7 @@ def test_a_hook_is_called_even_if_a_context_manager_fails(caplog: pytest.LogCapt
 # --- context managers ---
 
 
-async def test_contexts_are_left_in_reverse_also_when_one_fails_at_its_start() -> None:
+async def test_contexts_exit_in_reverse_also_when_one_fails_on_entry() -> None:
     course: list[str] = []
 
     def manager(name: str) -> object:

@@ -269,7 +269,7 @@ def test_a_run_that_is_read_in_a_thread_pool_of_a_callback_inherits_its_context_
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
-def test_context_managers_see_the_callback_s_exception_and_are_left(reader: str) -> None:
+def test_context_managers_get_the_callbacks_exception_and_exit(reader: str) -> None:
     seen: list[BaseException | None] = []
 
     @contextlib.contextmanager

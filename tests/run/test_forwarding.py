@@ -133,7 +133,7 @@ def test_an_error_chunk_in_the_middle_is_kept() -> None:
 
 
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
-def test_leaving_the_outer_stream_leaves_the_inner_one(kind: str) -> None:
+def test_cancelling_the_outer_stream_cancels_the_inner_one(kind: str) -> None:
     inner_ended = threading.Event()
 
     def inner(controller: RunController) -> None:

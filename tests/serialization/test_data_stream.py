@@ -189,7 +189,7 @@ def test_arguments_without_text_are_an_empty_object() -> None:
     assert encode(BEGIN, CLOSE) == BEGIN_FRAME + CLOSE_EMPTY_FRAME
 
 
-def test_closing_twice_is_said_once() -> None:
+def test_closing_twice_sends_one_frame() -> None:
     assert encode(BEGIN, CLOSE, CLOSE, finish=True) == BEGIN_FRAME + CLOSE_EMPTY_FRAME
 
 

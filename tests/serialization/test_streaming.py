@@ -65,7 +65,7 @@ async def test_decode_yields_what_the_end_completes(make_decoder: type[Decoder])
     assert [chunk async for chunk in decode(source(), make_decoder())] == [STOPPED]
 
 
-def test_decode_closes_the_source_when_it_is_left() -> None:
+def test_decode_closes_the_source_when_it_is_closed_early() -> None:
     closed = []
 
     def source() -> Iterator[bytes]:

@@ -9,7 +9,7 @@ holds that each is there:
 | 1, 2 incremental | `servers/test_streaming.py::test_each_word_arrives_before_the_next_is_sent` |
 | 3, 4, 5 disconnect under ASGI | `servers/test_disconnects.py::test_disconnect_is_detected_under_asgi` |
 | 6 disconnect under WSGI | `servers/test_disconnects.py::test_disconnect_is_detected_under_wsgi` |
-| 7 ASGI by hand | `responses/test_starlette.py::test_a_client_that_leaves_a_quiet_stream_is_noticed` |
+| 7 ASGI by hand | `responses/test_starlette.py::test_a_disconnect_from_a_quiet_stream_is_detected` |
 | 7 `send` raises | `responses/test_starlette.py::test_a_send_that_raises_is_a_disconnect` |
 | 8 a hundred blocking runs | `servers/test_limits.py::test_a_hundred_blocking_runs_leave_the_rest_responsive` |
 | 9 Flask's request | `servers/test_contexts.py::test_flask_runs_see_their_own_requests` |

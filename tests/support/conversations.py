@@ -134,7 +134,7 @@ class Holder:
 
 
 def made_safe(value: Any, *, most: int = 2**1023) -> Any:
-    """Return what must arrive of a JSON value: no numbers that JSON lacks, no keys that the clients refuse.
+    """Return the JSON value that must arrive: without numbers that JSON lacks and keys that clients reject.
 
     Args:
         value: any JSON value.
