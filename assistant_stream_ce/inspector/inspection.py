@@ -74,10 +74,11 @@ class Inspection:
         """
         if how != "interrupted":
             if self._decoder is None and any(piece.data for piece in self._held):
-                # The line end that the last line may lack.
-                if (name := self._foreign.feed(b"\n")) is not None:
+                # The ends that the last line, and the last event of a stream that was cut, may lack.
+                name, unknown_events = self._foreign.feed(b"\n"), self._foreign.unknown_events
+                if (name := name or self._foreign.feed(b"\n")) is not None:
                     raise _foreign_error(name)
-                if self._foreign.unknown_events:
+                if unknown_events:
                     raise _foreign_error("events of an unknown API")
                 yield from self._set_format(seconds, self._detector.close(), "bytes")
             yield from self._read(seconds, None)

@@ -23,7 +23,7 @@ from assistant_stream_ce.inspector.events import (
     Summary,
 )
 from assistant_stream_ce.inspector.inspection import Inspection
-from assistant_stream_ce.inspector.sources import Origin, Piece
+from assistant_stream_ce.inspector.sources import Origin, Piece, SourceError
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
 from assistant_stream_ce.serialization.formats import FORMATS
 from tests.support.conversations import conversation
@@ -316,3 +316,14 @@ def test_the_start_has_the_source() -> None:
 def test_every_type_of_chunk_is_known() -> None:
     # A new kind of chunk has to be thought of here.
     assert len(chunks.AssistantStreamChunk.__args__) == 21
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
+def test_a_stream_of_another_api_is_named_without_the_end_of_its_last_event(end: bytes) -> None:
+    data = b'event: response.created\ndata: {"type":"response.created","response":{}}' + end
+    with pytest.raises(SourceError, match="OpenAI's Responses API"):
+        whole(data)
+
+
+def test_a_last_event_that_was_cut_is_not_one_of_an_unknown_api() -> None:
+    assert only(whole(b'data: {"type":"start"}'), Broken).reason == "the stream ended in the middle of it"
