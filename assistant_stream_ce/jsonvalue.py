@@ -244,7 +244,9 @@ def check_text(value: object, name: str) -> str:
         TypeError: it is not a str. The message contains `name`.
     """
     if not isinstance(value, str):
-        hint = f": write `{name} or ''` where a client may give None" if value is None else ""
+        hint = "" if type(value).__module__ == "builtins" else f": pass str({name})"
+        if value is None:
+            hint = f": write `{name} or ''` where a client may give None"
         raise TypeError(f"{name} must be a str, not {type(value).__name__}{hint}")
     return str.__str__(value)
 
@@ -436,11 +438,10 @@ def _simplified(value: object) -> object:
     for abstract, to_plain in _ABSTRACT_TYPES:
         if isinstance(value, abstract):
             return to_plain(value, "value", 0)
-    # A pydantic model; a scalar or an array of numpy.
+    # A pydantic model; a scalar or an array of numpy, whose longest floats convert to themselves.
     for name, options in (("model_dump", {"mode": "json"}), ("tolist", {})):
-        convert = getattr(value, name, None)
-        if callable(convert):
-            return convert(**options)
+        if callable(convert := getattr(value, name, None)):
+            return float(value) if kind.__name__ in ("longdouble", "float128") else convert(**options)  # type: ignore[arg-type]
     fix = "list(value)" if hasattr(kind, "__iter__") else "str(value)"
     raise TypeError(
         f"cannot send {shorten(f'{kind.__module__}.{kind.__qualname__}')}. "
