@@ -56,13 +56,13 @@ class AssistantStreamResponse:
         check_status(status, allows_line=True)
         #: The status line.
         self.status = status if isinstance(status, str) else f"{int(status)} {_PHRASES.get(status, 'Unknown')}"
+        #: The body, an iterable of bytes with `close()`, for a framework that sends it itself.
+        self.body = ResponseBody(stream, encoder, heartbeat)
         #: The headers, for a framework that sends them itself.
         self.headers = header_list(encoder, headers)
         if not any(name.lower() == "content-encoding" for name, _ in self.headers):
             # Compressing middleware would buffer the stream; it skips one with an encoding.
             self.headers.append(("content-encoding", "identity"))
-        #: The body, an iterable of bytes with `close()`, for a framework that sends it itself.
-        self.body = ResponseBody(stream, encoder, heartbeat)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Respond to a request (PEP 3333).

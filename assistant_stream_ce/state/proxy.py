@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping, Mutabl
 from operator import index as as_index
 from typing import Any, Self, SupportsIndex, overload
 
+from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.jsonvalue import JSON, Copyable, clone, key_text
 from assistant_stream_ce.state.document import StateDocument
 from assistant_stream_ce.state.nodes import Key, NodeRef, StateText, item_index, read_text
@@ -300,8 +301,7 @@ class StateList(StateProxy, MutableSequence[Any]):
 
     def index(self, value: Any, *bounds: SupportsIndex) -> int:
         """Return the index of the first item that equals a value, between two bounds."""
-        found: int = self.value().index(_value(value), *bounds)
-        return found
+        return _index(self.value(), value, *bounds)
 
     def count(self, value: Any) -> int:
         """Return how many items equal a value."""
@@ -329,7 +329,7 @@ class StateList(StateProxy, MutableSequence[Any]):
         """Remove the first item that equals a value."""
         while True:
             before, values = self._document.snapshot(self)
-            index = values.index(_value(value))
+            index = _index(values, value)
             order = [i for i in range(len(values)) if i != index]
             if self._document.reorder(self, before, order):
                 return
@@ -410,6 +410,14 @@ def _text_keys(items: dict[Any, Any]) -> dict[str, Any]:
 def _numbers(index: slice) -> slice:
     """Return a slice of plain numbers, so that no user code runs under the lock."""
     return slice(*(None if bound is None else as_index(bound) for bound in (index.start, index.stop, index.step)))
+
+
+def _index(values: list[Any], value: Any, *bounds: SupportsIndex) -> int:
+    """Return `values.index(value)`; the error does not quote a long value."""
+    try:
+        return values.index(_value(value), *bounds)
+    except ValueError:
+        raise ValueError(f"{shorten(repr(value))} is not in list") from None
 
 
 def _value(other: object) -> Any:

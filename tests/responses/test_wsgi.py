@@ -105,3 +105,9 @@ def test_a_framework_may_send_the_parts_itself() -> None:
     response = DataStreamResponse(create_run(say))
     assert dict(response.headers)["content-type"] == "text/plain; charset=utf-8"
     assert list(response.body) == [b'0:"a"\n']
+
+
+def test_a_value_that_is_not_an_encoder_is_rejected() -> None:
+    wrong: Any = "data stream"
+    with pytest.raises(TypeError, match="encoder must be an Encoder"):
+        AssistantStreamResponse([], wrong)

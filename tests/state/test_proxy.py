@@ -353,3 +353,13 @@ def test_a_list_that_is_multiplied_too_often_fails_at_once_and_stays(times: int)
             recorded.state[key] *= times
     assert recorded.state == {"l": [1, {"x": 2}], "t": "ab"}
     assert recorded.operations == []
+
+
+@pytest.mark.parametrize("edit", [lambda items: items.remove("q" * 10**6), lambda items: items.index("q" * 10**6)])
+def test_the_error_for_a_missing_item_does_not_quote_a_long_one(edit: Callable[[Any], Any]) -> None:
+    def run(controller: RunController) -> None:
+        with pytest.raises(ValueError, match="is not in list") as caught:
+            edit(controller.state)
+        assert len(str(caught.value)) < 200
+
+    assert list(create_run(run, state=["a"])) == []
