@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from contextvars import ContextVar
 from weakref import WeakSet
 
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.responses.headers import Heartbeat, heartbeat_seconds
 from assistant_stream_ce.run.drivers import ContextFactory
+from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.serialization import EncodedStream, Encoder
 
 __all__ = ("ResponseBody",)
-
-logger = logging.getLogger("assistant_stream_ce")
 
 
 _created: ContextVar[WeakSet[ResponseBody]] = ContextVar("assistant_stream_bodies")

@@ -6,7 +6,6 @@ and relies on `send` to raise otherwise, which an idle stream does not call.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from assistant_stream_ce.concurrency.waiters import require_loop
@@ -16,6 +15,7 @@ from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.bridges import race
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list
+from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.serialization import Encoder
 
 try:
@@ -36,8 +36,6 @@ __all__ = (
     "PlainTextResponse",
     "UIMessageStreamResponse",
 )
-
-logger = logging.getLogger("assistant_stream_ce")
 
 
 _CLIENT_GONE = "the client disconnected while the response was sent"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
@@ -19,9 +18,8 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from assistant_stream_ce.concurrency.waiters import running_loop
+from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.run.loops import start_thread
-
-logger = logging.getLogger("assistant_stream_ce")
 
 T = TypeVar("T")
 

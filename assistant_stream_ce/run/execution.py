@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import functools
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +20,12 @@ from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import check_result
 from assistant_stream_ce.run.drivers import CallScope, enter_contexts, enter_contexts_async
 from assistant_stream_ce.run.hooks import Hooks, RunReason, text_of
+from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.run.loops import start_thread
 from assistant_stream_ce.run.recorder import MessageRecorder
 
 if TYPE_CHECKING:
     from assistant_stream_ce.run.run import Run
-
-logger = logging.getLogger("assistant_stream_ce")
 
 
 async def run_in_task(run: Run, make: Callable[[], Awaitable[object]]) -> None:

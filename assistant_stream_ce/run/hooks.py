@@ -11,7 +11,6 @@ import contextlib
 import contextvars
 import functools
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -22,13 +21,13 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 from assistant_stream_ce.run.callbacks import is_callable_as
 from assistant_stream_ce.run.drivers import CallScope, TaskDriver, enter_contexts_async
+from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.run.loops import shared_loop, start_thread
 from assistant_stream_ce.run.recorder import MessageRecorder, message_of
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
 
-logger = logging.getLogger("assistant_stream_ce")
 
 #: How a run ended; see `RunResult`.
 RunReason: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]

@@ -10,7 +10,6 @@ import asyncio
 import atexit
 import functools
 import importlib
-import logging
 import os
 import sys
 import threading
@@ -20,8 +19,7 @@ from typing import Any
 
 from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
-
-logger = logging.getLogger("assistant_stream_ce")
+from assistant_stream_ce.run.logger import logger
 
 # The maximum of asyncio's default executor.
 _NATIVE_THREADS = 32

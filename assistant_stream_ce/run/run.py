@@ -23,7 +23,6 @@ import contextvars
 import functools
 import inspect
 import itertools
-import logging
 import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
@@ -41,11 +40,10 @@ from assistant_stream_ce.run.drivers import CallScope, Driver, ExecutorDriver, T
 from assistant_stream_ce.run.execution import Report, run_in_task, run_in_thread
 from assistant_stream_ce.run.forwarding import Forwarding, forward
 from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult, raisable
+from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.run.loops import shared_loop, start_thread
 from assistant_stream_ce.run.recorder import MessageRecorder
 from assistant_stream_ce.run.registry import add_live_run, discard_live_run
-
-logger = logging.getLogger("assistant_stream_ce")
 
 #: Policy for a lost reader: cancel the run, or continue it without a reader (resumable streams).
 LostReaderPolicy: TypeAlias = Literal["cancel", "continue"]
