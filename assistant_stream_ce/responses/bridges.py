@@ -58,14 +58,25 @@ class _Relay(Generic[T]):
 
     def read(self, source: Iterable[T]) -> None:
         with self._reporting():
-            for item in source:
-                self.channel.put(item)
+            try:
+                for item in source:
+                    self.channel.put(item)
+            finally:
+                # A consumer that has left cannot do it: the iterable belongs to this thread.
+                close = getattr(source, "close", None)
+                if close is not None:
+                    close()
 
     async def read_async(self, source: AsyncIterable[T]) -> None:
         with self._reporting():
-            async for item in source:
-                self.channel.put(item)
-                await self.channel.drain()
+            try:
+                async for item in source:
+                    self.channel.put(item)
+                    await self.channel.drain()
+            finally:
+                aclose = getattr(source, "aclose", None)
+                if aclose is not None:
+                    await aclose()
 
     @contextmanager
     def _reporting(self) -> Generator[None]:
