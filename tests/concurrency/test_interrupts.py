@@ -270,23 +270,29 @@ def test_exceptions_from_another_thread_in_a_callback(seed: int, monkeypatch: py
         me = threading.get_ident()
         # Flags without a lock, which an exception would leave locked in this test itself.
         over: list[bool] = []
+        started: list[bool] = []
 
         def disturb() -> None:
+            while not started:
+                time.sleep(0)
             for _ in range(60):
-                time.sleep(source.random() * 0.002)
+                time.sleep(0.0003 + source.random() * 0.002)
                 set_async_exception(me, Interrupt)
             over.append(True)
 
         threading.Thread(target=disturb, daemon=True).start()
         hits = 0
         while not over:
+            # All but the count of the hits is inside, and two exceptions never come so fast that one meets the count.
             try:
-                for number in range(50):
-                    controller.append_text("x")
-                    controller.state["l"].append(number)
-                    controller.state["t"] += "y"
-                    with controller.edit_state() as state:
-                        state["n"] = number
+                while not over:
+                    started.append(True)
+                    for number in range(50):
+                        controller.append_text("x")
+                        controller.state["l"].append(number)
+                        controller.state["t"] += "y"
+                        with controller.edit_state() as state:
+                            state["n"] = number
             except Interrupt:
                 hits += 1
         for _ in range(3):
