@@ -153,7 +153,7 @@ class Hooks:
         context = contextvars.copy_context()
 
         def start(loop: asyncio.AbstractEventLoop) -> None:
-            TaskDriver(loop).start(functools.partial(self._await_inside, coroutine), self._name, context, end)
+            TaskDriver(loop).start(functools.partial(self._await_inside, coroutine, done), self._name, context, end)
 
         try:
             start(shared_loop() if loop is None or not loop.is_running() else loop)
@@ -166,9 +166,14 @@ class Hooks:
             return
         done.wait_sync()
 
-    async def _await_inside(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        async with await enter_contexts_async(self._scope.factories):
-            await coroutine
+    async def _await_inside(self, coroutine: Coroutine[Any, Any, None], done: OneShotEvent) -> None:
+        try:
+            async with await enter_contexts_async(self._scope.factories):
+                await coroutine
+        finally:
+            # Here, because a loop that stops now calls no callback of its tasks any more.
+            if inspect.getcoroutinestate(coroutine) != "CORO_CREATED":
+                done.set()
 
     def call_cancel_callbacks(self, callbacks: list[Callback]) -> None:
         """Call `on_cancel` callbacks in a new thread. Never blocks."""

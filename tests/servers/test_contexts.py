@@ -43,6 +43,9 @@ def tear_down(running: Running) -> None:
         running.get("flask-plain", run=later)
         running.notes.wait(later, "teardown")
         finished = running.notes.of(run, "finished")[0]["at"]
+        if end == "wait":
+            # It comes from a thread of its own.
+            running.notes.wait(run, "cancelled")
         times = contexts_of(running, run)
         running.notes.wait_until(run, "teardown", times)
         teardowns = [one["at"] > finished for one in running.notes.of(run, "teardown")]
