@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from assistant_stream_ce.conversions.files import is_url
+from assistant_stream_ce.conversions.files import data_url, is_url
 from assistant_stream_ce.conversions.history import (
     AnswerReader,
     Dropped,
@@ -16,7 +16,7 @@ from assistant_stream_ce.conversions.history import (
     optional_text,
 )
 from assistant_stream_ce.conversions.reading import Fields
-from assistant_stream_ce.conversions.turns import Entry, ModelTurn, Names, prepare, text_or_note, url_of
+from assistant_stream_ce.conversions.turns import Entry, ModelTurn, Names, prepare, text_or_note
 from assistant_stream_ce.jsonvalue import JSON, dumps, plain
 from assistant_stream_ce.message import Message, ReasoningPart, RefusalPart, TextPart, UserMessage, UserPart
 
@@ -55,12 +55,12 @@ def _user_part(part: UserPart) -> Fields:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
     if part.mime_type.startswith("image/"):
-        return {"type": "image_url", "image_url": {"url": url_of(part)}}
+        return {"type": "image_url", "image_url": {"url": data_url(part)}}
     if not is_url(part.data):
         if part.mime_type in _AUDIO:
             return {"type": "input_audio", "input_audio": {"data": part.data, "format": _AUDIO[part.mime_type]}}
         if part.mime_type == "application/pdf":
-            file = {"filename": part.filename or "file.pdf", "file_data": url_of(part)}
+            file = {"filename": part.filename or "file.pdf", "file_data": data_url(part)}
             return {"type": "file", "file": file}
     return {"type": "text", "text": text_or_note(part)}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from assistant_stream_ce.conversions.files import is_url
+from assistant_stream_ce.conversions.files import data_url, is_url
 from assistant_stream_ce.conversions.history import (
     AnswerReader,
     AssistantBuilder,
@@ -25,7 +25,6 @@ from assistant_stream_ce.conversions.turns import (
     metadata_of,
     prepare,
     text_or_note,
-    url_of,
 )
 from assistant_stream_ce.jsonvalue import JSON, dumps, plain
 from assistant_stream_ce.message import Message, ReasoningPart, RefusalPart, TextPart, UserMessage, UserPart
@@ -92,11 +91,11 @@ def _user_part(part: UserPart) -> Fields:
     if isinstance(part, TextPart):
         return {"type": "input_text", "text": part.text}
     if part.mime_type.startswith("image/"):
-        return {"type": "input_image", "image_url": url_of(part), "detail": "auto"}
+        return {"type": "input_image", "image_url": data_url(part), "detail": "auto"}
     if part.mime_type == "application/pdf":
         if is_url(part.data):
             return {"type": "input_file", "file_url": part.data}
-        return {"type": "input_file", "filename": part.filename or "file.pdf", "file_data": url_of(part)}
+        return {"type": "input_file", "filename": part.filename or "file.pdf", "file_data": data_url(part)}
     return {"type": "input_text", "text": text_or_note(part)}
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from assistant_stream_ce.conversions.files import data_url, is_url
+from assistant_stream_ce.conversions.files import is_url
 from assistant_stream_ce.conversions.reading import result_text, step_starts
 from assistant_stream_ce.jsonvalue import JSON, whole_text
 from assistant_stream_ce.message import (
@@ -226,11 +226,6 @@ def text_or_note(part: FilePart) -> str:
     """Return the content of a text file, or a note."""
     text = file_text(part)
     return file_note(part) if text is None else text
-
-
-def url_of(part: FilePart) -> str:
-    """Return the URL of a file; see `files.data_url`."""
-    return data_url(part)
 
 
 def content_bytes(part: FilePart) -> bytes:
