@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
 
 
+# Seconds between two looks at the loop of an async `on_finish`.
+_CLOSED_LOOP_CHECK = 0.5
+
 #: How a run ended; see `RunResult`.
 RunReason: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
 
@@ -138,42 +141,7 @@ class Hooks:
             coroutine: the coroutine that `finish` returned.
             loop: the reader's loop, to which pooled clients are bound; the shared loop if None or if it does not run.
         """
-        done = OneShotEvent()
-
-        def end(task: asyncio.Task[None]) -> None:
-            if task.cancelled() and task.get_loop() is loop and inspect.getcoroutinestate(coroutine) == "CORO_CREATED":
-                # The reader's loop has ended, and cancelled the task before its first step.
-                with contextlib.suppress(RuntimeError):
-                    start(shared_loop())
-                    return
-            if not task.cancelled() and (error := task.exception()) is not None:
-                self._handle("a context manager around on_finish", error)
-            done.set()
-
-        context = contextvars.copy_context()
-
-        def start(loop: asyncio.AbstractEventLoop) -> None:
-            TaskDriver(loop).start(functools.partial(self._await_inside, coroutine, done), self._name, context, end)
-
-        try:
-            start(shared_loop() if loop is None or not loop.is_running() else loop)
-        except RuntimeError:
-            # The loop was closed concurrently, or the interpreter is shutting down and starts no more threads.
-            if in_event_loop():
-                coroutine.close()
-            else:
-                asyncio.run(coroutine)
-            return
-        done.wait_sync()
-
-    async def _await_inside(self, coroutine: Coroutine[Any, Any, None], done: OneShotEvent) -> None:
-        try:
-            async with await enter_contexts_async(self._scope.factories):
-                await coroutine
-        finally:
-            # Here, because a loop that stops now calls no callback of its tasks any more.
-            if inspect.getcoroutinestate(coroutine) != "CORO_CREATED":
-                done.set()
+        _AsyncFinish(coroutine, self._name, self._scope, self._handle).run(loop)
 
     def call_cancel_callbacks(self, callbacks: list[Callback]) -> None:
         """Call `on_cancel` callbacks in a new thread. Never blocks."""
@@ -212,6 +180,78 @@ class Hooks:
             self.exit = raised
         else:
             logger.error("%s: %s raised", self._name, hook, exc_info=raised)
+
+
+class _AsyncFinish:
+    """Runs the coroutine of an `on_finish` as a task on an event loop, for a worker thread that waits for its end."""
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        name: str,
+        scope: CallScope,
+        handle: Callable[[str, BaseException], None],
+    ) -> None:
+        self._coroutine = coroutine
+        self._name = name
+        self._scope = scope
+        self._handle = handle
+        self._context = contextvars.copy_context()
+        self._done = OneShotEvent()
+
+    def run(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Run it on the loop, or on the shared one where that is None or does not run. Blocks until its end."""
+        try:
+            self._start(shared_loop() if loop is None or not loop.is_running() else loop)
+        except RuntimeError:
+            # The loop was closed concurrently, or the interpreter is shutting down and starts no more threads.
+            if in_event_loop():
+                self._coroutine.close()
+            else:
+                asyncio.run(self._coroutine)
+            return
+        # With a timeout, because a loop that is closed with a task on it reports that to nobody.
+        while not self._done.wait_sync(_CLOSED_LOOP_CHECK):
+            if self._loop.is_closed() and not self._done.is_set():
+                self._leave_closed_loop()
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        TaskDriver(loop).start(self._await, self._name, self._context, self._end)
+
+    async def _await(self) -> None:
+        try:
+            async with await enter_contexts_async(self._scope.factories):
+                await self._coroutine
+        finally:
+            # Here, because a loop that stops now calls no callback of its tasks any more.
+            if self._has_begun():
+                self._done.set()
+
+    def _has_begun(self) -> bool:
+        return inspect.getcoroutinestate(self._coroutine) != "CORO_CREATED"
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() and not self._has_begun() and self._move():
+            # The reader's loop has ended, and cancelled the task before its first step.
+            return
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._handle("a context manager around on_finish", error)
+        self._done.set()
+
+    def _move(self) -> bool:
+        """Start anew on the shared loop. Returns whether that was possible."""
+        with contextlib.suppress(RuntimeError):
+            left, loop = self._loop, shared_loop()
+            if loop is not left:
+                self._start(loop)
+                return True
+        return False
+
+    def _leave_closed_loop(self) -> None:
+        if self._has_begun() or not self._move():
+            self._handle("on_finish", RuntimeError("its event loop was closed before on_finish had ended"))
+            self._done.set()
 
 
 def mask_errors(error: BaseException) -> str:

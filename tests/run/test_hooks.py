@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -65,6 +66,49 @@ def test_an_async_on_finish_runs_although_the_loop_of_the_reader_ends() -> None:
         asyncio.run(main())
         assert ended.wait(10)
     assert reasons == ["cancelled"] * 5
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_loop_that_is_closed_under_an_async_on_finish_does_not_hold_the_run(
+    steps: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    has_called = threading.Event()
+    begun = threading.Event()
+    thread: list[threading.Thread] = []
+
+    async def never(result: RunResult) -> None:
+        begun.set()
+        if steps:
+            await asyncio.get_running_loop().create_future()
+
+    def on_finish(result: RunResult) -> Awaitable[None]:
+        has_called.set()
+        return never(result)
+
+    def run(controller: RunController) -> None:
+        thread.append(threading.current_thread())
+        controller.append_text("a")
+
+    loop = asyncio.new_event_loop()
+    stream = create_run(run, on_finish=on_finish)
+
+    async def main() -> None:
+        await anext(stream)
+        # The loop may now be closed before the task was created, before its first step, and after it.
+        await asyncio.to_thread(has_called.wait, 10)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if steps == 2:
+            await asyncio.to_thread(begun.wait, 10)
+
+    loop.run_until_complete(main())
+    # Without cancelling its tasks, as `asyncio.run` would.
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    thread[0].join(10)
+    assert not thread[0].is_alive()
+    stream.close()
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
