@@ -43,6 +43,8 @@ from assistant_stream_ce.errors import (
     RunEndedError,
     RunFailedError,
     StateError,
+    StoreUnavailableError,
+    StreamTooLongError,
     StreamUsageError,
     ToolCallError,
 )
@@ -102,6 +104,8 @@ __all__ = (
     "RunEndedError",
     "RunFailedError",
     "StateError",
+    "StoreUnavailableError",
+    "StreamTooLongError",
     "StreamUsageError",
     "ToolCallError",
 )

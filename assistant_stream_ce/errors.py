@@ -16,6 +16,8 @@ __all__ = (
     "RunEndedError",
     "RunFailedError",
     "StateError",
+    "StoreUnavailableError",
+    "StreamTooLongError",
     "StreamUsageError",
     "ToolCallError",
 )
@@ -106,6 +108,14 @@ class ModelStreamError(AssistantStreamError, RuntimeError):
         super().__init__(message)
         self.code = code
         self.turn = turn
+
+
+class StoreUnavailableError(AssistantStreamError, ConnectionError):
+    """Raised when the store of resumable streams cannot be reached, does not answer, or is full. Try again later."""
+
+
+class StreamTooLongError(AssistantStreamError, RuntimeError):
+    """Raised by a controller whose resumable stream has reached `max_bytes`. The answer ends as failed."""
 
 
 class MissingExtraError(AssistantStreamError, ImportError):

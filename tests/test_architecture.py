@@ -25,6 +25,7 @@ LAYERS = [
     ["message"],
     ["run", "create_run"],
     ["serialization"],
+    ["resumable"],
     ["conversions"],
     ["chat_requests"],
     ["responses"],
