@@ -261,6 +261,38 @@ class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
         """The tool calls, in order."""
         return [part for part in self.parts if isinstance(part, ToolCallPart)]
 
+    def continued_by(self, later: AssistantMessage) -> AssistantMessage:
+        """Return this message with the output of a run that continued it, as a front end shows both in one message.
+
+        Results for calls of this message are set there; all other parts follow. The id stays, usage is summed, and
+        status and error are those of the later run.
+
+        Args:
+            later: the message of the run that continued this one, for example after the result of a front-end tool.
+        """
+        calls = {call.id: call for call in self.tool_calls}
+        answers = {call.id: call for call in later.tool_calls if call.id in calls}
+        parts = [_answered(part, answers) for part in self.parts]
+        positions = []
+        for part in later.parts:
+            positions.append(len(parts))
+            if not (isinstance(part, ToolCallPart) and part.id in answers):
+                parts.append(part)
+        positions.append(len(parts))
+        steps = [msgspec.structs.replace(step, first_part=positions[step.first_part]) for step in later.steps]
+        used = zip(msgspec.structs.astuple(self.usage), msgspec.structs.astuple(later.usage), strict=True)
+        return msgspec.structs.replace(
+            later,
+            id=self.id or later.id,
+            parts=parts,
+            steps=[*self.steps, *steps],
+            usage=Usage(*(before + after for before, after in used)),
+            data=[*self.data, *later.data],
+            annotations=[*self.annotations, *later.annotations],
+            state=self.state if later.state is None else later.state,
+            metadata={**self.metadata, **later.metadata},
+        )
+
     def to_json(self) -> bytes:
         """Return the message as JSON, for `from_json`. Fields with their default are omitted."""
         return dumps(self)
@@ -276,6 +308,22 @@ class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
             ValueError: it is not JSON, or not a message.
         """
         return message_from(loads(data))
+
+
+def _answered(part: MessagePart, answers: dict[str, ToolCallPart]) -> MessagePart:
+    """Return a part of a continued message, with the result that the later run has for it."""
+    answer = answers.get(part.id) if isinstance(part, ToolCallPart) else None
+    if not isinstance(part, ToolCallPart) or answer is None or answer.state != "answered":
+        return part
+    return msgspec.structs.replace(
+        part,
+        state=answer.state,
+        result=answer.result,
+        artifact=answer.artifact,
+        is_error=answer.is_error,
+        model_content=answer.model_content,
+        approval=answer.approval or part.approval,
+    )
 
 
 def message_from(fields: JSON) -> AssistantMessage:
@@ -320,6 +368,25 @@ class UserMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="ro
     def files(self) -> list[FilePart]:
         """The files, in order."""
         return [part for part in self.parts if isinstance(part, FilePart)]
+
+    def to_json(self) -> bytes:
+        """Return the message as JSON, for `from_json`. Fields with their default are omitted."""
+        return dumps(self)
+
+    @staticmethod
+    def from_json(data: bytes | str) -> UserMessage:
+        """Return the message that `to_json` has written. Unknown fields are ignored.
+
+        Args:
+            data: the JSON text.
+
+        Raises:
+            ValueError: it is not JSON, or not a message of a user.
+        """
+        try:
+            return msgspec.convert(loads(data), UserMessage)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"not a message of a user: {error}") from None
 
 
 class SystemMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="role", tag="system"):

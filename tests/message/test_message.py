@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
 from assistant_stream_ce import RunController, StepFinishChunk, create_run
 from assistant_stream_ce.chunks import MessageFinishChunk
-from assistant_stream_ce.message import AssistantMessage, UsageTotal
+from assistant_stream_ce.message import AssistantMessage, FilePart, TextPart, UsageTotal, UserMessage
 
 
 def message_of_a_weather_answer() -> AssistantMessage:
@@ -45,3 +50,55 @@ def test_the_usage_of_a_message_replaces_that_of_its_steps() -> None:
     assert (total.usage.input_tokens, total.usage.output_tokens) == (11, 22)
     total.set_message(MessageFinishChunk("stop", 5, 6))
     assert (total.usage.input_tokens, total.usage.output_tokens) == (5, 6)
+
+
+def test_user_messages_are_stored_as_json() -> None:
+    message = UserMessage([TextPart("Hello"), FilePart("AAAA", "image/png")], "u1", {"from": "page"})
+    assert UserMessage.from_json(message.to_json()) == message
+    assert UserMessage.from_json('{"role": "user", "unknown": 1}') == UserMessage()
+    for data in ("no JSON", "[]", '{"role": "assistant"}', '{"role": "user", "parts": [{"type": "poem"}]}'):
+        with pytest.raises(ValueError, match=r"message of a user|Expecting value"):
+            UserMessage.from_json(data)
+
+
+def message_of(callback: Callable[[RunController], None]) -> AssistantMessage:
+    stream = create_run(callback)
+    list(stream)
+    return stream.message
+
+
+def test_a_continued_message_has_the_results_and_parts_of_the_later_run() -> None:
+    def begin(controller: RunController) -> None:
+        controller.add_step_start("s1")
+        controller.append_text("Which city?")
+        controller.add_tool_call("pick_city", "c1", args={"options": ["Oslo"]})
+        controller.add_tool_call("get_time", "c2", args={})
+        controller.add_step_finish("tool-calls", 1, 2)
+        controller.add_data({"page": 1})
+
+    def go_on(controller: RunController) -> None:
+        controller.add_tool_result("c1", "Oslo", artifact={"map": "m"})
+        controller.add_step_start("s2")
+        controller.append_text("Oslo it is.")
+        controller.add_tool_call("get_weather", "c3", args={}).set_response(4)
+        controller.add_step_finish("stop", 10, 20)
+        controller.add_data({"page": 2})
+        controller.add_message_finish("stop")
+
+    earlier = msgspec.structs.replace(message_of(begin), id="a1", metadata={"model": "m"})
+    whole = earlier.continued_by(message_of(go_on))
+    assert [part.type for part in whole.parts] == ["text", "tool-call", "tool-call", "text", "tool-call"]
+    assert whole.text == "Which city?Oslo it is."
+    picked, asked, called = whole.tool_calls
+    assert (picked.name, picked.args, picked.result, picked.artifact, picked.state) == (
+        "pick_city",
+        {"options": ["Oslo"]},
+        "Oslo",
+        {"map": "m"},
+        "answered",
+    )
+    assert (asked.state, called.result) == ("complete", 4)
+    assert [(step.message_id, step.first_part) for step in whole.steps] == [("s1", 0), ("s2", 3)]
+    assert (whole.id, whole.metadata, whole.data) == ("a1", {"model": "m"}, [{"page": 1}, {"page": 2}])
+    assert (whole.usage.input_tokens, whole.usage.output_tokens) == (11, 22)
+    assert whole.status.reason == "stop"
