@@ -18,7 +18,7 @@ from assistant_stream_ce.integrations.turn import (
 )
 from assistant_stream_ce.jsonvalue import JSON
 
-_REASONS: dict[str, TurnFinish] = {
+REASONS: dict[str, TurnFinish] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -66,7 +66,7 @@ class AnthropicReader(EventReader):
             self.cut()
         content = [self._blocks[index] for index in sorted(self._blocks)]
         messages: list[dict[str, JSON]] = [{"role": "assistant", "content": content}] if content else []
-        return self.out.finish(reason_of(_REASONS, self.provider_reason), self.provider_reason, messages)
+        return self.out.finish(reason_of(REASONS, self.provider_reason), self.provider_reason, messages)
 
     def _message_start(self, message: Any) -> None:
         if self._blocks and text_of(message, "id") != self.out.id:

@@ -19,7 +19,7 @@ from assistant_stream_ce.integrations.turn import (
 )
 from assistant_stream_ce.jsonvalue import JSON
 
-_REASONS: dict[str, TurnFinish] = {
+REASONS: dict[str, TurnFinish] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -63,7 +63,7 @@ class BedrockReader(EventReader):
             self.cut()
         content = [block for index in sorted(self._blocks) if (block := _sendable(self._blocks[index])) is not None]
         messages: list[dict[str, JSON]] = [{"role": "assistant", "content": content}] if content else []
-        return self.out.finish(reason_of(_REASONS, self.provider_reason), self.provider_reason, messages)
+        return self.out.finish(reason_of(REASONS, self.provider_reason), self.provider_reason, messages)
 
     def _count(self, usage: Any) -> None:
         cached, written = integer(usage, "cacheReadInputTokens"), integer(usage, "cacheWriteInputTokens")

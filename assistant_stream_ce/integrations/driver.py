@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
@@ -48,7 +47,7 @@ def drive(
         StreamUsageError: a blocking stream is read inside a running event loop.
     """
     reader = make_reader(TurnBuilder(controller, reasoning=reasoning, parent_id=parent_id))
-    reader.out.step_start(f"step-{uuid.uuid4().hex}")
+    reader.begin()
     if callable(stream) and not _is_stream(stream):
         stream = _made(controller, stream)
     if is_async(stream):

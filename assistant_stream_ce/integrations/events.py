@@ -66,8 +66,9 @@ def native(value: Any, *, by_alias: bool = True) -> JSON:
 class EventReader(ABC):
     """Reads the events of one response, without I/O.
 
-    `feed` sends the content of an event to the controller; `end` is called after the last event and returns the turn.
-    Events are distinguished by the text of their type, never by their class: SDKs give unknown events a wrong class.
+    `begin` begins the step, `feed` sends the content of an event to the controller, and `end`, after the last event,
+    returns the turn. Events are distinguished by the text of their type, never by their class: SDKs give unknown events
+    a wrong class.
 
     Args:
         out: receives the content of the events.
@@ -77,6 +78,10 @@ class EventReader(ABC):
         self.out = out
         #: The provider's finish reason; None until it arrives.
         self.provider_reason: str | None = None
+
+    def begin(self) -> None:
+        """Begin the step; called before the stream is opened."""
+        self.out.step_start()
 
     @abstractmethod
     def feed(self, event: Any) -> None:

@@ -13,7 +13,7 @@ from assistant_stream_ce.integrations.events import EventReader, field, integer,
 from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 
-_REASONS: dict[str, TurnFinish] = {
+REASONS: dict[str, TurnFinish] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
     "SAFETY": "content-filter",
@@ -65,7 +65,7 @@ class GoogleReader(EventReader):
         if self.provider_reason is None:
             self.cut()
         messages: list[dict[str, JSON]] = [{"role": "model", "parts": self._parts}] if self._parts else []
-        reason = "content-filter" if self.provider_reason == _BLOCKED else reason_of(_REASONS, self.provider_reason)
+        reason = "content-filter" if self.provider_reason == _BLOCKED else reason_of(REASONS, self.provider_reason)
         return self.out.finish(reason, self.provider_reason, messages)
 
     def _finish(self, reason: Any) -> None:

@@ -11,7 +11,7 @@ from assistant_stream_ce.integrations.events import EventReader, field, integer,
 from assistant_stream_ce.integrations.turn import ModelUsage, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 
-_REASONS: dict[str, TurnFinish] = {"stop": "stop", "length": "length", "load": "other", "unload": "other"}
+REASONS: dict[str, TurnFinish] = {"stop": "stop", "length": "length", "load": "other", "unload": "other"}
 
 
 class OllamaReader(EventReader):
@@ -55,4 +55,4 @@ class OllamaReader(EventReader):
         if self._calls:
             message["tool_calls"] = self._calls
         messages = [message] if len(message) > 2 or message["content"] else []
-        return self.out.finish(reason_of(_REASONS, self.provider_reason), self.provider_reason, messages)
+        return self.out.finish(reason_of(REASONS, self.provider_reason), self.provider_reason, messages)

@@ -14,7 +14,7 @@ from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn,
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.serialization.openai_stream.tool_calls import ToolCallDeltas
 
-_REASONS: dict[str, TurnFinish] = {
+REASONS: dict[str, TurnFinish] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool-calls",
@@ -73,7 +73,7 @@ class ChatReader(EventReader):
             self.out.set_provider_id(call.id, call.provider_id)
         if is_cut:
             self.cut()
-        reason = reason_of(_REASONS, self.provider_reason or "stop")
+        reason = reason_of(REASONS, self.provider_reason or "stop")
         return self.out.finish(reason, self.provider_reason, self._messages())
 
     def _choice(self, choice: Any) -> None:

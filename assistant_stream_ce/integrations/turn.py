@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
@@ -192,9 +193,9 @@ class TurnBuilder:
         if call_id:
             self._send(chunks.ToolResultChunk(call_id, result, is_error=is_error))
 
-    def step_start(self, message_id: str) -> None:
+    def step_start(self) -> None:
         """Begin the step."""
-        self._send(chunks.StepStartChunk(message_id))
+        self._send(chunks.StepStartChunk(f"step-{uuid.uuid4().hex}"))
 
     def finish(self, reason: TurnFinish, provider_reason: str | None, messages: list[dict[str, JSON]]) -> Turn:
         """Finish the step, and return the turn.

@@ -53,6 +53,8 @@ OPTIONAL_PACKAGES = {
     "flask",
     "gunicorn",
     "httpx",
+    "langchain_core",
+    "langgraph",
     "openai",
     "rest_framework",
     "starlette",

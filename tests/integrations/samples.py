@@ -229,4 +229,5 @@ SAMPLES = {
     "groq": CHAT,
     "mistral": CHAT,
     "litellm": CHAT,
+    "langchain": RESPONSES,
 }

@@ -63,7 +63,8 @@ def kept(client: Any) -> Any:
 def close_clients() -> None:
     """Close the clients of blocking streams."""
     while CLIENTS:
-        close = getattr(CLIENTS.pop(), "close", None)
+        client = CLIENTS.pop()
+        close = getattr(getattr(client, "root_client", client), "close", None)
         if close is not None:
             close()
 
@@ -72,6 +73,7 @@ async def aclose_clients() -> None:
     """Close the clients of asynchronous streams, on their loop."""
     while CLIENTS:
         client = CLIENTS.pop()
+        client = getattr(client, "root_async_client", client)
         close = getattr(getattr(client, "aio", None), "aclose", None) or getattr(client, "aclose", None)
         close = close or getattr(client, "close", None) or getattr(getattr(client, "_client", None), "aclose", None)
         outcome = close() if close is not None else None
@@ -151,6 +153,11 @@ def _litellm_async(url: str) -> Any:
     return litellm.acompletion(model="openai/m", api_base=f"{url}/v1", api_key="k", messages=MESSAGES, stream=True)
 
 
+def langchain_model(url: str, **options: Any) -> Any:
+    make = importlib.import_module("langchain_openai").ChatOpenAI
+    return kept(make(model="m", base_url=f"{url}/v1", api_key="k", **options))
+
+
 def chat_sse(events: list[Any]) -> bytes:
     """Return chunks of a chat completion as its body."""
     return sse(events, "data: [DONE]\n\n")
@@ -208,6 +215,14 @@ SDKS = {
         Sdk("ollama", "ollama", "application/x-ndjson", json_lines, _ollama, lambda url: _ollama(url, "AsyncClient")),
         Sdk("groq", "groq", EVENT_STREAM, chat_sse, _groq, lambda url: _groq(url, "AsyncGroq")),
         Sdk("mistral", "mistralai", EVENT_STREAM, chat_sse, _mistral, _mistral_async),
+        Sdk(
+            "langchain",
+            "langchain_openai",
+            EVENT_STREAM,
+            typed_sse,
+            lambda url: langchain_model(url, use_responses_api=True).stream(MESSAGES),
+            lambda url: langchain_model(url, use_responses_api=True).astream(MESSAGES),
+        ),
         Sdk("litellm", "litellm", EVENT_STREAM, chat_sse, _litellm, _litellm_async),
     )
 }

@@ -21,7 +21,7 @@ from tests.integrations.sdks import SDKS, Sdk
 TESTED = [name for name in SDKS if name not in ("litellm", "mistral")]
 
 # Their streams hold no response to find: only `watch` reaches it.
-WATCHED_ONLY = ("google", "ollama")
+WATCHED_ONLY = ("google", "ollama", "langchain")
 
 each_sdk = pytest.mark.parametrize("name", TESTED)
 
@@ -172,7 +172,9 @@ async def test_a_blocking_stream_in_a_coroutine_is_refused() -> None:
         [chunk async for chunk in create_run(run)]
 
 
-@pytest.mark.parametrize("name", ["openai", "openai responses", "anthropic", "google", "bedrock", "ollama"])
+@pytest.mark.parametrize(
+    "name", ["openai", "openai responses", "anthropic", "google", "bedrock", "ollama", "langchain"]
+)
 def test_the_results_of_tools_go_back_in_the_providers_format(name: str, provider: FakeProvider) -> None:
     sdk = script(provider, name)
     _, turn = forwarded(provider, sdk)
