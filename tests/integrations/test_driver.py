@@ -105,6 +105,8 @@ def test_a_blocking_stream_is_forwarded(name: str, provider: FakeProvider) -> No
     assert turn.model == (None if name == "bedrock" else "m")
 
 
+# google-genai subclasses the session of aiohttp, where that is installed.
+@pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 @pytest.mark.parametrize("name", [name for name in TESTED if SDKS[name].astream is not None])
 async def test_an_asynchronous_stream_is_forwarded_in_the_same_way(name: str, provider: FakeProvider) -> None:
     sdk = script(provider, name)
