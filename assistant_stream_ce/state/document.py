@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import get_ident
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.concurrency.gevent import new_lock
@@ -13,6 +13,7 @@ from assistant_stream_ce.concurrency.waiters import ThreadWaiter
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, MAX_DEPTH, check_text, clone, plain, weight
 from assistant_stream_ce.state import operations as ops
+from assistant_stream_ce.state.group import EditGroup
 from assistant_stream_ce.state.nodes import (
     Key,
     NodeRef,
@@ -187,6 +188,13 @@ class StateDocument:
                 return True
         return self._edit(self._assign_sum, container, ref, key, added)
 
+    def extend_item(self, ref: NodeRef, key: Key, text: str) -> None:
+        """Extend the text at a key of a dict or an index of a list."""
+        with self._lock:
+            if self._buffer.join(ref._node, key, TEXT, len(text), text):
+                return
+        self._edit(self._extend_item, ref, key, text)
+
     def set_default(self, ref: NodeRef, key: str, value: object) -> JSON:
         """Set an item of a dict unless the key exists; return the item itself, see `root`."""
         return self._edit(self._set_default, ref, key, copy_in(value, ref, key))
@@ -252,7 +260,7 @@ class StateDocument:
         Args:
             read: returns the value of the context manager.
         """
-        return _Group(self, read)
+        return EditGroup(self, read)
 
     # --- taking turns ---
 
@@ -272,7 +280,7 @@ class StateDocument:
                 self._group_waiters.append(waiter)
             waiter.wait()
 
-    def _begin_group(self, group: _Group[Any]) -> None:
+    def _begin_group(self, group: EditGroup[Any]) -> None:
         group.depth = self._group_depth
         if not self._group_depth:
             self._group_thread = get_ident()
@@ -343,6 +351,10 @@ class StateDocument:
         if text:
             self._buffer.extend(path, text, container, key)
             ops.extend_text(container, key, text)
+
+    def _extend_item(self, ref: NodeRef, key: Key, text: str) -> None:
+        index = item_index(ref, key) if type(ref._node) is list else key
+        self._append_text(ops.item_path(self._path(ref), index), text)
 
     def _assign_sum(self, container: JSON, ref: NodeRef | None, key: Key, added: tuple[Any, ...]) -> bool:
         total, more, _, _, read = added
@@ -449,28 +461,6 @@ class StateDocument:
         self.proxies.clear()
         self.root_proxy = None
         self._newest_text = _NO_TEXT
-
-
-class _Group(Generic[T]):
-    """Context manager of `StateDocument.edit`. Not a generator, which an exception could leave suspended."""
-
-    def __init__(self, document: StateDocument, read: Callable[[], T]) -> None:
-        self._document = document
-        self._read = read
-        # The number of groups around this one; None before it has begun.
-        self.depth: int | None = None
-
-    def __enter__(self) -> T:
-        try:
-            self._document._edit(self._document._begin_group, self)
-            return self._read()
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        if self.depth is not None:
-            self._document._leave_group(self.depth)
 
 
 def _restore(container: JSON, key: Key, before: list[JSON]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from opcode import opmap
 from threading import get_ident
+from types import FrameType
 from typing import Any, TypeAlias
 
 from assistant_stream_ce.errors import StateError
@@ -11,6 +14,12 @@ from assistant_stream_ce.state.operations import Path, show
 
 # Smaller numbers need no check.
 _SMALL = 1 << 53
+
+#: The length above which copying a text costs more than finding out that `+=` needs no copy.
+LONG_TEXT = 2048
+
+# The two instructions before the subscript of an augmented assignment.
+_COPIES = bytes((opmap["COPY"], 2)) * 2 if sys.implementation.name == "cpython" else None
 
 #: The key of an item in a dict, or its index in a list.
 Key: TypeAlias = str | int
@@ -157,6 +166,51 @@ class StateText(_Text):
         if more:
             appends[get_ident()] = (total, more, container, key, text)
         return total
+
+
+class TextSum:
+    """The value of `state[key]` inside `state[key] += more`, for a long text; only the operator sees it.
+
+    A `str` of the text would be a copy of it for each edit, and the sum another one.
+    """
+
+    __slots__ = ("_key", "_ref", "more")
+
+    def __init__(self, ref: NodeRef, key: Key) -> None:
+        self._ref = ref
+        self._key = key
+        #: The text to append.
+        self.more = ""
+
+    def __iadd__(self, more: Any) -> Any:
+        if not isinstance(more, str):
+            return self._text + more
+        self.more = str.__str__(more)
+        return self
+
+    def __mul__(self, times: Any) -> Any:
+        return self._text * times
+
+    def __mod__(self, values: Any) -> Any:
+        return self._text % values
+
+    @property
+    def _text(self) -> JSON:
+        return self._ref._node[self._key]
+
+
+def is_augmented(frame: FrameType) -> bool:
+    """Return whether a frame evaluates the `x[key]` of an augmented assignment such as `x[key] += more`.
+
+    CPython's compiler copies both operands for the assignment only there. Always False in other interpreters.
+    """
+    if _COPIES is None:
+        return False
+    code, at = frame.f_code.co_code, frame.f_lasti
+    while not code[at]:
+        # The inline cache behind the instruction.
+        at -= 2
+    return code[at - 4 : at] == _COPIES
 
 
 def read_text(container: JSON, key: object, text: str, appends: PendingAppends) -> StateText:

@@ -6,6 +6,7 @@ returned unchanged, and texts as a `str` that supports `+=`; see `StateText`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence
 from operator import index as as_index
 from typing import Any, Self, SupportsIndex, overload
@@ -13,7 +14,16 @@ from typing import Any, Self, SupportsIndex, overload
 from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.jsonvalue import JSON, Copyable, clone, key_text
 from assistant_stream_ce.state.document import StateDocument
-from assistant_stream_ce.state.nodes import Key, NodeRef, StateText, item_index, read_text
+from assistant_stream_ce.state.nodes import (
+    LONG_TEXT,
+    Key,
+    NodeRef,
+    StateText,
+    TextSum,
+    is_augmented,
+    item_index,
+    read_text,
+)
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
 
 
@@ -142,6 +152,8 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
         version = self._version
         value = self._node[key]
         if type(value) is str:
+            if len(value) > LONG_TEXT and is_augmented(sys._getframe(1)):
+                return TextSum(self, key)
             read = StateText(value)
             read.origin = (self._node, key, value, document.pending_appends)
             return read
@@ -152,6 +164,9 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
         if type(key) is not str:
             key = key_text(key, "state")
         document = self._document
+        if type(value) is TextSum:
+            document.extend_item(self, key, value.more)
+            return
         if document.pending_appends and document.assign_sum(self._node, self, key, value):
             return
         if isinstance(value, StateProxy):
@@ -229,7 +244,11 @@ class StateList(StateProxy, MutableSequence[Any]):
         if isinstance(index, slice):
             return [self._item(i, i) for i in range(*index.indices(len(self._node)))]
         number = as_index(index)
-        return self._item(item_index(self, number), number)
+        position = item_index(self, number)
+        value = self._node[position]
+        if type(value) is str and len(value) > LONG_TEXT and is_augmented(sys._getframe(1)):
+            return TextSum(self, number)
+        return self._item(position, number)
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
         if isinstance(index, slice):
@@ -237,6 +256,9 @@ class StateList(StateProxy, MutableSequence[Any]):
             return
         number = as_index(index)
         document = self._document
+        if type(value) is TextSum:
+            document.extend_item(self, number, value.more)
+            return
         if document.pending_appends and document.assign_sum(self._node, self, number, value):
             return
         if isinstance(value, StateProxy):

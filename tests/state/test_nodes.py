@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from assistant_stream_ce import StateError
-from assistant_stream_ce.state.nodes import StateText
+from assistant_stream_ce.state.nodes import LONG_TEXT, StateText
 from tests.support.plain import applied
 from tests.support.recorded_state import Recorded
 
@@ -86,3 +87,108 @@ def test_a_text_that_was_read_is_a_str_except_for_in_place_addition() -> None:
     assert type(text + "c") is str
     recorded.state["t"] += "c"
     assert recorded.operations == [{"type": "append-text", "path": ["t"], "value": "c"}]
+
+
+LONG = "x" * (LONG_TEXT + 1)
+
+
+def long_state() -> dict[str, Any]:
+    return {"t": LONG, "l": [LONG], "d": {"t": LONG}}
+
+
+@pytest.mark.parametrize("merges", [False, True])
+@pytest.mark.parametrize(
+    ("place", "path"), [("state['t']", ["t"]), ("state['l'][-1]", ["l", "0"]), ("state['d']['t']", ["d", "t"])]
+)
+def test_addition_to_a_long_text_sends_only_what_is_added(place: str, path: list[str], merges: bool) -> None:
+    recorded, expected = Recorded(long_state(), merges=merges), long_state()
+    for edit in (f"{place} += 'é'", f"{place} += ''", f"{place} += {place}[:2]"):
+        exec(edit, {"state": recorded.state})
+        exec(edit, {"state": expected})
+    assert recorded.state == expected
+    replayed: Any = long_state()
+    for operation in recorded.operations:
+        assert operation["type"] == "append-text"
+        assert operation["path"] == path
+        assert len(operation["value"]) <= 3
+        replayed = applied(replayed, operation)
+    assert replayed == expected
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "text = state['t']; assert isinstance(text, str); text += 'a'; state['t'] = text",
+        "state['t'] = state['t'] + 'a'",
+        "state['t'] *= 2",
+        "state['t'] %= ()",
+        "state['d']['t'] += [state['t'], 'a'][1]",
+        "state['t'] += Named('a')",
+        "a = state['t']; state['t'] += 'b'; assert len(state['t']) == len(a) + 1",
+    ],
+)
+def test_a_long_text_is_used_like_a_str(edit: str) -> None:
+    class Named(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "another text"
+
+    recorded, expected = Recorded(long_state()), long_state()
+    exec(edit, {"state": recorded.state, "Named": Named})
+    exec(edit, {"state": expected, "Named": Named})
+    assert recorded.state == expected
+    assert type(recorded.document.root[0]["t"]) is str
+
+
+@pytest.mark.parametrize("more", [1, None, b"bytes", ["a"]])
+def test_what_is_no_text_is_not_added_to_a_long_one(more: object) -> None:
+    recorded = Recorded(long_state())
+    with pytest.raises(TypeError, match="can only concatenate str"):
+        recorded.state["t"] += more
+    with pytest.raises(TypeError):
+        recorded.state["t"] -= more
+    assert recorded.operations == []
+    assert recorded.state == long_state()
+
+
+def test_what_adds_itself_to_a_text_gets_a_str() -> None:
+    class Adds:
+        def __radd__(self, other: str) -> str:
+            return other[:2] + "!" * isinstance(other, str)
+
+    recorded = Recorded(long_state())
+    recorded.state["t"] += Adds()
+    assert recorded.state["t"] == "xx!"
+
+
+def test_a_long_text_that_is_replaced_during_the_addition_is_extended_or_refused() -> None:
+    recorded = Recorded(long_state())
+    state = recorded.state
+
+    def replace(value: object) -> str:
+        state["t"] = value
+        return "b"
+
+    state["t"] += replace("a")
+    assert state["t"] == "ab"
+    state["t"] = LONG
+    with pytest.raises(StateError, match=r"cannot append text to state\.t: it is a int"):
+        state["t"] += replace(1)
+    assert state["t"] == 1
+
+
+def test_addition_to_a_long_text_copies_nothing() -> None:
+    recorded = Recorded({"t": "x" * 600_000}, merges=True)
+    # The first one copies the text that the caller may still have.
+    recorded.state["t"] += "y"
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(20):
+            recorded.state["t"] += "y"
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most - before < 700_000
+    assert len(recorded.state["t"]) == 600_021
