@@ -21,6 +21,10 @@ from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
 from assistant_stream_ce.run.logger import logger
 
+# Seconds that a thread waits for the next call before it ends. With fewer than fifty runs a second the start of threads,
+# half of a short run, does not matter; with more of them a thread is idle no longer than this.
+_IDLE_SECONDS = 0.02
+
 # The maximum of asyncio's default executor.
 _NATIVE_THREADS = 32
 
@@ -46,6 +50,8 @@ class _Process:
         #: The gevent hub of the thread that started the loop; None without gevent.
         self.hub: Any = None
         self.exit_work: SimpleQueue[Callable[[], object]] | None = None
+        #: Threads that wait for a call. Each operation on it is atomic.
+        self.idle: list[_WorkerThread] = []
 
 
 # By process id, because uWSGI forks without the hooks of `os.register_at_fork`.
@@ -60,8 +66,46 @@ def _this_process() -> _Process:
     return _processes.get(number) or _processes.setdefault(number, _Process())
 
 
+class _WorkerThread(threading.Thread):
+    """A daemon thread for one call at a time; it ends when no other one comes soon."""
+
+    def __init__(self, target: Callable[[], object], name: str, idle: list[_WorkerThread]) -> None:
+        super().__init__(name=name, daemon=True)
+        self._call: Callable[[], object] | None = target
+        self._idle = idle
+        # Released to start the next call.
+        self._has_call = threading.Lock()
+        self._has_call.acquire()
+
+    def run(self) -> None:
+        """Make calls until none comes."""
+        while self._call is not None:
+            self._call()
+            self._call = None
+            # A parked greenlet would keep gevent's hub from noticing that nothing is left to do.
+            if not is_gevent():
+                self._wait()
+
+    def _wait(self) -> None:
+        self._idle.append(self)
+        if not self._has_call.acquire(timeout=_IDLE_SECONDS):
+            try:
+                self._idle.remove(self)
+            except ValueError:
+                # Another thread has just taken this one, and is about to start its call.
+                self._has_call.acquire()
+
+    def call(self, target: Callable[[], object], name: str) -> None:
+        """Start the next call, of a thread that was taken from the idle ones."""
+        self.name = name
+        self._call = target
+        self._has_call.release()
+
+
 def start_thread(target: Callable[[], object], name: str) -> None:
-    """Start a daemon thread, which does not delay the exit of the process.
+    """Call a function in a daemon thread of its own, which does not delay the exit of the process.
+
+    The thread may be one that has made another call before; it never makes two at once.
 
     Raises:
         RuntimeError: the interpreter is ending and starts no threads any more.
@@ -72,7 +116,12 @@ def start_thread(target: Callable[[], object], name: str) -> None:
         process.hub.loop.run_callback_threadsafe(importlib.import_module("gevent").spawn, target)
         return
     try:
-        threading.Thread(target=target, name=name, daemon=True).start()
+        process.idle.pop().call(target, name)
+        return
+    except IndexError:
+        pass
+    try:
+        _WorkerThread(target, name, process.idle).start()
     except RuntimeError:
         work = process.exit_work
         if work is None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Generator, Iterable
 from typing import Any, Protocol
 
-from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.run.loops import EXIT_CALLS, EXIT_SECONDS, add_exit_hook, start_thread
 
@@ -39,16 +38,14 @@ class _Registry:
     """The live runs of one process."""
 
     def __init__(self) -> None:
-        # Guards `runs`.
-        self.lock = new_lock()
+        #: Each operation on it is atomic: a signal handler, which may call `shutdown`, must not wait for a lock.
         self.runs: set[LiveRun] = set()
         #: The time until which a `shutdown` waits for its runs; the exit of the process waits as long.
         self.deadline = 0.0
 
     def snapshot(self) -> list[LiveRun]:
         """Return the live runs."""
-        with self.lock:
-            return list(self.runs)
+        return list(self.runs.copy())
 
 
 # By process id, like the shared loops.
@@ -62,17 +59,13 @@ def _registry() -> _Registry:
 
 def add_live_run(run: LiveRun) -> None:
     """Register a run that has started. A second call does nothing."""
-    registry = _registry()
     add_exit_hook()
-    with registry.lock:
-        registry.runs.add(run)
+    _registry().runs.add(run)
 
 
 def discard_live_run(run: LiveRun) -> None:
     """Unregister a finished run."""
-    registry = _registry()
-    with registry.lock:
-        registry.runs.discard(run)
+    _registry().runs.discard(run)
 
 
 class _Shutdown:
@@ -84,13 +77,16 @@ class _Shutdown:
         self._patience = patience
         self._registry = _registry()
         self._done = OneShotEvent()
+        # Taken before any thread starts: streams that are created after the call are not affected.
+        self._runs = self._registry.snapshot()
 
     def run(self) -> None:
         """Wait for the grace period, cancel the remaining runs, wait again, abandon those that hang. Blocks."""
         grace_ends = time.monotonic() + self._grace
-        # Again for runs that were started during the shutdown.
-        while (runs := self._registry.snapshot()) and _wait_until(grace_ends, runs):
-            pass
+        runs = self._runs
+        while runs and _wait_until(grace_ends, runs):
+            # Again for runs that were started in the grace period.
+            runs = self._registry.snapshot() if time.monotonic() < grace_ends else []
         started = time.monotonic()
         deadline = started + self._timeout
         self._registry.deadline = max(self._registry.deadline, deadline)

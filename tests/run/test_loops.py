@@ -349,3 +349,57 @@ def test_a_loop_that_ends_under_a_stream_leaves_no_trace() -> None:
         asyncio.run(main())
     """)
     assert (status, out, errors) == (0, "cancelled\n", "")
+
+
+def test_a_thread_makes_the_next_call_and_ends_when_none_comes() -> None:
+    status, out, errors, _ = python(
+        """
+        import threading
+        from assistant_stream_ce.run.loops import start_thread
+
+        def call(name):
+            done, seen = threading.Event(), []
+            def work():
+                seen.append((threading.current_thread(), threading.current_thread().name))
+                done.set()
+            start_thread(work, name)
+            assert done.wait(30)
+            assert seen[0][1] == name
+            return seen[0][0]
+
+        first, blocked = call("one"), threading.Event()
+        start_thread(blocked.wait, "blocked")
+        threads = {call(str(number)) for number in range(50)}
+        assert all(thread.daemon for thread in threads)
+        # A thread that is still busy gets no other call, and one that was idle may have made many.
+        assert "blocked" in [thread.name for thread in threading.enumerate()]
+        assert "blocked" not in [thread.name for thread in threads]
+        blocked.set()
+        for thread in threading.enumerate():
+            if thread.daemon:
+                thread.join(30)
+        assert not [thread for thread in threading.enumerate() if thread.daemon]
+        print("reused" if len(threads | {first}) < 51 else "never reused")
+        """
+    )
+    assert (status, errors) == (0, "")
+    assert out in ("reused\n", "never reused\n")
+
+
+def test_calls_that_come_while_threads_end_are_all_made() -> None:
+    """Each call comes at about the moment at which the idle thread gives up waiting."""
+    status, out, errors, _ = python(
+        """
+        import threading, time
+        from assistant_stream_ce.run import loops
+
+        loops._IDLE_SECONDS = 0.0005
+        for number in range(1000):
+            done = threading.Event()
+            loops.start_thread(done.set, "call")
+            assert done.wait(30), number
+            time.sleep(0.0004 + number % 7 * 0.0001)
+        print("all")
+        """
+    )
+    assert (status, out, errors) == (0, "all\n", "")
