@@ -21,8 +21,8 @@ from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
 from assistant_stream_ce.run.logger import logger
 
-# Seconds that a thread waits for the next call before it ends. With fewer than fifty runs a second the start of threads,
-# half of a short run, does not matter; with more of them a thread is idle no longer than this.
+# Seconds that a thread waits for the next call before it ends. With fewer than fifty runs a second the start of
+# threads, half of a short run, does not matter; with more of them a thread is idle no longer than this.
 _IDLE_SECONDS = 0.02
 
 # The maximum of asyncio's default executor.
