@@ -21,13 +21,22 @@ from assistant_stream_ce.run.drivers import ContextFactory
 from assistant_stream_ce.run.forwarding import send_all, send_all_async
 from assistant_stream_ce.run.hooks import RunReason, RunResult
 from assistant_stream_ce.run.readers import AsyncReader, StreamSource, SyncReader
-from assistant_stream_ce.run.recorder import message_of
+from assistant_stream_ce.run.recorder import StreamHeader, message_of
 from assistant_stream_ce.run.run import Run
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
 
-__all__ = ("AssistantStream", "AsyncReader", "RunCallback", "RunResult", "SyncReader", "as_stream", "create_run")
+__all__ = (
+    "AssistantStream",
+    "AsyncReader",
+    "RunCallback",
+    "RunResult",
+    "StreamHeader",
+    "SyncReader",
+    "as_stream",
+    "create_run",
+)
 
 
 def create_run(
@@ -39,6 +48,7 @@ def create_run(
     max_pending: int = 1024,
     executor: Executor | None = None,
     keep_message: bool = True,
+    message_id: str | None = None,
 ) -> AssistantStream:
     """Create the stream of a callback's output. Nothing runs before the first read.
 
@@ -56,13 +66,15 @@ def create_run(
         executor: runs a plain callback; None for a new thread.
         keep_message: whether the output is kept as `message`, of the stream and of the result for `on_finish`.
             False for an endless stream, whose memory would grow without limit.
+        message_id: the id of the message in every format, `stream.message` and `result.message`; a new one if None. To
+            continue a message that the front end shows already, pass `request.message_id` of `chat_requests`.
 
     Returns:
         The stream, an iterator for `for` and `async for`.
 
     Raises:
         TypeError: an argument has a wrong type, or `state` is not JSON.
-        ValueError: `max_pending` is not positive.
+        ValueError: `max_pending` is not positive, or `message_id` is empty.
     """
     if not callable(callback):
         raise TypeError(f"callback must be callable, not {type(callback).__name__}")
@@ -88,6 +100,7 @@ def create_run(
             max_pending=max_pending,
             executor=executor,
             keep_message=keep_message,
+            message_id=message_id,
         )
     )
 
@@ -209,6 +222,16 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
             StreamUsageError: the stream was created with `keep_message=False`.
         """
         return message_of(self._run.recorder)
+
+    @property
+    def message_id(self) -> str:
+        """The id of the message: the one given to `create_run`, or a generated one. Thread-safe."""
+        return str(self._run.message_id)
+
+    @property
+    def header(self) -> StreamHeader:
+        """The ids that encoders write for this stream. Thread-safe."""
+        return StreamHeader(self.message_id, self._run.message_id.is_given)
 
     @property
     def state(self) -> JSON:

@@ -237,7 +237,7 @@ class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
         annotations: the annotations.
         state: the shared state at the end.
         metadata: for the application; the library adds nothing.
-        id: the id that the application has set.
+        id: the id, as `create_run` or the application has set it; None for a message accumulated from chunks.
     """
 
     parts: list[MessagePart] = []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.responses.headers import Headers, Heartbeat
+from assistant_stream_ce.run.recorder import header_of
 from assistant_stream_ce.serialization import (
     AGUIEncoder,
     AssistantTransportEncoder,
@@ -93,8 +94,8 @@ class OpenAIStream(Format):
         stream: the stream to send, or an iterable of chunks.
         model: the name of the model in each chunk.
         include_usage: whether a last chunk has the usage, as with `stream_options.include_usage`.
-        completion_id: the id in each chunk; a new one if None.
-        created: when the completion was created, in Unix seconds; now if None.
+        completion_id: the id in each chunk; that of the stream's message if None, or a new one.
+        created: when the completion was created, in Unix seconds; if None, that of the stream, or now.
     """
 
     make_encoder = OpenAIStreamEncoder
@@ -109,7 +110,8 @@ class OpenAIStream(Format):
         created: int | None = None,
         **options: Unpack[ResponseOptions],
     ) -> None:
-        created = int(time.time()) if created is None else created
+        if created is None and ((header := header_of(stream)) is None or header.created is None):
+            created = int(time.time())
         encoder = self.make_encoder(model, include_usage=include_usage, completion_id=completion_id, created=created)
         super().__init__(stream, encoder, **options)
 
@@ -119,7 +121,7 @@ class UIMessageStream(Format):
 
     Args:
         stream: the stream to send, or an iterable of chunks.
-        message_id: the id of the message; the client chooses one if None.
+        message_id: the id of the message; that of the stream if None.
         metadata: the metadata of the message at its start; the usage is added to it at the end.
         state: the initial state, for an iterable of chunks; a stream has its own.
     """

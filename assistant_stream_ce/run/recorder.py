@@ -1,7 +1,8 @@
-"""Recorder of a run's chunks, a channel sink that folds them into the message."""
+"""Recorder of a run's chunks, a channel sink that folds them into the message, and the ids of its output."""
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +11,7 @@ from assistant_stream_ce.chunks import UpdateStateChunk
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.controller.run_context import RunContext
 from assistant_stream_ce.errors import StreamUsageError
+from assistant_stream_ce.jsonvalue import check_text
 from assistant_stream_ce.state.pending import PendingUpdate
 
 if TYPE_CHECKING:
@@ -21,6 +23,57 @@ FOLD_AFTER = 4096
 
 # Skipped, because the state is taken from the document.
 _STATE = frozenset({PendingUpdate, UpdateStateChunk})
+
+
+class StreamHeader(msgspec.Struct, frozen=True):
+    """The ids and times that an encoder writes for a stream, so that all formats and all replays of it agree.
+
+    Attributes:
+        message_id: the id of the message.
+        is_continued: whether the id was given to `create_run`: the client may have the message already.
+        run_id: the id of the run; the encoder generates one if None.
+        thread_id: the id of the conversation; the encoder generates one if None.
+        created: when the stream was created, in Unix seconds; None if unknown.
+    """
+
+    message_id: str
+    is_continued: bool = False
+    run_id: str | None = None
+    thread_id: str | None = None
+    created: int | None = None
+
+
+class MessageId:
+    """The id of a run's message: given, or generated on first use, as most formats never need it. Thread-safe.
+
+    Args:
+        given: the id; None to generate one.
+
+    Raises:
+        TypeError: it is not a str.
+        ValueError: it is empty.
+    """
+
+    __slots__ = ("_value", "is_given")
+
+    def __init__(self, given: str | None = None) -> None:
+        # Its only item is the id: `setdefault` is atomic, so that all threads see the same one.
+        self._value: dict[str, str] = {}
+        self.is_given = given is not None
+        if given is not None:
+            self._value["id"] = check_text(given, "message_id")
+            if not given:
+                raise ValueError("message_id must not be empty: leave it out for a generated one")
+
+    def __str__(self) -> str:
+        value = self._value.get("id")
+        return self._value.setdefault("id", f"msg_{uuid.uuid4().hex}") if value is None else value
+
+
+def header_of(source: object) -> StreamHeader | None:
+    """Return the header of a stream; None for any other source of chunks."""
+    header = getattr(source, "header", None)
+    return header if isinstance(header, StreamHeader) else None
 
 
 def message_of(recorder: MessageRecorder | None) -> AssistantMessage:
@@ -41,11 +94,13 @@ class MessageRecorder:
 
     Args:
         run_context: the context of the run, before its start.
+        message_id: the id of the message.
     """
 
-    __slots__ = ("_accumulator", "_channel", "_chunks", "_document", "_is_cancelled", "_lock")
+    __slots__ = ("_accumulator", "_channel", "_chunks", "_document", "_is_cancelled", "_lock", "_message_id")
 
-    def __init__(self, run_context: RunContext) -> None:
+    def __init__(self, run_context: RunContext, message_id: MessageId) -> None:
+        self._message_id = message_id
         self._channel = run_context.channel
         self._channel.add_sink(self)
         # Holds the current state, after all edits.
@@ -86,7 +141,7 @@ class MessageRecorder:
             if is_cancelled is not None or has_ended:
                 accumulator.finish(is_cancelled=is_cancelled is not False)
             message = accumulator.message
-        return msgspec.structs.replace(message, state=self._document.copy())
+        return msgspec.structs.replace(message, id=str(self._message_id), state=self._document.copy())
 
     def _fold(self) -> MessageAccumulator:
         if self._accumulator is None:

@@ -42,7 +42,7 @@ from assistant_stream_ce.run.forwarding import Forwarding, forward
 from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult, raisable
 from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.run.loops import shared_loop, start_thread
-from assistant_stream_ce.run.recorder import MessageRecorder
+from assistant_stream_ce.run.recorder import MessageId, MessageRecorder
 from assistant_stream_ce.run.registry import add_live_run, discard_live_run
 
 #: Policy for a lost reader: cancel the run, or continue it without a reader (resumable streams).
@@ -101,10 +101,12 @@ class Run:
         max_pending: int,
         executor: Executor | None,
         keep_message: bool,
+        message_id: str | None = None,
     ) -> None:
         self.run_context = RunContext(state, max_pending, self)
+        self.message_id = MessageId(message_id)
         #: None if the message is not kept.
-        self.recorder = MessageRecorder(self.run_context) if keep_message else None
+        self.recorder = MessageRecorder(self.run_context, self.message_id) if keep_message else None
         #: Set when the run has ended, `on_finish` included.
         self.ended = OneShotEvent()
         self.lost_reader_policy: LostReaderPolicy = "cancel"

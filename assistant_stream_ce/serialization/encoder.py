@@ -20,6 +20,7 @@ from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
 if TYPE_CHECKING:
     from assistant_stream_ce.controller.run_context import ChunkSource
+    from assistant_stream_ce.create_run import StreamHeader
     from assistant_stream_ce.serialization.streaming import EncodedStream
 
 # The tool name in the begin frame of a call that began in an earlier message.
@@ -42,6 +43,8 @@ class Encoder(ChunkHandler[bytes], ABC):
 
     #: Whether the encoder tracks the state, and needs the initial one by `start_state`.
     needs_state: ClassVar[bool] = False
+    #: Whether the encoder writes ids or times, and takes those of the stream by `start_stream`.
+    needs_header: ClassVar[bool] = False
 
     # Whether a subclass overrides `encode`, and whether its `_around_delta` accounts for that.
     _has_own_encode: ClassVar[bool]
@@ -132,6 +135,15 @@ class Encoder(ChunkHandler[bytes], ABC):
     @abstractmethod
     def finish(self) -> bytes:
         """Return the end of the body: the ends of open parts and the terminator. Call it once."""
+
+    def start_stream(self, header: StreamHeader) -> None:
+        """Take the ids and times of the stream, before its first chunk. Those given to the constructor take precedence.
+
+        Not called for a plain iterable of chunks. Most formats ignore them.
+
+        Args:
+            header: the ids and times.
+        """
 
     def start_state(self, state: JSON) -> None:
         """Set the initial state of the stream. Most formats ignore it.

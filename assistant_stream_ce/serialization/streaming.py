@@ -13,6 +13,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError, RunCancelled
+from assistant_stream_ce.run.recorder import header_of
 from assistant_stream_ce.serialization.decoder import Decoder
 from assistant_stream_ce.serialization.encoder import Encoder
 
@@ -39,6 +40,9 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         self._stream = as_stream(source)
         if encoder.needs_state:
             encoder.start_state(self._stream.state)
+        # Not that of `self._stream`: the run that forwards an iterable of chunks has an id that nobody else knows.
+        if encoder.needs_header and (header := header_of(source)) is not None:
+            encoder.start_stream(header)
         self._heartbeat = heartbeat
         self._echo = None if heartbeat is None else min(heartbeat, _ECHO_SECONDS)
         self._sync_reader: SyncReader | None = None

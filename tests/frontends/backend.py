@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from assistant_stream_ce import create_run
+from assistant_stream_ce.chat_requests import parse_ai_sdk
 from assistant_stream_ce.responses import flask, starlette
 from tests.frontends.conversation import Talk
 
@@ -29,7 +30,8 @@ def answer(responses: ModuleType, talk: Talk, wire: str, body: dict[str, Any], *
     # assistant-ui's data stream runtime posts the state of the last answer and begins each answer with none: there the
     # callback assigns it.
     state = None if wire == "data-stream" else body.get("state")
-    stream = create_run(talk.callback(is_coroutine=is_coroutine), state=state)
+    message_id = parse_ai_sdk(body).message_id if wire == "ui-message-stream" else None
+    stream = create_run(talk.callback(is_coroutine=is_coroutine), state=state, message_id=message_id)
     options: dict[str, Any] = {"heartbeat": HEARTBEAT_SECONDS}
     match wire:
         case "data-stream":

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from assistant_stream_ce import (
@@ -45,6 +46,7 @@ def say(controller: RunController) -> None:
 SAID = AssistantMessage(
     [TextPart("a"), ToolCallPart("id", "search", '{"q":1}', {"q": 1}, "answered", {"found": 2}), TextPart("b")],
     state={"n": 2},
+    id="m",
 )
 
 
@@ -96,10 +98,10 @@ def waiting(kind: str, body: Callable[[RunController], object]) -> Callable[[Run
 @pytest.mark.parametrize("max_pending", [1, 1024])
 def test_a_message_is_the_whole_output(kind: str, reader: str, max_pending: int) -> None:
     finish = Finish()
-    stream = create_run(as_kind(kind, say), state={"n": 0}, on_finish=finish, max_pending=max_pending)
-    assert stream.message == AssistantMessage(status=MessageStatus("running"), state={"n": 0})
+    stream = create_run(as_kind(kind, say), state={"n": 0}, on_finish=finish, max_pending=max_pending, message_id="m")
+    assert stream.message == AssistantMessage(status=MessageStatus("running"), state={"n": 0}, id="m")
     chunks = read(reader, stream)
-    assert stream.message == SAID == accumulate(chunks, state={"n": 0})
+    assert stream.message == SAID == msgspec.structs.replace(accumulate(chunks, state={"n": 0}), id="m")
     assert finish.reasons == ["completed"]
     assert finish.messages == [SAID]
 
@@ -110,7 +112,7 @@ def test_a_message_of_a_run_that_failed_has_the_error(kind: str, reader: str) ->
         raise ValueError("boom")
 
     finish = Finish()
-    stream = create_run(as_kind(kind, fail), state={}, on_finish=finish)
+    stream = create_run(as_kind(kind, fail), state={}, on_finish=finish, message_id="m")
     with pytest.raises(ValueError, match="boom"):
         read(reader, stream)
     assert stream.message.error == MessageError("boom")
@@ -122,7 +124,7 @@ def test_a_message_of_a_run_that_failed_has_the_error(kind: str, reader: str) ->
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_chunks_that_wait_at_a_disconnect_are_in_the_message(kind: str, reader: str, count: int) -> None:
     finish = Finish()
-    stream = create_run(waiting(kind, say), state={}, on_finish=finish)
+    stream = create_run(waiting(kind, say), state={}, on_finish=finish, message_id="m")
     leave_after(reader, stream, count)
     assert finish.came.wait(10)
     assert finish.reasons == ["cancelled"]
@@ -132,7 +134,7 @@ def test_chunks_that_wait_at_a_disconnect_are_in_the_message(kind: str, reader: 
         assert stream.message.status == CANCELLED
         assert stream.message.text in ("a", "ab")
     else:
-        assert stream.message == AssistantMessage(status=CANCELLED, state={})
+        assert stream.message == AssistantMessage(status=CANCELLED, state={}, id="m")
 
 
 def test_everything_sent_before_the_disconnect_is_kept(kind: str, reader: str) -> None:
@@ -142,13 +144,13 @@ def test_everything_sent_before_the_disconnect_is_kept(kind: str, reader: str) -
         say(controller)
         said.set()
 
-    stream = create_run(waiting(kind, body), state={"n": 0})
+    stream = create_run(waiting(kind, body), state={"n": 0}, message_id="m")
     with stream:
         chunks = iter(stream)
         next(chunks)
         assert said.wait(10)
         assert stream.message.status == MessageStatus("running")
-    assert stream.message == AssistantMessage(SAID.parts, CANCELLED, state={"n": 2})
+    assert stream.message == AssistantMessage(SAID.parts, CANCELLED, state={"n": 2}, id="m")
 
 
 def test_a_thread_that_stays_has_a_message_too(kind: str, reader: str) -> None:
@@ -164,9 +166,9 @@ def test_a_thread_that_stays_has_a_message_too(kind: str, reader: str) -> None:
         await asyncio.Event().wait()
 
     try:
-        leave_after(reader, create_run(stay if kind == "def" else stay_async, on_finish=finish), 1)
+        leave_after(reader, create_run(stay if kind == "def" else stay_async, on_finish=finish, message_id="m"), 1)
         assert finish.reasons == ["abandoned" if kind == "def" else "cancelled"]
-        assert finish.messages == [AssistantMessage([TextPart("a")], CANCELLED)]
+        assert finish.messages == [AssistantMessage([TextPart("a")], CANCELLED, id="m")]
     finally:
         gate.set()
 
@@ -179,7 +181,7 @@ def test_a_shutdown_is_part_of_the_message(kind: str, reader: str) -> None:
         controller.append_text("a")
         said.set()
 
-    stream = create_run(waiting(kind, body), on_finish=finish)
+    stream = create_run(waiting(kind, body), on_finish=finish, message_id="m")
     thread = threading.Thread(target=read_into, args=(reader, stream, []))
     thread.start()
     assert said.wait(10)
@@ -191,7 +193,7 @@ def test_a_shutdown_is_part_of_the_message(kind: str, reader: str) -> None:
 
 
 def test_encoded_bytes_have_a_message(kind: str, reader: str) -> None:
-    stream = create_run(as_kind(kind, say), state={"n": 0})
+    stream = create_run(as_kind(kind, say), state={"n": 0}, message_id="m")
     pieces: list[Any] = []
     read_into(reader, DataStreamEncoder().encode_stream(stream), pieces)  # type: ignore[arg-type]
     assert pieces
@@ -225,10 +227,10 @@ def test_a_long_message_is_folded_during_the_run(kind: str, reader: str, max_pen
             await controller.drain()
 
     callback = talk if kind == "def" else talk_async
-    stream = create_run(callback, state={"n": 0}, max_pending=max_pending)
+    stream = create_run(callback, state={"n": 0}, max_pending=max_pending, message_id="m")
     read(reader, stream)
     assert stream.message == AssistantMessage(
-        [TextPart("".join(f"{number} " for number in range(count)))], state={"n": -(-count // 1000)}
+        [TextPart("".join(f"{number} " for number in range(count)))], state={"n": -(-count // 1000)}, id="m"
     )
 
 
@@ -243,7 +245,7 @@ def test_a_message_can_be_read_at_any_time(kind: str, reader: str) -> None:
             controller.state["n"] += 1
             controller.state["text"] += "y"
 
-    stream = create_run(as_kind(kind, talk), state={"n": 0, "text": ""})
+    stream = create_run(as_kind(kind, talk), state={"n": 0, "text": ""}, message_id="m")
     seen: list[tuple[int, int]] = []
 
     def watch() -> None:
@@ -258,18 +260,18 @@ def test_a_message_can_be_read_at_any_time(kind: str, reader: str) -> None:
     finally:
         is_over.set()
         watcher.join()
-    assert stream.message == AssistantMessage([TextPart("x" * count)], state={"n": count, "text": "y" * count})
+    assert stream.message == AssistantMessage([TextPart("x" * count)], state={"n": count, "text": "y" * count}, id="m")
     assert seen == sorted(seen)
 
 
 def test_a_stream_in_a_stream_has_a_message(kind: str, reader: str) -> None:
-    inner = create_run(as_kind(kind, say), state={"n": 0})
+    inner = create_run(as_kind(kind, say), state={"n": 0}, message_id="m")
 
     async def pass_on(controller: RunController) -> None:
         await controller.add_stream(inner)
 
     callback = functools.partial(RunController.add_stream, stream=inner) if kind == "def" else pass_on
-    outer = create_run(callback, state={"n": 0})
+    outer = create_run(callback, state={"n": 0}, message_id="m")
     with contextlib.closing(outer):
         read(reader, outer)
     assert outer.message == inner.message == SAID

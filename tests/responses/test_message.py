@@ -40,15 +40,15 @@ def respond(kind: str, stream: Any, method: str) -> bytes:
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 def test_a_response_that_was_sent_has_a_message(kind: str, server: str) -> None:
     stored: list[AssistantMessage] = []
-    stream = create_run(as_kind(kind, say), on_finish=lambda result: stored.append(result.message))
+    stream = create_run(as_kind(kind, say), on_finish=lambda result: stored.append(result.message), message_id="m")
     assert respond(server, stream, "POST") == b'0:"a"\n0:"b"\n'
-    assert stored == [stream.message] == [AssistantMessage([TextPart("ab")])]
+    assert stored == [stream.message] == [AssistantMessage([TextPart("ab")], id="m")]
 
 
 @pytest.mark.parametrize("server", ["asgi", "wsgi"])
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 def test_a_response_to_head_has_an_empty_message(kind: str, server: str) -> None:
     stored: list[AssistantMessage] = []
-    stream = create_run(as_kind(kind, say), on_finish=lambda result: stored.append(result.message))
+    stream = create_run(as_kind(kind, say), on_finish=lambda result: stored.append(result.message), message_id="m")
     assert respond(server, stream, "HEAD") == b""
-    assert stored == [stream.message] == [AssistantMessage(status=CANCELLED)]
+    assert stored == [stream.message] == [AssistantMessage(status=CANCELLED, id="m")]

@@ -10,6 +10,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ from assistant_stream_ce import (
     UpdateStateChunk,
     create_run,
 )
+from assistant_stream_ce.create_run import StreamHeader
 from assistant_stream_ce.run import run
 from assistant_stream_ce.serialization import (
     AGUIEncoder,
@@ -72,6 +74,10 @@ CHUNKS: list[AssistantStreamChunk] = [
 ]
 
 
+#: The header of the streams with the message id "m1".
+HEADER = StreamHeader("m1", is_continued=True)
+
+
 class ModelError(Exception):
     """What a callback raises."""
 
@@ -102,8 +108,12 @@ async def generate_async(chunks: Iterable[AssistantStreamChunk]) -> AsyncIterato
         yield chunk
 
 
-def chunk_by_chunk(encoder: Encoder, chunks: Iterable[AssistantStreamChunk]) -> bytes:
-    """Return what the encoder's two functions write."""
+def chunk_by_chunk(
+    encoder: Encoder, chunks: Iterable[AssistantStreamChunk], header: StreamHeader | None = None
+) -> bytes:
+    """Return what the encoder's functions write."""
+    if header is not None:
+        encoder.start_stream(header)
     return b"".join(map(encoder.encode, chunks)) + encoder.finish()
 
 
@@ -139,8 +149,8 @@ def test_data_that_is_not_json_is_rejected(make_encoder: Callable[[], Encoder]) 
 # --- Whole streams --------------------------------------------------------------------------------
 
 SOURCES: dict[str, Callable[[], Any]] = {
-    "stream of def": lambda: create_run(as_kind("def", say)),
-    "stream of async def": lambda: create_run(as_kind("async def", say)),
+    "stream of def": lambda: create_run(as_kind("def", say), message_id="m1"),
+    "stream of async def": lambda: create_run(as_kind("async def", say), message_id="m1"),
     "list": lambda: list(CHUNKS),
     "tuple": lambda: tuple(CHUNKS),
     "generator": lambda: generate(CHUNKS),
@@ -153,7 +163,8 @@ SOURCES: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("source", SOURCES)
 def test_source_is_encoded_whole(make_encoder: Callable[[], Encoder], reader: str, source: str) -> None:
     encoded = make_encoder().encode_stream(SOURCES[source]())
-    assert read(reader, encoded) == chunk_by_chunk(make_encoder(), CHUNKS)
+    header = HEADER if source.startswith("stream") else None
+    assert read(reader, encoded) == chunk_by_chunk(make_encoder(), CHUNKS, header)
 
 
 @each_encoder
@@ -207,13 +218,13 @@ async def test_for_inside_a_loop_names_async_for() -> None:
 @each_callback
 @each_reader
 def test_raising_callback_leaves_a_complete_body(make_encoder: Callable[[], Encoder], kind: str, reader: str) -> None:
-    encoded = make_encoder().encode_stream(create_run(as_kind(kind, say_and_raise)))
+    encoded = make_encoder().encode_stream(create_run(as_kind(kind, say_and_raise), message_id="m1"))
     pieces: list[Any] = []
     with pytest.raises(ModelError, match="boom"):
         read_into(reader, encoded, pieces)
     begun: list[AssistantStreamChunk] = [TextDeltaChunk("a"), ToolCallBeginChunk("t1", "f")]
     broken: list[AssistantStreamChunk] = [ToolCallDeltaChunk("t1", "", is_final=True), ErrorChunk("boom")]
-    assert b"".join(pieces) == chunk_by_chunk(make_encoder(), [*begun, *broken])
+    assert b"".join(pieces) == chunk_by_chunk(make_encoder(), [*begun, *broken], HEADER)
 
 
 @each_encoder
@@ -261,7 +272,7 @@ def test_text_of_the_error_is_the_application_s(reader: str) -> None:
 @each_callback
 def test_quiet_stream_is_kept_awake_in_a_thread(make_encoder: Callable[[], Encoder], kind: str) -> None:
     was_awake = threading.Event()
-    encoded = EncodedStream(make_encoder(), create_run(quiet_until(was_awake, kind)), heartbeat=0.01)
+    encoded = EncodedStream(make_encoder(), create_run(quiet_until(was_awake, kind), message_id="m1"), heartbeat=0.01)
     pieces = []
     for piece in encoded:
         pieces.append(piece)
@@ -269,14 +280,14 @@ def test_quiet_stream_is_kept_awake_in_a_thread(make_encoder: Callable[[], Encod
             was_awake.set()
     assert was_awake.is_set()
     without = b"".join(piece for piece in pieces if piece != make_encoder().keepalive)
-    assert without == chunk_by_chunk(make_encoder(), [TextDeltaChunk("a"), TextDeltaChunk("b")])
+    assert without == chunk_by_chunk(make_encoder(), [TextDeltaChunk("a"), TextDeltaChunk("b")], HEADER)
 
 
 @each_encoder
 @each_callback
 async def test_quiet_stream_is_kept_awake_in_a_coroutine(make_encoder: Callable[[], Encoder], kind: str) -> None:
     was_awake = threading.Event()
-    encoded = EncodedStream(make_encoder(), create_run(quiet_until(was_awake, kind)), heartbeat=0.01)
+    encoded = EncodedStream(make_encoder(), create_run(quiet_until(was_awake, kind), message_id="m1"), heartbeat=0.01)
     pieces = []
     async for piece in encoded:
         pieces.append(piece)
@@ -284,7 +295,7 @@ async def test_quiet_stream_is_kept_awake_in_a_coroutine(make_encoder: Callable[
             was_awake.set()
     assert was_awake.is_set()
     without = b"".join(piece for piece in pieces if piece != make_encoder().keepalive)
-    assert without == chunk_by_chunk(make_encoder(), [TextDeltaChunk("a"), TextDeltaChunk("b")])
+    assert without == chunk_by_chunk(make_encoder(), [TextDeltaChunk("a"), TextDeltaChunk("b")], HEADER)
 
 
 def quiet_until(event: threading.Event, kind: str) -> Callable[[RunController], Any]:
@@ -370,8 +381,8 @@ def test_a_python_client_that_splits_lines_gets_whole_frames(make_encoder: Calla
         (lambda: OpenAIStreamEncoder(model=None), "model must be a str, not NoneType"),
         (lambda: OpenAIStreamEncoder(42), "model must be a str, not int"),
         (lambda: OpenAIStreamEncoder(completion_id=42), "completion_id must be a str or None, not int"),
-        (lambda: OpenAIStreamEncoder(created="now"), "created must be an int, in Unix seconds, not str"),
-        (lambda: OpenAIStreamEncoder(created=1.5), "created must be an int, in Unix seconds, not float"),
+        (lambda: OpenAIStreamEncoder(created="now"), "created must be an int or None, in Unix seconds, not str"),
+        (lambda: OpenAIStreamEncoder(created=1.5), "created must be an int or None, in Unix seconds, not float"),
         (lambda: OpenAIStreamEncoder(include_usage=1), "include_usage must be a bool, not int"),
         (lambda: UIMessageStreamEncoder(message_id=42), "message_id must be a str or None, not int"),
         (lambda: UIMessageStreamEncoder(metadata=[1]), "metadata must be a dict or None, not list"),
@@ -404,3 +415,66 @@ def test_token_counts_are_integers_that_clients_read(make_encoder: Callable[[], 
     counts = re.findall(rb'"(?:inputTokens|totalTokens|prompt_tokens|total_tokens)":([^,}]+)', data)
     assert counts
     assert all(0 <= int(found) < 2**53 for found in counts)
+
+
+# --- Ids and times of the stream ------------------------------------------------------------------
+
+
+@dataclass
+class Followed:
+    """A source of chunks with a header of its own, as a replay has it."""
+
+    header: StreamHeader
+
+    def __iter__(self) -> Iterator[AssistantStreamChunk]:
+        return iter(CHUNKS)
+
+
+@pytest.mark.parametrize("make_encoder", [OpenAIStreamEncoder, AGUIEncoder, UIMessageStreamEncoder])
+def test_a_replay_with_the_same_header_is_the_same_bytes(make_encoder: Callable[[], Encoder]) -> None:
+    header = StreamHeader("m1", run_id="r1", thread_id="t1", created=1_700_000_000)
+    first, second = (b"".join(make_encoder().encode_stream(Followed(header))) for _ in range(2))
+    assert first == second
+    assert b'"m1"' in first
+
+
+def test_the_ids_of_the_application_take_precedence() -> None:
+    header = StreamHeader("m1", run_id="r1", thread_id="t1", created=5)
+    for encoder, wanted in (
+        (UIMessageStreamEncoder(message_id="mine"), b'"messageId":"mine"'),
+        (
+            OpenAIStreamEncoder(completion_id="mine", created=7),
+            b'"id":"mine","object":"chat.completion.chunk","created":7',
+        ),
+        (AGUIEncoder("mine", "my-run"), b'"threadId":"mine","runId":"my-run"'),
+    ):
+        data = b"".join(encoder.encode_stream(Followed(header)))
+        assert wanted in data
+        assert (b"m1" in data) == isinstance(encoder, AGUIEncoder)
+        assert not any(one in data for one in (b"r1", b't1","runId', b'"created":5'))
+
+
+@each_reader
+@pytest.mark.parametrize("given", [None, "m1"])
+def test_all_formats_have_the_id_of_the_stream(reader: str, given: str | None) -> None:
+    for encoder, head in (
+        (UIMessageStreamEncoder(), b'data: {"type":"start","messageId":"%b"}'),
+        (OpenAIStreamEncoder(), b'data: {"id":"%b"'),
+        (AGUIEncoder(), b'"TEXT_MESSAGE_START","messageId":"%b"'),
+    ):
+        stream = create_run(say, message_id=given)
+        assert head % stream.message_id.encode() in read(reader, encoder.encode_stream(stream))
+
+
+@pytest.mark.parametrize(
+    ("header", "start"),
+    [
+        (StreamHeader("m1"), b'{"type":"start"}'),
+        (StreamHeader("m1", is_continued=True), b'{"type":"start","messageId":"m1"}'),
+    ],
+)
+def test_a_client_that_continues_a_message_keeps_its_id(header: StreamHeader, start: bytes) -> None:
+    encoder = UIMessageStreamEncoder(continues_message=not header.is_continued)
+    data = chunk_by_chunk(encoder, [ToolResultChunk("t0", 1)], header)
+    assert data.startswith(b"data: " + start + b"\n\n")
+    assert b"tool-input-start" not in data

@@ -12,7 +12,7 @@ parts under their own name. `metadata` carries values without a field.
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
@@ -24,14 +24,17 @@ from assistant_stream_ce.serialization.framing import EVENT_STREAM, KEEPALIVE, O
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.state import operations
 
+if TYPE_CHECKING:
+    from assistant_stream_ce.create_run import StreamHeader
+
 
 class AGUIEncoder(StatefulEncoder):
     """Encoder of AG-UI events. Not thread-safe.
 
     Args:
         thread_id: the id of the conversation, `threadId` of the request; generated if None.
-        run_id: the id of the run, `runId` of the request; generated if None. Ids of messages start with it, so it must
-            be unique in the conversation.
+        run_id: the id of the run, `runId` of the request; generated if None. The ids of messages start with it, so it
+            must be unique in the conversation; only the first text has the `message_id` of the stream.
         state: the initial state, for chunks that do not come from a stream of `create_run`. It is copied.
 
     Raises:
@@ -40,11 +43,14 @@ class AGUIEncoder(StatefulEncoder):
 
     media_type = EVENT_STREAM
     keepalive = KEEPALIVE
+    needs_header = True
 
     def __init__(self, thread_id: str | None = None, run_id: str | None = None, *, state: object = None) -> None:
         super().__init__(state)
-        self._thread_id = optional_str(thread_id, "thread_id") or str(uuid.uuid4())
-        self._run_id = optional_str(run_id, "run_id") or str(uuid.uuid4())
+        self._thread_id = optional_str(thread_id, "thread_id")
+        self._run_id = optional_str(run_id, "run_id")
+        # The id of the first text, until it is written.
+        self._first_id: str | None = None
         self._is_started = False
         self._ids = 0
         # The open text or reasoning: its type and parent, the event of a delta up to the text, the events that end it.
@@ -60,6 +66,12 @@ class AGUIEncoder(StatefulEncoder):
         self._failure: chunks.ErrorChunk | None = None
         self._summary = FinishSummary()
 
+    def start_stream(self, header: StreamHeader) -> None:
+        """Take the id of the message for its first text, and the ids of the run and thread."""
+        self._first_id = header.message_id
+        self._thread_id = self._thread_id or header.thread_id
+        self._run_id = self._run_id or header.run_id
+
     def encode(self, chunk: chunks.AssistantStreamChunk) -> bytes:
         """Return the events of a chunk, with `RUN_STARTED` before the first.
 
@@ -67,8 +79,11 @@ class AGUIEncoder(StatefulEncoder):
             TypeError: it is not a chunk, or contains a value that is not JSON.
             StateError: a state operation does not fit the state of the encoder.
         """
+        if self._is_started:
+            return super().encode(chunk)
+        self._set_ids()
         events = super().encode(chunk)
-        return events if self._is_started else self._start() + events
+        return self._start() + events
 
     def finish(self) -> bytes:
         """Return the ends of open items, and the end of the run: `RUN_ERROR` if there was an error."""
@@ -119,7 +134,7 @@ class AGUIEncoder(StatefulEncoder):
 
     def _open(self, kind: str, parent_id: str | None) -> bytes:
         """Start a message for text or reasoning, after the end of the open one."""
-        end, message_id = self._end_message(), self._fresh_id()
+        end, message_id = self._end_message(), self._text_id() if kind == "TEXT" else self._fresh_id()
         self._open_kind, self._open_id = (kind, parent_id), message_id
         self._delta_head = b'data: {"type":"%b_MESSAGE_CONTENT","messageId":%b,"delta":' % (
             kind.encode(),
@@ -243,8 +258,14 @@ class AGUIEncoder(StatefulEncoder):
         rest = b"" if record.has_args else self._write_args(record, "{}")
         return rest + _event({"type": "TOOL_CALL_END", "toolCallId": record.call_id})
 
+    def _set_ids(self) -> None:
+        """Generate the ids that neither the application nor the stream has given."""
+        self._thread_id = self._thread_id or str(uuid.uuid4())
+        self._run_id = self._run_id or str(uuid.uuid4())
+
     def _start(self) -> bytes:
         self._is_started = True
+        self._set_ids()
         return _event({"type": "RUN_STARTED", "threadId": self._thread_id, "runId": self._run_id})
 
     def _end_open(self) -> bytes:
@@ -266,6 +287,10 @@ class AGUIEncoder(StatefulEncoder):
             return b""
         name, self._step = self._step, None
         return _event({"type": "STEP_FINISHED", "stepName": name}, metadata)
+
+    def _text_id(self) -> str:
+        message_id, self._first_id = self._first_id or self._fresh_id(), None
+        return message_id
 
     def _fresh_id(self) -> str:
         self._ids += 1

@@ -10,6 +10,7 @@ from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream
 from assistant_stream_ce.errors import RunFailedError, StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON, dumps, whole_text
+from assistant_stream_ce.run.recorder import header_of
 from assistant_stream_ce.serialization.openai_stream.encoder import OpenAIEncoder
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
@@ -21,7 +22,7 @@ def completion(
     model: str = "assistant-stream",
     *,
     completion_id: str | None = None,
-    created: int = 0,
+    created: int | None = None,
 ) -> dict[str, JSON]:
     """Read a stream to its end and return its `chat.completion` object, for a request without `stream: true`.
 
@@ -30,8 +31,8 @@ def completion(
     Args:
         stream: the stream to read.
         model: the name of the model.
-        completion_id: the id; generated when None.
-        created: when the completion was created, in Unix seconds; 0 if unknown.
+        completion_id: the id; that of the stream's message if None, or a new one.
+        created: when the completion was created, in Unix seconds; if None, that of the stream, or 0.
 
     Raises:
         BaseException: what the callback raised.
@@ -42,7 +43,7 @@ def completion(
     """
     if in_event_loop():
         raise StreamUsageError("completion would block the running event loop: use `await acompletion(...)`")
-    encoder = _CompletionEncoder("chat.completion", model, completion_id, created)
+    encoder = _new_encoder(stream, model, completion_id, created)
     with as_stream(stream) as source:
         for chunk in source:
             encoder.encode(chunk)
@@ -54,7 +55,7 @@ async def acompletion(
     model: str = "assistant-stream",
     *,
     completion_id: str | None = None,
-    created: int = 0,
+    created: int | None = None,
 ) -> dict[str, JSON]:
     """Read a stream to its end and return its `chat.completion` object: `completion` for coroutines.
 
@@ -63,19 +64,26 @@ async def acompletion(
     Args:
         stream: the stream to read.
         model: the name of the model.
-        completion_id: the id; generated when None.
-        created: when the completion was created, in Unix seconds; 0 if unknown.
+        completion_id: the id; that of the stream's message if None, or a new one.
+        created: when the completion was created, in Unix seconds; if None, that of the stream, or 0.
 
     Raises:
         BaseException: what the callback raised.
         RunFailedError: as for `completion`.
         TypeError: as for `completion`.
     """
-    encoder = _CompletionEncoder("chat.completion", model, completion_id, created)
+    encoder = _new_encoder(stream, model, completion_id, created)
     async with as_stream(stream) as source:
         async for chunk in source:
             encoder.encode(chunk)
     return _whole(source, encoder)
+
+
+def _new_encoder(stream: ChunkSource, model: str, completion_id: str | None, created: int | None) -> _CompletionEncoder:
+    encoder = _CompletionEncoder("chat.completion", model, completion_id, created)
+    if (header := header_of(stream)) is not None:
+        encoder.start_stream(header)
+    return encoder
 
 
 def _whole(stream: AssistantStream, encoder: _CompletionEncoder) -> _Fields:
@@ -91,7 +99,7 @@ class _CompletionEncoder(OpenAIEncoder):
 
     media_type = "application/json"
 
-    def __init__(self, kind: str, model: str, completion_id: str | None, created: int) -> None:
+    def __init__(self, kind: str, model: str, completion_id: str | None, created: int | None) -> None:
         super().__init__(kind, model, completion_id, created)
         self._texts: list[str] = []
         self._reasonings: list[str] = []
@@ -114,7 +122,7 @@ class _CompletionEncoder(OpenAIEncoder):
             raise RunFailedError(self._failure.error, self._failure.code)
         self._close_all()
         choice = {"index": 0, "message": self._message(), "logprobs": None, "finish_reason": self._finish_reason()}
-        return {**self._identity, "choices": [choice], "usage": self._usage()}
+        return {**self._identity(), "choices": [choice], "usage": self._usage()}
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._gather(self._texts, chunk.text_delta)

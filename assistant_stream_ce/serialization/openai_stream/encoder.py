@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from abc import abstractmethod
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, check_text, dumps, dumps_text
@@ -22,6 +22,9 @@ from assistant_stream_ce.serialization.encoder import (
     summary_text,
 )
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.create_run import StreamHeader
 
 _Fields: TypeAlias = dict[str, JSON]
 
@@ -42,26 +45,40 @@ class OpenAIEncoder(ToolCallEncoder):
     Args:
         kind: the value of the field `object`.
         model: the name of the model.
-        completion_id: the id; a new one if None.
-        created: when the completion was created, in Unix seconds.
+        completion_id: the id; that of the stream's message, or a new one, if None.
+        created: when the completion was created, in Unix seconds; if None, that of the stream, or 0.
 
     Raises:
         TypeError: an argument has a wrong type.
     """
 
-    def __init__(self, kind: str, model: str, completion_id: str | None, created: int) -> None:
+    needs_header = True
+
+    def __init__(self, kind: str, model: str, completion_id: str | None, created: int | None) -> None:
         super().__init__()
-        if type(created) is not int:
-            raise TypeError(f"created must be an int, in Unix seconds, not {type(created).__name__}")
-        self._identity: _Fields = {
-            "id": optional_str(completion_id, "completion_id") or f"chatcmpl-{uuid.uuid4().hex[:24]}",
-            "object": kind,
-            "created": created,
-            "model": check_text(model, "model"),
-        }
+        if created is not None and type(created) is not int:
+            raise TypeError(f"created must be an int or None, in Unix seconds, not {type(created).__name__}")
+        self._kind = kind
+        self._model = check_text(model, "model")
+        self._completion_id = optional_str(completion_id, "completion_id")
+        self._created = created
         self._summary = FinishSummary()
         # Whether any reasoning was written.
         self._has_reasoned = False
+
+    def start_stream(self, header: StreamHeader) -> None:
+        """Take the id of the message and the time."""
+        self._completion_id = self._completion_id or header.message_id
+        self._created = header.created if self._created is None else self._created
+
+    def _identity(self) -> _Fields:
+        """Return the fields that all events share; with a new id if there is none."""
+        return {
+            "id": self._completion_id or f"chatcmpl-{uuid.uuid4().hex[:24]}",
+            "object": self._kind,
+            "created": self._created or 0,
+            "model": self._model,
+        }
 
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         """Write a blank line after the previous part: the format has no parts."""
@@ -110,9 +127,9 @@ class OpenAIStreamEncoder(OpenAIEncoder):
     Args:
         model: the name of the model in each chunk.
         include_usage: whether a last chunk has the usage, as with `stream_options.include_usage`.
-        completion_id: the id in each chunk; a new one if None.
-        created: when the completion was created, in Unix seconds; 0 if unknown. An encoder has no clock: web
-            responses pass the time.
+        completion_id: the id in each chunk; that of the stream's message if None, or a new one.
+        created: when the completion was created, in Unix seconds; if None, that of the stream, or 0. An encoder has no
+            clock: web responses pass the time.
 
     Raises:
         TypeError: an argument has a wrong type.
@@ -127,33 +144,32 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         *,
         include_usage: bool = False,
         completion_id: str | None = None,
-        created: int = 0,
+        created: int | None = None,
     ) -> None:
         if not isinstance(include_usage, bool):
             raise TypeError(f"include_usage must be a bool, not {type(include_usage).__name__}")
         super().__init__("chat.completion.chunk", model, completion_id, created)
-        self._head = b"data: " + dumps(self._identity)[:-1] + b","
-        self._delta_head = self._head + b'"choices":[{"index":0,"delta":'
-        self._content_head = self._delta_head + b'{"content":'
-        self._reasoning_head = self._delta_head + b'{"reasoning_content":'
         self._include_usage = include_usage
+        # The starts of frames are empty until the role is written.
         self._has_role = False
+        self._head = self._delta_head = self._content_head = self._reasoning_head = b""
 
     def finish(self) -> bytes:
         """Return the finish reason, the usage and `[DONE]`; after an error only `[DONE]`."""
         if self._summary.has_failed:
             return framing.DONE
+        frames = self._role() + self._close_all()
         finish = b'%b{},"logprobs":null,"finish_reason":%b}]}\n\n' % (self._delta_head, dumps(self._finish_reason()))
-        return self._role() + self._close_all() + finish + self._write_usage() + framing.DONE
+        return frames + finish + self._write_usage() + framing.DONE
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
-        frame = self._content_head + dumps_text(chunk.text_delta) + _CONTENT_TAIL
-        return frame if self._has_role else self._role() + frame
+        role = b"" if self._has_role else self._role()
+        return role + self._content_head + dumps_text(chunk.text_delta) + _CONTENT_TAIL
 
     def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
         self._has_reasoned = True
-        frame = self._reasoning_head + dumps_text(chunk.reasoning_delta) + _CONTENT_TAIL
-        return frame if self._has_role else self._role() + frame
+        role = b"" if self._has_role else self._role()
+        return role + self._reasoning_head + dumps_text(chunk.reasoning_delta) + _CONTENT_TAIL
 
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
         is_text = type(chunk) is chunks.TextDeltaChunk
@@ -186,6 +202,10 @@ class OpenAIStreamEncoder(OpenAIEncoder):
         if self._has_role:
             return b""
         self._has_role = True
+        self._head = b"data: " + dumps(self._identity())[:-1] + b","
+        self._delta_head = self._head + b'"choices":[{"index":0,"delta":'
+        self._content_head = self._delta_head + b'{"content":'
+        self._reasoning_head = self._delta_head + b'{"reasoning_content":'
         return self._delta({"role": "assistant", "content": ""})
 
     def _delta(self, delta: JSON) -> bytes:

@@ -12,7 +12,7 @@ the encoder starts one before the first part, and before the first part after re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
@@ -36,6 +36,9 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     file_url,
 )
 from assistant_stream_ce.state.operations import apply, set_value
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.create_run import StreamHeader
 
 # When assistant-ui reads this text, it drops a resumable stream; otherwise it replays the stream at each reload.
 _FINISH_COMMENT = b': "type":"finish"\n\n'
@@ -64,9 +67,11 @@ class UIMessageStreamEncoder(StatefulEncoder):
     previous one.
 
     Args:
-        message_id: the id of the message; the client generates one if None.
+        message_id: the id of the message; that of the stream if None. For a plain iterable of chunks, the client
+            generates one.
         continues_message: whether the client continues an earlier message, which has the calls that this stream only
             has results for. Otherwise such a call is started under the name "unknown", as a client fails at its result.
+            True as well for a stream whose `message_id` was given to `create_run`.
         metadata: metadata for the start of the message, a dict. The usage is added at its end.
         state: the initial state, for chunks that do not come from a stream of `create_run`. It is copied.
 
@@ -77,6 +82,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
     media_type = EVENT_STREAM
     headers: ClassVar[dict[str, str]] = {"x-vercel-ai-ui-message-stream": "v1"}
     keepalive = KEEPALIVE
+    needs_header = True
 
     def __init__(
         self,
@@ -91,9 +97,9 @@ class UIMessageStreamEncoder(StatefulEncoder):
             raise TypeError(f"continues_message must be a bool, not {type(continues_message).__name__}")
         if metadata is not None and not isinstance(metadata, Mapping):
             raise TypeError(f"metadata must be a dict or None, not {type(metadata).__name__}")
-        start = {"messageId": optional_str(message_id, "message_id"), "messageMetadata": plain(metadata, "metadata")}
-        # Sent before the first frame.
-        self._head = _event({"type": "start", **without_none(start)})
+        self._message_id = optional_str(message_id, "message_id")
+        self._metadata: JSON = plain(metadata, "metadata")
+        self._is_started = False
         self._continues_message = continues_message
         self._summary = FinishSummary()
         self._parts = 0
@@ -113,6 +119,15 @@ class UIMessageStreamEncoder(StatefulEncoder):
         # Step starts that are held back until all input was sent: AI SDK searches for a tool call in the current step.
         self._waiting_steps: list[bytes] = []
 
+    def start_stream(self, header: StreamHeader) -> None:
+        """Take the id of the message.
+
+        A generated id is not sent to a client that continues a message: it would add a second message.
+        """
+        if self._message_id is None and (header.is_continued or not self._continues_message):
+            self._message_id = header.message_id
+        self._continues_message = self._continues_message or header.is_continued
+
     def encode(self, chunk: AssistantStreamChunk) -> bytes:
         """Return the frames of a chunk, with the start of the message before the first.
 
@@ -120,11 +135,11 @@ class UIMessageStreamEncoder(StatefulEncoder):
             TypeError: it is not a chunk, or contains a value that is not JSON.
         """
         frames = super().encode(chunk)
-        return self._take_head() + frames if self._head else frames
+        return frames if self._is_started else self._start() + frames
 
     def finish(self) -> bytes:
         """Return the ends of open parts, `finish`, or `abort` if the message was interrupted, and `[DONE]`."""
-        frames = self._take_head() + self._end_parts()
+        frames = (b"" if self._is_started else self._start()) + self._end_parts()
         usage = self._usage()
         if self._summary.reason == "interrupted":
             metadata = _event({"type": "message-metadata", **usage}) if usage else b""
@@ -142,9 +157,10 @@ class UIMessageStreamEncoder(StatefulEncoder):
         # assistant-ui reads the first, AI SDK the second.
         return {"usage": usage, "messageMetadata": {"usage": {**usage, "totalTokens": bounded(read + written)}}}
 
-    def _take_head(self) -> bytes:
-        head, self._head = self._head, b""
-        return head
+    def _start(self) -> bytes:
+        self._is_started = True
+        start = {"messageId": self._message_id, "messageMetadata": self._metadata}
+        return _event({"type": "start", **without_none(start)})
 
     def _finish_reason(self) -> str | None:
         reason = self._summary.reason

@@ -183,7 +183,7 @@ def test_raising_callback_ends_with_its_error() -> None:
 
     pieces: list[bytes] = []
     with pytest.raises(ValueError, match="boom"):
-        read_into("for", AGUIEncoder("th", "r").encode_stream(create_run(run)), pieces)  # type: ignore[arg-type]
+        read_into("for", AGUIEncoder("th", "r").encode_stream(create_run(run, message_id="r-1")), pieces)  # type: ignore[arg-type]
     assert b"".join(pieces) == wire(RUN_STARTED, *text(1, "a"), '{"type":"RUN_ERROR","message":"boom"}')
 
 
