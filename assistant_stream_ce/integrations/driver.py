@@ -84,6 +84,7 @@ def _is_stream(stream: Any) -> bool:
 def _read(controller: RunController, stream: Any, reader: EventReader) -> Turn:
     try:
         with _open(stream) as events, _aborting(controller, events, stream):
+            reader.opened(events)
             for event in events:
                 reader.feed(event)
     except Exception:
@@ -99,6 +100,7 @@ async def _read_async(controller: RunController, stream: Any, reader: EventReade
     if inspect.isawaitable(stream):
         stream = await stream
     async with _open_async(stream) as events:
+        reader.opened(events)
         async for event in events:
             reader.feed(event)
             count += 1

@@ -83,6 +83,9 @@ class EventReader(ABC):
         """Begin the step; called before the stream is opened."""
         self.out.step_start()
 
+    def opened(self, stream: Any) -> None:  # noqa: B027
+        """Receive the object that yields the events, before the first one."""
+
     @abstractmethod
     def feed(self, event: Any) -> None:
         """Process an event."""

@@ -82,13 +82,20 @@ class ResponsesReader(EventReader):
 
     def end(self) -> Turn:
         """Return the turn; see the base class."""
-        if not self._outcome:
+        if not self.has_ended:
             self.cut()
-        reason: TurnFinish = "stop"
-        if self._outcome == "incomplete":
-            reason = _INCOMPLETE.get(self.provider_reason or "", "other")
         items = [self._items[index] for index in sorted(self._items)]
-        return self.out.finish(reason, self.provider_reason, items)
+        return self.out.finish(self.reason, self.provider_reason, items)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the terminal event has arrived."""
+        return bool(self._outcome)
+
+    @property
+    def reason(self) -> TurnFinish:
+        """The finish reason."""
+        return _INCOMPLETE.get(self.provider_reason or "", "other") if self._outcome == "incomplete" else "stop"
 
     def _identify(self, response: Any) -> None:
         self.out.id = text_of(response, "id") or self.out.id

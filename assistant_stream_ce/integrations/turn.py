@@ -205,12 +205,24 @@ class TurnBuilder:
             provider_reason: the reason as the provider reports it.
             messages: the messages to send back in the next request.
         """
+        return self.turn(self.finish_step(reason), provider_reason, messages)
+
+    def finish_step(self, reason: TurnFinish) -> TurnFinish:
+        """Finish the step, and return its reason; see `finish`."""
         if reason == "stop" and any(call.is_ours for call in self.calls):
             reason = "tool-calls"
         for call in self.calls:
             call.close()
         self._send(chunks.StepFinishChunk(reason, self.usage.input_tokens, self.usage.output_tokens))
-        return self.turn(reason, provider_reason, messages)
+        return reason
+
+    def next_step(self) -> TurnBuilder:
+        """Begin another step of the same message, and return its builder."""
+        following = TurnBuilder(self.controller, reasoning=self._reasoning)
+        following._parent_id = self._parent_id
+        following._sent, following._keep, following._sources = self._sent, self._keep, self._sources
+        following.step_start()
+        return following
 
     def turn(self, reason: TurnFinish, provider_reason: str | None, messages: list[dict[str, JSON]]) -> Turn:
         """Return the turn so far."""

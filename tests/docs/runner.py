@@ -61,6 +61,9 @@ OPTIONAL_PACKAGES = {
     "uvicorn",
 }
 
+#: The same, but not imported in advance: that takes seconds.
+SLOW_PACKAGES = {"agents", "opentelemetry", "pydantic_ai"}
+
 Check = Callable[[], object]
 
 
@@ -137,7 +140,9 @@ def _check_step(check: Check) -> Step:
 def _require_packages(page: str, test_source: str) -> None:
     code = [test_source, *(block.code for block in blocks_of(page) if block.language == "python")]
     needed = {*set().union(*map(imported_packages, code)), *re.findall(r'\bserver\("[^"]+", "(\w+)', test_source)}
-    missing = [name for name in sorted(needed & OPTIONAL_PACKAGES) if importlib.util.find_spec(name) is None]
+    missing = [
+        name for name in sorted(needed & (OPTIONAL_PACKAGES | SLOW_PACKAGES)) if importlib.util.find_spec(name) is None
+    ]
     require(not missing, f"not installed: {', '.join(missing)}")
 
 

@@ -110,6 +110,27 @@ RESPONSES: list[Any] = [
 ]
 
 
+def responses_text(*texts: str) -> list[Any]:
+    """Return the events of a response of text."""
+    message = {**_MESSAGE, "content": [{"type": "output_text", "text": "".join(texts), "annotations": []}]}
+    usage = {
+        "input_tokens": 20,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 3,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 23,
+    }
+    whole = {**_RESPONSE, "id": "r2", "status": "completed", "output": [message], "usage": usage}
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {**_RESPONSE, "status": "in_progress"}},
+        {"type": "response.output_item.added", "output_index": 0, "item": {**_MESSAGE, "content": []}},
+        *(_delta("output_text", 0, "msg", text, content_index=0, logprobs=[]) for text in texts),
+        {"type": "response.output_item.done", "output_index": 0, "item": message},
+        {"type": "response.completed", "response": whole},
+    ]
+    return [{"sequence_number": number, **event} for number, event in enumerate(events)]
+
+
 def _block(index: int, block: dict[str, Any], *deltas: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {"type": "content_block_start", "index": index, "content_block": block},
