@@ -38,6 +38,7 @@ __all__ = (
     "StepStartChunk",
     "TextDeltaChunk",
     "TextPartChunk",
+    "ToolApprovalRequestChunk",
     "ToolCallBeginChunk",
     "ToolCallChunk",
     "ToolCallDeltaChunk",
@@ -60,10 +61,14 @@ class Operation(TypedDict):
     value: JSON
 
 
+class _Chunk(msgspec.Struct, frozen=True, repr_omit_defaults=True):
+    pass
+
+
 # `gc=False` where all fields are scalars: such a chunk cannot be part of a reference cycle.
 
 
-class TextDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="text-delta"):
+class TextDeltaChunk(_Chunk, frozen=True, gc=False, tag="text-delta"):
     """A piece of the answer's text."""
 
     type: ClassVar[str] = "text-delta"
@@ -71,14 +76,14 @@ class TextDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="text-delta"):
     parent_id: str | None = None
 
 
-class TextPartChunk(msgspec.Struct, frozen=True, gc=False, tag="text-part"):
+class TextPartChunk(_Chunk, frozen=True, gc=False, tag="text-part"):
     """Boundary between two text parts: the next text starts a new part."""
 
     type: ClassVar[str] = "text-part"
     parent_id: str | None = None
 
 
-class ReasoningDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-delta"):
+class ReasoningDeltaChunk(_Chunk, frozen=True, gc=False, tag="reasoning-delta"):
     """A piece of the model's reasoning."""
 
     type: ClassVar[str] = "reasoning-delta"
@@ -86,7 +91,7 @@ class ReasoningDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-
     parent_id: str | None = None
 
 
-class RefusalDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="refusal-delta"):
+class RefusalDeltaChunk(_Chunk, frozen=True, gc=False, tag="refusal-delta"):
     """A piece of a refusal. Formats without refusals send it as text."""
 
     type: ClassVar[str] = "refusal-delta"
@@ -94,7 +99,7 @@ class RefusalDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="refusal-delt
     parent_id: str | None = None
 
 
-class ReasoningPartChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-part"):
+class ReasoningPartChunk(_Chunk, frozen=True, gc=False, tag="reasoning-part"):
     """The start of a new reasoning part, with an optional summary; its text follows."""
 
     type: ClassVar[str] = "reasoning-part"
@@ -102,14 +107,14 @@ class ReasoningPartChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-p
     parent_id: str | None = None
 
 
-class ReasoningSignatureChunk(msgspec.Struct, frozen=True, gc=False, tag="reasoning-signature"):
+class ReasoningSignatureChunk(_Chunk, frozen=True, gc=False, tag="reasoning-signature"):
     """The provider's signature of the preceding reasoning, to be sent back with it in the next request."""
 
     type: ClassVar[str] = "reasoning-signature"
     signature: str
 
 
-class ToolCallChunk(msgspec.Struct, frozen=True, tag="tool-call"):
+class ToolCallChunk(_Chunk, frozen=True, tag="tool-call"):
     """A tool call with complete arguments."""
 
     type: ClassVar[str] = "tool-call"
@@ -121,7 +126,7 @@ class ToolCallChunk(msgspec.Struct, frozen=True, tag="tool-call"):
     dynamic: bool = False
 
 
-class ToolCallBeginChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-begin"):
+class ToolCallBeginChunk(_Chunk, frozen=True, gc=False, tag="tool-call-begin"):
     """The start of a tool call; its arguments follow as text."""
 
     type: ClassVar[str] = "tool-call-begin"
@@ -132,7 +137,7 @@ class ToolCallBeginChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-b
     dynamic: bool = False
 
 
-class ToolCallDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-delta"):
+class ToolCallDeltaChunk(_Chunk, frozen=True, gc=False, tag="tool-call-delta"):
     """A piece of a tool call's argument text, which is JSON; `is_final` on the last one.
 
     The last one may have the whole arguments in `args`, if they differ from the text.
@@ -145,8 +150,12 @@ class ToolCallDeltaChunk(msgspec.Struct, frozen=True, gc=False, tag="tool-call-d
     args: JSON = None
 
 
-class ToolResultChunk(msgspec.Struct, frozen=True, tag="tool-result"):
-    """The result of a tool call, which also ends its arguments. `model_content` is the result as the model reads it."""
+class ToolResultChunk(_Chunk, frozen=True, tag="tool-result"):
+    """The result of a tool call, which also ends its arguments. `model_content` is the result as the model reads it.
+
+    A `denied` result reports that the call was not allowed to run; it is an error too. A `preliminary` result is shown
+    until the next result of the call replaces it.
+    """
 
     type: ClassVar[str] = "tool-result"
     tool_call_id: str
@@ -154,9 +163,23 @@ class ToolResultChunk(msgspec.Struct, frozen=True, tag="tool-result"):
     artifact: JSON = None
     is_error: bool = False
     model_content: list[JSON] | None = None
+    denied: bool = False
+    preliminary: bool = False
 
 
-class SourceChunk(msgspec.Struct, frozen=True, gc=False, tag="source"):
+class ToolApprovalRequestChunk(_Chunk, frozen=True, gc=False, tag="tool-approval-request"):
+    """A request for the user's approval of a tool call, which also ends its arguments.
+
+    The client sends `approval_id` and `signature` back with the decision.
+    """
+
+    type: ClassVar[str] = "tool-approval-request"
+    tool_call_id: str
+    approval_id: str
+    signature: str | None = None
+
+
+class SourceChunk(_Chunk, frozen=True, gc=False, tag="source"):
     """A source cited by the answer."""
 
     type: ClassVar[str] = "source"
@@ -167,7 +190,7 @@ class SourceChunk(msgspec.Struct, frozen=True, gc=False, tag="source"):
     parent_id: str | None = None
 
 
-class SourceDocumentChunk(msgspec.Struct, frozen=True, gc=False, tag="source-document"):
+class SourceDocumentChunk(_Chunk, frozen=True, gc=False, tag="source-document"):
     """A source cited by the answer: a document without a URL."""
 
     type: ClassVar[str] = "source-document"
@@ -178,7 +201,7 @@ class SourceDocumentChunk(msgspec.Struct, frozen=True, gc=False, tag="source-doc
     parent_id: str | None = None
 
 
-class FileChunk(msgspec.Struct, frozen=True, gc=False, tag="file"):
+class FileChunk(_Chunk, frozen=True, gc=False, tag="file"):
     """A file in the message; `data` is base64 text or a URL."""
 
     type: ClassVar[str] = "file"
@@ -188,14 +211,14 @@ class FileChunk(msgspec.Struct, frozen=True, gc=False, tag="file"):
     filename: str | None = None
 
 
-class DataChunk(msgspec.Struct, frozen=True, tag="data"):
+class DataChunk(_Chunk, frozen=True, tag="data"):
     """Application data beside the message."""
 
     type: ClassVar[str] = "data"
     data: JSON
 
 
-class DataPartChunk(msgspec.Struct, frozen=True, tag="data-part"):
+class DataPartChunk(_Chunk, frozen=True, tag="data-part"):
     """Application data as a part of the message; the front end chooses by its name how to show it.
 
     A part with the name and `id` of an earlier one replaces it, in formats that have ids. A `transient` part is passed
@@ -210,21 +233,21 @@ class DataPartChunk(msgspec.Struct, frozen=True, tag="data-part"):
     parent_id: str | None = None
 
 
-class AnnotationsChunk(msgspec.Struct, frozen=True, tag="annotations"):
+class AnnotationsChunk(_Chunk, frozen=True, tag="annotations"):
     """Annotations of the message, for the application."""
 
     type: ClassVar[str] = "annotations"
     annotations: list[JSON]
 
 
-class StepStartChunk(msgspec.Struct, frozen=True, gc=False, tag="step-start"):
+class StepStartChunk(_Chunk, frozen=True, gc=False, tag="step-start"):
     """The start of one call of the model."""
 
     type: ClassVar[str] = "step-start"
     message_id: str
 
 
-class StepFinishChunk(msgspec.Struct, frozen=True, gc=False, tag="step-finish"):
+class StepFinishChunk(_Chunk, frozen=True, gc=False, tag="step-finish"):
     """The end of one call of the model, with its usage in tokens."""
 
     type: ClassVar[str] = "step-finish"
@@ -234,7 +257,7 @@ class StepFinishChunk(msgspec.Struct, frozen=True, gc=False, tag="step-finish"):
     is_continued: bool = False
 
 
-class ErrorChunk(msgspec.Struct, frozen=True, gc=False, tag="error"):
+class ErrorChunk(_Chunk, frozen=True, gc=False, tag="error"):
     """An error; the text is shown to the user."""
 
     type: ClassVar[str] = "error"
@@ -243,7 +266,7 @@ class ErrorChunk(msgspec.Struct, frozen=True, gc=False, tag="error"):
     severity: Severity | None = None
 
 
-class MessageFinishChunk(msgspec.Struct, frozen=True, gc=False, tag="message-finish"):
+class MessageFinishChunk(_Chunk, frozen=True, gc=False, tag="message-finish"):
     """The end of the message, with its usage in tokens."""
 
     type: ClassVar[str] = "message-finish"
@@ -252,7 +275,7 @@ class MessageFinishChunk(msgspec.Struct, frozen=True, gc=False, tag="message-fin
     output_tokens: int = 0
 
 
-class UpdateStateChunk(msgspec.Struct, frozen=True, tag="update-state"):
+class UpdateStateChunk(_Chunk, frozen=True, tag="update-state"):
     """Edits of the state, to be applied in this order."""
 
     type: ClassVar[str] = "update-state"
@@ -270,6 +293,7 @@ AssistantStreamChunk: TypeAlias = (
     | ToolCallBeginChunk
     | ToolCallDeltaChunk
     | ToolResultChunk
+    | ToolApprovalRequestChunk
     | SourceChunk
     | SourceDocumentChunk
     | FileChunk

@@ -8,6 +8,7 @@ import msgspec
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler
+from assistant_stream_ce.controller import validation
 from assistant_stream_ce.controller.validation import checked, slots_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class Resender(ChunkHandler[None]):
     def tool_result(self, chunk: chunks.ToolResultChunk) -> None:
         """Send the result of a tool call."""
         self._run_context.calls.add_result(self._checked(chunk))
+
+    def tool_approval_request(self, chunk: chunks.ToolApprovalRequestChunk) -> None:
+        """Ask for the approval of a tool call."""
+        validation.id(chunk.approval_id, "approval_id")
+        self._run_context.calls.request_approval(self._checked(chunk))
 
     def step_finish(self, chunk: chunks.StepFinishChunk) -> None:
         """Finish a step."""

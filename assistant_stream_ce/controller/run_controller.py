@@ -22,7 +22,7 @@ from assistant_stream_ce.chunks import AssistantStreamChunk, ReasoningDeltaChunk
 from assistant_stream_ce.controller import validation
 from assistant_stream_ce.controller.resend import Resender
 from assistant_stream_ce.controller.run_context import ChunkSource, RunContext
-from assistant_stream_ce.controller.tool_calls import ToolCallController, result_chunk
+from assistant_stream_ce.controller.tool_calls import ToolCallController, result_chunk, send_approval_request
 from assistant_stream_ce.controller.validation import slots
 from assistant_stream_ce.errors import RunCancelled
 from assistant_stream_ce.jsonvalue import plain, weight
@@ -148,6 +148,8 @@ class RunController:
         artifact: object = None,
         is_error: bool = False,
         model_content: Sequence[object] | None = None,
+        denied: bool = False,
+        preliminary: bool = False,
     ) -> None:
         """Add the result of a tool call, of this run or of an earlier message.
 
@@ -157,12 +159,38 @@ class RunController:
             artifact: data for the front end that the model does not read.
             is_error: whether the tool failed.
             model_content: the result as the model reads it, a list of content parts, or None.
+            denied: whether the call was not allowed to run; `result` is the reason. It counts as an error.
+            preliminary: whether more results follow, each in place of the one before.
 
         Raises:
-            ToolCallError: the call has its result already.
+            ValueError: a preliminary result is an error or denied.
+            ToolCallError: the call has its final result already.
         """
         call_id = validation.text(tool_call_id, "tool_call_id")
-        self.run_context.calls.add_result(result_chunk(call_id, result, artifact, is_error, model_content))
+        self.run_context.calls.add_result(
+            result_chunk(call_id, result, artifact, is_error, model_content, denied, preliminary)
+        )
+
+    def add_tool_approval_request(
+        self, tool_call_id: str, approval_id: str | None = None, *, signature: str | None = None
+    ) -> str:
+        """Ask for the user's approval of a tool call of this run, which completes its arguments.
+
+        Args:
+            tool_call_id: the id of the call.
+            approval_id: the id that the decision refers to; generated if None.
+            signature: text that the client sends back with the decision, so that the server can check it.
+
+        Returns:
+            The approval id.
+
+        Raises:
+            ValueError: an id is empty.
+            ToolCallError: there is no such call, it has an approval request or a result already, or the approval id
+                was used.
+        """
+        call_id = validation.id(tool_call_id, "tool_call_id")
+        return send_approval_request(self.run_context.calls, call_id, approval_id, signature)
 
     def add_source(self, id: str, url: str, title: str | None = None) -> None:
         """Add a source cited by the answer.

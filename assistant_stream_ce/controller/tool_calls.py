@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
@@ -16,7 +17,8 @@ from assistant_stream_ce.controller.validation import slots, slots_of
 from assistant_stream_ce.errors import RunCancelled, ToolCallError, shorten
 from assistant_stream_ce.jsonvalue import JSON, plain, weight
 
-_Phase: TypeAlias = Literal["open", "closed", "answered"]
+# "asked": it waits for an approval; "running": it has a preliminary result.
+_Phase: TypeAlias = Literal["open", "closed", "asked", "running", "answered"]
 
 
 class ToolCallRegistry:
@@ -34,6 +36,7 @@ class ToolCallRegistry:
         self._phases: dict[str, _Phase] = {}
         # The open calls, so that the end of a step looks at no others.
         self._open: dict[str, None] = {}
+        self._approval_ids: set[str] = set()
 
     def begin(self, chunk: chunks.ToolCallBeginChunk) -> None:
         """Send the begin of a call."""
@@ -72,7 +75,26 @@ class ToolCallRegistry:
             if self._phases.get(call_id) == "answered":
                 raise ToolCallError(f"tool call {_quoted(call_id)} has its result already: a call has one result")
             self._channel.put(chunk, slots_of(chunk), may_block=False)
-            self._set_phase(call_id, "answered")
+            self._set_phase(call_id, "running" if chunk.preliminary else "answered")
+
+    def request_approval(self, chunk: chunks.ToolApprovalRequestChunk) -> None:
+        """Send the request for an approval of a call, which completes its arguments."""
+        call_id, approval_id = chunk.tool_call_id, chunk.approval_id
+        self._channel.wait_for_capacity()
+        with self._lock:
+            phase = self._phases.get(call_id)
+            if phase is None:
+                raise ToolCallError(f"tool call {_quoted(call_id)} was not begun: call add_tool_call first")
+            if phase not in ("open", "closed"):
+                raise ToolCallError(f"tool call {_quoted(call_id)} has {_STARTED[phase]} already")
+            if approval_id in self._approval_ids:
+                raise ToolCallError(
+                    f"approval id {_quoted(approval_id)} exists already: leave it out to get a fresh one"
+                )
+            self._close(call_id)
+            self._channel.put(chunk, slots_of(chunk), may_block=False)
+            self._approval_ids.add(approval_id)
+            self._set_phase(call_id, "asked")
 
     def close(self, call_id: str) -> None:
         """Complete the arguments of a call if it is open."""
@@ -121,21 +143,43 @@ class ToolCallRegistry:
             self._set_phase(call_id, "closed")
 
 
+_STARTED: Mapping[_Phase, str] = {"asked": "an approval request", "running": "a result", "answered": "its result"}
+
+
 def _quoted(call_id: str) -> str:
     return shorten(repr(call_id))
 
 
 def result_chunk(
-    call_id: str, result: object, artifact: object, is_error: bool, model_content: Sequence[object] | None
+    call_id: str,
+    result: object,
+    artifact: object,
+    is_error: bool,
+    model_content: Sequence[object] | None,
+    denied: bool,
+    preliminary: bool,
 ) -> chunks.ToolResultChunk:
     """Return the chunk for the result of a call, with checked and copied values."""
+    is_error = validation.flag(is_error, "is_error") or validation.flag(denied, "denied")
+    if validation.flag(preliminary, "preliminary") and is_error:
+        raise ValueError("a preliminary result must not be an error or a denial, as these are final")
     return chunks.ToolResultChunk(
         call_id,
         plain(result, "result"),
         plain(artifact, "artifact"),
-        validation.flag(is_error, "is_error"),
+        is_error,
         validation.optional_items(model_content, "model_content"),
+        denied,
+        preliminary,
     )
+
+
+def send_approval_request(calls: ToolCallRegistry, call_id: str, approval_id: str | None, signature: str | None) -> str:
+    """Send a request for an approval, and return its id."""
+    id = f"approval_{uuid.uuid4().hex[:24]}" if approval_id is None else validation.id(approval_id, "approval_id")
+    signature = validation.optional_text(signature, "signature")
+    calls.request_approval(chunks.ToolApprovalRequestChunk(call_id, id, signature))
+    return id
 
 
 class ToolCallController:
@@ -185,6 +229,8 @@ class ToolCallController:
         artifact: object = None,
         is_error: bool = False,
         model_content: Sequence[object] | None = None,
+        denied: bool = False,
+        preliminary: bool = False,
     ) -> None:
         """Set the tool's result, which completes the arguments too.
 
@@ -194,12 +240,32 @@ class ToolCallController:
             is_error: whether the tool failed.
             model_content: the result as the model reads it, if it differs from `result`: a list of parts like
                 `{"type": "text", "text": "..."}`.
+            denied: whether the call was not allowed to run; `result` is the reason. It counts as an error.
+            preliminary: whether more results follow, each in place of the one before.
 
         Raises:
             TypeError: a value is not JSON.
-            ToolCallError: the call has its result already.
+            ValueError: a preliminary result is an error or denied.
+            ToolCallError: the call has its final result already.
         """
-        self._calls.add_result(result_chunk(self._tool_call_id, result, artifact, is_error, model_content))
+        self._calls.add_result(
+            result_chunk(self._tool_call_id, result, artifact, is_error, model_content, denied, preliminary)
+        )
+
+    def request_approval(self, approval_id: str | None = None, *, signature: str | None = None) -> str:
+        """Ask for the user's approval of the call, which completes the arguments.
+
+        Args:
+            approval_id: the id that the decision refers to; generated if None.
+            signature: text that the client sends back with the decision, so that the server can check it.
+
+        Returns:
+            The approval id.
+
+        Raises:
+            ToolCallError: the call has an approval request or a result already, or the id was used.
+        """
+        return send_approval_request(self._calls, self._tool_call_id, approval_id, signature)
 
     def set_result(self, result: object) -> None:
         """Set the result. Deprecated: use `set_response`.

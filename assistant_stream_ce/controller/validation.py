@@ -26,6 +26,17 @@ def optional_text(value: object, name: str) -> str | None:
     return None if value is None else text(value, name)
 
 
+def id(value: object, name: str) -> str:
+    """Return a text that is not empty.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    if not (checked_text := text(value, name)):
+        raise ValueError(f"{name} must not be empty")
+    return checked_text
+
+
 def finish_reason(value: object) -> str:
     """Return a finish reason in the spelling of the data stream; OpenAI's underscores become hyphens.
 

@@ -201,7 +201,7 @@ class AssistantBuilder:
         if call.state == "answered":
             self._history.drop(path, f"a second result for the call {call_id!r:.{_SHOWN}}")
             return None
-        answered = msgspec.structs.replace(call, state="answered", **fields)
+        answered = msgspec.structs.replace(call, state="answered", preliminary=False, **fields)
         self.parts[index] = answered
         return answered
 

@@ -113,6 +113,8 @@ def _tool_call(part: ToolCallPart) -> Fields:
     given = _input(part.args_text)
     value = part.args_text if given is _NO_JSON else given
     approval = {"approval": _approval(part.approval)} if part.approval is not None else {}
+    if part.preliminary:
+        return {"state": "output-available", "input": value, "output": part.result, "preliminary": True, **approval}
     if part.state == "complete":
         if given is _NO_JSON:
             return {"state": "output-error", "input": value, "errorText": BAD_ARGUMENTS}

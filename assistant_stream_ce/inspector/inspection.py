@@ -182,10 +182,12 @@ class _PartNumbering(ChunkHandler["PartRef | None"]):
 
     tool_call_begin = tool_call
 
-    def tool_result(self, chunk: chunks.ToolCallDeltaChunk | chunks.ToolResultChunk) -> PartRef | None:
+    def tool_result(
+        self, chunk: chunks.ToolCallDeltaChunk | chunks.ToolResultChunk | chunks.ToolApprovalRequestChunk
+    ) -> PartRef | None:
         return self._calls.get(chunk.tool_call_id)
 
-    tool_call_delta = tool_result
+    tool_call_delta = tool_approval_request = tool_result
 
     def source(self, chunk: chunks.SourceChunk | chunks.SourceDocumentChunk | chunks.FileChunk) -> PartRef:
         return self._start(chunk.type.partition("-")[0])

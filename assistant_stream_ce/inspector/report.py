@@ -84,6 +84,7 @@ _FIELDS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "tool-call-delta": ("tool call", ("tool_call_id",), "args_text_delta"),
     "tool-call": ("tool call", ("tool_call_id",), "args"),
     "tool-result": ("result", ("tool_call_id",), "result"),
+    "tool-approval-request": ("approval", ("tool_call_id",), "approval_id"),
     "source": ("source", ("title",), "url"),
     "source-document": ("source", ("title",), "filename"),
     "data": ("data", (), "data"),
@@ -128,6 +129,8 @@ class _ChunkReporter(ChunkHandler["ReportLine | None"]):
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> ReportLine:
         line = self.unhandled(chunk)
+        if chunk.preliminary:
+            return line._replace(kind="preliminary")
         return line._replace(kind="failure") if chunk.is_error else line
 
     def file(self, chunk: chunks.FileChunk) -> ReportLine:

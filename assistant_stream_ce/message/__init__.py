@@ -88,7 +88,8 @@ class ToolApproval(msgspec.Struct, frozen=True, omit_defaults=True):
 class ToolCallPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool-call"):
     """A tool call, with its result if there is one.
 
-    `args` is `args_text` parsed as far as it has arrived: usually a dict, and `{}` if it is not JSON.
+    `args` is `args_text` parsed as far as it has arrived: usually a dict, and `{}` if it is not JSON. A call whose
+    result is `preliminary` is not answered yet.
     """
 
     type: ClassVar[str] = "tool-call"
@@ -106,6 +107,7 @@ class ToolCallPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool-ca
     dynamic: bool = False
     approval: ToolApproval | None = None
     provider_metadata: dict[str, JSON] = {}
+    preliminary: bool = False
 
 
 class SourcePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="source"):

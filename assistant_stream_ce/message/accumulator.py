@@ -219,6 +219,10 @@ class MessageAccumulator(ChunkHandler[None]):
         self._begin_call(chunk.tool_call_id).answer(chunk)
         self._open_calls.pop(chunk.tool_call_id, None)
 
+    def tool_approval_request(self, chunk: chunks.ToolApprovalRequestChunk) -> None:
+        self._begin_call(chunk.tool_call_id).ask(chunk)
+        self._open_calls.pop(chunk.tool_call_id, None)
+
     def _begin_call(
         self, call_id: str, begin: chunks.ToolCallBeginChunk | chunks.ToolCallChunk | None = None
     ) -> ToolCallBuilder:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from assistant_stream_ce.chunks import ToolCallBeginChunk, ToolCallChunk, ToolResultChunk
+from assistant_stream_ce.chunks import (
+    ToolApprovalRequestChunk,
+    ToolCallBeginChunk,
+    ToolCallChunk,
+    ToolResultChunk,
+)
 from assistant_stream_ce.jsonvalue import JSON, join_surrogates
 from assistant_stream_ce.message import (
     MessagePart,
@@ -12,6 +17,7 @@ from assistant_stream_ce.message import (
     ReasoningPart,
     RefusalPart,
     TextPart,
+    ToolApproval,
     ToolCallPart,
     ToolCallState,
 )
@@ -70,7 +76,7 @@ class TextBuilder:
 class ToolCallBuilder:
     """Builds a tool call from the pieces of its argument text, and its result."""
 
-    __slots__ = ("_args", "_begin", "_parsed", "_part", "_pieces", "_result", "is_open")
+    __slots__ = ("_approval", "_args", "_begin", "_parsed", "_part", "_pieces", "_result", "is_open")
 
     def __init__(self, begin: ToolCallBeginChunk | ToolCallChunk) -> None:
         self._begin = begin
@@ -79,6 +85,7 @@ class ToolCallBuilder:
         self._args: JSON = {}
         self._parsed = 0
         self._result: ToolResultChunk | None = None
+        self._approval: ToolApproval | None = None
         # The newest part; None after a change.
         self._part: ToolCallPart | None = None
         #: Whether more argument text may follow.
@@ -87,7 +94,11 @@ class ToolCallBuilder:
     @property
     def needs_result(self) -> bool:
         """Whether there is no result, and the provider does not run the tool."""
-        return self._result is None and not self._begin.provider_executed
+        return not (self._is_answered or self._begin.provider_executed)
+
+    @property
+    def _is_answered(self) -> bool:
+        return self._result is not None and not self._result.preliminary
 
     def extend(self, text: str) -> None:
         """Add a piece of the argument text."""
@@ -105,14 +116,23 @@ class ToolCallBuilder:
         self._part = None
 
     def answer(self, result: ToolResultChunk) -> None:
-        """Set the result, or replace it."""
+        """Set the result, or replace it. A denial answers the approval request too."""
+        if result.denied:
+            request = self._approval or ToolApproval(self._begin.tool_call_id)
+            reason = result.result if isinstance(result.result, str) else None
+            self._approval = ToolApproval(request.id, False, reason, request.signature)
         self._result = result
+        self.close()
+
+    def ask(self, request: ToolApprovalRequestChunk) -> None:
+        """Add the request for an approval, which completes the arguments."""
+        self._approval = ToolApproval(request.approval_id, signature=request.signature)
         self.close()
 
     def build(self, *, is_over: bool) -> MessagePart:
         """Return the part so far; its arguments are complete when the message is over."""
         state: ToolCallState = "partial" if self.is_open and not is_over else "complete"
-        if self._result is not None:
+        if self._is_answered:
             state = "answered"
         if self._part is None or self._part.state != state:
             self._part = self._build(state)
@@ -133,11 +153,13 @@ class ToolCallBuilder:
             state,
             result=None if result is None else result.result,
             artifact=None if result is None else result.artifact,
-            is_error=result is not None and result.is_error,
+            is_error=result is not None and (result.is_error or result.denied),
             model_content=None if result is None else result.model_content,
             parent_id=self._begin.parent_id,
             provider_executed=self._begin.provider_executed,
             dynamic=self._begin.dynamic,
+            approval=self._approval,
+            preliminary=result is not None and result.preliminary,
         )
 
     def _last_readable_args(self) -> JSON:

@@ -13,6 +13,7 @@ import msgspec
 from assistant_stream_ce.chunks import (
     AssistantStreamChunk,
     ErrorChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -144,13 +145,13 @@ class _CallIds:
         if not isinstance(chunk, _CALL_CHUNKS):
             return chunk
         call_id = chunk.tool_call_id
-        if not isinstance(chunk, (ToolCallDeltaChunk, ToolResultChunk)) and call_id not in self._ids:
+        if isinstance(chunk, (ToolCallBeginChunk, ToolCallChunk)) and call_id not in self._ids:
             self._ids[call_id] = f"call_{uuid.uuid4().hex}" if self._calls.has(call_id) else call_id
         own = self._ids.get(call_id, call_id)
         return chunk if own == call_id else msgspec.structs.replace(chunk, tool_call_id=own)
 
 
-_CALL_CHUNKS = (ToolCallBeginChunk, ToolCallChunk, ToolCallDeltaChunk, ToolResultChunk)
+_CALL_CHUNKS = (ToolCallBeginChunk, ToolCallChunk, ToolCallDeltaChunk, ToolResultChunk, ToolApprovalRequestChunk)
 
 
 def _hold_back_last_error(controller: RunController) -> Callable[[AssistantStreamChunk | None], None]:

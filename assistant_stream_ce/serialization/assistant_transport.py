@@ -83,6 +83,9 @@ class AssistantTransportEncoder(ToolCallEncoder):
         return start
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+        if chunk.preliminary:
+            # To the client a result is final.
+            return b""
         record, frames = self._known(chunk.tool_call_id)
         record.has_result = True
         result = _event({"type": "result", "path": [record.number], **assistant_ui.result(chunk)})

@@ -72,6 +72,9 @@ class DataStreamEncoder(ToolCallEncoder):
         return _frame(b"j", {"signature": chunk.signature})
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
+        if chunk.preliminary:
+            # The client would keep it and ignore the final one.
+            return b""
         record, frames = self._known(chunk.tool_call_id)
         if record.has_result:
             # The client ignores a second result.

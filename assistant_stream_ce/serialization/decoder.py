@@ -220,10 +220,10 @@ class ToolCallDecoder(Decoder):
             yield chunk
 
     def _answer(self, chunk: chunks.ToolResultChunk) -> Iterator[AssistantStreamChunk]:
-        """Yield the first result of a call, which may be one of an earlier message."""
+        """Yield the results of a call up to the first final one. It may be a call of an earlier message."""
         record = self._record(chunk.tool_call_id)
         if not record.has_result:
-            record.has_result = True
+            record.has_result = not chunk.preliminary
             self._open_calls.pop(chunk.tool_call_id, None)
             yield chunk
 

@@ -199,8 +199,16 @@ class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
     def tool_result(self, chunk: chunks.ToolResultChunk) -> _LineWriter:
         self._names.note("call", chunk.tool_call_id)
         kind = "tool-error" if chunk.is_error else "tool-result"
+        words = [word for word in ("denied", "preliminary") if getattr(chunk, word)]
         more = {"artifact": chunk.artifact, "model-content": chunk.model_content}
-        return _line(kind, id=chunk.tool_call_id, value=chunk.result, more=more)
+        return _line(kind, id=chunk.tool_call_id, words=words, value=chunk.result, more=more)
+
+    def tool_approval_request(self, chunk: chunks.ToolApprovalRequestChunk) -> _LineWriter:
+        self._names.note("call", chunk.tool_call_id)
+        self._names.note("approval", chunk.approval_id)
+        self._names.note("signature", chunk.signature)
+        more: dict[str, JSON] = {"approval": chunk.approval_id, "signature": chunk.signature}
+        return _line("tool-approval-request", id=chunk.tool_call_id, more=more)
 
     # --- other parts ---
 

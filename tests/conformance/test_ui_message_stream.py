@@ -13,6 +13,7 @@ from assistant_stream_ce import (
     StepStartChunk,
     TextDeltaChunk,
     TextPartChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -139,3 +140,31 @@ def test_whole_calls_and_results_arrive(client: str) -> None:
     data = encode([ToolCallChunk("c", "search", {"q": 1}, None, True), ToolResultChunk("c", "bad", is_error=True)])
     (part,) = parts(client, data)
     assert (part["state"], part["errorText"], part["providerExecuted"]) == ("output-error", "bad", True)
+
+
+@pytest.mark.parametrize("client", ["ai-sdk-ui", "ai-sdk-ui-v6"])
+def test_an_approval_request_waits_until_it_is_denied(client: str) -> None:
+    require_clients()
+    asked: list[AssistantStreamChunk] = [
+        ToolCallBeginChunk("c", "delete"),
+        ToolCallDeltaChunk("c", '{"path":"a"}'),
+        ToolApprovalRequestChunk("c", "a1", "signed"),
+    ]
+    denied = ToolResultChunk("c", "No.", is_error=True, denied=True)
+    for chunks, state in ((asked, "approval-requested"), ([*asked, denied], "output-denied")):
+        for body in (encode(chunks), proxied(encode(chunks))):
+            result = decode(client, body)
+            assert result["status"] == 0, result["error"]
+            call = result["message"]["parts"][-1]
+            assert (call["state"], call["input"]) == (state, {"path": "a"})
+            assert call["approval"] == {"id": "a1", "signature": "signed"}
+
+
+@each_version
+def test_the_final_result_replaces_preliminary_ones(client: str) -> None:
+    results = [ToolResultChunk("c", 1, preliminary=True), ToolResultChunk("c", 2, preliminary=True)]
+    begin = ToolCallChunk("c", "search", {})
+    for chunks, output in (([begin, *results], 2), ([begin, *results, ToolResultChunk("c", 3)], 3)):
+        for body in (encode(chunks), proxied(encode(chunks))):
+            (part,) = parts(client, body)
+            assert (part["state"], part["output"]) == ("output-available", output)

@@ -14,6 +14,7 @@ from assistant_stream_ce import (
     SourceChunk,
     StepFinishChunk,
     TextDeltaChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallDeltaChunk,
     ToolCallError,
@@ -53,11 +54,14 @@ def sent(chunk: Any) -> list[AssistantStreamChunk]:
     """Return what a run sends for a chunk, after what it needs before it."""
 
     def run(controller: RunController) -> None:
-        if isinstance(chunk, ToolCallDeltaChunk):
+        if isinstance(chunk, (ToolCallDeltaChunk, ToolApprovalRequestChunk)):
             controller.add_tool_call("t", chunk.tool_call_id)
         controller.add_chunk(chunk)
 
     chunks = list(create_run(run, state={"t": "text"}))
+    if isinstance(chunk, ToolApprovalRequestChunk):
+        # It ends the arguments.
+        return chunks[2:]
     return chunks[1:] if isinstance(chunk, ToolCallDeltaChunk) else chunks
 
 

@@ -62,6 +62,9 @@ def check_table_of_round_trips() -> None:
         "ToolCallDeltaChunk": [[begin, args]],
         "the same with is_final": [[begin, args, c.ToolCallDeltaChunk("1", "", is_final=True)]],
         "ToolResultChunk": [[begin, c.ToolResultChunk("1", {"a": 1}, [2], True, ["m"])]],
+        "the same with denied": [[begin, c.ToolResultChunk("1", "no", is_error=True, denied=True)]],
+        "the same with preliminary": [[begin, c.ToolResultChunk("1", 1, preliminary=True)]],
+        "ToolApprovalRequestChunk": [[begin, c.ToolApprovalRequestChunk("1", "a", "s")]],
         "SourceChunk, SourceDocumentChunk, FileChunk": [
             [c.SourceChunk("1", "u", "x", "t", "p")],
             [c.SourceDocumentChunk("1", "m", "t", "f", "p")],
@@ -148,7 +151,7 @@ def check_table_of_ui_frames() -> None:
         ),
         "tool-output-available with preliminary": (
             [{"type": "tool-output-available", "toolCallId": "1", "output": 1, "preliminary": True}],
-            None,
+            c.ToolResultChunk("1", 1, preliminary=True),
         ),
         "tool-input-error, tool-output-error": (
             [{"type": "tool-output-error", "toolCallId": "1", "errorText": "e"}],
@@ -156,7 +159,11 @@ def check_table_of_ui_frames() -> None:
         ),
         "tool-output-denied": (
             [{"type": "tool-output-denied", "toolCallId": "1"}],
-            c.ToolResultChunk("1", "Tool execution denied.", is_error=True),
+            c.ToolResultChunk("1", "Tool execution denied.", is_error=True, denied=True),
+        ),
+        "tool-approval-request": (
+            [{"type": "tool-approval-request", "toolCallId": "1", "approvalId": "a"}],
+            c.ToolApprovalRequestChunk("1", "a"),
         ),
         "file with a base64 data: URL": (
             [{"type": "file", "url": "data:a/b;base64,aGk=", "mediaType": "a/b"}],

@@ -54,6 +54,9 @@ def check_table_of_chunks_and_frames() -> None:
         "ToolCallDeltaChunk": [begin, args],
         "the same with is_final": [begin, args, final],
         "ToolResultChunk": [begin, args, final, c.ToolResultChunk("1", 1)],
+        "the same with denied": [begin, args, final, c.ToolResultChunk("1", 1, is_error=True, denied=True)],
+        "the same with preliminary": [begin, args, final, c.ToolResultChunk("1", 1, preliminary=True)],
+        "ToolApprovalRequestChunk": [begin, args, final, c.ToolApprovalRequestChunk("1", "a")],
         "SourceChunk": [c.SourceChunk("1", "https://example.org")],
         "SourceDocumentChunk": [c.SourceDocumentChunk("1", "text/plain", "x")],
         "FileChunk": [c.FileChunk("aGk=", "text/plain")],
@@ -103,7 +106,9 @@ def check_table_of_chunks_and_frames() -> None:
         encoder = AGUIEncoder(state={})
         encoder.encode(c.AnnotationsChunk([]))
         words = [event["type"] for event in sse(last_frames(encoder, sample))]
-        return " ".join(words) or f"{sse(encoder.finish().decode())[-1]['type']}, at the end"
+        end = sse(encoder.finish().decode())[-1]
+        has_more = end.keys() - {"type", "threadId", "runId"}
+        return " ".join(words) or (f"{end['type']}, at the end" if has_more else "not carried")
 
     def plain_frames(sample):
         return {"": "not carried", "x": "the text"}[last_frames(PlainTextEncoder(), sample)]

@@ -33,6 +33,7 @@ from assistant_stream_ce import (
     StreamUsageError,
     TextDeltaChunk,
     TextPartChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -53,6 +54,7 @@ from assistant_stream_ce.message import (
     SourcePart,
     Step,
     TextPart,
+    ToolApproval,
     ToolCallPart,
     Usage,
     UsageTotal,
@@ -223,6 +225,29 @@ def test_a_call_that_the_provider_executes_needs_no_result() -> None:
     message = accumulate([ToolCallChunk("c1", "search", {}, provider_executed=True, dynamic=True)])
     assert message.parts == [ToolCallPart("c1", "search", provider_executed=True, dynamic=True)]
     assert message.status == MessageStatus("complete", "unknown")
+
+
+def test_an_approval_request_is_open_until_a_denial_answers_it() -> None:
+    asked: list[AssistantStreamChunk] = [BEGIN, ToolApprovalRequestChunk("c1", "a1", "signed")]
+    message = accumulate(asked)
+    (call,) = message.tool_calls
+    assert (call.state, call.approval) == ("complete", ToolApproval("a1", signature="signed"))
+    assert message.status == MessageStatus("requires-action", "tool-calls")
+    (call,) = accumulate([*asked, ToolResultChunk("c1", "No.", is_error=True, denied=True)]).tool_calls
+    assert (call.state, call.result, call.is_error) == ("answered", "No.", True)
+    assert call.approval == ToolApproval("a1", False, "No.", "signed")
+    (call,) = accumulate([BEGIN, ToolResultChunk("c1", {"why": 1}, denied=True)]).tool_calls
+    assert (call.is_error, call.approval) == (True, ToolApproval("c1", False))
+
+
+def test_a_preliminary_result_is_shown_but_does_not_answer_the_call() -> None:
+    so_far = [BEGIN, *(ToolResultChunk("c1", number, preliminary=True) for number in (1, 2))]
+    message = accumulate(so_far)
+    (call,) = message.tool_calls
+    assert (call.state, call.result, call.preliminary) == ("complete", 2, True)
+    assert message.status == MessageStatus("requires-action", "tool-calls")
+    (call,) = accumulate([*so_far, ToolResultChunk("c1", 3)]).tool_calls
+    assert (call.state, call.result, call.preliminary) == ("answered", 3, False)
 
 
 def test_texts_of_two_parents_are_two_texts() -> None:

@@ -19,6 +19,7 @@ from assistant_stream_ce import (
     StepStartChunk,
     TextDeltaChunk,
     TextPartChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -64,6 +65,7 @@ class AGUIArrival:
         self.calls: dict[str, _Call] = {}
         self.answered: set[str] = set()
         self.provider_executed: set[str] = set()
+        self.requests: dict[str, ToolApprovalRequestChunk] = {}
         self.ending = Ending()
         self.failure: ErrorChunk | None = None
         self.state: Any = None
@@ -85,8 +87,11 @@ class AGUIArrival:
             if reason is not None or any(usage):
                 yield MessageFinishChunk("error" if reason is None else reason, *usage)
             return
+        yield from self.requests.values()
         if reason is None:
-            reason = "tool-calls" if self.calls.keys() - self.answered - self.provider_executed else "stop"
+            reason = (
+                "tool-calls" if self.requests or self.calls.keys() - self.answered - self.provider_executed else "stop"
+            )
         yield MessageFinishChunk(reason, *usage)
 
     def one(self, chunk: AssistantStreamChunk) -> Iterator[AssistantStreamChunk]:
@@ -122,7 +127,15 @@ class AGUIArrival:
             case ToolCallDeltaChunk(call_id):
                 yield from self.begin(ToolCallBeginChunk(call_id, "unknown"))
                 yield from self.arguments(chunk)
+            case ToolResultChunk(preliminary=True):
+                pass
+            case ToolApprovalRequestChunk(call_id):
+                if call_id not in self.answered:
+                    yield from self.begin(ToolCallBeginChunk(call_id, "unknown"))
+                    yield from self.close(call_id)
+                    self.requests[call_id] = chunk
             case ToolResultChunk(call_id):
+                self.requests.pop(call_id, None)
                 if call_id not in self.answered:
                     if call_id in self.calls:
                         yield from self.close(call_id)

@@ -30,6 +30,7 @@ from assistant_stream_ce import (
     StepStartChunk,
     TextDeltaChunk,
     TextPartChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -198,6 +199,8 @@ def _assistant_ui(arrival: _Arrival, sent: Iterable[AssistantStreamChunk]) -> It
                 yield from arrival.other_part(chunk)
             case ErrorChunk() if arrival.wire == "data-stream":
                 yield ErrorChunk(chunk.error)
+            case ToolResultChunk(preliminary=True) | ToolApprovalRequestChunk():
+                pass
             case ToolResultChunk(tool_call_id=call_id):
                 yield from arrival.known(call_id)
                 call = arrival.calls[call_id]
@@ -205,7 +208,7 @@ def _assistant_ui(arrival: _Arrival, sent: Iterable[AssistantStreamChunk]) -> It
                     yield from arrival.close(call_id)
                 if not call.has_result:
                     call.is_open, call.has_result = False, True
-                    yield chunk
+                    yield msgspec.structs.replace(chunk, denied=False)
             case StepFinishChunk() | MessageFinishChunk():
                 yield from arrival.close_all()
                 yield chunk
@@ -244,7 +247,7 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
             case ToolCallDeltaChunk():
                 yield from arrival.delta(chunk)
             case ToolResultChunk(tool_call_id=call_id) if call_id in arrival.calls:
-                arrival.calls[call_id].has_result = True
+                arrival.calls[call_id].has_result |= not chunk.preliminary
                 yield from arrival.close(call_id)
             case StepFinishChunk():
                 yield from arrival.close_all()
@@ -273,6 +276,7 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
 class _UICall(_Call):
     text: str = ""
     is_told: bool = False
+    is_asked: bool = False
 
 
 class _UIMessageStream:
@@ -342,6 +346,14 @@ class _UIMessageStream:
             case ToolResultChunk():
                 yield from self.begin(chunk.tool_call_id, "unknown")
                 yield from self.result(chunk)
+            case ToolApprovalRequestChunk(call_id):
+                yield from self.begin(call_id, "unknown")
+                call = self.calls[call_id]
+                if not call.has_result:
+                    yield from self.close(call_id)
+                    yield from self.tell(call_id)
+                    yield from [] if call.is_asked else [chunk]
+                    call.is_asked = True
             case SourceChunk(id=source_id, url=url, title=title):
                 yield from self.before_part()
                 yield SourceChunk(source_id, url, title=title)
@@ -441,15 +453,19 @@ class _UIMessageStream:
     def result(self, chunk: ToolResultChunk) -> Iterator[AssistantStreamChunk]:
         call_id, result = chunk.tool_call_id, chunk.result
         call = self.calls[call_id]
-        if not self.is_in_step:
-            self.open_kind = None
-        self.needs_step = True
+        if not chunk.preliminary:
+            if not self.is_in_step:
+                self.open_kind = None
+            self.needs_step = True
         yield from self.close(call_id)
-        if chunk.is_error and not isinstance(result, str):
+        if chunk.denied:
+            result = "Tool execution denied."
+        elif chunk.is_error and not isinstance(result, str):
             result = JSONText.of(result)
-        arrived = ToolResultChunk(call_id, result, is_error=chunk.is_error)
-        is_second, call.has_result = call.has_result, True
-        if chunk.is_error and not call.is_told:
+        flags = {"denied": chunk.denied, "preliminary": chunk.preliminary}
+        arrived = ToolResultChunk(call_id, result, is_error=chunk.is_error, **flags)
+        is_second, call.has_result = call.has_result, call.has_result or not chunk.preliminary
+        if chunk.is_error and not chunk.denied and not call.is_told:
             # In one frame with the arguments, which the steps follow.
             told = self.tell(call_id)
             yield next(told)

@@ -17,9 +17,11 @@ from assistant_stream_ce import (
     SourceChunk,
     TextDeltaChunk,
     TextPartChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
+    ToolResultChunk,
     UpdateStateChunk,
     create_run,
 )
@@ -61,6 +63,9 @@ NOT_IN_CONVERSATIONS = {
     (ToolCallChunk, "provider_executed"),
     (ToolCallChunk, "dynamic"),
     (ToolCallDeltaChunk, "args"),
+    (ToolResultChunk, "denied"),
+    (ToolResultChunk, "preliminary"),
+    *((ToolApprovalRequestChunk, field) for field in ("tool_call_id", "approval_id", "signature")),
 }
 
 

@@ -15,6 +15,7 @@ EXAMPLES = {
     "tool-call": chunks.ToolCallChunk("whole", "name", {"a": 1}),
     "tool-call-begin": chunks.ToolCallBeginChunk("id", "name"),
     "tool-call-delta": chunks.ToolCallDeltaChunk("id", "{"),
+    "tool-approval-request": chunks.ToolApprovalRequestChunk("whole", "approval"),
     "tool-result": chunks.ToolResultChunk("id", {"r": 1}),
     "source": chunks.SourceChunk("id", "https://example.org"),
     "file": chunks.FileChunk("eA==", "text/plain"),

@@ -42,6 +42,8 @@ reasoning-signature "c2lnbmVk"
 tool-call whole name {"a": 1}
 tool-call id name
   not JSON: "{"
+tool-approval-request whole
+  approval "approval"
 tool-result id {"r": 1}
 source id https://example.org
 file text/plain "eA=="

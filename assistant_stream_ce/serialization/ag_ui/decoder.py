@@ -6,7 +6,7 @@ type, and a patch that does not fit. A lenient one reads from each event what it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from assistant_stream_ce import chunks
@@ -333,7 +333,10 @@ class AGUIDecoder(ToolCallDecoder):
         reason = "tool-calls" if self._unanswered else "stop"
         match event.get("outcome"):
             case {"type": "interrupt", "interrupts": interrupts}:
-                yield chunks.DataPartChunk("interrupts", interrupts)
+                requests = [_approval_request(interrupt, self._calls) for interrupt in interrupts]
+                yield from filter(None, requests)
+                if others := [one for one, request in zip(interrupts, requests, strict=True) if request is None]:
+                    yield chunks.DataPartChunk("interrupts", others)
                 # As after tool calls, the client continues the run.
                 reason = "tool-calls"
             case {"type": "cancelled"}:
@@ -388,7 +391,16 @@ def _result(call_id: str, event: dict[str, JSON]) -> chunks.ToolResultChunk:
         metadata.get("artifact"),
         metadata.get("isError") is True,
         model_content if isinstance(model_content, list) else None,
+        metadata.get("denied") is True,
     )
+
+
+def _approval_request(interrupt: JSON, calls: Container[str]) -> chunks.ToolApprovalRequestChunk | None:
+    """Return the request of an interrupt for a tool call; None for any other."""
+    match interrupt:
+        case {"reason": "tool_call", "id": str(id), "toolCallId": str(call_id)} if id and call_id in calls:
+            return chunks.ToolApprovalRequestChunk(call_id, id, _note(interrupt, "signature"))
+    return None
 
 
 def _value(text: str) -> JSON:

@@ -6,7 +6,8 @@ anything after the end, `[DONE]` included.
 
 A text is a message, reasoning another and a tool result a third; a tool call belongs to the message before it. The
 state is sent as snapshots and JSON patches (RFC 6902). Sources, files, data and annotations are `CUSTOM` events, data
-parts under their own name. `metadata` carries values without a field.
+parts under their own name. Approval requests are the interrupts of `RUN_FINISHED`. `metadata` carries values without a
+field.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class AGUIEncoder(StatefulEncoder):
         # The message that the next tool call belongs to, and its parent.
         self._message: tuple[str, str | None] | None = None
         self._answered: set[str] = set()
+        # The approval requests without a decision, by call.
+        self._requests: dict[str, chunks.ToolApprovalRequestChunk] = {}
         self._step: str | None = None
         self._has_state = False
         self._failure: chunks.ErrorChunk | None = None
@@ -93,6 +96,8 @@ class AGUIEncoder(StatefulEncoder):
         if self._failure is not None:
             run = without_none({"type": "RUN_ERROR", "message": self._failure.error, "code": self._failure.code})
             metadata["severity"] = self._failure.severity
+        elif self._requests:
+            run["outcome"] = {"type": "interrupt", "interrupts": list(map(_interrupt, self._requests.values()))}
         usage = self._summary.usage
         if usage.input_tokens or usage.output_tokens:
             run["usage"] = [{"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens}]
@@ -151,10 +156,11 @@ class AGUIEncoder(StatefulEncoder):
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         call_id = chunk.tool_call_id
-        if call_id in self._answered:
+        if chunk.preliminary or call_id in self._answered:
             # Clients show every result.
             return b""
         self._answered.add(call_id)
+        self._requests.pop(call_id, None)
         if self._open_kind is None:
             # The next tool call belongs to the answer that follows the result.
             self._message = None
@@ -167,8 +173,21 @@ class AGUIEncoder(StatefulEncoder):
             "content": dumps(chunk.result).decode(),
             "role": "tool",
         }
-        notes = {"artifact": chunk.artifact, "isError": chunk.is_error or None, "modelContent": chunk.model_content}
+        notes = {
+            "artifact": chunk.artifact,
+            "isError": chunk.is_error or None,
+            "denied": chunk.denied or None,
+            "modelContent": chunk.model_content,
+        }
         return end + _event(result, notes)
+
+    def tool_approval_request(self, chunk: chunks.ToolApprovalRequestChunk) -> bytes:
+        """End the arguments; `finish` writes the request, as interrupts are part of the run's end."""
+        if chunk.tool_call_id in self._answered:
+            return b""
+        self._requests[chunk.tool_call_id] = chunk
+        record, frames = self._known(chunk.tool_call_id)
+        return frames + self._close(record)
 
     def source(self, chunk: chunks.SourceChunk) -> bytes:
         return _custom("source", assistant_ui.source(chunk))
@@ -301,6 +320,12 @@ def _event(fields: dict[str, JSON], metadata: dict[str, JSON] | None = None) -> 
     """Return an event. Metadata that is None is omitted, as clients reject null."""
     present = without_none(metadata or {})
     return event(dumps({**fields, "metadata": present} if present else fields))
+
+
+def _interrupt(request: chunks.ToolApprovalRequestChunk) -> dict[str, JSON]:
+    # assistant-ui asks for a yes or no if the reason is "tool_call" and there is no schema.
+    fields: dict[str, JSON] = {"id": request.approval_id, "reason": "tool_call", "toolCallId": request.tool_call_id}
+    return {**fields, "metadata": {"signature": request.signature}} if request.signature is not None else fields
 
 
 def _custom(name: str, value: JSON, metadata: dict[str, JSON] | None = None) -> bytes:

@@ -93,7 +93,7 @@ class OpenAIEncoder(ToolCallEncoder):
         record = self._calls.get(chunk.tool_call_id)
         if record is None:
             return b""
-        record.has_result = True
+        record.has_result = record.has_result or not chunk.preliminary
         return self._close(record)
 
     def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:

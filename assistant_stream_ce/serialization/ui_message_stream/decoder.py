@@ -165,19 +165,20 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 yield from self._answer(_error_result(call_id, value))
             case "tool-output-available":
                 self._require_call(frame_id)
-                if value.get("preliminary") is not True:
-                    yield from self._answer(chunks.ToolResultChunk(call_id, value.get("output")))
+                is_preliminary = value.get("preliminary") is True
+                yield from self._answer(
+                    chunks.ToolResultChunk(call_id, value.get("output"), preliminary=is_preliminary)
+                )
             case "tool-output-error":
                 self._require_call(frame_id)
                 yield from self._answer(_error_result(call_id, value))
             case "tool-output-denied":
                 self._require_call(frame_id)
                 reason = self._denials.get(frame_id, DENIED)
-                yield from self._answer(chunks.ToolResultChunk(call_id, reason, is_error=True))
+                yield from self._answer(chunks.ToolResultChunk(call_id, reason, is_error=True, denied=True))
             case "tool-approval-request":
                 self._require_call(frame_id)
-                self._last_request[frame_id] = approval_id = id_of(value, "approvalId")
-                self._requests[approval_id] = frame_id
+                yield from self._request_approval(frame_id, call_id, value)
             case _:
                 raise FrameError(f"its type {kind[:40]!r} is unknown")
 
@@ -222,6 +223,15 @@ class UIMessageStreamDecoder(ToolCallDecoder):
     def _require_call(self, call_id: str) -> None:
         # A lenient decoder accepts it: the client may have the call, in a message that the stream continues.
         self._require(call_id in self._shown, "this tool call was not started")
+
+    def _request_approval(self, frame_id: str, call_id: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+        """Yield the first request of a call; the client replaces it by a later one."""
+        is_first = frame_id not in self._last_request and not self._record(call_id).has_result
+        self._last_request[frame_id] = approval_id = id_of(value, "approvalId")
+        self._requests[approval_id] = frame_id
+        if is_first:
+            self._open_calls.pop(call_id, None)
+            yield chunks.ToolApprovalRequestChunk(call_id, approval_id, optional_text(value, "signature"))
 
     def _approve(self, value: dict[str, JSON]) -> None:
         approval_id = id_of(value, "approvalId")

@@ -1,8 +1,9 @@
 """Encoder of the UI message stream: server-sent events for AI SDK 5, 6 and 7, which assistant-ui reads too.
 
 AI SDK validates each frame against a closed set of schemas and fails at any other, so only frame types of version 5
-are written. Extra fields are allowed: some are for assistant-ui only. assistant-ui shows a tool call when its whole
-input is available, accepts only its first result, and ignores documents.
+are written, except for approval requests and denials, which version 5 lacks. Extra fields are allowed: some are for
+assistant-ui only. assistant-ui shows a tool call when its whole input is available, accepts only its first result, and
+ignores documents.
 
 With `sendAutomaticallyWhen`, `useChat` sends a request when every tool call in the last step of a message has a result.
 It would do so without end if the parts after the results were in the same step. So where the callback starts no step,
@@ -269,21 +270,34 @@ class UIMessageStreamEncoder(StatefulEncoder):
             record, frames = self._add(chunk.tool_call_id), b""
         else:
             record, frames = self._known(chunk.tool_call_id)
-        if not self._is_in_step:
-            # Later parts belong to another step.
-            frames += self._end_text()
-        record.has_result = self._needs_step = True
+        if not chunk.preliminary:
+            if not self._is_in_step:
+                # Later parts belong to another step.
+                frames += self._end_text()
+            record.has_result = self._needs_step = True
         frames += self._close(record)
         # AI SDK 5 finds a dynamic call only by a frame with the flag.
         address = {"toolCallId": chunk.tool_call_id, **self._flags.get(chunk.tool_call_id, {})}
+        if chunk.denied:
+            frames += self._send_input_text("tool-input-available", chunk.tool_call_id)
+            return frames + _event({"type": "tool-output-denied", "toolCallId": chunk.tool_call_id})
         if not chunk.is_error:
             # The tool accepted the text although it is not JSON.
             frames += self._send_input_text("tool-input-available", chunk.tool_call_id)
-            return frames + _event({"type": "tool-output-available", **address, "output": chunk.result})
+            preliminary = {"preliminary": True} if chunk.preliminary else {}
+            return frames + _event({"type": "tool-output-available", **address, "output": chunk.result, **preliminary})
         error = chunk.result if isinstance(chunk.result, str) else dumps(chunk.result).decode()
         if chunk.tool_call_id in self._inputs:
             return frames + self._send_input_text("tool-input-error", chunk.tool_call_id, errorText=error)
         return frames + _event({"type": "tool-output-error", **address, "errorText": error})
+
+    def tool_approval_request(self, chunk: chunks.ToolApprovalRequestChunk) -> bytes:
+        record, frames = self._known(chunk.tool_call_id)
+        if record.has_result:
+            return frames
+        frames += self._close(record) + self._send_input_text("tool-input-available", chunk.tool_call_id)
+        ids = {"toolCallId": chunk.tool_call_id, "approvalId": chunk.approval_id, "signature": chunk.signature}
+        return frames + _event({"type": "tool-approval-request", **without_none(ids)})
 
     def _give_up(self, call_id: str) -> bytes:
         """Report that the input of a tool call is not JSON, as it has no result."""

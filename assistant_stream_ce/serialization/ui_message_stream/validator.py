@@ -6,13 +6,14 @@ from assistant_stream_ce.serialization.framing import Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.values import FINISH_REASONS
 from assistant_stream_ce.serialization.validation import Validator, json_object
 
-# The frame types of AI SDK 5. It fails at any other, except for data parts.
+# The frame types of AI SDK 5, which fails at any other, except for data parts; and those of version 6 for approvals,
+# which only callbacks that ask for approvals cause.
 _TYPES = frozenset(
     {
         "start",
         *(f"{part}-{place}" for part in ("text", "reasoning") for place in ("start", "delta", "end")),
         *(f"tool-input-{step}" for step in ("start", "delta", "available", "error")),
-        *("tool-output-available", "tool-output-error"),
+        *("tool-output-available", "tool-output-error", "tool-output-denied", "tool-approval-request"),
         *("source-url", "source-document", "file", "start-step", "finish-step"),
         *("message-metadata", "error", "abort", "finish"),
     }

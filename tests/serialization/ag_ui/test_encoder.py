@@ -31,6 +31,7 @@ from assistant_stream_ce import (
     StepStartChunk,
     TextDeltaChunk,
     TextPartChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -39,7 +40,7 @@ from assistant_stream_ce import (
     create_run,
 )
 from assistant_stream_ce.chunks import Operation
-from assistant_stream_ce.serialization import AGUIEncoder
+from assistant_stream_ce.serialization import AGUIDecoder, AGUIEncoder
 from tests.serialization.test_hostile_chunks import TEXTS, VALUES, chunks_of_text, frames, joined
 from tests.support.kinds import read_into
 
@@ -576,3 +577,31 @@ def test_values_arrive_without_what_clients_reject(value: Any, arrives: Any) -> 
     assert outcome["metadata"]["artifact"] == [arrives]
     assert whole["snapshot"] == {"a": arrives}
     assert patch["delta"] == [{"op": "add", "path": "/a", "value": arrives}]
+
+
+# --- Approvals and preliminary results ------------------------------------------------------------
+
+
+def test_open_approval_requests_are_the_interrupts_of_the_run() -> None:
+    encoder = AGUIEncoder("th", "r")
+    asked = [ToolApprovalRequestChunk(id, f"a-{id}", signature) for id, signature in (("t1", None), ("t2", "s"))]
+    chunks = [
+        BEGIN,
+        ToolCallBeginChunk("t2", "search"),
+        *asked,
+        ToolResultChunk("t1", "No.", is_error=True, denied=True),
+    ]
+    data = b"".join(map(encoder.encode, chunks)) + encoder.finish()
+    assert frames(encoder, data)[-1] == {
+        "type": "RUN_FINISHED",
+        "threadId": "th",
+        "runId": "r",
+        "outcome": {
+            "type": "interrupt",
+            "interrupts": [{"id": "a-t2", "reason": "tool_call", "toolCallId": "t2", "metadata": {"signature": "s"}}],
+        },
+    }
+    decoder = AGUIDecoder(strict=True)
+    decoded = [*decoder.feed(data), *decoder.close()]
+    assert asked[1] in decoded
+    assert chunks[-1] in decoded

@@ -25,6 +25,7 @@ from assistant_stream_ce import (
     StepStartChunk,
     TextDeltaChunk,
     TextPartChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -83,6 +84,9 @@ def request(approval_id: str) -> dict[str, Any]:
 
 def response(approval_id: str, **more: Any) -> dict[str, Any]:
     return {"type": "tool-approval-response", "approvalId": approval_id, "approved": False, **more}
+
+
+ASKED = ToolApprovalRequestChunk("c", "a")
 
 
 @pytest.mark.parametrize(
@@ -277,7 +281,7 @@ RESULT = ToolResultChunk("c", [1])
         ),
         pytest.param(
             [INPUT, {**DONE_CALL, "preliminary": True}, {**DONE_CALL, "preliminary": False}],
-            [WHOLE, RESULT],
+            [WHOLE, ToolResultChunk("c", [1], preliminary=True), RESULT],
             id="preliminary",
         ),
         pytest.param(
@@ -331,18 +335,23 @@ RESULT = ToolResultChunk("c", [1])
         pytest.param([INPUT, call("output-available")], [WHOLE, ToolResultChunk("c", None)], id="no output"),
         pytest.param(
             [INPUT, request("a"), response("a", approved=True), DONE_CALL],
-            [WHOLE, RESULT],
+            [WHOLE, ASKED, RESULT],
             id="approved",
         ),
         pytest.param(
             [INPUT, request("a"), response("a", reason="not now"), call("output-denied")],
-            [WHOLE, ToolResultChunk("c", "not now", is_error=True)],
+            [WHOLE, ASKED, ToolResultChunk("c", "not now", is_error=True, denied=True)],
             id="denied with a reason",
         ),
         pytest.param(
             [INPUT, request("a"), response("a"), call("output-denied")],
-            [WHOLE, ToolResultChunk("c", "Tool execution denied.", is_error=True)],
+            [WHOLE, ASKED, ToolResultChunk("c", "Tool execution denied.", is_error=True, denied=True)],
             id="denied",
+        ),
+        pytest.param(
+            [INPUT_START, {**request("a"), "signature": "signed"}, request("b")],
+            [BEGIN, ToolApprovalRequestChunk("c", "a", "signed")],
+            id="asked twice",
         ),
         pytest.param(
             [{"type": "start-step"}, text_start(), INPUT_START, input_delta("{"), {"type": "reset-step"}, INPUT_START,

@@ -28,6 +28,7 @@ from assistant_stream_ce import (
     StepStartChunk,
     TextDeltaChunk,
     TextPartChunk,
+    ToolApprovalRequestChunk,
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolCallDeltaChunk,
@@ -548,3 +549,52 @@ def test_error_ends_the_parts_first() -> None:
     assert whole(ErrorChunk("boom", "quota", "info")) == whole(ErrorChunk("boom"))
     error = frame("error", errorText="boom") + frame("finish", finishReason="error") + DONE
     assert said == START + OWN_STEP + TOOL_START + arguments('{"a') + text(1, "a") + refused('{"a') + error
+
+
+# --- Approvals and preliminary results ------------------------------------------------------------
+
+
+def asked(**fields: Any) -> bytes:
+    """Return the frame of an approval request."""
+    return frame("tool-approval-request", toolCallId="t1", approvalId="a1", **fields)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "wanted"),
+    [
+        ([CLOSE, ToolApprovalRequestChunk("t1", "a1")], told({}) + asked()),
+        ([args("{}"), ToolApprovalRequestChunk("t1", "a1", "s")], arguments("{}") + told({}) + asked(signature="s")),
+        ([args("{"), ToolApprovalRequestChunk("t1", "a1")], arguments("{") + told("{") + asked()),
+        (
+            [ToolApprovalRequestChunk("t1", "a1"), ToolResultChunk("t1", "No.", is_error=True, denied=True)],
+            told({}) + asked() + frame("tool-output-denied", toolCallId="t1"),
+        ),
+        (
+            [args("{"), ToolResultChunk("t1", "No.", denied=True)],
+            arguments("{") + told("{") + frame("tool-output-denied", toolCallId="t1"),
+        ),
+        (
+            [ToolResultChunk("t1", 1, preliminary=True), ToolResultChunk("t1", 2)],
+            told({})
+            + frame("tool-output-available", toolCallId="t1", output=1, preliminary=True)
+            + frame("tool-output-available", toolCallId="t1", output=2),
+        ),
+    ],
+)
+def test_approvals_denials_and_preliminary_results(chunks: list[AssistantStreamChunk], wanted: bytes) -> None:
+    assert encode(BEGIN, *chunks) == TOOL_START + wanted
+
+
+def test_a_call_that_waits_for_an_approval_ends_the_message_with_tool_calls() -> None:
+    wire = whole(BEGIN, ToolApprovalRequestChunk("t1", "a1"))
+    assert wire.endswith(asked() + frame("finish", finishReason="tool-calls") + DONE)
+
+
+def test_a_preliminary_result_needs_no_new_step_after_it() -> None:
+    wire = whole(BEGIN, ToolResultChunk("t1", 1, preliminary=True), TextDeltaChunk("a"), ToolResultChunk("t1", 2))
+    assert wire.count(OWN_STEP) == 1
+
+
+def test_a_denial_of_an_earlier_message_s_call_is_sent_alone() -> None:
+    chunk = ToolResultChunk("t1", "No.", is_error=True, denied=True)
+    assert encode(chunk, continues_message=True) == frame("tool-output-denied", toolCallId="t1")
