@@ -51,7 +51,7 @@ class AgentReader(EventReader):
     def finish_step(self, reason: TurnFinish, provider_reason: str | None) -> None:
         """Finish the open step, whose usage `out` has."""
         self._reason, self.provider_reason = self.out.finish_step(reason), provider_reason
-        self._usage = _sum(self._usage, self.out.usage)
+        self._usage += self.out.usage
         self._is_step_open = False
 
     def add_call(self, call: CallBuilder) -> None:
@@ -137,10 +137,6 @@ def result_value(value: Any, text: Any) -> JSON:
         return plain(native(value), "result")
     except TypeError:
         return text if isinstance(text, str) else str(text)
-
-
-def _sum(a: ModelUsage, b: ModelUsage) -> ModelUsage:
-    return ModelUsage(*(getattr(a, name) + getattr(b, name) for name in ModelUsage.__struct_fields__))
 
 
 def sources_of(citations: Any) -> Iterable[Any]:

@@ -196,21 +196,13 @@ class LangChainReader(EventReader):
     def _count(self, usage: Any) -> None:
         """Add the usage of a chunk: langchain's counts are additive."""
         read, made = field(usage, "input_token_details"), field(usage, "output_token_details")
-        self.out.usage = add_usage(
-            self.out.usage,
-            ModelUsage(
-                integer(usage, "input_tokens"),
-                integer(usage, "output_tokens"),
-                integer(read, "cache_read"),
-                integer(read, "cache_creation"),
-                integer(made, "reasoning"),
-            ),
+        self.out.usage += ModelUsage(
+            integer(usage, "input_tokens"),
+            integer(usage, "output_tokens"),
+            integer(read, "cache_read"),
+            integer(read, "cache_creation"),
+            integer(made, "reasoning"),
         )
-
-
-def add_usage(one: ModelUsage, other: ModelUsage) -> ModelUsage:
-    """Return the sum of two usages."""
-    return ModelUsage(*(getattr(one, name) + getattr(other, name) for name in ModelUsage.__struct_fields__))
 
 
 def _blocks(event: Any) -> Iterable[Any]:

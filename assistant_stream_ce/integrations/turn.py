@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
@@ -36,6 +37,9 @@ class ModelUsage(msgspec.Struct, frozen=True):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+
+    def __add__(self, other: ModelUsage) -> ModelUsage:
+        return ModelUsage(*map(operator.add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -188,14 +192,32 @@ class TurnBuilder:
         if call_id in self._assigned:
             self._assigned[call_id].provider_id = provider_id
 
-    def late_result(self, call_id: str, result: JSON, *, is_error: bool) -> None:
+    def late_result(self, call_id: str, result: JSON, *, is_error: bool, artifact: JSON = None) -> None:
         """Add the result of a call of an earlier response."""
         if call_id:
-            self._send(chunks.ToolResultChunk(call_id, result, is_error=is_error))
+            self._send(chunks.ToolResultChunk(call_id, result, artifact, is_error=is_error))
+
+    def approval(self, call_id: str, approval_id: str) -> None:
+        """Ask for the user's approval of a call."""
+        self._send(chunks.ToolApprovalRequestChunk(call_id, approval_id))
+
+    def data(self, data: JSON) -> None:
+        """Send application data beside the message."""
+        self._send(chunks.DataChunk(data))
 
     def step_start(self) -> None:
         """Begin the step."""
         self._send(chunks.StepStartChunk(f"step-{uuid.uuid4().hex}"))
+
+    def step_finish(self, reason: TurnFinish, usage: ModelUsage) -> None:
+        """Finish the step."""
+        self._send(chunks.StepFinishChunk(reason, usage.input_tokens, usage.output_tokens))
+
+    def branch(self, parent_id: str | None = None) -> TurnBuilder:
+        """Return a builder for one of several responses in this message: with its own calls and usage."""
+        made = TurnBuilder(self.controller, reasoning=self._reasoning, parent_id=parent_id or self._parent_id)
+        made._sent, made._keep, made._sources = self._sent, self._keep, self._sources
+        return made
 
     def finish(self, reason: TurnFinish, provider_reason: str | None, messages: list[dict[str, JSON]]) -> Turn:
         """Finish the step, and return the turn.
@@ -213,14 +235,12 @@ class TurnBuilder:
             reason = "tool-calls"
         for call in self.calls:
             call.close()
-        self._send(chunks.StepFinishChunk(reason, self.usage.input_tokens, self.usage.output_tokens))
+        self.step_finish(reason, self.usage)
         return reason
 
     def next_step(self) -> TurnBuilder:
         """Begin another step of the same message, and return its builder."""
-        following = TurnBuilder(self.controller, reasoning=self._reasoning)
-        following._parent_id = self._parent_id
-        following._sent, following._keep, following._sources = self._sent, self._keep, self._sources
+        following = self.branch()
         following.step_start()
         return following
 

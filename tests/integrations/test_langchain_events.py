@@ -8,7 +8,7 @@ import pytest
 
 from assistant_stream_ce import create_run
 from assistant_stream_ce.errors import ModelStreamError
-from assistant_stream_ce.integrations.langchain_events import LangChainReader, add_usage
+from assistant_stream_ce.integrations.langchain_events import LangChainReader
 from assistant_stream_ce.integrations.turn import ModelUsage, Turn
 from tests.integrations.feeding import feed
 from tests.support.require import require_packages
@@ -105,7 +105,7 @@ def test_usage_is_added_up_with_its_details() -> None:
         chunk(usage_metadata={"input_tokens": 0, "output_tokens": 5, "total_tokens": 5}),
     )
     assert turn.usage == ModelUsage(7, 5, 3, 1, 2)
-    assert add_usage(turn.usage, turn.usage) == ModelUsage(14, 10, 6, 2, 4)
+    assert turn.usage + turn.usage == ModelUsage(14, 10, 6, 2, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,315 @@
+"""Events of langgraph's `stream` in all its shapes.
+
+Format: https://docs.langchain.com/oss/python/langgraph/streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from assistant_stream_ce.conversions.history import json_or_text
+from assistant_stream_ce.integrations.events import EventReader, field, native, text_of
+from assistant_stream_ce.integrations.langchain_events import LOCAL_IDS, LangChainReader
+from assistant_stream_ce.integrations.langgraph_state import assign_channels
+from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn, TurnBuilder, TurnFinish
+from assistant_stream_ce.jsonvalue import JSON, plain
+
+_MODES = frozenset({"values", "updates", "custom", "messages", "checkpoints", "tasks", "debug", "tools"})
+
+# The name of a call that is shown for an interrupt outside of any tool call.
+_INTERRUPT = "interrupt"
+
+
+class GraphInterrupt(msgspec.Struct, frozen=True):
+    """An interrupt of a graph.
+
+    Attributes:
+        id: the id for `Command(resume={id: ...})`.
+        value: the value that was passed to `interrupt`.
+    """
+
+    id: str
+    value: JSON
+
+
+class GraphTurn(Turn, frozen=True, kw_only=True):
+    """The output of a graph: of all its model calls together, see `Turn`. `tool_calls` are those without a result.
+
+    Attributes:
+        interrupts: the interrupts that the graph waits for.
+    """
+
+    interrupts: list[GraphInterrupt]
+
+
+class GraphEvent(NamedTuple):
+    """One event: its namespace, its stream mode and its data."""
+
+    namespace: tuple[str, ...]
+    mode: str
+    data: Any
+
+
+def parse_event(item: Any) -> GraphEvent:
+    """Return an item of `stream` as an event, for one mode, several modes, subgraphs and `version="v2"`.
+
+    The mode of an item of a single mode is determined by its content; a dict that may be of `values` is of `custom`
+    unless it has `messages`.
+    """
+    namespace: tuple[str, ...] = ()
+    if isinstance(item, dict) and item.get("type") in _MODES and "ns" in item and "data" in item:
+        mode, data = item["type"], item["data"]
+        if mode == "values":
+            # With v2 the state may be a pydantic model or a dataclass.
+            data = {**(data if isinstance(data, dict) else vars(data)), "__interrupt__": item.get("interrupts")}
+        return GraphEvent(tuple(item["ns"]), mode, data)
+    if isinstance(item, tuple) and len(item) in (2, 3) and isinstance(item[0], tuple):
+        namespace, item = item[0], item[1] if len(item) == 2 else item[1:]
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and item[0] in _MODES:
+        return GraphEvent(namespace, *item)
+    return GraphEvent(namespace, _mode_of(item), item)
+
+
+def _mode_of(data: Any) -> str:
+    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], dict):
+        return "messages"
+    if isinstance(data, dict) and data:
+        if isinstance(data.get("messages"), list):
+            return "values"
+        if "__interrupt__" in data or all(value is None or isinstance(value, dict) for value in data.values()):
+            return "updates"
+    return "custom"
+
+
+class GraphReader(EventReader):
+    """Reads the events of one run of a graph.
+
+    Each call of a model is a step; calls that overlap share one, and all but the first of them get a parent id.
+
+    Args:
+        out: receives the content of the events.
+        messages: whether messages are sent.
+        updates: whether updated channels are assigned to the state of the run.
+        custom: whether custom events are sent as data.
+        interrupts: whether interrupts are sent as requests for approval.
+    """
+
+    def __init__(self, out: TurnBuilder, *, messages: bool, updates: bool, custom: bool, interrupts: bool) -> None:
+        super().__init__(out)
+        self._sends_messages, self._writes_state = messages, updates
+        self._sends_custom, self._asks_approval = custom, interrupts
+        # The messages that are not complete, by each of their ids, and those with only the provider's id, by task.
+        self._open: dict[str, LangChainReader] = {}
+        self._unnamed: dict[str, LangChainReader] = {}
+        self._seen: set[str] = set()
+        self._reason: TurnFinish = "stop"
+        self._step_usage = ModelUsage()
+        self._messages: list[dict[str, JSON]] = []
+        # The calls of the graph by the provider's id; those with a result, and those with a request for approval.
+        self._calls: dict[str, CallBuilder] = {}
+        self._answered: set[str] = set()
+        self._asked: set[str] = set()
+        self._interrupts: dict[str, GraphInterrupt] = {}
+        self._has_values = False
+
+    def begin(self) -> None:
+        """Do nothing: the first message begins a step."""
+
+    def feed(self, event: Any) -> None:
+        """Process an item of the stream."""
+        namespace, mode, data = parse_event(event)
+        if mode == "messages":
+            if self._sends_messages:
+                self._message(namespace, *data)
+        elif mode == "custom":
+            if self._sends_custom:
+                self.out.data(plain(data, "data"))
+        elif mode in ("updates", "values") and isinstance(data, dict):
+            for interrupt in data.get("__interrupt__") or ():
+                self._interrupt(interrupt)
+            if not namespace and self._writes_state:
+                self._write_state(mode, data)
+
+    def end(self) -> Turn:
+        """Return the turn; see the base class."""
+        for reader in list(dict.fromkeys(self._open.values())):
+            if reader.provider_reason is None:
+                # The model has raised, and the graph went on without it.
+                self._abandon(reader)
+            else:
+                self._complete(reader)
+        reason: TurnFinish = self._reason
+        if reason == "stop" and any(call.is_ours for call in self.out.calls):
+            reason = "tool-calls"
+        turn = self.out.turn(reason, self.provider_reason, self._messages)
+        fields = {name: getattr(turn, name) for name in Turn.__struct_fields__}
+        return GraphTurn(**fields, interrupts=list(self._interrupts.values()))
+
+    # --- messages ---
+
+    def _message(self, namespace: tuple[str, ...], message: Any, metadata: Mapping[str, Any]) -> None:
+        match text_of(message, "type"):
+            case "AIMessageChunk" | "ai" as kind:
+                self._ai_message(namespace, message, metadata, kind)
+            case "tool" | "ToolMessageChunk":
+                self._tool_message(message)
+
+    def _ai_message(self, namespace: tuple[str, ...], message: Any, metadata: Mapping[str, Any], kind: str) -> None:
+        message_id, task = text_of(message, "id"), text_of(metadata, "langgraph_checkpoint_ns")
+        key = message_id or task
+        reader = self._open.get(key)
+        if reader is not None and kind == "ai":
+            # The whole message after its chunks.
+            reader.is_last = True
+            self._complete(reader)
+            return
+        if reader is None:
+            if message_id in self._seen:
+                return
+            if message_id:
+                self._seen.add(message_id)
+            reader = self._open[key] = self._reader_of(namespace, message_id, task)
+        reader.feed(message)
+        if reader.is_last:
+            self._complete(reader)
+
+    def _reader_of(self, namespace: tuple[str, ...], message_id: str, task: str) -> LangChainReader:
+        """Return the reader for a new message id."""
+        is_local = message_id.startswith(LOCAL_IDS)
+        if is_local and task in self._unnamed:
+            # Some integrations send the first chunk with the provider's id and the others with one of langchain.
+            return self._unnamed.pop(task)
+        parent_id = namespace[-1] if namespace else message_id if self._open else None
+        if not self._open:
+            self.out.step_start()
+        reader = LangChainReader(self.out.branch(parent_id or None))
+        if not is_local:
+            self._unnamed[task] = reader
+        return reader
+
+    def _forget(self, reader: LangChainReader) -> None:
+        for table in (self._open, self._unnamed):
+            for key in [key for key, value in table.items() if value is reader]:
+                del table[key]
+
+    def _abandon(self, reader: LangChainReader) -> None:
+        self._forget(reader)
+        for call in reader.out.calls:
+            call.close()
+        self._finish_step("error")
+
+    def _finish_step(self, reason: TurnFinish) -> None:
+        if not self._open:
+            self.out.step_finish(reason, self._step_usage)
+            self._step_usage = ModelUsage()
+
+    def _complete(self, reader: LangChainReader) -> None:
+        self._forget(reader)
+        reader.complete()
+        made = reader.out
+        for call in made.calls:
+            key = call.provider_id or call.id
+            self._calls[key] = call
+            # Some providers repeat their ids in each response.
+            self._answered.discard(key)
+        self._messages.extend(reader.messages())
+        self.out.calls.extend(made.calls)
+        self.out.id, self.out.model = made.id or self.out.id, made.model or self.out.model
+        self.out.usage += made.usage
+        self._step_usage += made.usage
+        self.provider_reason = reader.provider_reason
+        self._reason = "tool-calls" if reader.reason == "stop" and made.calls else reader.reason
+        self._finish_step(self._reason)
+
+    def _tool_message(self, message: Any) -> None:
+        key = text_of(message, "tool_call_id")
+        if key in self._answered:
+            return
+        self._answered.add(key)
+        content = native(field(message, "content"))
+        value = json_or_text(content) if isinstance(content, str) else content
+        call = self._calls.get(key)
+        if call is not None:
+            call.is_ours = False
+        self.out.late_result(
+            key if call is None else call.id,
+            # A text that looks like a number is still a text.
+            value if isinstance(value, (dict, list)) else content,
+            is_error=text_of(message, "status") == "error",
+            artifact=plain(field(message, "artifact"), "artifact"),
+        )
+        name = text_of(message, "name")
+        answer = {"role": "tool", "tool_call_id": key, "content": content, **({"name": name} if name else {})}
+        self._messages.append({**answer, "status": "error"} if text_of(message, "status") == "error" else answer)
+
+    # --- state and interrupts ---
+
+    def _write_state(self, mode: str, data: dict[str, Any]) -> None:
+        controller = self.out.controller
+        if controller.state is None:
+            controller.state = {}
+        self._has_values |= mode == "values"
+        if mode == "values":
+            assign_channels(controller.state, data)
+        elif not self._has_values:
+            # With `values` the updates are not needed, and wrong for channels with a reducer.
+            for channels in data.values():
+                for one in channels if isinstance(channels, list) else [channels]:
+                    assign_channels(controller.state, _dict(one))
+
+    def _interrupt(self, interrupt: Any) -> None:
+        value = plain(field(interrupt, "value"), "interrupt")
+        key = text_of(interrupt, "id") or text_of(interrupt, "interrupt_id") or f"interrupt-{len(self._interrupts) + 1}"
+        if key in self._interrupts:
+            return
+        self._interrupts[key] = GraphInterrupt(key, value)
+        if self._asks_approval:
+            calls = self._calls_of(value)
+            for number, call in enumerate(calls, 1):
+                call.close()
+                self._asked.add(call.id)
+                self.out.approval(call.id, key if len(calls) == 1 else f"{key}-{number}")
+
+    def _calls_of(self, value: JSON) -> list[CallBuilder]:
+        """Return the tool calls that an interrupt is about; one that shows it if there is none."""
+        waiting = [
+            call for key, call in self._calls.items() if key not in self._answered and call.id not in self._asked
+        ]
+        found = []
+        for name, args in _actions(value):
+            match = [call for call in waiting if call.name == name]
+            same = [call for call in match if call.tool_call().args == args]
+            call = next(iter(same or match), None)
+            if call is None:
+                call = self._show(name, args)
+            else:
+                waiting.remove(call)
+            found.append(call)
+        if found:
+            return found
+        named = self._calls.get(text_of(value, "tool_call_id")) if isinstance(value, dict) else None
+        if named in waiting or len(waiting) == 1:
+            return [named if named in waiting and named is not None else waiting[0]]
+        return [self._show(_INTERRUPT, value if isinstance(value, dict) else {"value": value})]
+
+    def _show(self, name: str, args: JSON) -> CallBuilder:
+        call = self.out.call(name, is_ours=False)
+        call.set(args)
+        return call
+
+
+def _actions(value: JSON) -> Iterable[tuple[str, JSON]]:
+    """Yield the names and the arguments of the calls in an interrupt of langchain's middleware, or of older agents."""
+    requests = value.get("action_requests") if isinstance(value, dict) else value
+    for item in requests if isinstance(requests, list) else ():
+        action = _dict(item).get("action_request", item)
+        name = text_of(action, "name") or text_of(action, "action") if isinstance(action, dict) else ""
+        if name:
+            yield name, field(action, "args")
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
