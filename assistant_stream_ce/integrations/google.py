@@ -12,8 +12,9 @@ from assistant_stream_ce.integrations.google_events import GoogleReader
 from assistant_stream_ce.integrations.results import ToolSchema, answered, schemas
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.tools.loop import answer_with
 
-__all__ = ("forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
+__all__ = ("answer", "forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
 
 
 def forward(controller: RunController, stream: Any, *, reasoning: bool = True, parent_id: str | None = None) -> Any:
@@ -56,6 +57,9 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
         response = {"error" if is_error else "output": value}
         parts.append({"function_response": {"name": call.name, "response": response, **identified}})
     return [{"role": "user", "parts": parts}] if parts else []
+
+
+answer = answer_with(forward, tool_results)
 
 
 def tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:

@@ -14,8 +14,9 @@ from assistant_stream_ce.integrations.openai_responses_events import ResponsesRe
 from assistant_stream_ce.integrations.results import ToolSchema, answered, schemas
 from assistant_stream_ce.integrations.turn import ToolCall, Turn, TurnBuilder
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.tools.loop import answer_with
 
-__all__ = ("forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
+__all__ = ("answer", "forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
 
 
 class OpenAIReader(EventReader):
@@ -85,6 +86,9 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
         else:
             made.append({"type": f"{kind}_output", "call_id": call_id, "output": text})
     return made
+
+
+answer = answer_with(forward, tool_results)
 
 
 def tool_schemas(tools: Iterable[ToolSchema], *, api: Literal["chat", "responses"] = "chat") -> list[dict[str, JSON]]:

@@ -1,0 +1,140 @@
+"""Parameters of a tool: their JSON Schema, made from a function's signature, and the check of a model's arguments."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+
+from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.errors import shorten
+from assistant_stream_ce.jsonvalue import JSON
+
+_SCALARS = (type(None), bool, int, float, str)
+
+
+class Parameters:
+    """The parameters of a function that a model calls.
+
+    Args:
+        function: the function.
+        name: the name of the tool, for messages.
+
+    Raises:
+        TypeError: a parameter cannot be described to a model.
+    """
+
+    def __init__(self, function: Callable[..., object], name: str) -> None:
+        #: The name of the parameter that receives the controller, or None.
+        self.controller: str | None = None
+        self._name = name
+        self._accepts_more = False
+        fields = [self._field(parameter, hint) for parameter, hint in _hinted(function, name)]
+        self._struct = msgspec.defstruct(
+            "arguments",
+            [field for field in fields if field is not None],
+            kw_only=True,
+            forbid_unknown_fields=not self._accepts_more,
+        )
+        #: The JSON Schema.
+        self.schema = self._schema()
+
+    def _field(self, parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any] | None:
+        if hint is RunController:
+            self.controller = parameter.name
+            return None
+        if parameter.kind is parameter.VAR_KEYWORD:
+            self._accepts_more = True
+            return None
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
+            raise TypeError(f"the parameter {parameter.name} of the tool {self._name} has no name for a model to use")
+        default = parameter.default
+        if default is parameter.empty:
+            return parameter.name, hint
+        if not isinstance(default, _SCALARS):
+            return parameter.name, hint, msgspec.field(default_factory=lambda: default)
+        return parameter.name, hint, default
+
+    def _schema(self) -> dict[str, JSON]:
+        definitions: dict[str, Any] = {}
+
+        def describe(kind: Any) -> dict[str, Any]:
+            make = getattr(kind, "model_json_schema", None)
+            if make is None:
+                raise NotImplementedError
+            schema: dict[str, Any] = make(ref_template="#/$defs/{model}")
+            definitions.update(schema.pop("$defs", {}))
+            return schema
+
+        try:
+            _, components = msgspec.json.schema_components(
+                [self._struct], schema_hook=describe, ref_template="#/$defs/{name}"
+            )
+        except TypeError as error:
+            raise TypeError(f"the parameters of the tool {self._name} have no JSON Schema: {error}") from None
+        schema = components.pop("arguments")
+        del schema["title"]
+        definitions.update(components)
+        return {**schema, "$defs": definitions} if definitions else schema
+
+    def convert(self, arguments: dict[str, JSON]) -> dict[str, Any]:
+        """Return checked arguments as keyword arguments; values have the annotated types.
+
+        Raises:
+            ValueError: they do not match the annotations; the message is for the model.
+        """
+        normal = normalized(arguments)
+        try:
+            checked = msgspec.convert(normal, self._struct, dec_hook=_validated)
+        except msgspec.ValidationError as error:
+            raise ValueError(shorten(str(error), 500)) from None
+        names = self._struct.__struct_fields__
+        more = {name: value for name, value in normal.items() if name not in names}
+        return {name: getattr(checked, name) for name in names} | more
+
+
+def _hinted(function: Callable[..., object], name: str) -> list[tuple[inspect.Parameter, Any]]:
+    """Return the parameters of a function, each with its annotation."""
+    target: Any = function
+    while hasattr(target, "func"):
+        target = target.func
+    if not inspect.isroutine(target):
+        target = target.__call__
+    try:
+        hints = typing.get_type_hints(target, include_extras=True)
+    except NameError as error:
+        raise TypeError(
+            f"the annotations of the tool {name} cannot be evaluated ({error}): define and import their types at the "
+            "top of the module"
+        ) from None
+    return [
+        (parameter, _described(hints.get(parameter.name, Any)))
+        for parameter in inspect.signature(function).parameters.values()
+    ]
+
+
+def _described(hint: Any) -> Any:
+    """Return an annotation with the texts of `Annotated` as descriptions."""
+    if typing.get_origin(hint) is not Annotated:
+        return hint
+    kind, *extras = typing.get_args(hint)
+    for extra in extras:
+        kind = Annotated[kind, msgspec.Meta(description=extra) if isinstance(extra, str) else extra]
+    return kind
+
+
+def _validated(kind: Any, value: Any) -> Any:
+    """Convert a value to a pydantic model."""
+    return kind.model_validate(value)
+
+
+def normalized(value: JSON) -> Any:
+    """Return a value with its keys sorted and integral floats as integers: JavaScript does not distinguish them."""
+    if isinstance(value, dict):
+        return {key: normalized(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [normalized(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

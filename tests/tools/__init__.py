@@ -1,0 +1,1 @@
+"""Tools, the loop that runs them, and approvals."""
