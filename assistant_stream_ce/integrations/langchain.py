@@ -12,8 +12,9 @@ from assistant_stream_ce.integrations.openai import chat_tool_schemas
 from assistant_stream_ce.integrations.results import answered
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.tools.loop import answer_with
 
-__all__ = ("forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
+__all__ = ("answer", "forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
 
 
 def forward(controller: RunController, stream: Any, *, reasoning: bool = True, parent_id: str | None = None) -> Any:
@@ -61,5 +62,7 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
         for call, _, text, is_error in answered(turn, results)
     ]
 
+
+answer = answer_with(forward, tool_results)
 
 tool_schemas = chat_tool_schemas
