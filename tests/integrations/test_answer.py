@@ -138,19 +138,12 @@ def _mistral_end(delta: dict[str, Any], reason: str) -> dict[str, Any]:
     return {**CHAT[-1], "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
 
+_CALL = {"name": "weather", "arguments": '{"city":"Paris"}'}
+
 # litellm is left out, because it takes seconds to import; its streams are chat completion chunks too.
 _CALLED = {
     **SAMPLES,
-    "mistral": [
-        _mistral_end(
-            {
-                "tool_calls": [
-                    {"index": 0, "id": "c1", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
-                ]
-            },
-            "tool_calls",
-        )
-    ],
+    "mistral": [_mistral_end({"tool_calls": [{"index": 0, "id": "c1", "function": _CALL}]}, "tool_calls")],
 }
 _RESPONSES_SAID = [event for event in RESPONSES if event.get("output_index") != 2]
 _RESPONSES_SAID[-1] = {
