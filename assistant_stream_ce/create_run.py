@@ -16,7 +16,7 @@ from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.run.callbacks import RunCallback, is_callable_as
+from assistant_stream_ce.run.callbacks import RunCallback, is_callable_as, is_generator_function
 from assistant_stream_ce.run.drivers import ContextFactory
 from assistant_stream_ce.run.forwarding import send_all, send_all_async
 from assistant_stream_ce.run.hooks import RunReason, RunResult
@@ -78,7 +78,7 @@ def create_run(
     """
     if not callable(callback):
         raise TypeError(f"callback must be callable, not {type(callback).__name__}")
-    if is_callable_as(inspect.isgeneratorfunction, callback) or is_callable_as(inspect.isasyncgenfunction, callback):
+    if is_generator_function(callback):
         raise TypeError("callback must not be a generator: call controller.append_text(...) where it yields")
     for name, hook in (("on_error", on_error), ("on_finish", on_finish)):
         if hook is not None and not callable(hook):

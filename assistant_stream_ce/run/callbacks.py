@@ -19,6 +19,8 @@ _FLAGS: dict[Callable[[Any], bool], int] = {
     inspect.isasyncgenfunction: inspect.CO_ASYNC_GENERATOR,
 }
 
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
 
 def is_callable_as(kind: Callable[[Any], bool], callback: object) -> bool:
     """Return whether a callable is of a kind that `inspect` tests for, behind any `partial` and `__call__`."""
@@ -27,6 +29,28 @@ def is_callable_as(kind: Callable[[Any], bool], callback: object) -> bool:
         # Fast path for plain functions, as most callbacks are: 0.1 us instead of 3.
         return bool(function.__code__.co_flags & _FLAGS[kind])
     return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - the method itself is wanted
+
+
+def is_generator_function(callback: object) -> bool:
+    """Return whether a callable is a generator function, async or not, behind any `partial` and `__call__`."""
+    function = _without_partials(callback)
+    if type(function) is FunctionType and not function.__dict__:
+        return bool(function.__code__.co_flags & _GENERATORS)
+    return is_callable_as(inspect.isgeneratorfunction, function) or is_callable_as(inspect.isasyncgenfunction, function)
+
+
+class RunName:
+    """The name of a run for messages: that of its thread, and of its callback."""
+
+    __slots__ = ("_callback", "thread")
+
+    def __init__(self, thread: str, callback: object) -> None:
+        self.thread = thread
+        self._callback = callback
+
+    def __str__(self) -> str:
+        # Made when a message needs it, which is rare: it would cost 0.7 us at the start of each run.
+        return f"{self.thread} ({name_of(self._callback)})"
 
 
 def name_of(callback: object) -> str:

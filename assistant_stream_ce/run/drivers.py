@@ -37,6 +37,10 @@ current_run: contextvars.ContextVar[Callable[[], Any] | None] = contextvars.Cont
 )
 
 
+# Shared by all runs, as it has no state.
+_NO_CONTEXT: nullcontext[None] = nullcontext()
+
+
 class CallScope:
     """The context variables and context managers in which the user code of one run is called.
 
@@ -92,7 +96,7 @@ class CallScope:
 def enter_contexts(factories: tuple[ContextFactory, ...]) -> AbstractContextManager[object]:
     """Enter the contexts around a blocking callback, whose exception will pass through them."""
     if not factories:
-        return nullcontext()
+        return _NO_CONTEXT
     with ExitStack() as stack:
         for factory in factories:
             manager = factory()
@@ -105,7 +109,7 @@ async def enter_contexts_async(factories: tuple[ContextFactory, ...]) -> Abstrac
     """Enter the contexts around a coroutine, whose exception will pass through them."""
     if not factories:
         # A stack would be a twentieth of a quiet stream's memory.
-        return nullcontext()
+        return _NO_CONTEXT
     async with AsyncExitStack() as stack:
         for factory in factories:
             manager = factory()

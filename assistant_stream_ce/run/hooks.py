@@ -69,7 +69,7 @@ class Hooks:
     """Calls the hooks of one run. Thread-safe; no lock is held while a hook runs.
 
     Args:
-        name: the name of the run, for log messages.
+        name: the name of the run as text, for log messages.
         scope: the context in which they are called.
         on_error: see `create_run`.
         on_finish: see `create_run`.
@@ -77,7 +77,7 @@ class Hooks:
 
     def __init__(
         self,
-        name: str,
+        name: object,
         scope: CallScope,
         on_error: Callable[[BaseException], str | None] | None,
         on_finish: Callable[[RunResult], object] | None,
@@ -141,7 +141,7 @@ class Hooks:
             coroutine: the coroutine that `finish` returned.
             loop: the reader's loop, to which pooled clients are bound; the shared loop if None or if it does not run.
         """
-        _AsyncFinish(coroutine, self._name, self._scope, self._handle).run(loop)
+        _AsyncFinish(coroutine, str(self._name), self._scope, self._handle).run(loop)
 
     def call_cancel_callbacks(self, callbacks: list[Callback]) -> None:
         """Call `on_cancel` callbacks in a new thread. Never blocks."""

@@ -35,7 +35,7 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
 from assistant_stream_ce.controller.run_context import ChunkSource, RunContext
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
-from assistant_stream_ce.run.callbacks import RunCallback, is_callable_as, name_of
+from assistant_stream_ce.run.callbacks import RunCallback, RunName, is_callable_as
 from assistant_stream_ce.run.drivers import CallScope, Driver, ExecutorDriver, TaskDriver, ThreadDriver, current_run
 from assistant_stream_ce.run.execution import Report, run_in_task, run_in_thread
 from assistant_stream_ce.run.forwarding import Forwarding, forward
@@ -120,8 +120,8 @@ class Run:
         self._callback = callback
         self._executor = executor
         self._controller = RunController(self.run_context)
-        self._name = f"assistant-stream-{next(_run_numbers)}"
-        self.hooks = Hooks(str(self), self.scope, on_error, on_finish)
+        self._name = RunName(f"assistant-stream-{next(_run_numbers)}", callback)
+        self.hooks = Hooks(self._name, self.scope, on_error, on_finish)
         #: The result of the run, and its report.
         self.report = Report(self.run_context, self.hooks, self.scope, self.recorder)
         # Guards `_state` and `_children`; each transition happens exactly once.
@@ -198,7 +198,7 @@ class Run:
         work = functools.partial(self._run_in_thread, context)
         if self._executor is None:
             self.driver = thread = ThreadDriver(work)
-            thread.start(self._name)
+            thread.start(self._name.thread)
         else:
             self.driver = executor = ExecutorDriver(work)
             executor.start(self._executor, self.end_if_dropped)
@@ -222,7 +222,7 @@ class Run:
         loop = self.reader_loop or shared_loop()
         self.driver = driver = TaskDriver(loop, _GRACE_SECONDS)
         self.run_context.channel.add_producer_loops(loop)
-        driver.start(functools.partial(run_in_task, self, make), self._name, context, self.end_if_dropped)
+        driver.start(functools.partial(run_in_task, self, make), self._name.thread, context, self.end_if_dropped)
         if self.is_cancelled:
             self._cancel_driver()
 
@@ -406,7 +406,7 @@ class Run:
             elif loop is not None:
                 loop.call_later(_PATIENCE_SECONDS, abandon)
             else:
-                start_thread(self._wait_and_abandon, f"{self._name}-wait")
+                start_thread(self._wait_and_abandon, f"{self._name.thread}-wait")
 
     def _wait_and_abandon(self) -> None:
         self.ended.wait_sync(_PATIENCE_SECONDS)
@@ -436,7 +436,7 @@ class Run:
             self.abandon()
 
     def __str__(self) -> str:
-        return f"{self._name} ({name_of(self._callback)})"
+        return str(self._name)
 
 
 def _call(find_method: weakref.WeakMethod[Callable[[], None]]) -> None:

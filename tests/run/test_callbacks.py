@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from assistant_stream_ce.run.callbacks import check_result, is_callable_as, name_of
+from assistant_stream_ce.run.callbacks import RunName, check_result, is_callable_as, is_generator_function, name_of
 
 
 def plain(controller: Any) -> None: ...
@@ -38,10 +38,12 @@ KINDS = {
     inspect.isasyncgenfunction: async_generator,
 }
 
+WRAPPERS: list[Any] = [lambda function: function, functools.partial, lambda f: functools.partial(f, 1)]
+
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("function", [plain, *KINDS.values()])
-@pytest.mark.parametrize("wrap", [lambda function: function, functools.partial, lambda f: functools.partial(f, 1)])
+@pytest.mark.parametrize("wrap", WRAPPERS)
 def test_a_kind_is_recognized_through_partial(kind: Any, function: Any, wrap: Any) -> None:
     assert is_callable_as(kind, wrap(function)) == (KINDS[kind] is function)
 
@@ -74,3 +76,15 @@ def test_other_results_are_allowed(result: object) -> None:
 def test_a_result_that_would_be_lost_is_refused_with_a_hint(result: object, hint: str) -> None:
     with pytest.raises(TypeError, match=hint):
         check_result(result)
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
+@pytest.mark.parametrize("function", KINDS.values())
+def test_generators_of_both_kinds_are_recognized(wrap: Any, function: Any) -> None:
+    is_generator = function in (KINDS[inspect.isgeneratorfunction], KINDS[inspect.isasyncgenfunction])
+    assert is_generator_function(wrap(function)) == is_generator
+
+
+def test_the_name_of_a_run_has_that_of_its_callback() -> None:
+    name = RunName("assistant-stream-7", functools.partial(plain, "a secret"))
+    assert (name.thread, str(name)) == ("assistant-stream-7", "assistant-stream-7 (plain)")
