@@ -38,6 +38,41 @@ CHAT: list[Any] = [
     }
 ]
 
+# Mistral sends whole calls, reasoning as a part of the content, and the usage with the finish.
+MISTRAL: list[Any] = [
+    {"id": "r1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    for choice in (
+        {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None},
+        {
+            "index": 0,
+            "delta": {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+            "finish_reason": None,
+        },
+        {"index": 0, "delta": {"content": "Let me "}, "finish_reason": None},
+        {"index": 0, "delta": {"content": "look."}, "finish_reason": None},
+    )
+] + [
+    {
+        "id": "r1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "delta": {
+                    "content": "",
+                    "tool_calls": [
+                        {"index": 0, "id": "c1", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
+                    ],
+                },
+                "finish_reason": "tool_calls",
+            }
+        ],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+    }
+]
+
 _RESPONSE = {
     "id": "r1",
     "object": "response",
@@ -248,7 +283,7 @@ SAMPLES = {
     "bedrock": BEDROCK,
     "ollama": OLLAMA,
     "groq": CHAT,
-    "mistral": CHAT,
+    "mistral": MISTRAL,
     "litellm": CHAT,
     "langchain": RESPONSES,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -143,14 +144,18 @@ def _mistral_async(url: str) -> Any:
     return client.chat.stream_async(model="m", messages=MESSAGES)
 
 
-def _litellm(url: str) -> Any:
+def _litellm(url: str, function: str = "completion", kind: str = "OpenAI") -> Any:
+    # Without it, the import of litellm requests a list of prices.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     litellm = importlib.import_module("litellm")
-    return litellm.completion(model="openai/m", api_base=f"{url}/v1", api_key="k", messages=MESSAGES, stream=True)
-
-
-def _litellm_async(url: str) -> Any:
-    litellm = importlib.import_module("litellm")
-    return litellm.acompletion(model="openai/m", api_base=f"{url}/v1", api_key="k", messages=MESSAGES, stream=True)
+    litellm.suppress_debug_info = True
+    return getattr(litellm, function)(
+        model="openai/m",
+        client=openai_client(url, kind),
+        messages=MESSAGES,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
 
 
 def langchain_model(url: str, **options: Any) -> Any:
@@ -223,7 +228,14 @@ SDKS = {
             lambda url: langchain_model(url, use_responses_api=True).stream(MESSAGES),
             lambda url: langchain_model(url, use_responses_api=True).astream(MESSAGES),
         ),
-        Sdk("litellm", "litellm", EVENT_STREAM, chat_sse, _litellm, _litellm_async),
+        Sdk(
+            "litellm",
+            "litellm",
+            EVENT_STREAM,
+            chat_sse,
+            _litellm,
+            lambda url: _litellm(url, "acompletion", "AsyncOpenAI"),
+        ),
     )
 }
 

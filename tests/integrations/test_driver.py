@@ -16,9 +16,7 @@ from tests.integrations.fake_provider import FakeProvider, fake_provider
 from tests.integrations.samples import SAMPLES
 from tests.integrations.sdks import SDKS, Sdk
 
-# litellm takes seconds and 190 MB to import, and mistral's client refuses a usage without choices: their streams are
-# chat completion chunks, which the others cover.
-TESTED = [name for name in SDKS if name not in ("litellm", "mistral")]
+TESTED = list(SDKS)
 
 # Their streams hold no response to find: only `watch` reaches it.
 WATCHED_ONLY = ("google", "ollama", "langchain")
@@ -107,6 +105,8 @@ def test_a_blocking_stream_is_forwarded(name: str, provider: FakeProvider) -> No
 
 # google-genai subclasses the session of aiohttp, where that is installed.
 @pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
+# litellm reads every attribute of pydantic's models.
+@pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning")
 @pytest.mark.parametrize("name", [name for name in TESTED if SDKS[name].astream is not None])
 async def test_an_asynchronous_stream_is_forwarded_in_the_same_way(name: str, provider: FakeProvider) -> None:
     sdk = script(provider, name)
@@ -115,7 +115,7 @@ async def test_an_asynchronous_stream_is_forwarded_in_the_same_way(name: str, pr
     assert [call.name for call in turn.tool_calls] == ["weather"]
 
 
-@each_sdk
+@pytest.mark.parametrize("name", [name for name in TESTED if name != "litellm"])
 def test_a_stream_that_is_cut_is_an_error(name: str, provider: FakeProvider) -> None:
     finish = {"bedrock": 2, "openai": 2, "openai helper": 2, "groq": 2, "anthropic": 2, "anthropic helper": 2}
     events = SAMPLES[name][: -finish.get(name, 1)]
@@ -124,6 +124,13 @@ def test_a_stream_that_is_cut_is_an_error(name: str, provider: FakeProvider) -> 
         forwarded(provider, sdk)
     assert caught.value.code == "incomplete"
     assert caught.value.turn.text == "Let me look."
+
+
+def test_litellm_has_its_own_exception_for_a_stream_that_is_cut(provider: FakeProvider) -> None:
+    sdk = script(provider, "litellm", SAMPLES["litellm"][:-2])
+    with pytest.raises(Exception, match="ended before a finish_reason") as caught:
+        forwarded(provider, sdk)
+    assert type(caught.value).__module__.startswith("litellm")
 
 
 @each_sdk
