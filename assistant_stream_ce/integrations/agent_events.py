@@ -50,7 +50,7 @@ class AgentReader(EventReader):
 
     def finish_step(self, reason: TurnFinish, provider_reason: str | None) -> None:
         """Finish the open step, whose usage `out` has."""
-        self._reason, self.provider_reason = self.out.finish_step(reason), provider_reason
+        self._reason, self.provider_reason = self.out.end_step(reason), provider_reason
         self._usage += self.out.usage
         self._is_step_open = False
 
@@ -59,14 +59,14 @@ class AgentReader(EventReader):
         if call.provider_id:
             self._calls[call.provider_id] = call
 
-    def add_result(self, call_id: str, result: JSON, *, is_error: bool = False) -> None:
-        """Send the result of a tool that the agent has run."""
+    def add_result(self, call_id: str, result: JSON, *, is_error: bool = False, denied: bool = False) -> None:
+        """Send the result of a tool that the agent has run, or was not allowed to run."""
         call = self._calls.get(call_id)
         if call is None:
             # The call was in an earlier run, which waited for an approval.
-            self.out.late_result(call_id, result, is_error=is_error)
+            self.out.late_result(call_id, result, is_error=is_error, denied=denied)
         else:
-            call.result(result, is_error=is_error)
+            call.result(result, is_error=is_error, denied=denied)
 
     def has_call(self, call_id: str) -> bool:
         """Return whether a call with this id was shown in this run."""
@@ -77,6 +77,7 @@ class AgentReader(EventReader):
         for call_id in call_ids:
             if (call := self._calls.get(call_id)) is not None:
                 call.close()
+                self.out.approval(call.id, call_id)
 
     def end_run(
         self, result: Any, messages: list[dict[str, JSON]], *, ours: Iterable[str], has_approvals: bool = False

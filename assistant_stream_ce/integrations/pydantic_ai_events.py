@@ -201,7 +201,8 @@ class PydanticAIReader(AgentReader):
     def _result(self, part: Any) -> None:
         call_id = text_of(part, "tool_call_id")
         if text_of(part, "tool_name") not in self._output_tools and call_id:
-            self.add_result(call_id, _content(part), is_error=_is_error(part))
+            denied = field(part, "outcome") == "denied"
+            self.add_result(call_id, _content(part), is_error=_is_error(part), denied=denied)
 
 
 def _deferred(output: Any, name: str) -> list[str]:

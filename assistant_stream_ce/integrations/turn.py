@@ -192,10 +192,12 @@ class TurnBuilder:
         if call_id in self._assigned:
             self._assigned[call_id].provider_id = provider_id
 
-    def late_result(self, call_id: str, result: JSON, *, is_error: bool, artifact: JSON = None) -> None:
+    def late_result(
+        self, call_id: str, result: JSON, *, is_error: bool, artifact: JSON = None, denied: bool = False
+    ) -> None:
         """Add the result of a call of an earlier response."""
         if call_id:
-            self._send(chunks.ToolResultChunk(call_id, result, artifact, is_error=is_error))
+            self._send(chunks.ToolResultChunk(call_id, result, artifact, is_error=is_error or denied, denied=denied))
 
     def approval(self, call_id: str, approval_id: str) -> None:
         """Ask for the user's approval of a call."""
@@ -227,10 +229,10 @@ class TurnBuilder:
             provider_reason: the reason as the provider reports it.
             messages: the messages to send back in the next request.
         """
-        return self.turn(self.finish_step(reason), provider_reason, messages)
+        return self.turn(self.end_step(reason), provider_reason, messages)
 
-    def finish_step(self, reason: TurnFinish) -> TurnFinish:
-        """Finish the step, and return its reason; see `finish`."""
+    def end_step(self, reason: TurnFinish) -> TurnFinish:
+        """Complete the calls, finish the step and return its reason; see `finish`."""
         if reason == "stop" and any(call.is_ours for call in self.calls):
             reason = "tool-calls"
         for call in self.calls:
@@ -315,10 +317,10 @@ class CallBuilder:
             self._close()
             self._turn._keep(chunks.ToolCallDeltaChunk(self.id, "", is_final=True))
 
-    def result(self, result: JSON, *, is_error: bool = False) -> None:
-        """Add the result of a call that the provider ran itself."""
+    def result(self, result: JSON, *, is_error: bool = False, denied: bool = False) -> None:
+        """Add the result of a call that the provider or an agent ran itself, or was not allowed to run."""
         self.close()
-        self._turn._send(chunks.ToolResultChunk(self.id, result, is_error=is_error))
+        self._turn._send(chunks.ToolResultChunk(self.id, result, is_error=is_error or denied, denied=denied))
 
     def tool_call(self) -> ToolCall:
         """Return the call for the application to run."""

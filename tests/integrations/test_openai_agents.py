@@ -168,6 +168,30 @@ def _named(event: dict[str, Any], name: str, arguments: str) -> dict[str, Any]:
     return event
 
 
+async def test_calls_wait_for_an_approval(provider: FakeProvider) -> None:
+    from agents import function_tool
+
+    @function_tool(needs_approval=True)
+    def weather(city: str) -> str:
+        """Return the weather of a city."""
+        return "sunny"
+
+    provider.bodies = [typed_sse(RESPONSES), typed_sse(responses_text("It is sunny."))]
+    agent = agent_of(provider, tools=[weather])
+    chunks, turn = await forwarded(agent)
+    [request] = [chunk for chunk in chunks if chunk.type == "tool-approval-request"]
+    assert (request.tool_call_id, request.approval_id) == ("c1", "c1")
+    assert (turn.finish_reason, turn.tool_calls) == ("tool-calls", [])
+    assert len(provider.requests) == 1
+
+    state = turn.result.to_state()
+    state.approve(turn.result.interruptions[0])
+    chunks, turn = await forwarded(agent, state)
+    [result] = [chunk for chunk in chunks if chunk.type == "tool-result"]
+    assert (result.tool_call_id, result.result) == ("c1", "sunny")
+    assert (turn.text, turn.finish_reason) == ("It is sunny.", "stop")
+
+
 async def test_a_stream_that_is_cut_is_an_error(provider: FakeProvider) -> None:
     from agents import AgentsException
 

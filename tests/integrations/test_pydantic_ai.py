@@ -197,6 +197,40 @@ async def test_an_output_that_is_refused_is_another_step() -> None:
     assert turn.result.output == "good"
 
 
+async def test_calls_wait_for_an_approval() -> None:
+    from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults
+    from pydantic_ai.models.test import TestModel
+
+    agent = Agent(TestModel(), output_type=[str, DeferredToolRequests])
+
+    @agent.tool_plain(requires_approval=True)
+    def delete(path: str) -> str:
+        return f"deleted {path}"
+
+    chunks, first = await forwarded(agent)
+    [call_id] = [chunk.tool_call_id for chunk in chunks if chunk.type == "tool-call-begin"]
+    [request] = [chunk for chunk in chunks if chunk.type == "tool-approval-request"]
+    assert (request.tool_call_id, request.approval_id) == (call_id, first.result.output.approvals[0].tool_call_id)
+    assert (first.finish_reason, first.tool_calls) == ("tool-calls", [])
+
+    decisions = DeferredToolResults(approvals={request.approval_id: True})
+    chunks, turn = await forwarded(
+        agent, None, message_history=first.result.all_messages(), deferred_tool_results=decisions
+    )
+    [result] = [chunk for chunk in chunks if chunk.type == "tool-result"]
+    assert (result.tool_call_id, result.result) == (call_id, "deleted a")
+    assert turn.finish_reason == "stop"
+
+    chunks, turn = await forwarded(
+        agent,
+        None,
+        message_history=first.result.all_messages(),
+        deferred_tool_results=DeferredToolResults(approvals={request.approval_id: False}),
+    )
+    [result] = [chunk for chunk in chunks if chunk.type == "tool-result"]
+    assert (result.tool_call_id, result.denied) == (call_id, True)
+
+
 async def test_external_calls_are_the_applications() -> None:
     from pydantic_ai import Agent, CallDeferred, DeferredToolRequests
     from pydantic_ai.models.test import TestModel
