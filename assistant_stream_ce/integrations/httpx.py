@@ -27,13 +27,15 @@ Client = TypeVar("Client")
 _INNER = ("response", "_response", "http_response", "completion_stream", "raw", "_raw_stream", "_raw_response")
 
 # Attribute paths from SDK clients to their blocking httpx client: openai, anthropic, groq and ollama; google-genai;
-# mistral; langchain's chat models.
+# mistral; langchain's chat models of openai, anthropic, mistral, ollama, groq and google.
 _CLIENTS = (
     ("_client",),
     ("_api_client", "_httpx_client"),
     ("sdk_configuration", "client"),
     ("root_client", "_client"),
+    ("client",),
     ("client", "_client"),
+    ("client", "_client", "_client"),
     ("client", "_api_client", "_httpx_client"),
     ("_client", "_client"),
 )

@@ -38,6 +38,8 @@ class ScriptedChatModel(BaseChatModel):
     """Streams one list of chunks for each request; an exception in it is raised."""
 
     answers: list[list[Any]]
+    #: Waits after the first chunk.
+    pause: Any = None
 
     @property
     def _llm_type(self) -> str:
@@ -51,6 +53,9 @@ class ScriptedChatModel(BaseChatModel):
             if run_manager:
                 run_manager.on_llm_new_token("", chunk=made)
             yield made
+            if self.pause is not None:
+                self.pause.wait(10)
+                self.pause = None
 
     def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> ChatResult:
         first, *rest = self.answers.pop(0)
@@ -64,8 +69,8 @@ class State(MessagesState, total=False):
     log: Annotated[list[str], operator.add]
 
 
-def agent(*answers: list[Any], artifact: Any = None) -> Any:
-    """Return a graph of a model, its tool, and the model again."""
+def agent(*answers: list[Any], **result: Any) -> Any:
+    """Return a graph of a model, its tool, and the model again; `result` has fields of the tool messages."""
     model = ScriptedChatModel(answers=list(answers))
 
     def ask(state: State) -> Any:
@@ -77,7 +82,7 @@ def agent(*answers: list[Any], artifact: Any = None) -> Any:
     def tools(state: State) -> Any:
         get_stream_writer()({"progress": 1})
         results = [
-            ToolMessage('{"celsius":21}', tool_call_id=one["id"], name=one["name"], artifact=artifact)
+            ToolMessage('{"celsius":21}', tool_call_id=one["id"], name=one["name"], **result)
             for one in state["messages"][-1].tool_calls
         ]
         return {"messages": results, "title": "Weather", "log": ["tools"]}

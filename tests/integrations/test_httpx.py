@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ import pytest
 import trustme
 
 from assistant_stream_ce import RunController, create_run
-from assistant_stream_ce.integrations.httpx import abort
+from assistant_stream_ce.integrations.httpx import abort, watch
 from tests.support.require import require
 
 EVENT = (
@@ -143,3 +144,19 @@ def test_an_object_without_a_socket_is_rejected(wrong: Any) -> None:
         wrong.is_closed = False
     with pytest.raises(TypeError, match="no socket found"):
         abort(wrong)
+
+
+@pytest.mark.parametrize("path", ["root_client._client", "_client._client", "client", "client._client._client"])
+def test_the_client_inside_a_langchain_model_is_watched(path: str) -> None:
+    """Of langchain-openai, -anthropic, -mistralai and -groq."""
+    with httpx.Client() as client:
+        model: Any = client
+        for name in reversed(path.split(".")):
+            model = SimpleNamespace(**{name: model})
+        assert watch(watch(model)) is model
+        assert [len(hooks) for hooks in client.event_hooks.values()] == [1, 1]
+
+
+def test_an_object_without_a_client_is_rejected() -> None:
+    with pytest.raises(TypeError, match="blocking client of httpx"):
+        watch(object())

@@ -69,6 +69,31 @@ def test_reasoning_in_a_field_of_its_own_is_sent_once() -> None:
     assert kinds(chunk(additional_kwargs={"reasoning_content": "hm"}), finish()) == ["reasoning-delta", "step-finish"]
 
 
+def test_chunks_that_differ_in_their_text_only() -> None:
+    one: dict[str, Any] = {"id": "lc_run--1", "response_metadata": {"model_provider": "openai"}}
+    delta = {"type": "tool_call_chunk", "name": "f", "args": "", "id": "c1", "index": 0}
+    chunks, turn = feed(
+        LangChainReader,
+        [
+            *(chunk(text, **one) for text in ("", "a", "b")),
+            chunk(**one, tool_call_chunks=[delta]),
+            chunk("c", **one),
+            chunk("d", id="lc_run--1", response_metadata={"finish_reason": "stop"}),
+        ],
+    )
+    assert [sent.type for sent in chunks] == [
+        "text-delta",
+        "text-delta",
+        "tool-call-begin",
+        "text-delta",
+        "text-delta",
+        "tool-call-delta",
+        "tool-call-delta",
+        "step-finish",
+    ]
+    assert turn.messages[0]["content"] == turn.text == "abcd"
+
+
 def test_parallel_calls_are_kept_apart() -> None:
     turn = turn_of(
         piece("", 0, "weather", "c1"),

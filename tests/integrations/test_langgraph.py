@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -160,6 +161,11 @@ def test_an_artifact_and_a_failure(graphs: Any) -> None:
     [result] = [chunk for chunk in chunks if chunk.type == "tool-result"]
     assert (result.artifact, result.is_error) == ({"map": 1}, False)
 
+    graph = graphs.agent(graphs.CALL, graphs.text("21"), status="error")
+    chunks, turn, _ = forwarded(lambda: graph.stream(graphs.INPUT, graphs.CONFIG, stream_mode="messages"))
+    assert [chunk.is_error for chunk in chunks if chunk.type == "tool-result"] == [True]
+    assert turn.messages[1]["status"] == "error"
+
 
 @pytest.mark.parametrize(
     ("modes", "log"), [(["updates"], ["model"]), (["values", "updates"], ["model", "tools", "model"])]
@@ -257,14 +263,21 @@ def test_a_model_that_raises_and_is_tried_again(graphs: Any) -> None:
     assert [message["content"] for message in turn.messages] == ["It is 21."]
 
 
-def provider_graph(graphs: Any, url: str) -> tuple[Any, Any]:
+def provider_graph(graphs: Any, url: str, *, is_async: bool = False) -> tuple[Any, Any]:
     """Return a graph of one model of langchain-openai, and the model."""
     from langgraph.graph import START, StateGraph
 
     require_packages("langchain_openai")
     model = sdks.langchain_model(url)
+
+    def ask(state: Any) -> Any:
+        return {"messages": [model.invoke(state["messages"])]}
+
+    async def aask(state: Any) -> Any:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
     builder = StateGraph(graphs.State)
-    builder.add_node("model", lambda state: {"messages": [model.invoke(state["messages"])]})
+    builder.add_node("model", aask if is_async else ask)
     builder.add_edge(START, "model")
     return builder.compile(), model
 
@@ -279,8 +292,10 @@ def test_a_model_that_is_cut_is_an_error(graphs: Any) -> None:
     assert caught.value.turn.text == "Let me look."
 
 
-def test_a_blocked_node_ends_when_the_reader_leaves(graphs: Any) -> None:
+@pytest.mark.parametrize("holds_headers", [False, True])
+def test_a_blocked_node_ends_when_the_reader_leaves(graphs: Any, holds_headers: bool) -> None:
     with fake_provider() as provider:
+        provider.holds_headers = holds_headers
         provider.body = sdks.SDKS["openai"].encode(CHAT[:4])
         provider.stall_after = len(provider.body.replace(b"data: [DONE]\n\n", b""))
         graph, model = provider_graph(graphs, provider.url)
@@ -289,6 +304,7 @@ def test_a_blocked_node_ends_when_the_reader_leaves(graphs: Any) -> None:
         reasons: list[str] = []
 
         def run(controller: RunController) -> None:
+            controller.add_data("begun")
             try:
                 langgraph.forward(controller, graph.stream(graphs.INPUT, stream_mode=["messages"]))
             finally:
@@ -304,3 +320,46 @@ def test_a_blocked_node_ends_when_the_reader_leaves(graphs: Any) -> None:
         assert reasons == ["cancelled"]
         assert len(provider.requests) == 1
         sdks.close_clients()
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_coroutine_that_is_left_closes_its_connection(graphs: Any, is_async: bool) -> None:
+    """A blocking node of an asynchronous stream runs in a thread, which only `watch` reaches."""
+    with fake_provider() as provider:
+        provider.body = sdks.SDKS["openai"].encode(CHAT[:4])
+        provider.stall_after = len(provider.body.replace(b"data: [DONE]\n\n", b""))
+        graph, model = provider_graph(graphs, provider.url, is_async=is_async)
+        watch(model)
+
+        async def run(controller: RunController) -> None:
+            await langgraph.forward(controller, graph.astream(graphs.INPUT, stream_mode=["messages"]))
+
+        async with create_run(run) as stream:
+            async for chunk in stream:
+                if chunk.type == "text-delta":
+                    break
+        assert await asyncio.to_thread(provider.left.wait, 10), "the connection to the model was not closed"
+        await sdks.aclose_clients()
+
+
+def test_parallel_nodes_are_kept_apart(graphs: Any) -> None:
+    from langgraph.graph import START, StateGraph
+
+    builder = StateGraph(graphs.State)
+    both_have_begun = threading.Barrier(2)
+    for name in ("left", "right"):
+        model = graphs.ScriptedChatModel(answers=[graphs.text(f"{name} 1,", f"{name} 2")], pause=both_have_begun)
+
+        def ask(state: Any, model: Any = model) -> Any:
+            return {"messages": [model.invoke(state["messages"])]}
+
+        builder.add_node(name, ask)
+        builder.add_edge(START, name)
+    chunks, turn, _ = forwarded(lambda: builder.compile().stream(graphs.INPUT, stream_mode="messages"))
+    by_parent: dict[Any, str] = {}
+    for chunk in chunks:
+        if chunk.type == "text-delta":
+            by_parent[chunk.parent_id] = by_parent.get(chunk.parent_id, "") + chunk.text_delta
+    assert sorted(by_parent.values()) == ["left 1,left 2", "right 1,right 2"]
+    assert [chunk.type for chunk in chunks].count("step-finish") == 1
+    assert (turn.usage.input_tokens, turn.usage.output_tokens) == (14, 10)
