@@ -44,8 +44,8 @@ def forward(
     Args:
         controller: the controller of the run.
         stream: the result of `graph.stream(...)` or `graph.astream(...)`, in any stream mode or several, with
-            `subgraphs` or without, of either `version`; or a function without arguments that returns it. A single mode
-            is determined by its data: prefer a list of modes, or `version="v2"`.
+            `subgraphs` or without, of either `version`; or a function without arguments that returns it. If it is
+            wrapped in another generator, a single mode is determined by its data.
         messages: whether AI messages and the results of tools are sent; needs the stream mode `messages`.
         updates: `"state"` assigns the channels of the graph, but not `messages`, to `controller.state`; needs the
             stream mode `values`, or `updates`, which has the wrong value for channels with a reducer.

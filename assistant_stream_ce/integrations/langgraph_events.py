@@ -53,24 +53,35 @@ class GraphEvent(NamedTuple):
     data: Any
 
 
-def parse_event(item: Any) -> GraphEvent:
+def parse_event(item: Any, mode: str | None = None) -> GraphEvent:
     """Return an item of `stream` as an event, for one mode, several modes, subgraphs and `version="v2"`.
 
-    The mode of an item of a single mode is determined by its content; a dict that may be of `values` is of `custom`
-    unless it has `messages`.
+    Args:
+        item: the item.
+        mode: the mode of a stream of a single one; None if it is unknown: then the content of an item determines it.
     """
     namespace: tuple[str, ...] = ()
     if isinstance(item, dict) and item.get("type") in _MODES and "ns" in item and "data" in item:
-        mode, data = item["type"], item["data"]
-        if mode == "values":
+        data = item["data"]
+        if item["type"] == "values":
             # With v2 the state may be a pydantic model or a dataclass.
             data = {**(data if isinstance(data, dict) else vars(data)), "__interrupt__": item.get("interrupts")}
-        return GraphEvent(tuple(item["ns"]), mode, data)
+        return GraphEvent(tuple(item["ns"]), item["type"], data)
     if isinstance(item, tuple) and len(item) in (2, 3) and isinstance(item[0], tuple):
         namespace, item = item[0], item[1] if len(item) == 2 else item[1:]
+    if mode is not None:
+        return GraphEvent(namespace, mode, item)
     if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and item[0] in _MODES:
         return GraphEvent(namespace, *item)
     return GraphEvent(namespace, _mode_of(item), item)
+
+
+def single_mode(stream: Any) -> str | None:
+    """Return the mode of a generator of `graph.stream` with a single one, from its arguments; None if it is unknown."""
+    frame = getattr(stream, "gi_frame", None) or getattr(stream, "ag_frame", None)
+    arguments = {} if frame is None else frame.f_locals
+    mode = arguments.get("stream_mode") or getattr(arguments.get("self"), "stream_mode", None)
+    return mode if isinstance(mode, str) and mode in _MODES else None
 
 
 def _mode_of(data: Any) -> str:
@@ -114,13 +125,18 @@ class GraphReader(EventReader):
         self._asked: set[str] = set()
         self._interrupts: dict[str, GraphInterrupt] = {}
         self._has_values = False
+        self._mode: str | None = None
 
     def begin(self) -> None:
         """Do nothing: the first message begins a step."""
 
+    def opened(self, stream: Any) -> None:
+        """Receive the stream; see the base class."""
+        self._mode = single_mode(stream)
+
     def feed(self, event: Any) -> None:
         """Process an item of the stream."""
-        namespace, mode, data = parse_event(event)
+        namespace, mode, data = parse_event(event, self._mode)
         if mode == "messages":
             if self._sends_messages:
                 self._message(namespace, *data)
@@ -290,9 +306,10 @@ class GraphReader(EventReader):
             found.append(call)
         if found:
             return found
-        named = self._calls.get(text_of(value, "tool_call_id")) if isinstance(value, dict) else None
-        if named in waiting or len(waiting) == 1:
-            return [named if named in waiting and named is not None else waiting[0]]
+        if key := text_of(value, "tool_call_id") if isinstance(value, dict) else "":
+            waiting = [call for call in waiting if call is self._calls.get(key)]
+        if len(waiting) == 1:
+            return waiting
         return [self._show(_INTERRUPT, value if isinstance(value, dict) else {"value": value})]
 
     def _show(self, name: str, args: JSON) -> CallBuilder:

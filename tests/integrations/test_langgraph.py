@@ -186,6 +186,18 @@ def test_a_channel_of_a_subgraph_does_not_overwrite_the_state(graphs: Any) -> No
     assert state["log"] == ["model", "tools", "model"]
 
 
+@pytest.mark.parametrize("mode", ["values", "updates", None])
+def test_a_single_mode_is_known_whatever_its_data(graphs: Any, mode: str | None) -> None:
+    """A state without messages looks like custom data, and one of dicts like updates."""
+    from langgraph.graph import START, StateGraph
+
+    builder = StateGraph(dict)
+    builder.add_node("node", lambda state: {"profile": {"name": "Ada"}})
+    builder.add_edge(START, "node")
+    _, _, state = forwarded(lambda: builder.compile().stream({}, stream_mode=mode), updates="state")
+    assert state == {"profile": {"name": "Ada"}}
+
+
 def test_no_channels_by_default(graphs: Any) -> None:
     graph = graphs.agent(graphs.text("21"))
     assert forwarded(lambda: graph.stream(graphs.INPUT, graphs.CONFIG, stream_mode=graphs.ALL_MODES))[2] is None

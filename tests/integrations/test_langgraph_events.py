@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce import AssistantStreamChunk
-from assistant_stream_ce.integrations.langgraph_events import GraphEvent, GraphReader, parse_event
+from assistant_stream_ce.integrations.langgraph_events import GraphEvent, GraphReader, parse_event, single_mode
 from tests.integrations.feeding import feed
 from tests.support.require import require_packages
 
@@ -41,6 +41,31 @@ def test_every_shape(item: Any, expected: GraphEvent) -> None:
 def test_values_of_v2_bring_their_interrupts() -> None:
     event = parse_event({"type": "values", "ns": (), "data": {"a": 1}, "interrupts": ({"id": "i"},)})
     assert event.data == {"a": 1, "__interrupt__": ({"id": "i"},)}
+
+
+@pytest.mark.parametrize(("item", "namespace"), [({"a": 1}, ()), ((NAMESPACE, {"a": 1}), NAMESPACE)])
+def test_a_known_mode_is_kept(item: Any, namespace: Any) -> None:
+    for mode in ("values", "updates", "custom"):
+        assert parse_event(item, mode) == GraphEvent(namespace, mode, {"a": 1})
+
+
+def test_the_mode_of_a_generator() -> None:
+    class Graph:
+        stream_mode = "updates"
+
+        def stream(self, stream_mode: Any = None) -> Any:
+            yield
+
+        async def astream(self, stream_mode: Any = None) -> Any:
+            yield
+
+    graph = Graph()
+    for make in (graph.stream, graph.astream):
+        assert single_mode(make()) == "updates"
+        assert single_mode(make("values")) == "values"
+        assert single_mode(make(["values"])) is None
+        assert single_mode(make("unknown")) is None
+    assert single_mode([]) is None
 
 
 def sent(*items: Any) -> tuple[list[AssistantStreamChunk], Any]:
@@ -116,6 +141,18 @@ def test_a_repeated_call_id_of_a_later_message_gets_its_own_result() -> None:
         (begun[1], "2"),
     ]
     assert turn.tool_calls == []
+
+
+def test_an_interrupt_about_a_call_of_an_earlier_run_is_shown() -> None:
+    require_packages("langchain_core")
+    from langchain_core.messages import AIMessage
+
+    call = {"type": "tool_call", "name": "f", "args": {}, "id": "c1"}
+    chunks, _ = sent(
+        (AIMessage("", tool_calls=[call]), {}),
+        {"__interrupt__": ({"id": "i1", "value": {"tool_call_id": "c0"}},)},
+    )
+    assert [chunk.tool_name for chunk in chunks if chunk.type == "tool-call-begin"] == ["f", "interrupt"]
 
 
 def test_an_interrupt_with_several_actions_asks_for_each() -> None:
