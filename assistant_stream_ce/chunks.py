@@ -248,13 +248,19 @@ class StepStartChunk(_Chunk, frozen=True, gc=False, tag="step-start"):
 
 
 class StepFinishChunk(_Chunk, frozen=True, gc=False, tag="step-finish"):
-    """The end of one call of the model, with its usage in tokens."""
+    """The end of one call of the model, with its usage in tokens.
+
+    `cached_tokens` and `cache_write_tokens` are part of `input_tokens`, `reasoning_tokens` of `output_tokens`.
+    """
 
     type: ClassVar[str] = "step-finish"
     finish_reason: str
     input_tokens: int = 0
     output_tokens: int = 0
     is_continued: bool = False
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class ErrorChunk(_Chunk, frozen=True, gc=False, tag="error"):
@@ -267,12 +273,15 @@ class ErrorChunk(_Chunk, frozen=True, gc=False, tag="error"):
 
 
 class MessageFinishChunk(_Chunk, frozen=True, gc=False, tag="message-finish"):
-    """The end of the message, with its usage in tokens."""
+    """The end of the message, with its usage in tokens, as in `StepFinishChunk`."""
 
     type: ClassVar[str] = "message-finish"
     finish_reason: str
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class UpdateStateChunk(_Chunk, frozen=True, tag="update-state"):

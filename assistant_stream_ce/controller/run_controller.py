@@ -289,7 +289,15 @@ class RunController:
         self._put(chunks.StepStartChunk(validation.text(message_id, "message_id")))
 
     def add_step_finish(
-        self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0, is_continued: bool = False
+        self,
+        finish_reason: str,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        is_continued: bool = False,
+        *,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        reasoning_tokens: int = 0,
     ) -> None:
         """Finish a step, with its usage in tokens. It ends the arguments of every tool call.
 
@@ -299,6 +307,9 @@ class RunController:
             input_tokens: the tokens of the prompt.
             output_tokens: the tokens of the answer.
             is_continued: whether the next step continues the same text.
+            cached_tokens: those of the input that were read from a cache.
+            cache_write_tokens: those of the input that were written to a cache.
+            reasoning_tokens: those of the output that are reasoning.
         """
         self.run_context.calls.finish(
             chunks.StepFinishChunk(
@@ -306,22 +317,40 @@ class RunController:
                 validation.count(input_tokens, "input_tokens"),
                 validation.count(output_tokens, "output_tokens"),
                 validation.flag(is_continued, "is_continued"),
+                validation.count(cached_tokens, "cached_tokens"),
+                validation.count(cache_write_tokens, "cache_write_tokens"),
+                validation.count(reasoning_tokens, "reasoning_tokens"),
             )
         )
 
-    def add_message_finish(self, finish_reason: str, input_tokens: int = 0, output_tokens: int = 0) -> None:
+    def add_message_finish(
+        self,
+        finish_reason: str,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        *,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        reasoning_tokens: int = 0,
+    ) -> None:
         """Finish the message, with its usage in tokens.
 
         Args:
             finish_reason: the reason of the end, as in `add_step_finish`.
             input_tokens: the tokens read by the model.
             output_tokens: the tokens generated.
+            cached_tokens: those of the input that were read from a cache.
+            cache_write_tokens: those of the input that were written to a cache.
+            reasoning_tokens: those of the output that are reasoning.
         """
         self.run_context.calls.finish(
             chunks.MessageFinishChunk(
                 validation.finish_reason(finish_reason),
                 validation.count(input_tokens, "input_tokens"),
                 validation.count(output_tokens, "output_tokens"),
+                validation.count(cached_tokens, "cached_tokens"),
+                validation.count(cache_write_tokens, "cache_write_tokens"),
+                validation.count(reasoning_tokens, "reasoning_tokens"),
             )
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
+
+import msgspec
 
 from assistant_stream_ce.chunks import Severity
 from assistant_stream_ce.conversions.reading import (
@@ -12,8 +14,7 @@ from assistant_stream_ce.conversions.reading import (
     read,
     result_text,
     step_starts,
-    tokens_from,
-    total_tokens,
+    usage_fields,
 )
 from assistant_stream_ce.jsonvalue import JSON, dumps
 from assistant_stream_ce.message import (
@@ -28,10 +29,12 @@ from assistant_stream_ce.message import (
     Step,
     TextPart,
     ToolCallPart,
+    Usage,
     message_from,
 )
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
+from assistant_stream_ce.serialization.usage import usage_from
 
 _STATES = {"partial": "partial-call", "complete": "call", "answered": "result"}
 _STATES_BACK = {theirs: ours for ours, theirs in _STATES.items()}
@@ -156,7 +159,7 @@ def _step(step: Step) -> Fields:
         "state": "finished",
         **message_id,
         "finishReason": step.finish_reason,
-        "usage": total_tokens(step.usage),
+        "usage": usage_fields(step.usage),
         "isContinued": step.is_continued,
     }
 
@@ -188,7 +191,7 @@ def from_assistant_ui(message: object) -> AssistantMessage:
                 "status": without_none({"type": status.get("type"), "reason": status.get("reason")}),
                 "error": _error_from(status.get("error")),
                 "steps": steps,
-                "usage": _sum_of([step["usage"] for step in steps]),
+                "usage": _summed([step["usage"] for step in steps]),
                 "data": metadata.get("unstable_data"),
                 "annotations": metadata.get("unstable_annotations"),
                 "state": metadata.get("unstable_state"),
@@ -263,11 +266,10 @@ def _step_from(step: Fields) -> Fields:
     return {
         "message_id": step.get("messageId"),
         "finish_reason": step.get("finishReason"),
-        "usage": tokens_from(step.get("usage")),
+        "usage": msgspec.structs.asdict(usage_from(step.get("usage"))),
         "is_continued": step.get("isContinued") is True,
     }
 
 
-def _sum_of(usages: list[Any]) -> Fields:
-    names = ("input_tokens", "output_tokens")
-    return {name: sum(usage[name] for usage in usages) for name in names}
+def _summed(usages: list[Fields]) -> Fields:
+    return {name: sum(usage[name] for usage in usages) for name in Usage.__struct_fields__}

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from assistant_stream_ce.jsonvalue import JSON, dumps, plain
 from assistant_stream_ce.message import AssistantMessage, Usage
-from assistant_stream_ce.serialization.decoder import token_count
+from assistant_stream_ce.serialization.usage import usage_details
+from assistant_stream_ce.serialization.usage import usage_fields as usage_totals
 
 Fields: TypeAlias = dict[str, JSON]
 
@@ -44,14 +45,9 @@ def result_text(result: JSON) -> str:
     return result if isinstance(result, str) else dumps(result).decode()
 
 
-def total_tokens(usage: Usage) -> Fields:
+def usage_fields(usage: Usage) -> Fields:
     """Return a usage with the field names of assistant-ui and AI SDK."""
-    return {"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens}
-
-
-def tokens_from(usage: JSON) -> Fields:
-    """Return the fields of a `Usage`. Invalid counts become 0, as applications write here too."""
-    return {"input_tokens": token_count(usage, "inputTokens"), "output_tokens": token_count(usage, "outputTokens")}
+    return {**usage_totals(usage), **usage_details(usage)}
 
 
 def read(value: object) -> Fields:

@@ -6,7 +6,7 @@ from assistant_stream_ce.conversions.reading import (
     Fields,
     result_text,
     step_starts,
-    total_tokens,
+    usage_fields,
 )
 from assistant_stream_ce.jsonvalue import JSON, loads
 from assistant_stream_ce.message import (
@@ -58,7 +58,7 @@ def to_ui_message(message: AssistantMessage) -> Fields:
         total = message.usage.input_tokens + message.usage.output_tokens
         further = metadata.get("usage")
         metadata["usage"] = {
-            **total_tokens(message.usage),
+            **usage_fields(message.usage),
             "totalTokens": total,
             **(further if isinstance(further, dict) else {}),
         }
@@ -124,6 +124,9 @@ def _tool_call(part: ToolCallPart) -> Fields:
         return {"state": state, "input": value, **approval}
     if part.is_error and part.approval is not None and part.approval.approved is False:
         return {"state": "output-denied", "input": value, **approval}
+    if part.approval is not None and part.approval.approved is None:
+        # AI SDK requires the decision in these states.
+        approval = {}
     if part.is_error:
         return {"state": "output-error", "input": value, "errorText": result_text(part.result), **approval}
     return {"state": "output-available", "input": value, "output": part.result, **approval}

@@ -14,7 +14,7 @@ from assistant_stream_ce.conversions.history import (
     call_part,
     optional_text,
 )
-from assistant_stream_ce.conversions.reading import Fields, read, tokens_from, total_tokens
+from assistant_stream_ce.conversions.reading import Fields, read, usage_fields
 from assistant_stream_ce.conversions.ui_message import to_ui_message
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import (
@@ -36,6 +36,7 @@ from assistant_stream_ce.message import (
 )
 from assistant_stream_ce.serialization.assistant_ui import without_none
 from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, PROVIDER, file_data, signature_of
+from assistant_stream_ce.serialization.usage import usage_from
 
 _ABSENT = object()
 
@@ -166,7 +167,7 @@ def _read_assistant(history: HistoryBuilder, message: Fields, path: str) -> Assi
         _read_part(history, builder, part, where)
     metadata = message.get("metadata")
     if isinstance(metadata, dict):
-        builder.usage = Usage(**tokens_from(metadata.get("usage")))
+        builder.usage = usage_from(metadata.get("usage"))
         builder.metadata = _without_written(metadata, builder.usage)
     elif metadata is not None:
         history.drop(f"{path}.metadata", "not an object")
@@ -178,7 +179,7 @@ def _without_written(metadata: Fields, usage: Usage) -> Fields:
     given = metadata.get("usage")
     if not isinstance(given, dict):
         return metadata
-    written = {**total_tokens(usage), "totalTokens": usage.input_tokens + usage.output_tokens}
+    written = {**usage_fields(usage), "totalTokens": usage.input_tokens + usage.output_tokens}
     further = {name: value for name, value in given.items() if written.get(name, _ABSENT) != value}
     rest = {name: value for name, value in metadata.items() if name != "usage"}
     return {**rest, "usage": further} if further else rest

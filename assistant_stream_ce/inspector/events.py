@@ -94,11 +94,14 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="event"):
     message: str | None
 
 
-class TokenUsage(msgspec.Struct, frozen=True):
+class TokenUsage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Token usage that the stream reports."""
 
     input_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class Gap(msgspec.Struct, frozen=True):

@@ -179,12 +179,19 @@ def _json(value: JSON) -> str:
 
 
 def _finish(chunk: chunks.StepFinishChunk | chunks.MessageFinishChunk) -> str:
-    tokens = _tokens(chunk.input_tokens, chunk.output_tokens) if chunk.input_tokens or chunk.output_tokens else ""
+    tokens = _tokens(chunk) if chunk.input_tokens or chunk.output_tokens else ""
     return ", ".join(filter(None, (chunk.finish_reason, tokens)))
 
 
-def _tokens(input_tokens: int, output_tokens: int) -> str:
-    return f"{input_tokens:,} tokens in, {output_tokens:,} out"
+def _tokens(usage: chunks.StepFinishChunk | chunks.MessageFinishChunk | events.TokenUsage) -> str:
+    read = _details({"cached": usage.cached_tokens, "written to the cache": usage.cache_write_tokens})
+    made = _details({"reasoning": usage.reasoning_tokens})
+    return f"{usage.input_tokens:,} tokens in{read}, {usage.output_tokens:,} out{made}"
+
+
+def _details(counts: dict[str, int]) -> str:
+    known = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    return f" ({known})" if known else ""
 
 
 def report_opening(event: events.Start | events.FormatFound, name: str) -> str:
@@ -217,7 +224,7 @@ def summary_rows(summary: events.Summary) -> list[tuple[str, str]]:
         ("longest gap", _listed("{1.seconds:.3f} s without a {0} (from {1.began:.3f} s)", gaps)),
         ("size", _sizes(summary)),
         ("message", _parts(summary)),
-        ("usage", "" if usage is None else _tokens(usage.input_tokens, usage.output_tokens)),
+        ("usage", "" if usage is None else _tokens(usage)),
         ("finish reason", _finish_reason(summary)),
         *(("error", _cut(visible(error))) for error in summary.errors),
         *(("note", note) for note in _notes(summary)),

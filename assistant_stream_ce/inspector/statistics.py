@@ -8,7 +8,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import ChunkHandler
 from assistant_stream_ce.inspector import events
 from assistant_stream_ce.inspector.sources import Origin, Piece
-from assistant_stream_ce.message import UsageTotal
+from assistant_stream_ce.message import Usage, UsageTotal
 from assistant_stream_ce.serialization.formats import FORMATS
 
 _MAX_ERRORS = 10
@@ -58,9 +58,9 @@ class Statistics(ChunkHandler[None]):
         is_valid = made.wire is not None and made.broken is None and made.refused is None
         made.is_good = is_valid and made.end in ("complete", "interrupted")
         usage = self._usage.usage
-        if usage.input_tokens or usage.output_tokens:
-            # Chunks report an unknown usage as two zeros.
-            made.usage = events.TokenUsage(usage.input_tokens, usage.output_tokens)
+        if usage != Usage():
+            # Chunks report an unknown usage as zeros.
+            made.usage = events.TokenUsage(**msgspec.structs.asdict(usage))
         if not self._origin.is_timed:
             return msgspec.structs.replace(made, **dict.fromkeys(_TIMES))
         made.deltas_per_second = self._rate(made.deltas - 1)

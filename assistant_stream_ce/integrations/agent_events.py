@@ -9,8 +9,9 @@ from typing import Any
 from assistant_stream_ce.concurrency.waiters import running_loop
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.integrations.events import EventReader, field, native
-from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn, TurnBuilder, TurnFinish
+from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.message import Usage
 
 
 class AgentTurn(Turn, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ class AgentReader(EventReader):
         # The driver has begun the first step.
         self._is_step_open = True
         self._reason: TurnFinish = "stop"
-        self._usage = ModelUsage()
+        self._usage = Usage()
 
     @abstractmethod
     def end(self) -> AgentTurn:

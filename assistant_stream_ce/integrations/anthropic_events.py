@@ -10,13 +10,13 @@ from typing import Any
 from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import (
     CallBuilder,
-    ModelUsage,
     Turn,
     TurnBuilder,
     TurnFinish,
     parse_arguments,
 )
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.message import Usage
 
 REASONS: dict[str, TurnFinish] = {
     "end_turn": "stop",
@@ -97,7 +97,7 @@ class AnthropicReader(EventReader):
         get = self._usage.get
         cached, written = get("cache_read_input_tokens", 0), get("cache_creation_input_tokens", 0)
         details = field(usage, "output_tokens_details")
-        self.out.usage = ModelUsage(
+        self.out.usage = Usage(
             get("input_tokens", 0) + cached + written,
             get("output_tokens", 0),
             cached,

@@ -11,13 +11,13 @@ from typing import Any
 from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import (
     CallBuilder,
-    ModelUsage,
     Turn,
     TurnBuilder,
     TurnFinish,
     parse_arguments,
 )
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.message import Usage
 
 REASONS: dict[str, TurnFinish] = {
     "end_turn": "stop",
@@ -68,7 +68,7 @@ class BedrockReader(EventReader):
     def _count(self, usage: Any) -> None:
         cached, written = integer(usage, "cacheReadInputTokens"), integer(usage, "cacheWriteInputTokens")
         total = integer(usage, "inputTokens") + cached + written
-        self.out.usage = ModelUsage(total, integer(usage, "outputTokens"), cached, written)
+        self.out.usage = Usage(total, integer(usage, "outputTokens"), cached, written)
 
     def _start(self, index: int, start: dict[str, Any]) -> None:
         if isinstance(use := start.get("toolUse"), dict):

@@ -10,8 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
-from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn, TurnBuilder, TurnFinish
+from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.message import Usage
 
 REASONS: dict[str, TurnFinish] = {
     "STOP": "stop",
@@ -76,7 +77,7 @@ class GoogleReader(EventReader):
     def _count(self, usage: Any) -> None:
         """Set the usage; only the last one is complete."""
         thoughts = integer(usage, "thoughts_token_count")
-        self.out.usage = ModelUsage(
+        self.out.usage = Usage(
             integer(usage, "prompt_token_count") + integer(usage, "tool_use_prompt_token_count"),
             integer(usage, "candidates_token_count") + thoughts,
             integer(usage, "cached_content_token_count"),

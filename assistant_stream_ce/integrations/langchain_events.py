@@ -17,8 +17,9 @@ from assistant_stream_ce.integrations import (
     openai_chat_events,
 )
 from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
-from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn, TurnBuilder, TurnFinish
+from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization.openai_stream.tool_calls import ToolCallDeltas
 
 # Langchain passes the finish reason on as the provider spells it; the last ones are the states of OpenAI's responses.
@@ -220,7 +221,7 @@ class LangChainReader(EventReader):
     def _count(self, usage: Any) -> None:
         """Add the usage of a chunk: langchain's counts are additive."""
         read, made = field(usage, "input_token_details"), field(usage, "output_token_details")
-        self.out.usage += ModelUsage(
+        self.out.usage += Usage(
             integer(usage, "input_tokens"),
             integer(usage, "output_tokens"),
             integer(read, "cache_read"),

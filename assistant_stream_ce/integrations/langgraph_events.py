@@ -14,8 +14,9 @@ from assistant_stream_ce.conversions.history import json_or_text
 from assistant_stream_ce.integrations.events import EventReader, field, native, text_of
 from assistant_stream_ce.integrations.langchain_events import LOCAL_IDS, LangChainReader
 from assistant_stream_ce.integrations.langgraph_state import assign_channels
-from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn, TurnBuilder, TurnFinish
+from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.message import Usage
 
 _MODES = frozenset({"values", "updates", "custom", "messages", "checkpoints", "tasks", "debug", "tools"})
 
@@ -117,7 +118,7 @@ class GraphReader(EventReader):
         self._unnamed: dict[str, LangChainReader] = {}
         self._seen: set[str] = set()
         self._reason: TurnFinish = "stop"
-        self._step_usage = ModelUsage()
+        self._step_usage = Usage()
         self._messages: list[dict[str, JSON]] = []
         # The calls of the graph by the provider's id; those with a result, and those with a request for approval.
         self._calls: dict[str, CallBuilder] = {}
@@ -220,7 +221,7 @@ class GraphReader(EventReader):
     def _finish_step(self, reason: TurnFinish) -> None:
         if not self._open:
             self.out.step_finish(reason, self._step_usage)
-            self._step_usage = ModelUsage()
+            self._step_usage = Usage()
 
     def _complete(self, reader: LangChainReader) -> None:
         self._forget(reader)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
-from assistant_stream_ce.integrations.turn import ModelUsage, Turn, TurnBuilder, TurnFinish
+from assistant_stream_ce.integrations.turn import Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.message import Usage
 
 REASONS: dict[str, TurnFinish] = {"stop": "stop", "length": "length", "load": "other", "unload": "other"}
 
@@ -43,7 +44,7 @@ class OllamaReader(EventReader):
             self._calls.append(native(call))
         if field(event, "done") is True:
             self.provider_reason = text_of(event, "done_reason") or "stop"
-            self.out.usage = ModelUsage(integer(event, "prompt_eval_count"), integer(event, "eval_count"))
+            self.out.usage = Usage(integer(event, "prompt_eval_count"), integer(event, "eval_count"))
 
     def end(self) -> Turn:
         """Return the turn; see the base class."""

@@ -10,8 +10,9 @@ from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
-from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn, TurnBuilder, TurnFinish
+from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization.openai_stream.tool_calls import ToolCallDeltas
 
 REASONS: dict[str, TurnFinish] = {
@@ -186,7 +187,7 @@ class ChatReader(EventReader):
 
     def _count(self, usage: Any) -> None:
         """Set the usage; the last one counts."""
-        self.out.usage = ModelUsage(
+        self.out.usage = Usage(
             integer(usage, "prompt_tokens"),
             integer(usage, "completion_tokens"),
             integer(field(usage, "prompt_tokens_details"), "cached_tokens")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from assistant_stream_ce.integrations.events import EventReader, field, integer, native, text_of
-from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, Turn, TurnBuilder, TurnFinish
+from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.message import Usage
 
 _INCOMPLETE: dict[str, TurnFinish] = {"max_output_tokens": "length", "content_filter": "content-filter"}
 
@@ -108,7 +109,7 @@ class ResponsesReader(EventReader):
                 # Background mode and some gateways send whole items only here.
                 self._done(index, item)
         usage = field(response, "usage")
-        self.out.usage = ModelUsage(
+        self.out.usage = Usage(
             integer(usage, "input_tokens"),
             integer(usage, "output_tokens"),
             integer(field(usage, "input_tokens_details"), "cached_tokens"),

@@ -10,8 +10,9 @@ from typing import Any
 
 from assistant_stream_ce.integrations.agent_events import AgentReader, AgentTurn, result_value, sources_of
 from assistant_stream_ce.integrations.events import field, integer, native, text_of
-from assistant_stream_ce.integrations.turn import CallBuilder, ModelUsage, TurnBuilder, TurnFinish
+from assistant_stream_ce.integrations.turn import CallBuilder, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, loads
+from assistant_stream_ce.message import Usage
 
 _REASONS: dict[str, TurnFinish] = {
     "stop": "stop",
@@ -221,8 +222,8 @@ def _is_error(part: Any) -> bool:
     return text_of(part, "part_kind") == "retry-prompt" or field(part, "outcome") not in (None, "success")
 
 
-def _usage(usage: Any) -> ModelUsage:
-    return ModelUsage(
+def _usage(usage: Any) -> Usage:
+    return Usage(
         integer(usage, "input_tokens"),
         integer(usage, "output_tokens"),
         integer(usage, "cache_read_tokens"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
@@ -14,32 +13,11 @@ from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import ToolCallError
 from assistant_stream_ce.jsonvalue import JSON, dumps, loads
-from assistant_stream_ce.message import AssistantMessage
+from assistant_stream_ce.message import AssistantMessage, Usage
 from assistant_stream_ce.message.accumulator import MessageAccumulator
 
 #: The reason why a model stopped.
 TurnFinish: TypeAlias = Literal["stop", "length", "tool-calls", "content-filter", "error", "other"]
-
-
-class ModelUsage(msgspec.Struct, frozen=True):
-    """Token usage of a turn.
-
-    Attributes:
-        input_tokens: tokens of the whole prompt, cached ones included.
-        output_tokens: tokens of all output, reasoning included.
-        cached_tokens: tokens of the prompt that were read from a cache.
-        cache_write_tokens: tokens of the prompt that were written to a cache.
-        reasoning_tokens: tokens of the output that are reasoning.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    def __add__(self, other: ModelUsage) -> ModelUsage:
-        return ModelUsage(*map(operator.add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -80,7 +58,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: list[ToolCall]
     finish_reason: TurnFinish
     provider_finish_reason: str | None
-    usage: ModelUsage
+    usage: Usage
     id: str | None
     model: str | None
     messages: list[dict[str, JSON]]
@@ -105,7 +83,7 @@ class TurnBuilder:
         self.calls: list[CallBuilder] = []
         self.id: str | None = None
         self.model: str | None = None
-        self.usage = ModelUsage()
+        self.usage = Usage()
         self._parent_id = parent_id
         self._reasoning = reasoning
         self._sent: list[AssistantStreamChunk] = []
@@ -211,9 +189,9 @@ class TurnBuilder:
         """Begin the step."""
         self._send(chunks.StepStartChunk(f"step-{uuid.uuid4().hex}"))
 
-    def step_finish(self, reason: TurnFinish, usage: ModelUsage) -> None:
+    def step_finish(self, reason: TurnFinish, usage: Usage) -> None:
         """Finish the step."""
-        self._send(chunks.StepFinishChunk(reason, usage.input_tokens, usage.output_tokens))
+        self._send(chunks.StepFinishChunk(reason, **msgspec.structs.asdict(usage)))
 
     def branch(self, parent_id: str | None = None) -> TurnBuilder:
         """Return a builder for one of several responses in this message: with its own calls and usage."""

@@ -5,6 +5,7 @@ Messages are compared by value. Their status values are those of assistant-ui.
 
 from __future__ import annotations
 
+import operator
 from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -77,7 +78,10 @@ class ReasoningPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="reason
 
 
 class ToolApproval(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A request for the user's approval of a tool call; `approved` is None while it is open."""
+    """A request for the user's approval of a tool call; `approved` is None while it is open.
+
+    A result of the call decides it: a denial, or a result without an error.
+    """
 
     id: str
     approved: bool | None = None
@@ -173,10 +177,25 @@ class MessageError(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Token usage of a step or message."""
+    """Token usage of a step or message.
+
+    Attributes:
+        input_tokens: tokens of the whole prompt, cached ones included.
+        output_tokens: tokens of all output, reasoning included.
+        cached_tokens: tokens of the prompt that were read from a cache.
+        cache_write_tokens: tokens of the prompt that were written to a cache.
+        reasoning_tokens: tokens of the output that are reasoning.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum of two usages."""
+        return Usage(*map(operator.add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
 
 
 class UsageTotal:
@@ -185,8 +204,7 @@ class UsageTotal:
     __slots__ = ("_message", "_steps")
 
     def __init__(self) -> None:
-        self._steps = (0, 0)
-        self._message = (0, 0)
+        self._steps = self._message = _NO_USAGE
 
     def add_step(self, chunk: StepFinishChunk) -> Usage:
         """Add the usage of a step, and return it.
@@ -194,9 +212,9 @@ class UsageTotal:
         Args:
             chunk: the end of the step.
         """
-        read, written = self._steps
-        self._steps = (read + chunk.input_tokens, written + chunk.output_tokens)
-        return Usage(chunk.input_tokens, chunk.output_tokens)
+        usage = _usage_of(chunk)
+        self._steps += usage
+        return usage
 
     def set_message(self, chunk: MessageFinishChunk) -> None:
         """Set the usage that the finish of the message reports; the last finish counts.
@@ -204,12 +222,19 @@ class UsageTotal:
         Args:
             chunk: the end of the message.
         """
-        self._message = (chunk.input_tokens, chunk.output_tokens)
+        self._message = _usage_of(chunk)
 
     @property
     def usage(self) -> Usage:
         """The usage so far."""
-        return Usage(*(self._message if any(self._message) else self._steps))
+        return self._steps if self._message == _NO_USAGE else self._message
+
+
+_NO_USAGE = Usage()
+
+
+def _usage_of(chunk: StepFinishChunk | MessageFinishChunk) -> Usage:
+    return Usage(*(getattr(chunk, name) for name in Usage.__struct_fields__))
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -282,13 +307,12 @@ class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
                 parts.append(part)
         positions.append(len(parts))
         steps = [msgspec.structs.replace(step, first_part=positions[step.first_part]) for step in later.steps]
-        used = zip(msgspec.structs.astuple(self.usage), msgspec.structs.astuple(later.usage), strict=True)
         return msgspec.structs.replace(
             later,
             id=self.id or later.id,
             parts=parts,
             steps=[*self.steps, *steps],
-            usage=Usage(*(before + after for before, after in used)),
+            usage=self.usage + later.usage,
             data=[*self.data, *later.data],
             annotations=[*self.annotations, *later.annotations],
             state=self.state if later.state is None else later.state,
@@ -324,8 +348,18 @@ def _answered(part: MessagePart, answers: dict[str, ToolCallPart]) -> MessagePar
         artifact=answer.artifact,
         is_error=answer.is_error,
         model_content=answer.model_content,
-        approval=answer.approval or part.approval,
+        approval=_decided(part.approval, answer),
     )
+
+
+def _decided(asked: ToolApproval | None, answer: ToolCallPart) -> ToolApproval | None:
+    """Return the approval of a continued message's call, with the decision that its result implies."""
+    decision = answer.approval
+    if asked is None:
+        return decision
+    if decision is not None:
+        return msgspec.structs.replace(asked, approved=decision.approved, reason=decision.reason)
+    return msgspec.structs.replace(asked, approved=True) if asked.approved is None and not answer.is_error else asked
 
 
 def message_from(fields: JSON) -> AssistantMessage:

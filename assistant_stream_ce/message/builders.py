@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import msgspec
+
 from assistant_stream_ce.chunks import (
     ToolApprovalRequestChunk,
     ToolCallBeginChunk,
@@ -116,7 +118,9 @@ class ToolCallBuilder:
         self._part = None
 
     def answer(self, result: ToolResultChunk) -> None:
-        """Set the result, or replace it. A denial answers the approval request too."""
+        """Set the result, or replace it. A denial, and a final result without an error, answer an approval request."""
+        if self._approval is not None and not (result.preliminary or result.is_error or result.denied):
+            self._approval = msgspec.structs.replace(self._approval, approved=True)
         if result.denied:
             request = self._approval or ToolApproval(self._begin.tool_call_id)
             reason = result.result if isinstance(result.result, str) else None

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler
 from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, dumps, dumps_texts, plain
@@ -329,8 +331,7 @@ class FinishSummary(UsageTotal):
     @property
     def usage(self) -> Usage:
         """The usage so far, with counts that every client can read."""
-        total = super().usage
-        return Usage(bounded(total.input_tokens), bounded(total.output_tokens))
+        return Usage(*map(bounded, msgspec.structs.astuple(super().usage)))
 
     def set_message(self, chunk: chunks.MessageFinishChunk) -> None:
         """Set the finish reason and usage of the message; the last finish counts."""

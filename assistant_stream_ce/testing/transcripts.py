@@ -286,7 +286,13 @@ def _line(
 
 def _finish_words(chunk: chunks.StepFinishChunk | chunks.MessageFinishChunk) -> list[str]:
     tokens = f"tokens {chunk.input_tokens}+{chunk.output_tokens}"
-    return [chunk.finish_reason, *([tokens] if chunk.input_tokens or chunk.output_tokens else [])]
+    details = {
+        "cached": chunk.cached_tokens,
+        "cache-write": chunk.cache_write_tokens,
+        "reasoning": chunk.reasoning_tokens,
+    }
+    known = [f"{name} {count}" for name, count in details.items() if count]
+    return [chunk.finish_reason, *([tokens] if chunk.input_tokens or chunk.output_tokens else []), *known]
 
 
 def _shortened(data: str) -> str:

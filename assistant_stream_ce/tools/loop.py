@@ -13,8 +13,9 @@ import msgspec
 from assistant_stream_ce.concurrency.waiters import running_loop
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.integrations.turn import ModelUsage, ToolCall, Turn
+from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON, dumps
+from assistant_stream_ce.message import Usage
 from assistant_stream_ce.run.callbacks import is_callable_as
 from assistant_stream_ce.tools.arguments import normalized
 from assistant_stream_ce.tools.batch import Batch
@@ -47,7 +48,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     turns: list[Turn]
-    usage: ModelUsage
+    usage: Usage
     results: dict[str, Any]
     reason: AnswerReason
 
@@ -265,7 +266,6 @@ class AnswerLoop:
         return None
 
     def _finished(self, reason: AnswerReason, finish_reason: str, results: dict[str, Any]) -> Answer:
-        names = ModelUsage.__struct_fields__
-        usage = ModelUsage(**{name: sum(getattr(turn.usage, name) for turn in self._turns) for name in names})
-        self.controller.add_message_finish(finish_reason, usage.input_tokens, usage.output_tokens)
+        usage = sum((turn.usage for turn in self._turns), Usage())
+        self.controller.add_message_finish(finish_reason, **msgspec.structs.asdict(usage))
         return Answer(turns=self._turns, usage=usage, results=results, reason=reason)

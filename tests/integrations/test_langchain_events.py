@@ -9,7 +9,8 @@ import pytest
 from assistant_stream_ce import create_run
 from assistant_stream_ce.errors import ModelStreamError
 from assistant_stream_ce.integrations.langchain_events import LangChainReader
-from assistant_stream_ce.integrations.turn import ModelUsage, Turn
+from assistant_stream_ce.integrations.turn import Turn
+from assistant_stream_ce.message import Usage
 from tests.integrations.feeding import feed
 from tests.support.require import require_packages
 
@@ -129,8 +130,8 @@ def test_usage_is_added_up_with_its_details() -> None:
         finish(),
         chunk(usage_metadata={"input_tokens": 0, "output_tokens": 5, "total_tokens": 5}),
     )
-    assert turn.usage == ModelUsage(7, 5, 3, 1, 2)
-    assert turn.usage + turn.usage == ModelUsage(14, 10, 6, 2, 4)
+    assert turn.usage == Usage(7, 5, 3, 1, 2)
+    assert turn.usage + turn.usage == Usage(14, 10, 6, 2, 4)
 
 
 @pytest.mark.parametrize(

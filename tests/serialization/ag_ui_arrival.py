@@ -38,17 +38,24 @@ class Ending:
     has_failed = False
 
     def __init__(self) -> None:
-        self.steps = self.message = (0, 0)
+        self.steps = self.message = [0] * 5
 
     def add_step(self, chunk: StepFinishChunk) -> None:
-        self.steps = (self.steps[0] + chunk.input_tokens, self.steps[1] + chunk.output_tokens)
+        self.steps = [sum(pair) for pair in zip(self.steps, counts_of(chunk), strict=True)]
 
     def set_message(self, chunk: MessageFinishChunk) -> None:
-        self.reason, self.message = chunk.finish_reason, (chunk.input_tokens, chunk.output_tokens)
+        self.reason, self.message = chunk.finish_reason, counts_of(chunk)
 
     @property
-    def usage(self) -> tuple[int, int]:
+    def usage(self) -> list[int]:
+        """The counts in the order of the fields of `MessageFinishChunk`."""
         return self.message if any(self.message) else self.steps
+
+
+def counts_of(chunk: StepFinishChunk | MessageFinishChunk) -> list[int]:
+    """Return the counts of a finish."""
+    details = [chunk.cached_tokens, chunk.cache_write_tokens, chunk.reasoning_tokens]
+    return [chunk.input_tokens, chunk.output_tokens, *details]
 
 
 @dataclass

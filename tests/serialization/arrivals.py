@@ -211,16 +211,21 @@ def _assistant_ui(arrival: _Arrival, sent: Iterable[AssistantStreamChunk]) -> It
                     yield msgspec.structs.replace(chunk, denied=False)
             case StepFinishChunk() | MessageFinishChunk():
                 yield from arrival.close_all()
-                yield chunk
+                yield without_details(chunk)
             case _:
                 yield chunk
     yield from arrival.close_all()
 
 
+def without_details(chunk: StepFinishChunk | MessageFinishChunk) -> StepFinishChunk | MessageFinishChunk:
+    """Return a finish with the totals of its usage only."""
+    return msgspec.structs.replace(chunk, cached_tokens=0, cache_write_tokens=0, reasoning_tokens=0)
+
+
 def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChunk]:
     arrival = _Arrival("openai")
     finish: MessageFinishChunk | None = None
-    usage = [0, 0]
+    ending = Ending()
     has_reasoned = False
     for chunk in sent:
         match chunk:
@@ -251,9 +256,10 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
                 yield from arrival.close(call_id)
             case StepFinishChunk():
                 yield from arrival.close_all()
-                usage = [usage[0] + chunk.input_tokens, usage[1] + chunk.output_tokens]
+                ending.add_step(chunk)
             case MessageFinishChunk():
                 yield from arrival.close_all()
+                ending.set_message(chunk)
                 finish = chunk
             case ErrorChunk(error=text, code=code):
                 yield ErrorChunk(text or "Something went wrong.", code)
@@ -267,9 +273,8 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
         reason = finish.finish_reason
         if reason not in ("length", "tool-calls", "content-filter"):
             reason = "stop"
-        if finish.input_tokens or finish.output_tokens:
-            usage = [finish.input_tokens, finish.output_tokens]
-    yield MessageFinishChunk(reason, *usage)
+    read, written, cached, _, thought = ending.usage
+    yield MessageFinishChunk(reason, read, written, cached, 0, thought)
 
 
 @dataclass
@@ -383,7 +388,7 @@ class _UIMessageStream:
                 self.is_in_step = False
                 yield from self.end_parts()
                 self.end_text()
-                yield chunk
+                yield without_details(chunk)
             case MessageFinishChunk():
                 self.ending.set_message(chunk)
                 yield from self.end_parts()

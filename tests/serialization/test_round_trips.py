@@ -12,9 +12,11 @@ import pytest
 
 from assistant_stream_ce import (
     AssistantStreamChunk,
+    MessageFinishChunk,
     ReasoningDeltaChunk,
     RunController,
     SourceChunk,
+    StepFinishChunk,
     TextDeltaChunk,
     TextPartChunk,
     ToolApprovalRequestChunk,
@@ -63,6 +65,11 @@ NOT_IN_CONVERSATIONS = {
     (ToolCallChunk, "provider_executed"),
     (ToolCallChunk, "dynamic"),
     (ToolCallDeltaChunk, "args"),
+    *(
+        (kind, f"{name}_tokens")
+        for kind in (StepFinishChunk, MessageFinishChunk)
+        for name in ("cached", "cache_write", "reasoning")
+    ),
     (ToolResultChunk, "denied"),
     (ToolResultChunk, "preliminary"),
     *((ToolApprovalRequestChunk, field) for field in ("tool_call_id", "approval_id", "signature")),

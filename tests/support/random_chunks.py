@@ -73,8 +73,8 @@ def random_chunk(dice: random.Random) -> AssistantStreamChunk:
         lambda: DataChunk(value),
         lambda: AnnotationsChunk([value, text]),
         lambda: StepStartChunk(text),
-        lambda: StepFinishChunk(text, 1, 2, dice.random() < 0.5),
-        lambda: MessageFinishChunk(text, 1, 2),
+        lambda: StepFinishChunk(text, 4, 5, dice.random() < 0.5, 1, dice.choice((0, 2)), 3),
+        lambda: MessageFinishChunk(text, 4, 5, dice.choice((0, 1)), 2, 3),
         lambda: ErrorChunk(text, dice.choice((None, text)), dice.choice((None, "critical", "warning", "info"))),
         lambda: UpdateStateChunk([{"type": "set", "path": ["a", text or "b"], "value": value}]),
     ]

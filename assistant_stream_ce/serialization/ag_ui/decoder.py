@@ -81,6 +81,16 @@ class _Message:
         return (last.kind, last.parent_id) == (self.kind, self.parent_id)
 
 
+# The counts of an entry of `usage`.
+_COUNTS = {
+    "input_tokens": "inputTokens",
+    "output_tokens": "outputTokens",
+    "cached_tokens": "cachedInputTokens",
+    "cache_write_tokens": "cacheWriteInputTokens",
+    "reasoning_tokens": "reasoningTokens",
+}
+
+
 class AGUIDecoder(ToolCallDecoder):
     """Decoder of AG-UI events. Not thread-safe.
 
@@ -322,7 +332,9 @@ class AGUIDecoder(ToolCallDecoder):
             metadata = _metadata(event)
             tokens = _tokens([metadata.get("usage")])
             is_continued = metadata.get("isContinued") is True
-            yield from self._finish_step(chunks.StepFinishChunk(_reason(event, "unknown"), *tokens, is_continued))
+            yield from self._finish_step(
+                chunks.StepFinishChunk(_reason(event, "unknown"), is_continued=is_continued, **tokens)
+            )
 
     def _finish_step(self, chunk: chunks.StepFinishChunk) -> Iterator[AssistantStreamChunk]:
         # Not sent while arguments are open: the chunk would complete them.
@@ -341,7 +353,7 @@ class AGUIDecoder(ToolCallDecoder):
                 reason = "tool-calls"
             case {"type": "cancelled"}:
                 reason = "interrupted"
-        yield chunks.MessageFinishChunk(_reason(event, reason), *_tokens(event.get("usage")))
+        yield chunks.MessageFinishChunk(_reason(event, reason), **_tokens(event.get("usage")))
 
     def _fail_run(self, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         message = optional_text(event, "message")
@@ -351,8 +363,8 @@ class AGUIDecoder(ToolCallDecoder):
             severity_of(_metadata(event)),
         )
         tokens = _tokens(event.get("usage"))
-        if any(tokens) or _note(event, "finishReason") is not None:
-            yield chunks.MessageFinishChunk(_reason(event, "error"), *tokens)
+        if any(tokens.values()) or _note(event, "finishReason") is not None:
+            yield chunks.MessageFinishChunk(_reason(event, "error"), **tokens)
 
 
 def _metadata(event: dict[str, JSON]) -> dict[str, JSON]:
@@ -373,11 +385,10 @@ def _reason(event: dict[str, JSON], default: str) -> str:
     return default if reason is None else reason
 
 
-def _tokens(usage: JSON) -> tuple[int, int]:
-    """Return the sums of the input and output tokens of all models."""
+def _tokens(usage: JSON) -> dict[str, int]:
+    """Return the fields of a finish: the sums of the tokens of all models."""
     entries = usage if isinstance(usage, list) else []
-    read = sum(token_count(entry, "inputTokens") for entry in entries)
-    return read, sum(token_count(entry, "outputTokens") for entry in entries)
+    return {field: sum(token_count(entry, name) for entry in entries) for field, name in _COUNTS.items()}
 
 
 def _result(call_id: str, event: dict[str, JSON]) -> chunks.ToolResultChunk:

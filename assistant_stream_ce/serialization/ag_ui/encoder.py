@@ -18,11 +18,19 @@ from typing import TYPE_CHECKING, Any
 from assistant_stream_ce import chunks
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
+from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.encoder import FinishSummary, StatefulEncoder, optional_str, summary_text
+from assistant_stream_ce.serialization.encoder import (
+    FinishSummary,
+    StatefulEncoder,
+    bounded,
+    optional_str,
+    summary_text,
+)
 from assistant_stream_ce.serialization.framing import EVENT_STREAM, KEEPALIVE, OBJECT_END, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
+from assistant_stream_ce.serialization.usage import nonzero, usage_fields
 from assistant_stream_ce.state import operations
 
 if TYPE_CHECKING:
@@ -98,9 +106,8 @@ class AGUIEncoder(StatefulEncoder):
             metadata["severity"] = self._failure.severity
         elif self._requests:
             run["outcome"] = {"type": "interrupt", "interrupts": list(map(_interrupt, self._requests.values()))}
-        usage = self._summary.usage
-        if usage.input_tokens or usage.output_tokens:
-            run["usage"] = [{"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens}]
+        if (usage := self._summary.usage) != Usage():
+            run["usage"] = [{**usage_fields(usage), **_usage_details(usage)}]
         return start + self._end_all() + self._end_step({}) + _event(run, metadata)
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
@@ -214,8 +221,8 @@ class AGUIEncoder(StatefulEncoder):
         return end + _event({"type": "STEP_STARTED", "stepName": self._step})
 
     def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
-        self._summary.add_step(chunk)
-        return self._end_all() + self._end_step(assistant_ui.step_finish(chunk))
+        usage = self._summary.add_step(chunk)
+        return self._end_all() + self._end_step(_step_metadata(chunk, usage))
 
     def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
         self._summary.set_message(chunk)
@@ -326,6 +333,21 @@ def _interrupt(request: chunks.ToolApprovalRequestChunk) -> dict[str, JSON]:
     # assistant-ui asks for a yes or no if the reason is "tool_call" and there is no schema.
     fields: dict[str, JSON] = {"id": request.approval_id, "reason": "tool_call", "toolCallId": request.tool_call_id}
     return {**fields, "metadata": {"signature": request.signature}} if request.signature is not None else fields
+
+
+def _usage_details(usage: Usage) -> dict[str, JSON]:
+    return nonzero(
+        {
+            "reasoningTokens": bounded(usage.reasoning_tokens),
+            "cachedInputTokens": bounded(usage.cached_tokens),
+            "cacheWriteInputTokens": bounded(usage.cache_write_tokens),
+        }
+    )
+
+
+def _step_metadata(chunk: chunks.StepFinishChunk, usage: Usage) -> dict[str, JSON]:
+    fields = assistant_ui.step_finish(chunk)
+    return {**fields, "usage": {**fields["usage"], **_usage_details(usage)}}
 
 
 def _custom(name: str, value: JSON, metadata: dict[str, JSON] | None = None) -> bytes:

@@ -152,8 +152,18 @@ class OpenAIStreamDecoder(Decoder):
             yield self._message_finish("tool-calls" if has_calls else "unknown")
 
     def _message_finish(self, reason: str) -> chunks.MessageFinishChunk:
-        read = token_count(self._usage, "prompt_tokens", "input_tokens")
-        return chunks.MessageFinishChunk(reason, read, token_count(self._usage, "completion_tokens", "output_tokens"))
+        usage = self._usage if isinstance(self._usage, dict) else {}
+        read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+        return chunks.MessageFinishChunk(
+            reason,
+            token_count(usage, "prompt_tokens", "input_tokens"),
+            token_count(usage, "completion_tokens", "output_tokens"),
+            # DeepSeek has its own name.
+            token_count(read, "cached_tokens") or token_count(usage, "prompt_cache_hit_tokens"),
+            # Of OpenRouter only.
+            token_count(read, "cache_write_tokens"),
+            token_count(written, "reasoning_tokens"),
+        )
 
 
 def _reasoning(delta: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:

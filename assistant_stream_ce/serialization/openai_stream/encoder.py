@@ -22,6 +22,7 @@ from assistant_stream_ce.serialization.encoder import (
     summary_text,
 )
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
+from assistant_stream_ce.serialization.usage import nonzero
 
 if TYPE_CHECKING:
     from assistant_stream_ce.create_run import StreamHeader
@@ -118,6 +119,12 @@ class OpenAIEncoder(ToolCallEncoder):
             "prompt_tokens": usage.input_tokens,
             "completion_tokens": usage.output_tokens,
             "total_tokens": bounded(usage.input_tokens + usage.output_tokens),
+            **nonzero(
+                {
+                    "prompt_tokens_details": nonzero({"cached_tokens": usage.cached_tokens}),
+                    "completion_tokens_details": nonzero({"reasoning_tokens": usage.reasoning_tokens}),
+                }
+            ),
         }
 
 

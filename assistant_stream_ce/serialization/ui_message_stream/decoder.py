@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key, join_surrogates, loads
-from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, id_of, optional_text, token_count
+from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, id_of, optional_text
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
 from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, file_data, signature_of
+from assistant_stream_ce.serialization.usage import usage_from
 
 T = TypeVar("T")
 
@@ -267,9 +270,9 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 yield chunks.StepStartChunk(_extra(value, "messageId", self._message_id))
             case "finish-step":
                 reason = _extra(value, "finishReason", "unknown")
-                usage = _tokens(value.get("usage"))
+                usage = msgspec.structs.asdict(usage_from(value.get("usage")))
                 yield from self._close_arguments()
-                yield chunks.StepFinishChunk(reason, *usage, is_continued=value.get("isContinued") is True)
+                yield chunks.StepFinishChunk(reason, is_continued=value.get("isContinued") is True, **usage)
             case "reset-step":
                 # The chunks of the step cannot be revoked, but nothing may be added to its calls.
                 self._texts.clear()
@@ -316,16 +319,16 @@ class UIMessageStreamDecoder(ToolCallDecoder):
     def _finish(self, reason: str) -> Iterator[AssistantStreamChunk]:
         self._last = ("", 0)
         yield from self._close_arguments()
-        yield chunks.MessageFinishChunk(reason, *_tokens(self._usage))
+        yield chunks.MessageFinishChunk(reason, **msgspec.structs.asdict(usage_from(self._usage)))
 
     def _read_usage(self, value: dict[str, JSON]) -> None:
-        """Read the usage from a field, as assistant-ui does, or from AI SDK's metadata."""
+        """Read the usage from a field, as assistant-ui does, and from AI SDK's metadata, which may have details."""
         metadata = value.get("messageMetadata")
-        for holder in (value, metadata if isinstance(metadata, dict) else {}):
-            for name in ("usage", "totalUsage"):
-                if isinstance(holder.get(name), dict):
-                    self._usage = holder[name]
-                    return
+        found: dict[str, JSON] = {}
+        for holder in (metadata if isinstance(metadata, dict) else {}, value):
+            given = [holder[name] for name in ("usage", "totalUsage") if isinstance(holder.get(name), dict)]
+            found |= given[0] if given else {}
+        self._usage = found or self._usage
 
 
 def _flags(value: dict[str, JSON]) -> tuple[bool, bool]:
@@ -360,7 +363,3 @@ def _file(value: dict[str, JSON]) -> chunks.FileChunk:
     url: str = checked(value.get("url"), str, "url")
     media_type: str = checked(value.get("mediaType"), str, "mediaType")
     return chunks.FileChunk(file_data(url, media_type), media_type, filename=_extra(value, "filename", None))
-
-
-def _tokens(usage: JSON) -> tuple[int, int]:
-    return token_count(usage, "inputTokens", "promptTokens"), token_count(usage, "outputTokens", "completionTokens")

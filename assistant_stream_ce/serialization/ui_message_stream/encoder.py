@@ -19,6 +19,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads, plain
+from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
 from assistant_stream_ce.serialization.encoder import (
@@ -36,6 +37,7 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     PROVIDER,
     file_url,
 )
+from assistant_stream_ce.serialization.usage import usage_details, usage_fields
 from assistant_stream_ce.state.operations import apply, set_value
 
 if TYPE_CHECKING:
@@ -151,12 +153,12 @@ class UIMessageStreamEncoder(StatefulEncoder):
     def _usage(self) -> dict[str, JSON]:
         """Return the fields with the usage, if there is any."""
         total = self._summary.usage
-        read, written = total.input_tokens, total.output_tokens
-        if not (read or written):
+        if total == Usage():
             return {}
-        usage = {"inputTokens": read, "outputTokens": written}
+        usage, all_tokens = usage_fields(total), bounded(total.input_tokens + total.output_tokens)
         # assistant-ui reads the first, AI SDK the second.
-        return {"usage": usage, "messageMetadata": {"usage": {**usage, "totalTokens": bounded(read + written)}}}
+        metadata = {**usage, "totalTokens": all_tokens, **usage_details(total)}
+        return {"usage": usage, "messageMetadata": {"usage": metadata}}
 
     def _start(self) -> bytes:
         self._is_started = True
