@@ -314,7 +314,7 @@ class GraphReader(EventReader):
         return [self._show(_INTERRUPT, value if isinstance(value, dict) else {"value": value})]
 
     def _show(self, name: str, args: JSON) -> CallBuilder:
-        call = self.out.call(name, is_ours=False)
+        call = self.out.call(name, is_ours=False, is_providers=False)
         call.set(args)
         return call
 

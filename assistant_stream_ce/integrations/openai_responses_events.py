@@ -145,6 +145,11 @@ class ResponsesReader(EventReader):
             if (index, 0, "reasoning") not in self._with_deltas:
                 for part in (*(field(item, "summary") or ()), *(field(item, "content") or ())):
                     self.out.think(text_of(part, "text"))
+        elif kind == "mcp_approval_request":
+            # The provider runs the tool once the next request has an `mcp_approval_response` with this id.
+            call = self._call(index, item, text_of(item, "name"), is_ours=False)
+            call.set(made.get("arguments"))
+            call.request_approval(text_of(item, "id") or call.id)
         elif kind in _FUNCTIONS or kind in _OURS or kind in _THEIRS:
             if index not in self._calls:
                 self._added(index, item)

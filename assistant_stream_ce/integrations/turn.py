@@ -141,15 +141,24 @@ class TurnBuilder:
         if data:
             self._send(chunks.FileChunk(data, mime_type))
 
-    def call(self, name: str, provider_id: str | None = None, *, is_ours: bool = True) -> CallBuilder:
+    def call(
+        self,
+        name: str,
+        provider_id: str | None = None,
+        *,
+        is_ours: bool = True,
+        is_providers: bool | None = None,
+    ) -> CallBuilder:
         """Begin a tool call.
 
         Args:
             name: the name of the tool.
             provider_id: the provider's id, which is used unless another call of the run has it.
-            is_ours: whether the application runs the tool; otherwise the provider does.
+            is_ours: whether the application has to run the tool.
+            is_providers: whether the provider runs it; None for the opposite of `is_ours`.
         """
-        call = CallBuilder(self, name, provider_id, is_ours)
+        is_providers = not is_ours if is_providers is None else is_providers
+        call = CallBuilder(self, name, provider_id, is_ours, is_providers)
         self.calls.append(call)
         return call
 
@@ -243,27 +252,31 @@ class TurnBuilder:
         self.controller.add_chunk(chunk)
         self._keep(chunk)
 
-    def _begin_call(self, name: str, provider_id: str | None) -> tuple[str, Callable[[str], None], Callable[[], None]]:
+    def _begin_call(
+        self, name: str, provider_id: str | None, is_providers: bool
+    ) -> tuple[str, Callable[[str], None], Callable[[], None]]:
         try:
-            call = self.controller.add_tool_call(name, provider_id or None)
+            call = self.controller.add_tool_call(name, provider_id or None, provider_executed=is_providers)
         except ToolCallError:
             # Some providers repeat their ids in each response.
-            call = self.controller.add_tool_call(name)
-        self._keep(chunks.ToolCallBeginChunk(call.tool_call_id, name, self._parent_id))
+            call = self.controller.add_tool_call(name, provider_executed=is_providers)
+        self._keep(chunks.ToolCallBeginChunk(call.tool_call_id, name, self._parent_id, is_providers))
         return call.tool_call_id, call.append_args_text, call.close
 
 
 class CallBuilder:
     """One tool call of a turn."""
 
-    def __init__(self, turn: TurnBuilder, name: str, provider_id: str | None, is_ours: bool) -> None:
+    def __init__(
+        self, turn: TurnBuilder, name: str, provider_id: str | None, is_ours: bool, is_providers: bool
+    ) -> None:
         self.name = name
         self.provider_id = provider_id
         self.is_ours = is_ours
         self._turn = turn
         self._pieces: list[str] = []
         self._is_closed = False
-        self.id, self._append, self._close = turn._begin_call(name, provider_id)
+        self.id, self._append, self._close = turn._begin_call(name, provider_id, is_providers)
 
     @property
     def has_arguments(self) -> bool:
@@ -299,6 +312,11 @@ class CallBuilder:
         """Add the result of a call that the provider or an agent ran itself, or was not allowed to run."""
         self.close()
         self._turn._send(chunks.ToolResultChunk(self.id, result, is_error=is_error or denied, denied=denied))
+
+    def request_approval(self, approval_id: str) -> None:
+        """Ask for the user's approval of the call."""
+        self.close()
+        self._turn._send(chunks.ToolApprovalRequestChunk(self.id, approval_id))
 
     def tool_call(self) -> ToolCall:
         """Return the call for the application to run."""

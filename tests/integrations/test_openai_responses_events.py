@@ -79,3 +79,23 @@ def test_errors(event: dict[str, object]) -> None:
 def test_a_stream_without_an_end() -> None:
     with pytest.raises(ModelStreamError, match="incomplete"):
         feed(ResponsesReader, RESPONSES[:-1])
+
+
+def test_a_provider_that_asks_for_an_approval() -> None:
+    item = {
+        "type": "mcp_approval_request",
+        "id": "mcpr_1",
+        "name": "delete",
+        "arguments": '{"path":"x"}',
+        "server_label": "files",
+    }
+    chunks, turn = feed(
+        ResponsesReader, [{"type": "response.output_item.done", "output_index": 0, "item": item}, completed()]
+    )
+    [call] = turn.message.tool_calls
+    assert (call.name, call.args, call.state, call.provider_executed) == ("delete", {"path": "x"}, "complete", True)
+    assert call.approval is not None
+    assert (call.approval.id, call.approval.approved) == ("mcpr_1", None)
+    assert turn.tool_calls == []
+    assert turn.messages == [item]
+    assert [chunk.type for chunk in chunks].count("tool-approval-request") == 1

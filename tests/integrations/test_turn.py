@@ -52,3 +52,17 @@ def test_a_call_without_arguments_has_an_empty_object() -> None:
 
     list(create_run(run))
     assert (turns[0].tool_calls[0].args, turns[0].tool_calls[0].args_text) == ({}, "{}")
+
+
+def test_a_call_says_whether_the_provider_runs_it() -> None:
+    def run(controller: RunController) -> None:
+        out = TurnBuilder(controller)
+        out.call("ours", "c1")
+        out.call("theirs", "c2", is_ours=False)
+        out.call("an agent's", "c3", is_ours=False, is_providers=False)
+        out.finish("stop", None, [])
+
+    stream = create_run(run)
+    begun = [chunk for chunk in stream if chunk.type == "tool-call-begin"]
+    assert [chunk.provider_executed for chunk in begun] == [False, True, False]
+    assert [call.provider_executed for call in stream.message.tool_calls] == [False, True, False]

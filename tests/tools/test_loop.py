@@ -482,6 +482,19 @@ def test_a_provider_that_pauses_is_asked_again(kind: str) -> None:
 
 
 @each_kind
+def test_an_approval_that_the_provider_asks_for(kind: str) -> None:
+    item = {"type": "mcp_approval_request", "id": "mcpr_1", "name": "delete", "arguments": "{}"}
+    done = {"type": "response.output_item.done", "output_index": 0, "item": item}
+    model = Model([done, {"type": "response.completed", "response": {"id": "r"}}])
+    messages: list[Any] = [QUESTION]
+    played = play(kind, model, Tools([]), messages)
+    assert played.answer.reason == "waiting"
+    assert len(model.requests) == 1
+    assert messages == [QUESTION, item]
+    assert played.of("message-finish")[0].finish_reason == "tool-calls"
+
+
+@each_kind
 def test_an_error_of_the_model_passes(kind: str) -> None:
     model = Model(calls(PARIS), says("cut")[:1])
     messages: list[Any] = [QUESTION]
