@@ -22,7 +22,7 @@ def crowd(port: int, path: str, clients: int, announce: bool = False) -> int:
 
 async def _read_all(port: int, path: str, clients: int, announce: bool) -> int:
     loop = asyncio.get_running_loop()
-    readers = [_Reader(_request(path), loop) for _ in range(clients)]
+    readers = [_Reader(request(path), loop) for _ in range(clients)]
     await asyncio.gather(*(loop.create_connection(lambda r=reader: r, "127.0.0.1", port) for reader in readers))  # type: ignore[misc]
     if announce:
         await asyncio.gather(*(reader.started for reader in readers))
@@ -92,7 +92,7 @@ def _connect(port: int, path: str, buffer: int | None = None) -> socket.socket:
     if buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     connection.connect(("127.0.0.1", port))
-    connection.sendall(_request(path))
+    connection.sendall(request(path))
     return connection
 
 
@@ -105,5 +105,6 @@ def _read_to_body(connection: socket.socket) -> None:
         received += data
 
 
-def _request(path: str) -> bytes:
+def request(path: str) -> bytes:
+    """Return the request for a path."""
     return f"GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()

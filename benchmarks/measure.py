@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 OURS = "ours"
 PEER = "assistant-stream"
 OTHER = "another"
+#: Other libraries that are compared side by side.
+SSE_STARLETTE = "sse-starlette"
+PYDANTIC_AI = "pydantic-ai"
 BY_HAND = "by hand"
 LIMIT = "limit"
-SUBJECTS = (OURS, PEER, OTHER, BY_HAND, LIMIT)
+SUBJECTS = (OURS, PEER, OTHER, SSE_STARLETTE, PYDANTIC_AI, BY_HAND, LIMIT)
 
 #: What one measurement found: a value for each figure of its row, the only one of which may be called "".
 Sample = Mapping[str, float]
@@ -45,6 +48,13 @@ class Scale:
     runs: int
     #: Edits of a state.
     edits: tuple[int, ...]
+    #: Simultaneous answers at twenty chunks a second: of coroutines and of blocking callbacks under uvicorn, and under
+    #: gunicorn; how many seconds each number is measured; the largest number that is tried, 0 for no other ones.
+    answers: tuple[int, ...]
+    blocking_answers: tuple[int, ...]
+    wsgi_answers: tuple[int, ...]
+    answer_seconds: float
+    most_answers: int
 
 
 FULL = Scale(
@@ -62,6 +72,11 @@ FULL = Scale(
     seconds=3,
     runs=2_000,
     edits=(1_000, 10_000, 100_000),
+    answers=(100, 500, 1_000, 2_000),
+    blocking_answers=(200,),
+    wsgi_answers=(50, 200),
+    answer_seconds=4,
+    most_answers=4_000,
 )
 QUICK = Scale(
     rounds=1,
@@ -78,6 +93,11 @@ QUICK = Scale(
     seconds=0.5,
     runs=300,
     edits=(1_000, 10_000),
+    answers=(100,),
+    blocking_answers=(50,),
+    wsgi_answers=(50,),
+    answer_seconds=1,
+    most_answers=0,
 )
 TINY = Scale(
     rounds=1,
@@ -94,6 +114,11 @@ TINY = Scale(
     seconds=0.2,
     runs=3,
     edits=(25,),
+    answers=(2,),
+    blocking_answers=(2,),
+    wsgi_answers=(2,),
+    answer_seconds=0.3,
+    most_answers=0,
 )
 
 #: Makes a subject ready to be measured again and again; what it started ends with the context.
@@ -123,6 +148,8 @@ class Row:
     targets: tuple[Target, ...] = ()
     #: Who stands in the column of the other peer.
     another: str = ""
+    #: How many rounds are enough; a sample of some rows takes minutes.
+    most_rounds: int | None = None
 
 
 @dataclass
@@ -181,7 +208,7 @@ def measure(row: Row, scale: Scale, progress: Callable[[], None] = lambda: None)
         for subject, prepare in row.subjects.items():
             with _noting(result, subject):
                 measurements[subject] = stack.enter_context(prepare(scale))
-        for number in range(scale.rounds):
+        for number in range(scale.rounds if row.most_rounds is None else min(scale.rounds, row.most_rounds)):
             for subject in rotated(list(row.subjects), number):
                 if subject in measurements and subject not in result.failures:
                     with _noting(result, subject):

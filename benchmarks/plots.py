@@ -9,12 +9,21 @@ from typing import Any
 import matplotlib
 from matplotlib import pyplot
 
-from benchmarks.measure import BY_HAND, LIMIT, OTHER, OURS, PEER, Result
+from benchmarks.measure import BY_HAND, LIMIT, OTHER, OURS, PEER, PYDANTIC_AI, SSE_STARLETTE, Result
 from benchmarks.report import number
+from benchmarks.rows.capacity import P99
 
 # The palette of Okabe and Ito.
-COLOURS = {OURS: "#0072B2", PEER: "#D55E00", OTHER: "#CC79A7", BY_HAND: "#E69F00", LIMIT: "#009E73"}
-MARKERS = {OURS: "o", PEER: "s", BY_HAND: "^", LIMIT: "D"}
+COLOURS = {
+    OURS: "#0072B2",
+    PEER: "#D55E00",
+    OTHER: "#CC79A7",
+    SSE_STARLETTE: "#CC79A7",
+    PYDANTIC_AI: "#56B4E9",
+    BY_HAND: "#E69F00",
+    LIMIT: "#009E73",
+}
+MARKERS = {OURS: "o", PEER: "s", SSE_STARLETTE: "v", PYDANTIC_AI: "P", BY_HAND: "^", LIMIT: "D"}
 #: Read on white as well as on black.
 _INK = "#777777"
 _STYLE: dict[str, Any] = {
@@ -34,6 +43,9 @@ _STYLE: dict[str, Any] = {
     "legend.labelcolor": _INK,
 }
 
+# Inches: a phone shows it at two thirds of its size.
+_NARROW = 5.0
+
 # Which figure of a row with several is used for the ratios.
 _CHOSEN = {"latency": "median", "memory": "5,000", "state": "1,000"}
 
@@ -43,7 +55,10 @@ def draw(folder: Path, results: Sequence[Result]) -> None:
     matplotlib.use("svg")
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(_STYLE):
-        for name, plot in (("ratios", _ratios), ("servers", _servers), ("growth", _growth), ("state", _state)):
+        plots = {"ratios": _ratios, "servers": _servers, "growth": _growth, "capacity": _capacity, "state": _state}
+        for name, plot in plots.items():
+            if name != "ratios" and not any(result.row.family == name for result in results):
+                continue
             figure = plot(results)
             figure.savefig(folder / f"{name}.svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
             pyplot.close(figure)
@@ -103,6 +118,31 @@ def _servers(results: Sequence[Result]) -> Any:
     return figure
 
 
+def _capacity(results: Sequence[Result]) -> Any:
+    """Draw how late the chunks come, over the number of answers; one panel below the other, for narrow screens."""
+    rows = [result for result in results if result.row.family == "capacity"]
+    figure, axes = pyplot.subplots(
+        len(rows), 1, figsize=(_NARROW, 2.6 * len(rows) + 0.8), squeeze=False, layout="constrained"
+    )
+    for place, result in zip(axes.flat, rows, strict=True):
+        sizes = sorted({int(figure.partition(":")[0].replace(",", "")) for figure in result.figures() if ":" in figure})
+        for subject in result.values:
+            delays = [result.median(subject, f"{size:,}: {P99}") for size in sizes]
+            place.plot(sizes, delays, color=COLOURS[subject], marker=MARKERS[subject], markersize=5, label=subject)
+        place.axhline(50, color=_INK, linewidth=1, linestyle="--")
+        place.set_title(_plain(result.row.title))
+        place.set_yscale("log")
+        place.set_yticks((1, 10, 100, 1000), ("1", "10", "100", "1,000"))
+        place.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        place.minorticks_off()
+        place.grid(color=_INK, alpha=0.25, linewidth=0.5)
+    figure.supxlabel("answers at once", fontsize=10, color=_INK)
+    figure.supylabel("99 % of the chunks come within, ms", fontsize=10, color=_INK)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    return figure
+
+
 def _lines(axes: Any, result: Result, title: str) -> None:
     for subject, figures in result.values.items():
         sizes = [int(figure.replace(",", "")) for figure in figures]
@@ -120,25 +160,31 @@ def _panels(results: Sequence[Result], family: str, columns: int, x_label: str, 
     rows = [result for result in results if result.row.family == family]
     lines = -(-len(rows) // columns)
     figure, axes = pyplot.subplots(
-        lines, columns, figsize=(8, 2.6 * lines + 0.4), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        lines,
+        columns,
+        figsize=(_NARROW, 2.2 * lines + 0.8),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     for place, result in zip(axes.flat, rows, strict=False):
         _lines(place, result, result.row.title)
     figure.supxlabel(x_label, fontsize=10, color=_INK)
     figure.supylabel(y_label, fontsize=10, color=_INK)
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure, axes
 
 
 def _growth(results: Sequence[Result]) -> Any:
-    figure, axes = _panels(results, "growth", 2, "streams at once", "µs for each chunk")
+    figure, axes = _panels(results, "growth", 1, "streams at once", "µs for each chunk")
     axes.flat[0].set_ylim(bottom=0)
     return figure
 
 
 def _state(results: Sequence[Result]) -> Any:
-    figure, axes = _panels(results, "state", 3, "edits", "µs for each edit")
+    figure, axes = _panels(results, "state", 2, "edits", "µs for each edit")
     axes.flat[0].set_yscale("log")
     ticks = (0.3, 1, 3, 10, 30, 100)
     axes.flat[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])

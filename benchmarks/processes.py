@@ -82,23 +82,24 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the processor time, user and system, of the server and its workers."""
-        return sum(map(_cpu_seconds, self._pids()))
+        return sum(map(cpu_seconds, self.pids()))
 
     def megabytes(self) -> float:
         """Return the memory in use of the server and its workers."""
         import psutil
 
-        return sum(float(psutil.Process(pid).memory_info().rss) for pid in self._pids()) / 2**20
+        return sum(float(psutil.Process(pid).memory_info().rss) for pid in self.pids()) / 2**20
 
     def close(self) -> None:
         """End the server and its workers at once."""
         with contextlib.suppress(ProcessLookupError):
-            for pid in self._pids():
+            for pid in self.pids():
                 os.kill(pid, 9)
         self._process.wait()
         self._reader.join()
 
-    def _pids(self) -> list[int]:
+    def pids(self) -> list[int]:
+        """Return the numbers of the processes of the server and its workers."""
         import psutil
 
         return [self._process.pid, *(child.pid for child in psutil.Process(self._process.pid).children(recursive=True))]
@@ -114,7 +115,8 @@ class Server:
         self._has_address.set()
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time, user and system, of a process."""
     if sys.platform == "linux":
         # The number of a process's clock, as clock_getcpuclockid(3) makes it: exact, where /proc counts in 10 ms.
         return time.clock_gettime((~pid << 3) | 2)
@@ -149,12 +151,14 @@ def served(
     return prepare
 
 
-def served_anew(command: str, measurement: Callable[[Server, Scale], Sample]) -> Preparation:
+def served_anew(
+    command: str, measurement: Callable[[Server, Scale], Sample], warm_up: str = "data-stream/thread"
+) -> Preparation:
     """Prepare nothing: each round has a server of its own, where memory that was used before would count as free."""
 
     def prepare(scale: Scale) -> contextlib.nullcontext[Measurement]:
         def run() -> Sample:
-            with served(command, measurement)(scale) as measure_once:
+            with served(command, measurement, warm_up)(scale) as measure_once:
                 return measure_once()
 
         return contextlib.nullcontext(run)
@@ -167,9 +171,10 @@ def uvicorn(app: str) -> str:
     return f"uvicorn benchmarks.subjects.{app} --port 0 --no-access-log"
 
 
-def gunicorn(app: str) -> str:
+def gunicorn(app: str, threads: int = 128) -> str:
     """Return the command of gunicorn with threads enough for all clients."""
-    return f"gunicorn benchmarks.subjects.{app} --threads 128 --bind 127.0.0.1:0"
+    connections = f"--worker-connections {threads}"
+    return f"gunicorn benchmarks.subjects.{app} --threads {threads} {connections} --bind 127.0.0.1:0"
 
 
 # --- Clients, in processes of their own, which are not counted ------------------------------------

@@ -23,6 +23,7 @@ FAMILIES = {
     "servers": "Through a server, 100 clients with a chunk each 10 ms: µs of processor time for each chunk",
     "growth": "More streams at once, ten chunks a second each: µs of processor time for each chunk",
     "latency": "How long it takes: ms",
+    "capacity": "Simultaneous answers in one process, twenty chunks a second each",
     "memory": "Quiet streams in one process: KiB for each",
     "stalled": "A client that stops reading a fast stream",
     "lifecycle": "Start and end",
@@ -54,6 +55,13 @@ HEADLINES = {
     "state-append": "an append to a list in the state, 1,000 of them",
     "import": "import",
 }
+_CAPACITY_FIGURE = [
+    "",
+    ".. figure:: performance/capacity.svg",
+    "   :alt: How late the chunks come, over the number of simultaneous answers.",
+    "",
+    "   The time within which 99 % of the chunks come, over the number of answers. Dashed: 50 ms.",
+]
 _README_TABLE = re.compile(r"^\| \| ours / .*\n(?:\|.*\n)+", re.M)
 
 About = Mapping[str, Any]
@@ -141,6 +149,22 @@ def load(path: Path) -> tuple[About, list[Result]]:
     return facts, results
 
 
+def updated(
+    facts: About, results: Sequence[Result], new_facts: About, new_results: Sequence[Result]
+) -> tuple[About, list[Result]]:
+    """Return what was measured, with some rows that were measured later in place of the earlier ones."""
+    newer = {result.row.name: result for result in new_results}
+    older = {result.row.name: result for result in results}
+    updates = [
+        {**update, "rows": rows}
+        for update in facts.get("updates", ())
+        if (rows := [name for name in update["rows"] if name not in newer])
+    ]
+    new = {"date": new_facts["date"], "commit": new_facts["commit"], "rounds": new_facts["rounds"], "rows": list(newer)}
+    merged = older | newer
+    return {**facts, "updates": [*updates, new]}, [merged[row.name] for row in ROWS if row.name in merged]
+
+
 # --- Words ----------------------------------------------------------------------------------------
 
 
@@ -176,7 +200,8 @@ def _cell(result: Result, subject: str, figure: str) -> str:
     if median is None:
         return "failed" if subject in result.failures else "–"
     name = f" ({result.row.another})" if subject == OTHER else ""
-    return f"{number(median)} ± {number(result.spread(subject, figure))}{name}"
+    spread = f" ± {number(result.spread(subject, figure))}" if len(result.values[subject][figure]) > 1 else ""
+    return f"{number(median)}{spread}{name}"
 
 
 def _ratio(result: Result, against: str, figure: str) -> str:
@@ -275,19 +300,31 @@ def document(folder: Path, facts: About, results: Sequence[Result]) -> None:
         text = "\n".join([".. Made by `python3 benchmarks/run.py`.", "", *lines])
         (folder / f"{name}.inc").write_text(text.rstrip() + "\n", encoding="utf-8")
 
-    for family, rows in families(results).items():
-        write(family, _list_table(FAMILIES[family], table(rows)))
+    measured = families(results)
+    for family, title in FAMILIES.items():
+        lines = _list_table(title, table(measured[family])) if family in measured else ["Not measured yet."]
+        write(family, [*lines, *(_CAPACITY_FIGURE if family == "capacity" and family in measured else ())])
     write("missed", [f"- {line}" for line in missed(results)] or ["None."])
     write("dearer", [f"- {line}" for line in dearer(results)] or ["None."])
     machine, versions = facts["machine"], facts["versions"]
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
+    updates = [
+        f"Later, on {update['date']} at commit {update['commit']}, in {_rounds(update['rounds'])}: "
+        f"{', '.join(f'``{name}``' for name in update['rows'])}."
+        for update in facts.get("updates", ())
+    ]
     write(
         "about",
         [
-            f"Measured on {facts['date']} at commit {facts['commit']}, in {facts['rounds']} rounds, on "
-            f"{machine['cores']} cores of {machine['processor']}, {machine['system']}, with {packages}."
+            f"Measured on {facts['date']} at commit {facts['commit']}, in {_rounds(facts['rounds'])}, on "
+            f"{machine['cores']} cores of {machine['processor']}, {machine['system']}, with {packages}.",
+            *updates,
         ],
     )
+
+
+def _rounds(count: int) -> str:
+    return "1 round" if count == 1 else f"{count} rounds"
 
 
 def _list_table(title: str, lines: Sequence[Sequence[str]]) -> list[str]:

@@ -1,8 +1,9 @@
 """Measure what the library costs, beside others, and write it down. Needs nothing but Python.
 
 python3 benchmarks/run.py                 every row; writes the tables and plots of the documentation
-python3 benchmarks/run.py --quick         every row with little work, within two minutes; writes no documentation
+python3 benchmarks/run.py --quick         every row with little work, within four minutes; writes no documentation
 python3 benchmarks/run.py --only ROW ...  these rows; a name may be a pattern: 'state-*'
+python3 benchmarks/run.py --update --only ROW ...  the same, and writes the documentation with them
 python3 benchmarks/run.py --list          the names of the rows
 """
 
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--only", nargs="+", metavar="ROW", help="measure these rows; * and ? match any letters")
     made.add_argument("--list", action="store_true", help="print the names of the rows")
     made.add_argument("--rounds", type=int, metavar="N", help="measure every subject so many times")
+    made.add_argument("--update", action="store_true", help="with --only: replace these rows in results.json")
     made.add_argument("--render", action="store_true", help="measure nothing: write the pages from results.json anew")
     return made
 
@@ -98,7 +100,10 @@ def work(arguments: argparse.Namespace) -> None:
     facts = report.about(scale.rounds)
     results = measure_all(chosen(arguments.only), scale)
     report.show(results)
-    if arguments.quick or arguments.only:
+    if arguments.only and arguments.update:
+        report.save(RESULTS, *report.updated(*report.load(RESULTS), facts, results))
+        publish(*report.load(RESULTS))
+    elif arguments.quick or arguments.only:
         report.save(SCRATCH, facts, results)
     else:
         report.save(RESULTS, facts, results)

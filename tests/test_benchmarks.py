@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
+import itertools
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,7 +31,9 @@ from benchmarks.measure import (
     rotated,
 )
 from benchmarks.rows import ROWS
+from benchmarks.rows.capacity import MEDIAN, MEMORY, P99, PROCESSOR, carried
 from benchmarks.run import ROOT, chosen, parser
+from benchmarks.subjects.work import parse, speak
 from tests.support.require import require
 
 BY_NAME = {row.name: row for row in ROWS}
@@ -62,6 +67,55 @@ def test_a_server_is_measured() -> None:
     result = measure(BY_NAME["server-wsgi"], TINY)
     assert not result.failures
     assert list(result.values) == [OURS, BY_HAND, LIMIT]
+
+
+def test_the_capacity_of_a_server_is_measured() -> None:
+    for package in ("gunicorn", "psutil"):
+        require(importlib.util.find_spec(package), f"not installed: {package}")
+    result = measure(BY_NAME["capacity-gunicorn"], TINY)
+    assert not result.failures
+    assert result.figures() == [f"2: {figure}" for figure in (PROCESSOR, MEDIAN, P99, MEMORY)]
+    assert result.median(OURS, f"2: {PROCESSOR}")
+    assert 0 < (result.median(OURS, f"2: {MEDIAN}") or 0) <= (result.median(OURS, f"2: {P99}") or 0)
+
+
+@pytest.mark.parametrize(
+    ("measured", "limit", "expected"),
+    [
+        # The last number that was in time, between two that are measured, or beyond all of them.
+        ([100, 500, 1000], 700, 687),
+        ([100, 500], 1800, 1750),
+        ([50, 200], 30, 25),
+        ([100, 500], 10**6, 4000),
+        ([100], 0, 0),
+    ],
+)
+def test_the_number_of_answers_in_time_is_searched(measured: list[int], limit: int, expected: int) -> None:
+    tried: list[int] = []
+
+    def is_late(number: int) -> bool:
+        tried.append(number)
+        return number > limit
+
+    late = {number: 60.0 if number > limit else 10.0 for number in measured}
+    found = carried(late, is_late, 4000)
+    assert found <= limit
+    assert abs(found - expected) <= max(expected, 100) / 8
+    assert len(tried) <= 7
+
+
+def test_an_answer_does_not_slow_down_with_its_server() -> None:
+    """Each chunk has the time at which it was due, also after a pause of the reader."""
+    order = parse("data-stream/thread/ticks/5/20")
+    late, texts = [], []
+    for number, text in enumerate(speak(order)):
+        if number == 1:
+            threading.Event().wait(0.1)
+        texts.append(float(text.strip("@;")))
+        late.append(time.monotonic() - texts[-1])
+    assert [after - before for before, after in itertools.pairwise(texts)] == pytest.approx([0.02] * 4, abs=1e-6)
+    assert min(late) >= 0
+    assert late[1] >= 0.1
 
 
 def no_preparation(scale: Scale) -> NoReturn:
@@ -120,6 +174,20 @@ def test_the_documentation_shows_the_results(tmp_path: Path) -> None:
     readme.write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
     report.update_readme(readme, results)
     assert readme.read_text(encoding="utf-8") == (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_rows_that_are_measured_later_replace_the_earlier_ones(tmp_path: Path) -> None:
+    facts, results = report.load(ROOT / "benchmarks" / "results.json")
+    later = Result(BY_NAME["import"], {OURS: {"": [1.0]}})
+    for date in ("2030-01-01", "2030-01-02"):
+        new_facts = {"date": date, "commit": "abc", "rounds": 1}
+        facts, merged = report.updated(facts, results, new_facts, [later])
+    assert [result.row.name for result in merged] == [result.row.name for result in results]
+    assert next(result for result in merged if result.row.name == "import") is later
+    report.document(tmp_path, facts, merged)
+    about = (tmp_path / "about.inc").read_text()
+    assert about.count("``import``") == 1
+    assert "Later, on 2030-01-02 at commit abc, in 1 round: ``import``." in about
 
 
 def test_an_unknown_row_is_named() -> None:

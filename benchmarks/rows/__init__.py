@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from benchmarks.measure import Row
-from benchmarks.rows import encode, latency, lifecycle, memory, servers, state
+from benchmarks.rows import capacity, encode, latency, lifecycle, memory, servers, state
 
 ROWS: tuple[Row, ...] = (
     *encode.ROWS,
     *servers.ROWS,
     *servers.GROWTH_ROWS,
     *latency.ROWS,
+    *capacity.ROWS,
     *memory.ROWS,
     *lifecycle.ROWS,
     *state.ROWS,

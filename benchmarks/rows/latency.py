@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
-from benchmarks.measure import BY_HAND, LIMIT, OURS, Preparation, Row, Sample, Scale
+from benchmarks.measure import BY_HAND, LIMIT, OURS, PEER, Preparation, Row, Sample, Scale, Target
 from benchmarks.processes import Server, background_crowd, call, gunicorn, served
 from benchmarks.rows.servers import STARLETTE
 
@@ -53,6 +53,7 @@ ROWS = [
             f"first byte, uvicorn, {'coroutine' if way == 'coroutine' else 'blocking'}",
             "ms",
             {who: _first(command, way) for who, command in STARLETTE.items()},
+            (Target(1.0, PEER),),
         )
         for way in ("coroutine", "thread")
     ),

@@ -31,6 +31,7 @@ ROWS = [
                 PEER: _runs("peer.in_process", producer),
                 BY_HAND: _runs("by_hand.in_process", producer),
             },
+            targets=(Target(1.0, PEER),),
         )
         for producer, title in (("burst", "coroutine"), ("thread", "blocking callback"))
     ),

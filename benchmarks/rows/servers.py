@@ -71,7 +71,7 @@ def _three(server: str, app: str) -> dict[str, str]:
     return {who: command(f"{folder}.{app}") for who, folder in ((OURS, "ours"), (BY_HAND, "by_hand"), (LIMIT, "limit"))}
 
 
-_BRIDGE = Target(1.0, BY_HAND)
+_BRIDGE = Target(1.1, BY_HAND)
 
 ROWS = [
     *(_starlette(wire, way) for way in ("coroutine", "thread") for wire in WIRES),

@@ -37,7 +37,11 @@ def _row(edit: str, producer: str) -> Row:
     targets: tuple[Target, ...] = ()
     if edit in _PEER_EDITS:
         subjects[PEER] = _edits("peer.in_process", edit, producer)
-        in_bursts = (Target(1 / 3, PEER, "1,000"), Target(_FLAT, OURS, "100,000", "1,000"))
+        in_bursts = (
+            Target(1 / 3, PEER, "1,000"),
+            Target(1.0, PEER, "100,000"),
+            Target(_FLAT, OURS, "100,000", "1,000"),
+        )
         targets = in_bursts if producer == "burst" else (Target(0.6, PEER),)
     # The same edits of a plain dict: what Python itself needs, for a long text above all.
     subjects[BY_HAND] = _edits("by_hand.in_process", edit, producer)

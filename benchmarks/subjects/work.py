@@ -118,7 +118,8 @@ class Order:
     wire: str
     #: `coroutine` or `thread`: what the model's client is used in.
     way: str
-    #: `words`, `stamps` (the time of sending), `flood` (64 KiB each) or `quiet` (one word, then nothing).
+    #: `words`, `stamps` (the time of sending), `ticks` (the time at which it was due, at fixed intervals), `flood`
+    #: (64 KiB each) or `quiet` (one word, then nothing).
     kind: str
     count: int
     seconds: float
@@ -140,8 +141,21 @@ def text_of(kind: str, number: int) -> str:
     return TEXT
 
 
+def ticks(order: Order) -> Iterator[tuple[float, str]]:
+    """Return each text with the seconds until it is due. A server that is late does not have the model slow down."""
+    start = time.monotonic()
+    for number in range(order.count):
+        due = start + number * order.seconds
+        yield max(0.0, due - time.monotonic()), f"@{due:.7f};"
+
+
 def speak(order: Order) -> Iterator[str]:
     """Speak as a blocking client of a model does."""
+    if order.kind == "ticks":
+        for seconds, text in ticks(order):
+            time.sleep(seconds)
+            yield text
+        return
     for number in range(order.count):
         yield text_of(order.kind, number)
         if order.kind == "quiet":
@@ -152,6 +166,11 @@ def speak(order: Order) -> Iterator[str]:
 
 async def speak_async(order: Order) -> AsyncIterator[str]:
     """Speak as an async client of a model does."""
+    if order.kind == "ticks":
+        for seconds, text in ticks(order):
+            await asyncio.sleep(seconds)
+            yield text
+        return
     for number in range(order.count):
         yield text_of(order.kind, number)
         if order.kind == "quiet":

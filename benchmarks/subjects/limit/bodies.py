@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 from benchmarks.subjects.by_hand.frames import FRAMES
-from benchmarks.subjects.work import Order, text_of
+from benchmarks.subjects.work import Order, speak, speak_async, text_of
 
 
 def ready(order: Order, number: int) -> bytes:
@@ -18,6 +18,9 @@ def ready(order: Order, number: int) -> bytes:
 
 def body(order: Order) -> Iterator[bytes]:
     """Yield bytes in a thread of the server."""
+    if order.kind == "ticks":
+        yield from map(FRAMES[order.wire], speak(order))
+        return
     frame = ready(order, 0)
     for number in range(order.count):
         yield ready(order, number) if order.kind == "stamps" else frame
@@ -28,6 +31,10 @@ def body(order: Order) -> Iterator[bytes]:
 
 async def body_async(order: Order) -> AsyncIterator[bytes]:
     """Yield bytes in a coroutine."""
+    if order.kind == "ticks":
+        async for text in speak_async(order):
+            yield FRAMES[order.wire](text)
+        return
     frame = ready(order, 0)
     for number in range(order.count):
         yield ready(order, number) if order.kind == "stamps" else frame
