@@ -43,7 +43,7 @@ class AGUIEncoder(StatefulEncoder):
     Args:
         thread_id: the id of the conversation, `threadId` of the request; generated if None.
         run_id: the id of the run, `runId` of the request; generated if None. The ids of messages start with it, so it
-            must be unique in the conversation; only the first text has the `message_id` of the stream.
+            must be unique in the conversation; only the first text or tool call has the `message_id` of the stream.
         state: the initial state, for chunks that do not come from a stream of `create_run`. It is copied.
 
     Raises:
@@ -58,7 +58,7 @@ class AGUIEncoder(StatefulEncoder):
         super().__init__(state)
         self._thread_id = optional_str(thread_id, "thread_id")
         self._run_id = optional_str(run_id, "run_id")
-        # The id of the first text, until it is written.
+        # The id of the first message with text or a tool call, until it is written.
         self._first_id: str | None = None
         self._is_started = False
         self._ids = 0
@@ -78,7 +78,7 @@ class AGUIEncoder(StatefulEncoder):
         self._summary = FinishSummary()
 
     def start_stream(self, header: StreamHeader) -> None:
-        """Take the id of the message for its first text, and the ids of the run and thread."""
+        """Take the id of the message for its first text or call, and the ids of the run and thread."""
         self._first_id = header.message_id
         self._thread_id = self._thread_id or header.thread_id
         self._run_id = self._run_id or header.run_id
@@ -146,7 +146,7 @@ class AGUIEncoder(StatefulEncoder):
 
     def _open(self, kind: str, parent_id: str | None) -> bytes:
         """Start a message for text or reasoning, after the end of the open one."""
-        end, message_id = self._end_message(), self._text_id() if kind == "TEXT" else self._fresh_id()
+        end, message_id = self._end_message(), self._message_id() if kind == "TEXT" else self._fresh_id()
         self._open_kind, self._open_id = (kind, parent_id), message_id
         self._delta_head = b'data: {"type":"%b_MESSAGE_CONTENT","messageId":%b,"delta":' % (
             kind.encode(),
@@ -263,7 +263,7 @@ class AGUIEncoder(StatefulEncoder):
     def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
         end, message = self._end_open(), self._message
         if message is None or message[1] != chunk.parent_id:
-            message = self._message = (self._fresh_id(), chunk.parent_id)
+            message = self._message = (self._message_id(), chunk.parent_id)
         start = {
             "type": "TOOL_CALL_START",
             "toolCallId": record.call_id,
@@ -314,7 +314,7 @@ class AGUIEncoder(StatefulEncoder):
         name, self._step = self._step, None
         return _event({"type": "STEP_FINISHED", "stepName": name}, metadata)
 
-    def _text_id(self) -> str:
+    def _message_id(self) -> str:
         message_id, self._first_id = self._first_id or self._fresh_id(), None
         return message_id
 

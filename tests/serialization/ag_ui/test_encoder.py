@@ -188,6 +188,19 @@ def test_raising_callback_ends_with_its_error() -> None:
     assert b"".join(pieces) == wire(RUN_STARTED, *text(1, "a"), '{"type":"RUN_ERROR","message":"boom"}')
 
 
+def test_a_tool_call_before_any_text_has_the_id_of_the_message() -> None:
+    def run(controller: RunController) -> None:
+        controller.append_reasoning("Which city?")
+        controller.add_tool_call("pick_city", "c1", args={})
+        controller.add_tool_result("c1", "Oslo")
+        controller.append_text("Oslo.")
+
+    body = b"".join(AGUIEncoder("th", "r").encode_stream(create_run(run, message_id="m1")))  # type: ignore[arg-type]
+    events = [json.loads(line.removeprefix("data: ")) for line in body.decode().splitlines() if line]
+    assert [event["parentMessageId"] for event in events if event["type"] == "TOOL_CALL_START"] == ["m1"]
+    assert [event["messageId"] for event in events if event["type"] == "TEXT_MESSAGE_START"] != ["m1"]
+
+
 @pytest.mark.parametrize("error", [None, ErrorChunk("boom")])
 @pytest.mark.parametrize(
     ("chunks", "counts"),
