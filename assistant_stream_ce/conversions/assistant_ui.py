@@ -129,6 +129,9 @@ def _tool_call(part: ToolCallPart, message: AssistantMessage) -> Fields:
         "argsText": part.args_text,
         "args": part.args,
     }
+    if part.approval is not None:
+        decision = {"approved": part.approval.approved, "reason": part.approval.reason}
+        value["approval"] = {"id": part.approval.id, **without_none(decision)}
     if part.state == "answered":
         value |= {"result": part.result, "isError": part.is_error}
         value |= without_none({"artifact": part.artifact, "modelContent": part.model_content})
@@ -244,7 +247,21 @@ def _tool_call_from(part: Fields) -> Fields:
         "artifact": part.get("artifact"),
         "is_error": part.get("isError"),
         "model_content": part.get("modelContent"),
+        "approval": _approval_from(part.get("approval")),
     }
+
+
+def _approval_from(approval: JSON) -> Fields | None:
+    if not isinstance(approval, dict) or not isinstance(approval.get("id"), str):
+        return None
+    approved, reason = approval.get("approved"), approval.get("reason")
+    return without_none(
+        {
+            "id": approval["id"],
+            "approved": approved if isinstance(approved, bool) else None,
+            "reason": reason if isinstance(reason, str) else None,
+        }
+    )
 
 
 def _error_from(error: JSON) -> Fields | None:

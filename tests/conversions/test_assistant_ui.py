@@ -8,7 +8,16 @@ import pytest
 
 from assistant_stream_ce import AssistantMessage
 from assistant_stream_ce.conversions import from_assistant_ui, to_assistant_ui
-from assistant_stream_ce.message import MessageError, ReasoningPart, RefusalPart, Step, TextPart, ToolCallPart, Usage
+from assistant_stream_ce.message import (
+    MessageError,
+    ReasoningPart,
+    RefusalPart,
+    Step,
+    TextPart,
+    ToolApproval,
+    ToolCallPart,
+    Usage,
+)
 
 
 def test_a_thread_message_like_is_read() -> None:
@@ -63,8 +72,20 @@ def test_an_error_of_any_type_is_read(error: Any, read: MessageError) -> None:
         ({"args": {"a": 1}, "argsText": ""}, ToolCallPart("c1", "look", '{"a":1}', {"a": 1})),
         ({"args": {}, "argsText": "", "state": "partial-call"}, ToolCallPart("c1", "look", "", state="partial")),
         ({"state": ["unheard of"]}, ToolCallPart("c1", "look")),
+        ({"approval": {"id": "a1"}}, ToolCallPart("c1", "look", approval=ToolApproval("a1"))),
+        (
+            {"approval": {"id": "a1", "approved": 1, "reason": 2}},
+            ToolCallPart("c1", "look", approval=ToolApproval("a1")),
+        ),
+        ({"approval": {"approved": True}}, ToolCallPart("c1", "look")),
     ],
 )
 def test_tool_calls_are_read(part: dict[str, Any], call: ToolCallPart) -> None:
     shown = {"type": "tool-call", "toolCallId": "c1", "toolName": "look", **part}
     assert from_assistant_ui({"role": "assistant", "content": [shown]}).parts == [call]
+
+
+@pytest.mark.parametrize("approval", [ToolApproval("a1"), ToolApproval("a1", True), ToolApproval("a1", False, "no")])
+def test_an_approval_is_kept(approval: ToolApproval) -> None:
+    message = AssistantMessage([ToolCallPart("c1", "look", approval=approval)])
+    assert from_assistant_ui(to_assistant_ui(message)).tool_calls == message.tool_calls
