@@ -7,9 +7,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from assistant_stream_ce import RunController, StepFinishChunk, create_run
+from assistant_stream_ce import RunController, StepFinishChunk, ToolResultChunk, create_run
 from assistant_stream_ce.chunks import MessageFinishChunk
-from assistant_stream_ce.message import AssistantMessage, FilePart, TextPart, UsageTotal, UserMessage
+from assistant_stream_ce.message import AssistantMessage, FilePart, TextPart, ToolApproval, UsageTotal, UserMessage
 
 
 def message_of_a_weather_answer() -> AssistantMessage:
@@ -102,3 +102,16 @@ def test_a_continued_message_has_the_results_and_parts_of_the_later_run() -> Non
     assert (whole.id, whole.metadata, whole.data) == ("a1", {"model": "m"}, [{"page": 1}, {"page": 2}])
     assert (whole.usage.input_tokens, whole.usage.output_tokens) == (11, 22)
     assert whole.status.reason == "stop"
+
+
+def test_a_denial_keeps_the_request_for_approval() -> None:
+    def ask(controller: RunController) -> None:
+        controller.add_tool_call("delete", "c1", args={})
+        controller.add_tool_approval_request("c1", "approval-1", signature="signed")
+
+    def deny(controller: RunController) -> None:
+        controller.add_chunk(ToolResultChunk("c1", "not now", denied=True))
+
+    (call,) = message_of(ask).continued_by(message_of(deny)).tool_calls
+    assert call.approval == ToolApproval("approval-1", False, "not now", "signed")
+    assert (call.result, call.is_error) == ("not now", True)
