@@ -120,12 +120,19 @@ class LangChainReader(EventReader):
             ModelStreamError: the stream has ended before the provider finished it.
         """
         # A model that does not report its provider, such as a fake one, reports no finish reason either.
-        is_cut = self.provider_reason is None and (self._has_provider or not self.is_last)
+        has_finish = self.provider_reason is not None or (not self._has_provider and self.is_last)
+        is_cut = not has_finish and not self._ends_with_usage()
         self.out.forward(self._calls.end(is_cut=is_cut))
         for call in self._calls.calls:
             self.out.set_provider_id(call.id, call.provider_id)
         if is_cut:
             self.cut()
+
+    def _ends_with_usage(self) -> bool:
+        """Return whether the usage came after the content: Snowflake sends no finish reason."""
+        has_content = [bool(field(one, "content") or field(one, "tool_call_chunks")) for one in self._chunks]
+        after = has_content[::-1].index(True) if True in has_content else 0
+        return any(field(one, "usage_metadata") for one in self._chunks[len(self._chunks) - after :])
 
     @property
     def reason(self) -> TurnFinish:

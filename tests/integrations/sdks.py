@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import os
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -160,7 +161,8 @@ def _litellm(url: str, function: str = "completion", kind: str = "OpenAI") -> An
 
 def langchain_model(url: str, **options: Any) -> Any:
     make = importlib.import_module("langchain_openai").ChatOpenAI
-    return kept(make(model="m", base_url=f"{url}/v1", api_key="k", **options))
+    # The models of one URL share a client, also after it was closed.
+    return kept(make(model="m", base_url=f"{url}/{uuid.uuid4().hex}/v1", api_key="k", **options))
 
 
 def chat_sse(events: list[Any]) -> bytes:

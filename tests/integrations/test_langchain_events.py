@@ -174,6 +174,16 @@ def test_a_model_without_a_provider_ends_with_its_last_chunk() -> None:
     assert turn_of(chunk("a"), chunk("b", chunk_position="last")).finish_reason == "stop"
 
 
+def test_usage_after_the_content_is_a_finish() -> None:
+    """Snowflake sends no finish reason; Anthropic sends a part of the usage first."""
+    usage = {"input_tokens": 7, "output_tokens": 0, "total_tokens": 7}
+    one = {"response_metadata": {"model_provider": "openai"}}
+    assert turn_of(chunk("a", **one), chunk(usage_metadata=usage, **one)).finish_reason == "stop"
+    for cut in ([chunk(usage_metadata=usage, **one)], [chunk(usage_metadata=usage, **one), chunk("a", **one)]):
+        with pytest.raises(ModelStreamError):
+            turn_of(*cut)
+
+
 def test_tools_that_the_provider_ran_are_not_ours() -> None:
     turn = turn_of(
         chunk([{"type": "server_tool_call_chunk", "name": "search", "id": "s1", "args": "", "index": 0}]),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce.integrations import langchain
 from tests.integrations import sdks
 from tests.integrations.fake_provider import FakeProvider, fake_provider
 from tests.integrations.sdks import SDKS, Sdk
@@ -136,3 +137,28 @@ def test_every_recording_has_expected_values() -> None:
     require(WIRES.exists(), f"the recorded streams in {WIRES}")
     found = {str(path.relative_to(WIRES)) for folder in FOLDERS for path in (WIRES / folder).iterdir()}
     assert found == EXPECTED.keys()
+
+
+# The shell and patch tools of OpenAI are no tool calls to langchain.
+NOT_OF_LANGCHAIN = ("openai-responses/openai-apply-patch-tool.1.chunks.txt",)
+
+
+@pytest.mark.parametrize(
+    "wire", [wire for wire in EXPECTED if wire.startswith("openai") and wire not in NOT_OF_LANGCHAIN]
+)
+def test_langchain_reads_the_same_texts_and_calls(wire: str, provider: FakeProvider) -> None:
+    """Langchain drops the reasoning of chat completions."""
+    script(provider, wire)
+    SDKS["langchain"].require()
+    options = {"use_responses_api": wire.startswith("openai-responses"), "stream_usage": True}
+    turns: list[langchain.Turn] = []
+
+    def run() -> langchain.Turn:
+        stream = sdks.langchain_model(provider.url, **options).stream("hi")
+        list(create_run(lambda controller: turns.append(langchain.forward(controller, stream))))
+        return turns[0]
+
+    found = summary(run)
+    sdks.close_clients()
+    compared = {"error", "finish", "text", "calls", "tokens"} & found.keys()
+    assert {name: found[name] for name in compared} == {name: EXPECTED[wire][name] for name in compared}
