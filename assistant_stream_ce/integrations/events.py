@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from abc import ABC, abstractmethod
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from assistant_stream_ce.errors import ModelStreamError
@@ -58,6 +59,9 @@ def native(value: Any, *, by_alias: bool = True) -> JSON:
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         return native(dump(exclude_unset=True, by_alias=by_alias, warnings=False))
+    if isinstance(value, SimpleNamespace):
+        # Of a test's model.
+        return native(vars(value), by_alias=by_alias)
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
     return value

@@ -2,12 +2,9 @@
 
 import json
 import os
-import sys
 import threading
 import time
-import types
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 
 from assistant_stream_ce import create_run
@@ -64,41 +61,12 @@ def check_abort_ends_a_completion() -> None:
     slow = partial(page.ask_openai, messages=[{"role": "user", "content": "Be slow"}])
     with create_run(slow, on_finish=results.append) as stream:
         reader = iter(stream)
-        assert [next(reader).text_delta, next(reader).text_delta] == ["Let me ", "look."]
+        assert [next(reader).type, next(reader).text_delta, next(reader).text_delta] == [
+            "step-start",
+            "Let me ",
+            "look.",
+        ]
     assert [result.reason for result in results] == ["cancelled"]
-
-
-@doc.before("def ask_anthropic(")
-def check_anthropic_is_replaced() -> None:
-    def event(kind, **fields):
-        return types.SimpleNamespace(type=kind, **fields)
-
-    class FakeMessages:
-        @contextmanager
-        def create(self, *, model, max_tokens, messages, stream):
-            yield FakeEvents()
-
-    class FakeEvents:
-        response = types.SimpleNamespace(is_closed=True)
-
-        def __iter__(self):
-            yield event("message_start")
-            yield event("content_block_delta", index=0, delta=event("thinking_delta", thinking="Weather. "))
-            yield event("content_block_stop", index=0)
-            yield event("content_block_start", index=1, content_block=event("text", text=""))
-            yield event("content_block_delta", index=1, delta=event("text_delta", text="Let me look."))
-            yield event("content_block_stop", index=1)
-            yield event(
-                "content_block_start", index=2, content_block=event("tool_use", id="call-1", name="get_weather")
-            )
-            yield event(
-                "content_block_delta", index=2, delta=event("input_json_delta", partial_json='{"city": "Paris"}')
-            )
-            yield event("content_block_stop", index=2)
-            yield event("message_stop")
-
-    sys.modules["anthropic"] = types.ModuleType("anthropic")
-    sys.modules["anthropic"].Anthropic = lambda: types.SimpleNamespace(messages=FakeMessages())
 
 
 @doc.after("def ask_openai_async(")

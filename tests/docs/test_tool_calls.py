@@ -1,10 +1,6 @@
 """Checks of docs/tool-calls.rst."""
 
-import json
-import os
-
 from assistant_stream_ce import ToolCallError, create_run
-from tests.docs.clients import serve
 from tests.docs.runner import Document
 
 doc = Document("docs/tool-calls.rst")
@@ -52,34 +48,6 @@ def check_misuse_raises() -> None:
         (await controller.add_tool_call("b", "2")).close()
 
     assert [chunk.type for chunk in create_run(in_a_coroutine)] == ["tool-call-begin", "tool-call-delta"] * 2
-
-
-@doc.before("class PendingCall")
-def check_openai_is_replaced() -> None:
-    from assistant_stream_ce.responses.wsgi import OpenAIStreamResponse as FakeResponse
-
-    def fake_openai(environ, start_response):
-        body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-
-        def fake(controller):
-            last = body["messages"][-1]
-            if last["role"] == "tool":
-                controller.append_text(f"It is {json.loads(last['content'])['celsius']} degrees.")
-            else:
-                controller.append_text("Let me look. ")
-                with controller.add_tool_call("get_weather", "call-1") as call:
-                    call.append_args_text('{"city":')
-                    call.append_args_text(' "Paris"}')
-
-        return FakeResponse(create_run(fake))(environ, start_response)
-
-    os.environ["OPENAI_BASE_URL"] = serve(fake_openai)
-    os.environ["OPENAI_API_KEY"] = "none"
-
-
-@doc.after("class PendingCall")
-def check_client_is_closed() -> None:
-    page.client.close()
 
 
 @doc.after("def research(")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -38,3 +39,4 @@ def test_fields_of_a_wrong_type() -> None:
 def test_only_what_was_sent_goes_back() -> None:
     assert native(Model(a="x")) == {"a": "x"}
     assert native({"list": (Model(a="x"), b"\0")}) == {"list": [{"a": "x"}, "AA=="]}
+    assert native([SimpleNamespace(a=1, b=SimpleNamespace(c="x"))]) == [{"a": 1, "b": {"c": "x"}}]
