@@ -6,9 +6,13 @@ from assistant_stream_ce._lazy import lazy_exports
 from assistant_stream_ce.resumable.memory import MemoryStore
 
 if TYPE_CHECKING:
+    from assistant_stream_ce.resumable.files import FileStore
     from assistant_stream_ce.resumable.redis import RedisStore
 
-__all__ = ("MemoryStore", "RedisStore")
+__all__ = ("FileStore", "MemoryStore", "RedisStore")
 
-# Imported when it is used, because it needs the package redis.
-__getattr__ = lazy_exports(__name__, {"RedisStore": "assistant_stream_ce.resumable.redis"})
+# Imported when they are used: one needs POSIX, the other the package redis.
+__getattr__ = lazy_exports(
+    __name__,
+    {"FileStore": "assistant_stream_ce.resumable.files", "RedisStore": "assistant_stream_ce.resumable.redis"},
+)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -19,8 +18,8 @@ except ImportError as error:
 
     raise MissingExtraError("assistant_stream_ce.resumable.redis", "redis") from error
 
-from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.errors import StoreUnavailableError
+from assistant_stream_ce.resumable.waker import Waker
 
 # What a user's client contributes: where the server is, and how to log in. Retries, decoding and the protocol are ours:
 # a client that repeats a command, or converts a reply, would break what is stored.
@@ -165,14 +164,10 @@ class Reader:
         # The end of the blocking read by the server, and by our patience; 0 when none is active.
         self._due = 0.0
         self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._waker = Waker(self._selector)
+        #: End the wait, or the next one. Thread-safe; never blocks.
+        self.wake = self._waker.wake
         self._socket: Any = None
-        # Guards the closing against `wake` of another thread.
-        self._lock = new_lock()
-        self._is_closed = False
 
     @property
     def is_reading(self) -> bool:
@@ -209,17 +204,16 @@ class Reader:
         Raises:
             StoreUnavailableError: the connection is lost, or the server has not answered in time.
         """
-        ready = {key.fileobj for key, _ in self._selector.select(max(0.0, timeout))}
-        is_woken = self._wake_reader in ready
+        ready = {key.fd for key, _ in self._selector.select(max(0.0, timeout))}
+        is_woken = self._waker.fileno() in ready
         if is_woken:
-            with contextlib.suppress(BlockingIOError):
-                self._wake_reader.recv(4096)
+            self._waker.clear()
         if not self.is_reading:
             return None, is_woken
         try:
             with reported_failures():
                 # TLS may have received a part that is no data.
-                if self._socket in ready and self._connection.can_read(0):
+                if self._socket is not None and self._socket.fileno() in ready and self._connection.can_read(0):
                     self._due = 0.0
                     return checked(self._connection.read_response()) or [], is_woken
             if time.monotonic() > self._due:
@@ -228,13 +222,6 @@ class Reader:
             self.disconnect()
             raise
         return None, is_woken
-
-    def wake(self) -> None:
-        """End the wait, or the next one. Thread-safe; never blocks."""
-        with self._lock:
-            if not self._is_closed:
-                with contextlib.suppress(BlockingIOError):
-                    self._wake_writer.send(b"\0")
 
     def disconnect(self) -> None:
         """Give up the connection; the next read opens a new one."""
@@ -249,8 +236,5 @@ class Reader:
     def close(self) -> None:
         """Close everything."""
         self.disconnect()
-        with self._lock:
-            self._is_closed = True
-            self._selector.close()
-            self._wake_reader.close()
-            self._wake_writer.close()
+        self._selector.close()
+        self._waker.close()

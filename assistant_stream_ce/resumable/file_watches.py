@@ -1,0 +1,154 @@
+"""What one `FileStore` session watches: logs of other producers, and the requests to stop its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection
+from typing import Final
+
+from assistant_stream_ce.resumable import file_log
+from assistant_stream_ce.resumable.file_notices import Notices
+from assistant_stream_ce.resumable.file_paths import Paths
+from assistant_stream_ce.resumable.records import Entry
+from assistant_stream_ce.resumable.store import Event, StreamKey
+
+# Seconds between two looks at the producers where the kernel sends no notices.
+_LOOK: Final = 0.5
+
+
+class _Log:
+    """A log that is watched, read up to some entry."""
+
+    def __init__(self, fd: int, after: int) -> None:
+        self.fd = fd
+        self.offset = 0
+        self.after = after
+        self.watch = -1
+
+    def read(self) -> tuple[list[Entry], bytes | None]:
+        """Return the entries that have come, and the bytes of the terminal entry once it is there."""
+        data = file_log.read_all(self.fd, self.offset)
+        entries: list[Entry] = []
+        terminal = None
+        begin = self.offset
+        for record, position in file_log.unpack(data):
+            self.offset = begin + position
+            if record.kind == file_log.TERMINAL:
+                terminal = record.data
+            elif record.last > self.after:
+                entries.append(record.entry)
+                self.after = record.last
+        return entries, terminal
+
+
+class Watches:
+    """The watches of one session. Used by the thread that polls, but for `wake`.
+
+    Args:
+        paths: the names of files.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._notices = Notices()
+        #: Make `poll` return, from any thread.
+        self.wake = self._notices.wake
+        self._logs: dict[StreamKey, _Log] = {}
+        self._keys: dict[int, StreamKey] = {}
+        # What has to be read.
+        self._due: set[StreamKey] = set()
+        self._stops = self._notices.add(str(paths.stops), is_directory=True)
+        self._next_look = 0.0
+
+    def add(self, key: StreamKey, after: int) -> None:
+        """Watch a log."""
+        self.remove(key)
+        try:
+            fd = os.open(self._paths.of(key, "log"), os.O_RDONLY)
+        except FileNotFoundError:
+            fd = -1
+        log = self._logs[key] = _Log(fd, after)
+        if fd >= 0:
+            self._add_notices(key, log)
+        self._due.add(key)
+
+    def _add_notices(self, key: StreamKey, log: _Log) -> None:
+        # By the descriptor, because another log may have the name by now.
+        log.watch = self._notices.add(f"/proc/self/fd/{log.fd}")
+        self._keys[log.watch] = key
+
+    def remove(self, key: StreamKey) -> None:
+        """End a watch."""
+        log = self._logs.pop(key, None)
+        if log is not None and log.fd >= 0:
+            self._keys.pop(log.watch, None)
+            self._notices.remove(log.watch)
+            os.close(log.fd)
+
+    def close(self) -> None:
+        """End all watches."""
+        for key in list(self._logs):
+            self.remove(key)
+        self._notices.close()
+
+    def poll(self, timeout: float, produced: Collection[StreamKey]) -> list[Event]:
+        """Wait for events; see `StoreSession.poll`.
+
+        Args:
+            timeout: seconds.
+            produced: the streams that this session produces.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            events = [event for key in self._take_due() for event in self._read(key)]
+            now = time.monotonic()
+            notices, is_woken = self._notices.wait(0.0 if events else deadline - now)
+            for watch, name, is_closed in notices:
+                if watch is None:
+                    self._due |= self._logs.keys()
+                    events += self._all_stops(produced)
+                elif watch == self._stops:
+                    events += [Event(key, "stop") for key in {self._paths.key_of_stop(name)} & set(produced)]
+                elif (key := self._keys.get(watch)) is not None:
+                    self._due.add(key)
+                    if is_closed:
+                        events.append(Event(key, "look"))
+            if self._notices.must_look:
+                events += self._look(produced)
+            if events or is_woken or time.monotonic() >= deadline:
+                return [*events, *(event for key in self._take_due() for event in self._read(key))]
+
+    def _take_due(self) -> set[StreamKey]:
+        due, self._due = self._due, set()
+        return due
+
+    def _look(self, produced: Collection[StreamKey]) -> list[Event]:
+        """Do what notices of the kernel would have brought."""
+        self._due |= self._logs.keys()
+        events = self._all_stops(produced)
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK
+            events += [Event(key, "look") for key in self._logs]
+        return events
+
+    def _all_stops(self, produced: Collection[StreamKey]) -> list[Event]:
+        return [Event(key, "stop") for key in list(produced) if self._paths.stop(key).exists()]
+
+    def _read(self, key: StreamKey) -> list[Event]:
+        log = self._logs.get(key)
+        if log is None:
+            return []
+        entries, terminal = ([], None) if log.fd < 0 else log.read()
+        if entries or terminal is not None:
+            if terminal is not None:
+                self.remove(key)
+            return [Event(key, "arrived", entries, terminal)]
+        if log.fd >= 0 and not file_log.is_deleted(log.fd):
+            return []
+        self.remove(key)
+        if log.fd >= 0 and self._paths.of(key, "log").exists():
+            # Its producer has written it anew.
+            self.add(key, log.after)
+            return []
+        return [Event(key, "missing")]
