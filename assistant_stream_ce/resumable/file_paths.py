@@ -77,7 +77,8 @@ class Paths:
     def place(self, place: Callable[[], object], path: Path) -> None:
         """Give a file its name; its directory is made, also if `sweep` removes an empty one meanwhile."""
         while True:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                path.parent.mkdir(mode=0o700)
             with contextlib.suppress(FileNotFoundError):
                 place()
                 return
