@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import (
     CallBuilder,
     Turn,
@@ -41,11 +41,23 @@ class AnthropicReader(EventReader):
         self._blocks: dict[int, dict[str, JSON]] = {}
         self._calls: dict[int, CallBuilder] = {}
         self._inputs: dict[int, list[str]] = {}
+        # The pieces of the texts and of the reasoning, which are joined at the end.
+        self._texts: dict[int, list[str]] = {}
+        self._thinking: dict[int, list[str]] = {}
         self._usage: dict[str, int] = {}
 
     def feed(self, event: Any) -> None:
         """Process an event."""
-        match field(event, "type"):
+        fields = fields_of(event)
+        kind = fields.get("type") or field(event, "type")
+        if kind == "content_block_delta":
+            # Most events are texts: they are read without a call for each field.
+            pieces = fields_of(fields.get("delta"))
+            if pieces.get("type") == "text_delta" and type(text := pieces.get("text")) is str:
+                self._texts.setdefault(fields.get("index") or 0, []).append(text)
+                self.out.text(text)
+                return
+        match kind:
             case "content_block_delta":
                 self._delta(integer(event, "index"), field(event, "delta"))
             case "content_block_start":
@@ -64,6 +76,10 @@ class AnthropicReader(EventReader):
         """Return the turn; see the base class."""
         if self.provider_reason is None:
             self.cut()
+        for name, pieces in (("text", self._texts), ("thinking", self._thinking)):
+            for index, texts in pieces.items():
+                block = self._blocks.setdefault(index, {"type": name, name: ""})
+                block[name] = block.get(name, "") + "".join(texts)
         content = [self._blocks[index] for index in sorted(self._blocks)]
         messages: list[dict[str, JSON]] = [{"role": "assistant", "content": content}] if content else []
         return self.out.finish(reason_of(REASONS, self.provider_reason), self.provider_reason, messages)
@@ -74,8 +90,8 @@ class AnthropicReader(EventReader):
             for call in self._calls.values():
                 call.is_ours = False
                 call.close()
-            self._blocks.clear()
-            self._calls.clear()
+            for kept in (self._blocks, self._calls, self._texts, self._thinking):
+                kept.clear()
         self.out.id = text_of(message, "id") or None
         self.out.model = text_of(message, "model") or None
         self._count(field(message, "usage"))
@@ -136,13 +152,9 @@ class AnthropicReader(EventReader):
     def _delta(self, index: int, delta: Any) -> None:
         block = self._blocks.setdefault(index, {"type": "text", "text": ""})
         match field(delta, "type"):
-            case "text_delta":
-                text = text_of(delta, "text")
-                block["text"] = block.get("text", "") + text
-                self.out.text(text)
             case "thinking_delta":
                 text = text_of(delta, "thinking")
-                block["thinking"] = block.get("thinking", "") + text
+                self._thinking.setdefault(index, []).append(text)
                 self.out.think(text)
             case "input_json_delta":
                 piece = text_of(delta, "partial_json")

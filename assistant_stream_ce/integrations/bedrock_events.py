@@ -38,11 +38,16 @@ class BedrockReader(EventReader):
     def __init__(self, out: TurnBuilder) -> None:
         super().__init__(out)
         self._blocks: dict[int, dict[str, JSON]] = {}
+        # The pieces of the texts, which are joined at the end.
+        self._texts: dict[int, list[str]] = {}
         self._calls: dict[int, CallBuilder] = {}
 
     def feed(self, event: Any) -> None:
         """Process an event."""
         for kind, value in event.items():
+            if kind == "contentBlockDelta" and type(delta := value.get("delta")) is dict and "text" in delta:
+                self._text(value.get("contentBlockIndex") or 0, delta["text"])
+                continue
             match kind:
                 case "contentBlockDelta":
                     self._delta(integer(value, "contentBlockIndex"), value.get("delta") or {})
@@ -61,6 +66,8 @@ class BedrockReader(EventReader):
         """Return the turn; see the base class."""
         if self.provider_reason is None:
             self.cut()
+        for index, texts in self._texts.items():
+            self._blocks[index]["text"] = self._blocks[index].get("text", "") + "".join(texts)
         content = [block for index in sorted(self._blocks) if (block := _sendable(self._blocks[index])) is not None]
         messages: list[dict[str, JSON]] = [{"role": "assistant", "content": content}] if content else []
         return self.out.finish(reason_of(REASONS, self.provider_reason), self.provider_reason, messages)
@@ -81,12 +88,15 @@ class BedrockReader(EventReader):
         elif isinstance(image := start.get("image"), dict):
             self._blocks[index] = {"image": dict(image)}
 
-    def _delta(self, index: int, delta: dict[str, Any]) -> None:
-        if isinstance(text := delta.get("text"), str):
-            block = self._blocks.setdefault(index, {"text": ""})
-            block["text"] = block.get("text", "") + text
+    def _text(self, index: int, text: Any) -> None:
+        if type(text) is str:
+            if index not in self._blocks:
+                self._blocks[index] = {"text": ""}
+            self._texts.setdefault(index, []).append(text)
             self.out.text(text)
-        elif isinstance(use := delta.get("toolUse"), dict) and index in self._calls:
+
+    def _delta(self, index: int, delta: dict[str, Any]) -> None:
+        if isinstance(use := delta.get("toolUse"), dict) and index in self._calls:
             self._calls[index].append(text_of(use, "input"))
         elif isinstance(reasoning := delta.get("reasoningContent"), dict):
             self._reasoning(index, reasoning)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -26,16 +26,21 @@ class OllamaReader(EventReader):
 
     def feed(self, event: Any) -> None:
         """Process a chunk."""
+        message = field(event, "message")
+        fields, pieces = fields_of(event), fields_of(message)
+        if (thinking := pieces.get("thinking")) and isinstance(thinking, str):
+            self._thinking.append(thinking)
+            self.out.think(thinking)
+        if (text := pieces.get("content")) and isinstance(text, str):
+            self._texts.append(text)
+            self.out.text(text)
+        if self.out.model is None or fields.get("done") or pieces.get("tool_calls") or not pieces or "error" in fields:
+            self._rest(event, message)
+
+    def _rest(self, event: Any, message: Any) -> None:
         if isinstance(error := field(event, "error"), str):
             self.fail(error)
         self.out.model = text_of(event, "model") or self.out.model
-        message = field(event, "message")
-        if thinking := text_of(message, "thinking"):
-            self._thinking.append(thinking)
-            self.out.think(thinking)
-        if text := text_of(message, "content"):
-            self._texts.append(text)
-            self.out.text(text)
         for call in field(message, "tool_calls") or ():
             function = field(call, "function")
             builder = self.out.call(text_of(function, "name"), text_of(call, "id") or None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.integrations.events import EventReader, field, integer, native, text_of
+from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -39,16 +39,23 @@ class ResponsesReader(EventReader):
         self._calls: dict[int, CallBuilder] = {}
         # The (item, part) pairs whose text has arrived in deltas.
         self._with_deltas: set[tuple[int, int, str]] = set()
+        self._newest_text: Any = None
         self._outcome = ""
 
     def feed(self, event: Any) -> None:
         """Process an event."""
+        fields = fields_of(event)
+        if fields.get("type") == "response.output_text.delta" and type(text := fields.get("delta")) is str:
+            # Most events are texts: they are read without a call for each field.
+            key = fields.get("output_index"), fields.get("content_index")
+            if key != self._newest_text:
+                self._newest_text = key
+                self._with_deltas.add((integer(event, "output_index"), integer(event, "content_index"), "text"))
+            self.out.text(text)
+            return
         kind = text_of(event, "type")
         index, part = integer(event, "output_index"), integer(event, "content_index")
         match kind:
-            case "response.output_text.delta":
-                self._with_deltas.add((index, part, "text"))
-                self.out.text(text_of(event, "delta"))
             case "response.function_call_arguments.delta":
                 if (call := self._calls.get(index)) is not None:
                     call.append(text_of(event, "delta"))

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.chunks import AssistantStreamChunk, ReasoningDeltaChunk, TextDeltaChunk
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import ToolCallError
 from assistant_stream_ce.jsonvalue import JSON, dumps, loads
@@ -89,20 +89,24 @@ class TurnBuilder:
         self._sent: list[AssistantStreamChunk] = []
         self._sources: set[str] = set()
         self._assigned: dict[str, CallBuilder] = {}
-        self._append_text = self.controller.append_text
+        # The channel itself, so that a piece of text is one chunk for the reader and for the message. It takes one slot
+        # for each 1,024 characters, as `validation.slots` counts.
+        self._put = self.controller.run_context.channel.put
         self._keep = self._sent.append
 
     def text(self, text: str) -> None:
         """Append text to the answer."""
         if text:
-            self._append_text(text)
-            self._keep(chunks.TextDeltaChunk(text, self._parent_id))
+            chunk = TextDeltaChunk(text, self._parent_id)
+            self._put(chunk, 1 + (len(text) >> 10))
+            self._keep(chunk)
 
     def think(self, text: str) -> None:
         """Append reasoning."""
         if text and self._reasoning:
-            self.controller.append_reasoning(text)
-            self._keep(chunks.ReasoningDeltaChunk(text, self._parent_id))
+            chunk = ReasoningDeltaChunk(text, self._parent_id)
+            self._put(chunk, 1 + (len(text) >> 10))
+            self._keep(chunk)
 
     def reasoning_part(self) -> None:
         """Begin another part of the reasoning."""
