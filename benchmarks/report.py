@@ -27,6 +27,7 @@ FAMILIES = {
     "memory": "Quiet streams in one process: KiB for each",
     "stalled": "A client that stops reading a fast stream",
     "lifecycle": "Start and end",
+    "sdks": "Forwarding the streams of model SDKs: µs of processor time for each event",
     "state": "Edits of the state, from the edit to encoded bytes: µs of processor time for each",
     "state-yielding": "The same from a coroutine that yields after each edit: µs of processor time for each",
 }

@@ -47,7 +47,9 @@ def test_list_names_every_row_with_nothing_but_python() -> None:
     assert len(BY_NAME) == len(ROWS)
 
 
-@pytest.mark.parametrize("name", ["encode-burst-data-stream", "encode-thread-openai", "run-thread", "state-append"])
+@pytest.mark.parametrize(
+    "name", ["encode-burst-data-stream", "encode-thread-openai", "run-thread", "state-append", "forward-bedrock"]
+)
 def test_a_row_measures_every_subject(name: str) -> None:
     row = BY_NAME[name]
     if importlib.util.find_spec("assistant_stream") is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.measure import Row
-from benchmarks.rows import capacity, encode, latency, lifecycle, memory, servers, state
+from benchmarks.rows import capacity, encode, latency, lifecycle, memory, sdks, servers, state
 
 ROWS: tuple[Row, ...] = (
     *encode.ROWS,
@@ -14,4 +14,5 @@ ROWS: tuple[Row, ...] = (
     *memory.ROWS,
     *lifecycle.ROWS,
     *state.ROWS,
+    *sdks.ROWS,
 )
