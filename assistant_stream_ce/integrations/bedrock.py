@@ -38,11 +38,11 @@ def forward(controller: RunController, stream: Any, *, reasoning: bool = True, p
         RunCancelled: the reader of the run has left.
         StreamUsageError: a blocking stream is read inside a running event loop.
     """
-    if callable(stream):
-        stream = stream()
-    if isinstance(stream, Mapping):
-        stream = stream["stream"]
-    return drive(controller, stream, BedrockReader, reasoning=reasoning, parent_id=parent_id)
+    return drive(controller, stream, BedrockReader, reasoning=reasoning, parent_id=parent_id, stream_of=_stream_of)
+
+
+def _stream_of(response: Any) -> Any:
+    return response["stream"] if isinstance(response, Mapping) else response
 
 
 def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]]:

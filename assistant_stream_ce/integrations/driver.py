@@ -26,6 +26,7 @@ def drive(
     *,
     reasoning: bool = True,
     parent_id: str | None = None,
+    stream_of: Callable[[Any], Any] = lambda response: response,
 ) -> Any:
     """Forward a stream to a controller.
 
@@ -37,6 +38,7 @@ def drive(
         make_reader: returns the reader of its events.
         reasoning: whether reasoning is sent.
         parent_id: the id of the part that the turn belongs to.
+        stream_of: returns the stream in a response.
 
     Returns:
         The turn, or an awaitable of it for an asynchronous stream.
@@ -50,8 +52,9 @@ def drive(
     reader.begin()
     if callable(stream) and not _is_stream(stream):
         stream = _made(controller, stream)
+    stream = stream_of(stream)
     if is_async(stream):
-        return _read_async(controller, stream, reader)
+        return _read_async(controller, stream, reader, stream_of)
     if running_loop() is not None:
         raise StreamUsageError(
             "a blocking stream would block the event loop: make the callback a plain `def`, or use an async client"
@@ -95,10 +98,12 @@ def _read(controller: RunController, stream: Any, reader: EventReader) -> Turn:
     return reader.end()
 
 
-async def _read_async(controller: RunController, stream: Any, reader: EventReader) -> Turn:
+async def _read_async(
+    controller: RunController, stream: Any, reader: EventReader, stream_of: Callable[[Any], Any]
+) -> Turn:
     count = 0
     if inspect.isawaitable(stream):
-        stream = await stream
+        stream = stream_of(await stream)
     async with _open_async(stream) as events:
         reader.opened(events)
         async for event in events:

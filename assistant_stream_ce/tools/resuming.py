@@ -187,7 +187,10 @@ class Resumption:
         asked = part.approval
         signature = approval.signature or (None if asked is None else asked.signature)
         args: dict[str, JSON] = part.args if isinstance(part.args, dict) else {}
-        return signer.check(signature, approval.approval_id, part.id, part.name, args, self._thread)
+        bound = signature, approval.approval_id, part.id, part.name, args
+        problem = signer.check(*bound, self._thread)
+        # An `answer` without a thread binds none.
+        return problem if problem is None or self._thread is None else signer.check(*bound, None)
 
     def _fail(self, pending: Pending, failure: ToolFailure) -> None:
         if pending.is_last:

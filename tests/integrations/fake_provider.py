@@ -61,6 +61,7 @@ class FakeProvider:
         content_type: of the answer.
         status: of the answer.
         stall_after: after so many bytes the server waits for its client to leave; None for never.
+        stall_from: the number of the request from which on the body is not sent; None for never.
         holds_headers: whether it waits before the headers.
         requests: the parsed bodies that were posted.
         left: set when a client has left while the server was waiting.
@@ -73,6 +74,7 @@ class FakeProvider:
         self.content_type = "text/event-stream"
         self.status = 200
         self.stall_after: int | None = None
+        self.stall_from: int | None = None
         self.holds_headers = False
         self.requests: list[Any] = []
         self.left = threading.Event()
@@ -104,9 +106,10 @@ def fake_provider() -> Iterator[FakeProvider]:
             self.send_header("content-type", provider.content_type)
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
-            cut = len(body) if provider.stall_after is None else provider.stall_after
-            self.write(body[:cut])
-            if provider.stall_after is not None:
+            stalls = provider.stall_from is not None and len(provider.requests) >= provider.stall_from
+            after = 0 if stalls else provider.stall_after
+            self.write(body[:after])
+            if after is not None:
                 self.wait_for_client()
                 return
             self.wfile.write(b"0\r\n\r\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 from assistant_stream_ce import AssistantStreamChunk, RunController, create_run
 from assistant_stream_ce.chunks import ToolResultChunk
-from assistant_stream_ce.tools import Answer, FrontendTool, Tools
+from assistant_stream_ce.integrations.httpx import watch
+from assistant_stream_ce.tools import Answer, FrontendTool, Tool, Tools
 from tests.integrations import sdks
 from tests.integrations.fake_provider import FakeProvider, fake_provider
 from tests.integrations.samples import ANTHROPIC, BEDROCK, CHAT, GOOGLE, OLLAMA, RESPONSES, SAMPLES
@@ -286,3 +288,56 @@ def test_a_front_end_tool_ends_the_answer(name: str, provider: FakeProvider) -> 
     assert run.messages == [*run.case.asked, *run.answer.turns[0].messages]
     [call] = run.answer.turns[0].tool_calls
     assert len(run.sdk.module.tool_results(run.answer.turns[0], {call.id: {"celsius": 3}})) == 1
+
+
+@pytest.mark.parametrize("waits", ["for the headers", "for the second answer", "in a tool"])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_nothing_is_asked_after_the_reader_has_left(waits: str, is_async: bool, provider: FakeProvider) -> None:
+    """With openai, which sends a request again when its connection fails."""
+
+    def tool(city: str, controller: RunController) -> None:
+        provider.reached.set()
+        controller.cancelled_event.wait_sync(30)
+
+    run = Run("openai", provider, Tools([Tool(tool, name="weather") if waits == "in a tool" else weather]))
+    if waits == "for the headers":
+        provider.holds_headers = True
+    if waits == "for the second answer":
+        provider.stall_from = 2
+    client = (sdks.openai_client if not is_async else lambda url: sdks.openai_client(url, "AsyncOpenAI"))(run.url)
+    if not is_async:
+        watch(client)
+
+    def ask(messages: list[Any]) -> Any:
+        return client.chat.completions.create(model="m", messages=messages, stream=True)
+
+    def callback(controller: RunController) -> None:
+        run.sdk.module.answer(controller, ask, run.messages, tools=run.tools)
+
+    async def acallback(controller: RunController) -> None:
+        await run.sdk.module.answer(controller, ask, run.messages, tools=run.tools)
+
+    ended = threading.Event()
+    reasons: list[str] = []
+
+    def on_finish(result: Any) -> None:
+        reasons.append(result.reason)
+        ended.set()
+
+    stream = create_run(acallback if is_async else callback, on_finish=on_finish)
+    reader = threading.Thread(target=lambda: run.chunks.extend(stream))
+    reader.start()
+    assert provider.reached.wait(30)
+    stream.cancel()
+    reader.join(30)
+    assert ended.wait(30)
+    assert reasons == ["cancelled"]
+    assert len(provider.requests) == (2 if waits == "for the second answer" else 1)
+    if is_async:
+        # On the loop that has used it.
+        list(create_run(lambda controller: close(client)))
+        sdks.CLIENTS.clear()
+
+
+async def close(client: Any) -> None:
+    await client.close()

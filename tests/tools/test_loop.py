@@ -603,6 +603,31 @@ def test_a_tool_that_does_not_notice_is_named_in_one_warning(kind: str, monkeypa
     assert ["the tools stuck still run, although their reader has left" in message for message in messages] == [True]
 
 
+@each_kind
+def test_a_coroutine_is_cancelled_when_the_reader_leaves(kind: str) -> None:
+    cancelled = threading.Event()
+
+    async def slow(controller: RunController) -> None:
+        controller.append_text("begun")
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    model = Model(calls(("slow", {})), says("never"))
+
+    def run(controller: RunController) -> None:
+        openai.answer(controller, model.ask, [QUESTION], tools=Tools([slow]))
+
+    async def arun(controller: RunController) -> None:
+        await openai.answer(controller, model.aask, [QUESTION], tools=Tools([slow]))
+
+    assert leave(kind, run if kind.startswith("def") else arun, "text-delta") == "cancelled"
+    assert cancelled.wait(20)
+    assert len(model.requests) == 1
+
+
 # --- mistakes ---
 
 

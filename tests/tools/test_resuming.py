@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from assistant_stream_ce import RunController, create_run
-from assistant_stream_ce.chat_requests import Approval, ChatRequest, ToolResult, parse_ai_sdk
+from assistant_stream_ce.chat_requests import Approval, ChatRequest, ToolResult, parse, parse_ag_ui, parse_ai_sdk
 from assistant_stream_ce.conversions import to_openai_chat, to_ui_message
 from assistant_stream_ce.integrations import openai
 from assistant_stream_ce.message import (
@@ -23,8 +23,10 @@ from assistant_stream_ce.message import (
     ToolCallPart,
     UserMessage,
 )
+from assistant_stream_ce.serialization import AGUIEncoder
 from assistant_stream_ce.tools import ApprovalSigner, FrontendTool, MemoryApprovalStore, Tool, Tools
 from assistant_stream_ce.tools import approvals as approvals_module
+from tests.chat_requests.captured import body
 from tests.tools.models import KINDS, Model, Played, calls, play, read, says
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -183,6 +185,14 @@ def test_the_thread_is_bound(kind: str) -> None:
     files = Files()
     resume(kind, files.tools(), decided(thread="t2"), thread="t2")
     assert files.deleted == ["x"]
+    resume(kind, files.tools(), decided(thread="t1"), thread="t2")
+    resume(kind, files.tools(), msgspec.structs.replace(decided(thread="t1"), thread_id=None))
+    assert files.deleted == ["x"]
+
+
+@each_kind
+def test_an_answer_without_a_thread_binds_none(kind: str) -> None:
+    files = Files()
     resume(kind, files.tools(), decided(thread=None))
     assert files.deleted == ["x"]
 
@@ -410,13 +420,13 @@ def test_a_whole_conversation_with_ai_sdk(kind: str, approved: Any) -> None:
     model = Model(calls(("delete", {"path": "x"}), text="Sure. "), says("Done."))
     tools = files.tools()
 
-    def body(parts: list[Any]) -> str:
+    def post(parts: list[Any]) -> str:
         user = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "delete x"}]}
         messages = [user, *([{"id": "m1", "role": "assistant", "parts": parts}] if parts else [])]
         return json.dumps({"id": "t1", "messages": messages, "trigger": "submit-message"})
 
     def first(controller: RunController) -> None:
-        request = parse_ai_sdk(body([]))
+        request = parse_ai_sdk(post([]))
         answer = openai.answer(controller, model.ask, to_openai_chat(request.messages), tools=tools, thread="t1")
         assert answer.reason == "waiting"
 
@@ -427,7 +437,7 @@ def test_a_whole_conversation_with_ai_sdk(kind: str, approved: Any) -> None:
     assert asked["state"] == "approval-requested"
     asked.update(state="approval-responded", approval={**asked["approval"], "approved": approved})
 
-    request = parse_ai_sdk(body(parts))
+    request = parse_ai_sdk(post(parts))
 
     def before(controller: RunController) -> list[Any]:
         return to_openai_chat(tools.resume(controller, request))
@@ -443,3 +453,68 @@ def test_a_whole_conversation_with_ai_sdk(kind: str, approved: Any) -> None:
     assert call["tool_calls"][0]["id"] == answered["tool_call_id"] == "c1"
     assert answered["content"] == result
     assert [chunk.type for chunk in played.chunks][:2] == ["tool-result", "step-start"]
+
+
+@each_kind
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_whole_conversation_with_ag_ui(kind: str, approved: bool) -> None:
+    """The payload has the call and the signature of the interrupt."""
+    files = Files()
+    model = Model(calls(("delete", {"path": "x"})), says("Done."))
+    tools = files.tools()
+
+    def first(controller: RunController) -> None:
+        openai.answer(controller, model.ask, [{"role": "user", "content": "delete"}], tools=tools, thread="t1")
+
+    frames = b"".join(AGUIEncoder().encode_stream(create_run(first))).decode().splitlines()
+    events = [json.loads(line[6:]) for line in frames if line.startswith("data: {")]
+    [interrupt] = events[-1]["outcome"]["interrupts"]
+    payload = {"approved": approved, "toolCallId": interrupt["toolCallId"], **interrupt["metadata"]}
+    function = {"name": "delete", "arguments": '{"path": "x"}'}
+    posted = {
+        "threadId": "t1",
+        "runId": "r2",
+        "messages": [
+            {"id": "u1", "role": "user", "content": "delete"},
+            {"id": "m1", "role": "assistant", "toolCalls": [{"id": "c1", "type": "function", "function": function}]},
+        ],
+        "resume": [{"interruptId": interrupt["id"], "status": "resolved", "payload": payload}],
+    }
+    played, messages = resume(kind, tools, parse_ag_ui(posted))
+    assert files.deleted == (["x"] if approved else [])
+    assert played.results == {"c1": "deleted x" if approved else "The user did not approve this call."}
+    assert to_openai_chat(messages)[-1]["content"] == played.results["c1"]
+
+
+@each_kind
+@pytest.mark.parametrize(
+    "name", ["ai7-tool-output", "ai7-tool-output-error", "aui-ds-tool-result", "agui-tool-result-reasoning-state"]
+)
+def test_results_that_front_ends_post_are_in_the_messages(kind: str, name: str) -> None:
+    request = parse(body(name))
+    played, messages = resume(kind, Files().tools(), request)
+    assert played.chunks == []
+    assert messages == request.messages
+    assert any(message["role"] == "tool" for message in to_openai_chat(messages))
+
+
+@each_kind
+@pytest.mark.parametrize("name", ["ai7-approval-yes", "ai6-approval-yes-dynamic", "ai7-approval-no"])
+def test_approvals_that_front_ends_post(kind: str, name: str) -> None:
+    """They were captured without a signature, so that nothing is run."""
+    files = Files()
+    tools = Tools([Tool(files.delete, name="delete_file", needs_approval=True)], approvals=SIGNER)
+    played, _ = resume(kind, tools, parse(body(name)))
+    assert files.deleted == []
+    [text] = played.errors.values()
+    assert text == NOT_VALID if "yes" in name else "did not approve" in text
+
+
+@each_kind
+def test_an_approval_that_ag_ui_clients_post_is_found_in_the_stored_history(kind: str) -> None:
+    files = Files()
+    request = parse(body("agui-resume-approve"))
+    signature = SIGNER.sign("int-1", "c1", "delete", {"path": "x"}, "th-3")
+    stored = request_of(pending(approval=ToolApproval("int-1", signature=signature))).messages
+    played, _ = resume(kind, files.tools(), msgspec.structs.replace(request, messages=stored))
+    assert played.results == {"c1": "deleted x"}
