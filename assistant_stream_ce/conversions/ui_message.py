@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
+
 from assistant_stream_ce.conversions.reading import (
     Fields,
     result_text,
@@ -37,17 +40,20 @@ def to_ui_message(message: AssistantMessage) -> Fields:
     """Return a message as a `UIMessage`.
 
     Data, annotations and state become parts at its end and the usage becomes metadata, as `UIMessageStreamEncoder`
-    writes them. A refusal becomes text, and a summary becomes text of its reasoning. Parents, artifacts, the content
-    for the model, the status, the error and the finishes of steps are lost.
+    writes them. So do the starts of steps, also those that the encoder adds where the callback starts none. A message
+    without an id gets one made from its content, as React needs a key. A refusal becomes text, and a summary becomes
+    text of its reasoning. Parents, artifacts, the content for the model, the status, the error and the finishes of
+    steps are lost.
 
     Args:
         message: the message.
     """
     parts: list[Fields] = []
-    starts = step_starts(message)
+    starts = step_starts(message) + Counter(automatic_steps(message))
     for number, part in enumerate(message.parts):
         parts += [{"type": "step-start"}] * starts[number]
         parts.append(_part(part))
+    parts += [{"type": "step-start"}] * starts[len(message.parts)]
     parts += [{"type": "data-data", "data": data} for data in message.data]
     if message.annotations:
         parts.append({"type": "data-annotations", "data": message.annotations})
@@ -63,11 +69,29 @@ def to_ui_message(message: AssistantMessage) -> Fields:
             **(further if isinstance(further, dict) else {}),
         }
     return {
-        "id": message.id or "",
+        "id": message.id or f"msg_{hashlib.blake2b(message.to_json(), digest_size=16).hexdigest()}",
         "role": "assistant",
         **({"metadata": metadata} if metadata else {}),
         "parts": parts,
     }
+
+
+def automatic_steps(message: AssistantMessage) -> list[int]:
+    """Return the parts before which the encoder starts a step by itself: the first one, and those after results.
+
+    The message does not record when a result came. A call after an answered one counts as one of the same step, as
+    most models make several calls at once.
+    """
+    starts: list[int] = []
+    has_answers = True
+    first = min(step_starts(message), default=len(message.parts))
+    for number, part in enumerate(message.parts[:first]):
+        call = part if isinstance(part, ToolCallPart) else None
+        if has_answers and (call is None or not starts):
+            starts.append(number)
+            has_answers = False
+        has_answers |= call is not None and call.state == "answered"
+    return starts
 
 
 def _part(part: MessagePart) -> Fields:

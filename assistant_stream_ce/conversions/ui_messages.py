@@ -15,7 +15,7 @@ from assistant_stream_ce.conversions.history import (
     optional_text,
 )
 from assistant_stream_ce.conversions.reading import Fields, read, usage_fields
-from assistant_stream_ce.conversions.ui_message import to_ui_message
+from assistant_stream_ce.conversions.ui_message import automatic_steps, to_ui_message
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import (
     AssistantMessage,
@@ -52,9 +52,8 @@ def to_ui_messages(messages: Iterable[Message]) -> list[Fields]:
 
 def _to_ui(message: Message, fallback_id: str) -> Fields:
     if isinstance(message, AssistantMessage):
-        shown = to_ui_message(message)
-        # React needs a key: an id that does not change as long as the messages before it do not.
-        return shown | {"id": shown["id"] or fallback_id}
+        # An id that does not change as long as the messages before it do not, and that no other message has.
+        return to_ui_message(message) | {"id": message.id or fallback_id}
     if isinstance(message, SystemMessage):
         return {"id": message.id or fallback_id, "role": "system", "parts": [{"type": "text", "text": message.text}]}
     metadata = {"metadata": message.metadata} if message.metadata else {}
@@ -100,6 +99,10 @@ def from_ui_message(message: object) -> AssistantMessage:
     history = _OneMessage()
     builder = _read_assistant(history, value, "message")
     read_message = builder.build()
+    without_steps = msgspec.structs.replace(read_message, steps=[])
+    if [step.first_part for step in read_message.steps] == automatic_steps(without_steps):
+        # Those that the encoder and `to_ui_message` start by themselves.
+        read_message = without_steps
     if read_message.status.type == "incomplete":
         # The only message may still be growing.
         return msgspec.structs.replace(read_message, status=MessageStatus("running"))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from assistant_stream_ce import AssistantMessage, AssistantStreamChunk, accumulate, create_run
@@ -18,7 +19,7 @@ from assistant_stream_ce.serialization import AssistantTransportDecoder, DataStr
 from tests.conformance import test_random_conversations
 from tests.conformance.clients import Job, decode_all, node, require_clients
 from tests.conformance.expected import ANY_ID, difference
-from tests.conformance.test_random_conversations import NO_AI_SDK_MESSAGE, SEEDS, report
+from tests.conformance.test_random_conversations import MESSAGE_ID, NO_AI_SDK_MESSAGE, SEEDS, report
 from tests.support.conversations import Act, Conversation, ModelError, conversation, perform
 
 DECODERS: dict[str, type[Decoder]] = {
@@ -74,12 +75,12 @@ def conversations(protocol: str) -> list[tuple[Conversation, bytes]]:
 def message_of_run(seed: int) -> AssistantMessage:
     """Perform a conversation and return the message of its stream."""
     talk = plain_conversation(seed)
-    stream = create_run(functools.partial(perform, talk), state=talk.state)
+    stream = create_run(functools.partial(perform, talk), state=talk.state, message_id=MESSAGE_ID)
     try:
         chunks = list(stream)
     except ModelError:
         return stream.message
-    assert stream.message == accumulate(chunks, state=talk.state)
+    assert stream.message == msgspec.structs.replace(accumulate(chunks, state=talk.state), id=MESSAGE_ID)
     return stream.message
 
 
@@ -117,6 +118,7 @@ def test_assistant_ui_shows_the_message(protocol: str) -> None:
     jobs = []
     for talk, data in conversations(protocol):
         message = message_of_run(talk.seed)
+        message = msgspec.structs.replace(message, id=None)
         again = accumulate(decoded(DECODERS[protocol](), data), state=talk.state)
         found = difference(to_assistant_ui(message), to_assistant_ui(again))
         assert not found, report(talk, data, found)
@@ -167,8 +169,7 @@ def test_ai_sdk_shows_the_message() -> None:
     ]
     results = decode_all([Job("ai-sdk-ui", data) for _, data in written])
     for (talk, data), result in zip(written, results, strict=True):
-        # A page would make up an id.
-        wanted = {**as_shown_by_ai_sdk(to_ui_message(message_of_run(talk.seed))), "id": ""}
+        wanted = as_shown_by_ai_sdk(to_ui_message(message_of_run(talk.seed)))
         found = difference(wanted, as_shown_by_ai_sdk(result["message"] or NO_AI_SDK_MESSAGE))
         assert not found, report(talk, data, found)
 

@@ -116,7 +116,7 @@ def shown(answer: dict[str, Any]) -> dict[str, Any]:
     assert message["role"] == "assistant"
     assert answer["object"] == "chat.completion"
     assert answer["model"] == MODEL
-    assert answer["id"].startswith("chatcmpl-")
+    assert answer["id"] == "msg_1"
     assert 0 <= time.time() - answer["created"] < ONE_SECONDS
     return {
         # Two halves of a character are one to JavaScript, and stand side by side in Python.
@@ -198,7 +198,7 @@ def make_flask(asked: list[str]) -> Any:
 def make_stream(asked: list[str], name: str, kind: str) -> AssistantStream:
     """Return the stream of a callback, and note that it was asked for."""
     asked.append(name)
-    return create_run(as_kind(kind, CALLBACKS[name]))
+    return create_run(as_kind(kind, CALLBACKS[name]), message_id="msg_1")
 
 
 #: What the served callbacks were asked for.

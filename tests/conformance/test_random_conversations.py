@@ -36,12 +36,15 @@ from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
 
 SEEDS = range(200)
 
+MESSAGE_ID = "m1"
+
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "data-stream": DataStreamEncoder,
     "assistant-transport": AssistantTransportEncoder,
     "openai-chat": functools.partial(OpenAIStreamEncoder, include_usage=True, completion_id="chatcmpl-1"),
     "ai-sdk-v4-data-stream": DataStreamEncoder,
-    # Without an id: with one, a result for an unknown call belongs to an earlier message, which these clients lack.
+    # With a generated id: with one that was given, a result for an unknown call belongs to an earlier message, which
+    # these clients lack.
     **dict.fromkeys(("ui-message-stream", "ai-sdk-ui", "ai-sdk-ui-v6", "ai-sdk-ui-v5"), UIMessageStreamEncoder),
 }
 AI_SDK_VERSIONS = {"ai-sdk-ui": 7, "ai-sdk-ui-v6": 6, "ai-sdk-ui-v5": 5}
@@ -87,7 +90,10 @@ def is_ui_stream(protocol: str) -> bool:
 
 
 def encode(talk: Conversation, encoder: Encoder) -> bytes:
-    """Perform a conversation and return its bytes; the seed chooses the kinds, the bound, and keepalives."""
+    """Perform a conversation and return its bytes; the seed chooses the kinds, the bound, and keepalives.
+
+    The generated id of the message is replaced by a fixed one.
+    """
     callback = as_kind(CALLBACK_KINDS[talk.seed % 2], functools.partial(perform, talk))
     stream = create_run(callback, state=talk.state, max_pending=(1, 3, 1024)[talk.seed % 3])
     pieces: list[bytes] = []
@@ -98,7 +104,7 @@ def encode(talk: Conversation, encoder: Encoder) -> bytes:
         raised.append(str(error))
     assert raised == [act.values["text"] for act in talk.acts if act.what == "raise"]
     between = encoder.keepalive if talk.seed // 4 % 2 and encoder.keepalive else b""
-    return between.join([b"", *pieces])
+    return between.join([b"", *pieces]).replace(stream.message_id.encode(), MESSAGE_ID.encode())
 
 
 def has_state(protocol: str) -> bool:
@@ -106,7 +112,7 @@ def has_state(protocol: str) -> bool:
     return protocol in ("data-stream", "assistant-transport")
 
 
-def failure(protocol: str, talk: Conversation, result: dict[str, Any], message_id: str = "") -> str | None:
+def failure(protocol: str, talk: Conversation, result: dict[str, Any], message_id: str = MESSAGE_ID) -> str | None:
     """Return what a client shows otherwise than it was written, or what it complained of."""
     if result["status"] != 0:
         return f"the client failed: {result['error']} {result['warnings']}"

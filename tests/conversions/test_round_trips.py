@@ -78,7 +78,7 @@ SUPPORTED: dict[str, list[AssistantMessage]] = {
         ),
     ],
     "ui-message": [
-        AssistantMessage(),
+        AssistantMessage(id="m"),
         AssistantMessage(
             [
                 ReasoningPart("think", signature="sig"),
@@ -107,6 +107,12 @@ SUPPORTED: dict[str, list[AssistantMessage]] = {
         AssistantMessage(
             [ToolCallPart("c", "t", '{"a":1}', {"a": 1}, "partial"), TextPart("a", status="running")],
             MessageStatus("running"),
+            id="m",
+        ),
+        AssistantMessage(
+            [TextPart("Hi"), ToolCallPart("c2", "t", "{}", {}, "answered", 1), TextPart("a", status="running")],
+            MessageStatus("running"),
+            id="m",
         ),
     ],
     "openai": [

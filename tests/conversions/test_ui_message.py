@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from assistant_stream_ce import AssistantMessage
+from assistant_stream_ce import AssistantMessage, RunController, create_run
 from assistant_stream_ce.conversions import from_ui_message, to_ui_message
 from assistant_stream_ce.message import ReasoningPart, Step, TextPart, ToolCallPart, Usage
+from assistant_stream_ce.serialization import UIMessageStreamEncoder
 
 ANSWERED = ToolCallPart("c1", "look", "{}", {}, "answered", {"n": 1})
 
@@ -28,6 +31,56 @@ def test_step_starts_precede_the_first_part_of_each_step() -> None:
         "step-start",
         "text",
     ]
+
+
+def say(controller: RunController) -> None:
+    controller.append_reasoning("hm")
+    for number in range(2):
+        with controller.add_tool_call("look", f"c{number}") as tool:
+            tool.set_response(number)
+        controller.append_text("Done.")
+
+
+def say_in_steps(controller: RunController) -> None:
+    for number in range(3):
+        controller.add_step_start(f"s{number}")
+        controller.append_text("a")
+        controller.add_step_finish("stop")
+    controller.add_step_start("empty")
+
+
+def call_twice_at_once(controller: RunController) -> None:
+    calls = [controller.add_tool_call("look", f"c{number}", args={}) for number in range(2)]
+    for call in calls:
+        call.set_response(1)
+    controller.add_source("s", "https://example.org")
+    controller.append_text("a")
+
+
+@pytest.mark.parametrize("callback", [say, say_in_steps, call_twice_at_once])
+def test_a_message_has_the_step_starts_of_its_stream(callback: Callable[[RunController], None]) -> None:
+    stream = create_run(callback)
+    frames = [
+        json.loads(line.removeprefix(b"data: "))["type"]
+        for line in b"".join(UIMessageStreamEncoder().encode_stream(stream)).splitlines()
+        if line.startswith(b"data: {")
+    ]
+    shown = {"start-step": "step-start", "text-start": "text", "reasoning-start": "reasoning"}
+    shown |= {"tool-input-start": "tool-look", "source-url": "source-url", "tool-input-available": "tool-look"}
+    wanted = [
+        shown[frame]
+        for frame in frames
+        if frame in shown and (frame != "tool-input-available" or callback is call_twice_at_once)
+    ]
+    message = to_ui_message(stream.message)
+    assert [part["type"] for part in message["parts"]] == wanted
+    assert message["id"] == stream.message_id
+
+
+def test_a_message_without_an_id_gets_one_made_from_its_content() -> None:
+    ids = [to_ui_message(AssistantMessage([TextPart(text)]))["id"] for text in ("a", "a", "b")]
+    assert ids[0] == ids[1] != ids[2]
+    assert all(ids)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +126,7 @@ def test_unsupported_parts_are_dropped() -> None:
 
 
 def test_arguments_that_are_not_json_become_an_error() -> None:
-    part = to_ui_message(AssistantMessage([ToolCallPart("c", "t", "{", {})]))["parts"][0]
+    part = to_ui_message(AssistantMessage([ToolCallPart("c", "t", "{", {})]))["parts"][1]
     assert (part["state"], part["input"]) == ("output-error", "{")
 
 

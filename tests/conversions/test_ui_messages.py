@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assistant_stream_ce.conversions import from_ui_messages, to_ui_messages
+from assistant_stream_ce.message import Step
 from tests.conversions.histories import HISTORIES
 
 
@@ -17,9 +18,10 @@ def test_every_message_has_an_id() -> None:
 def test_an_approval_survives() -> None:
     history = HISTORIES["an open approval, then the user"]
     shown = to_ui_messages(history)
-    assert shown[1]["parts"][0]["state"] == "approval-requested"
+    assert shown[1]["parts"][1]["state"] == "approval-requested"
     read, dropped = from_ui_messages(shown)
     assert (read[1].parts, dropped) == (history[1].parts, [])
+    assert read[1].steps == [Step("", 0)]
 
 
 def test_parts_that_cannot_be_read_are_reported() -> None:
