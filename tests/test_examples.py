@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 
@@ -240,9 +242,12 @@ class FakeOpenAI(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
         last = body["messages"][-1]
-        for delta in self.report(last) if last["role"] == "tool" else self.call():
+        is_report = last["role"] == "tool"
+        for delta in self.report(last) if is_report else self.call():
             self.send_event({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
             time.sleep(0.05)
+        finish_reason = "stop" if is_report else "tool_calls"
+        self.send_event({"choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason}]})
         self.send_event({"choices": [], "usage": None})
         self.wfile.write(b"data: [DONE]\n\n")
 
@@ -312,4 +317,25 @@ def test_fastapi_with_openai(openai_requests: tuple[dict[str, str], list[dict[st
         answer = post(f"{address}/api/chat", {"prompt": PROMPT})
     assert_incremental([at for at, _ in answer.pieces])
     assert_weather_frames(answer.frames(), "The tool says sunny in Lisbon and nothing else.")
+    assert_two_rounds(requests)
+
+
+def test_chat_with_openai(openai_requests: tuple[dict[str, str], list[dict[str, Any]]], tmp_path: Path) -> None:
+    require_packages("flask")
+    environment, requests = openai_requests
+    flask = ("flask", "--app", "examples/chat/flask_app", "run", "--port", "0")
+    browser = build_opener(HTTPCookieProcessor())
+    with serving(*flask, CHAT_DATABASE=str(tmp_path / "chat.sqlite3"), **environment) as address:
+        login = json.dumps({"user": "demo", "password": "demo"}).encode()
+        with browser.open(f"{address}/api/login", login, START_SECONDS) as response:
+            token = json.load(response)["csrf"]
+        question = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": PROMPT}]}
+        body = json.dumps({"id": "1", "trigger": "submit-message", "messages": [question]}).encode()
+        request = Request(f"{address}/api/threads/1/use-chat", body, {"x-csrftoken": token})
+        with browser.open(request, timeout=START_SECONDS) as response:
+            answer = response.read().decode()
+        with browser.open(f"{address}/api/threads/1/use-chat", timeout=START_SECONDS) as response:
+            stored = json.load(response)
+    assert '"delta":"sunny "' in answer
+    assert stored[1]["parts"][-1]["text"] == "The tool says sunny in Lisbon and nothing else."
     assert_two_rounds(requests)

@@ -23,7 +23,14 @@ MARKDOWN_BLOCK = re.compile(r"^```(?P<language>.*)\n(?P<code>(?:.*\n)*?)```$", r
 REST_BLOCK = re.compile(
     r"^(?P<indent> *)\.\. code-block:: (?P<language>.*)\n(?P<code>(?:[ ]*\n|(?P=indent) +\S.*\n)*)", re.M
 )
-INCLUDED_PAGE = re.compile(r"^\.\. literalinclude:: \.\./tests/frontends/pages/.*\n   :language: (tsx)$", re.M)
+#: The included pages, which tests/frontends runs in a browser.
+INCLUDED_PAGE = re.compile(
+    r"^\.\. literalinclude:: \.\./((?:tests/frontends/pages|examples/chat/page)/.*)\n   :language: (tsx|html)$", re.M
+)
+#: An included Python file is a block with its name.
+INCLUDED_FILE = re.compile(
+    r"^\.\. literalinclude:: \.\./(?P<path>examples/.*)\n   :language: (?P<language>python)$", re.M
+)
 
 
 @dataclass(frozen=True)
@@ -34,10 +41,14 @@ class Block:
     line: int
     language: str
     code: str
+    #: The path of the file in the project, if the block includes one.
+    path: str | None = None
 
     @property
     def file_name(self) -> str | None:
-        """The file name in the first line, if there is one."""
+        """The name of the included file, or the file name in the first line, if there is one."""
+        if self.path is not None:
+            return Path(self.path).name
         match = re.match(r"# ([\w.]+\.py)\n", self.code)
         return match[1] if match and self.language == "python" else None
 
@@ -54,7 +65,16 @@ def blocks_of(page: str) -> list[Block]:
         code = textwrap.dedent(match["code"])
         line = text.count("\n", 0, match.start()) + 2 + len(code) - len(code.lstrip("\n"))
         blocks.append(Block(page, line, match["language"].strip(), code.strip("\n") + "\n"))
-    return blocks
+    for match in INCLUDED_FILE.finditer(text):
+        code = (ROOT / match["path"]).read_text(encoding="utf-8")
+        blocks.append(Block(page, text.count("\n", 0, match.start()) + 1, match["language"], code, match["path"]))
+    return sorted(blocks, key=lambda block: block.line)
+
+
+def included_pages(page: str) -> list[Path]:
+    """Return the files of `examples` for a browser that a page includes."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [ROOT / path for path, _ in INCLUDED_PAGE.findall(text) if path.startswith("examples/")]
 
 
 def bound_names(code: str) -> set[str]:

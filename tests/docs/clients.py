@@ -18,12 +18,12 @@ import subprocess
 import sys
 import threading
 import wsgiref.simple_server
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.docs.blocks import DOCS, blocks_of
+from tests.docs.blocks import DOCS, ROOT, blocks_of, included_pages
 
 SERVER_SECONDS = 20
 
@@ -34,11 +34,21 @@ class Reply:
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    #: The names and values of the cookies that it sets.
+    cookies: dict[str, str] = field(default_factory=dict)
     pieces: list[bytes] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         return b"".join(self.pieces).decode()
+
+    def take_headers(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Take the headers, of which only cookies may repeat."""
+        for name, value in pairs:
+            self.headers[name.lower()] = value
+            if name.lower() == "set-cookie":
+                key, _, cookie = value.partition(";")[0].partition("=")
+                self.cookies[key] = cookie
 
 
 def post(
@@ -78,7 +88,7 @@ def _post_wsgi(
 
     def start_response(status: str, pairs: list[tuple[str, str]], error: object = None) -> None:
         reply.status = int(status.split()[0])
-        reply.headers = {name.lower(): value for name, value in pairs}
+        reply.take_headers(pairs)
 
     body = app(environ, start_response)
     try:
@@ -104,7 +114,7 @@ async def _post_asgi(
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             reply.status = message["status"]
-            reply.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
+            reply.take_headers((name.decode(), value.decode()) for name, value in message["headers"])
         elif message.get("body") and not has_left.is_set():
             reply.pieces.append(message["body"])
             if len(reply.pieces) == leave_after:
@@ -176,6 +186,20 @@ def table(page: str, title: str) -> list[list[str]]:
     return rows[2:]
 
 
+def write_files(page: str, folder: Path, changes: tuple[str, str] = ("", "")) -> None:
+    """Write the files that a page shows to a folder.
+
+    `changes` is a text of the Python files and its replacement.
+    """
+    for block in blocks_of(page):
+        if block.file_name:
+            (folder / block.file_name).write_text(block.code.replace(*changes), encoding="utf-8")
+    for path in included_pages(page):
+        copy = folder / path.relative_to(ROOT / "examples" / "chat")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+
+
 @contextlib.contextmanager
 def server(
     page: str, command: str, folder: str | Path, changes: tuple[str, str] = ("", "")
@@ -184,9 +208,7 @@ def server(
 
     `changes` is a text of the files and its replacement.
     """
-    for block in blocks_of(page):
-        if block.file_name:
-            (Path(folder) / block.file_name).write_text(block.code.replace(*changes), encoding="utf-8")
+    write_files(page, Path(folder), changes)
     words = shlex.split(command)
     port = ["--port", "0"] if words[0] == "uvicorn" else ["--bind", "127.0.0.1:0"]
     with subprocess.Popen(

@@ -20,6 +20,11 @@ from tests.support.require import require
 
 DEFAULT_POST = ("/chat", {"prompt": "Hello there"})
 
+#: The first request to a server of a page, where no `curl` command shows one.
+FIRST_POSTS: dict[str, tuple[str, object]] = {
+    "docs/chat-backend.rst": ("/api/login", {"user": "demo", "password": "demo"}),
+}
+
 
 #: How the library's own command begins.
 OWN_COMMAND = "python -m assistant_stream_ce "
@@ -65,10 +70,21 @@ def run_command(block: Block, command: str, folder: Path) -> None:
     elif words[:2] == ["python3", "benchmarks/run.py"]:
         benchmarks = importlib.import_module("benchmarks.run")
         assert benchmarks.chosen(benchmarks.parser().parse_args(words[2:]).only)
+    elif words[:2] == ["npm", "install"]:
+        installed = json.loads((ROOT / "tests/frontends/package.json").read_text(encoding="utf-8"))["dependencies"]
+        assert set(words[2:]) <= set(installed)
+    elif words[:2] == ["npx", "esbuild"]:
+        assert command in build_commands(block.page)  # tests/frontends/test_chat_example.py runs it
     elif words[0] in ("uvicorn", "gunicorn"):
         run_server(block.page, words, folder)
     else:
         raise AssertionError(f"no way to run {command!r}")
+
+
+def build_commands(page: str) -> list[str]:
+    """Return the commands of a page that build its pages for a browser."""
+    lines = [line for block in blocks_of(page) if block.language == "bash" for line in block.code.splitlines()]
+    return [line for line in lines if line.startswith("npx esbuild ")]
 
 
 def check_requirements(requirements: list[str]) -> None:
@@ -103,4 +119,4 @@ def first_post(page: str) -> tuple[str, object]:
     for block in blocks_of(page):
         if block.language == "console" and block.code.startswith("$ curl"):
             return parse_curl(block.code.partition("\n")[0].removeprefix("$ "))
-    return DEFAULT_POST
+    return FIRST_POSTS.get(page, DEFAULT_POST)

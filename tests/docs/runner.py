@@ -2,13 +2,14 @@
 
 - The `python` blocks of a page share one namespace, in a process of their own that may not reach the network and
   in which a warning is an error. The processes are forked from one that has imported the frameworks.
-- A block whose first line is `# name.py` is also that module and, for the commands of the page, that file.
+- A block whose first line is `# name.py` is also that module and, for the commands of the page, that file. An included
+  file of `examples` is such a block.
 - A `text` block is exactly the output of the Python block before it.
 - A `console` block posts with `$ curl` to the newest application of the page and shows exactly the response; or it
   runs the library's own command and shows its output, with `...` for omitted lines.
 - The commands of a `bash` block are executed: servers are started and requested.
-- `tsx` is included from the pages that `tests/frontends` runs in a browser. Proxy settings (`nginx`, `apache`) and
-  `html` are not executed.
+- `tsx` and `html` files are included from the pages that `tests/frontends` runs in a browser. Proxy settings (`nginx`,
+  `apache`) and blocks of `html` are not executed.
 """
 
 from __future__ import annotations
@@ -268,7 +269,6 @@ class PageRunner:
 
     def __init__(self, document: Document) -> None:
         self.module = document.page
-        self.module.__file__ = str(ROOT / document.name)
         sys.modules["page"] = self.module
         self.namespace = self.module.__dict__
         self.app: Any = None
@@ -329,6 +329,11 @@ class PageRunner:
             assert reply.text.strip() == expected.strip()
 
     def _execute(self, block: Block) -> None:
-        # The blank lines make the line numbers in tracebacks those of the page.
-        code = "\n" * (block.line - 1) + block.code
-        exec(compile(code, str(ROOT / block.page), "exec"), self.namespace)
+        if block.path is not None:
+            self.module.__file__ = str(ROOT / block.path)
+            code = block.code
+        else:
+            # The blank lines make the line numbers in tracebacks those of the page.
+            self.module.__file__ = str(ROOT / block.page)
+            code = "\n" * (block.line - 1) + block.code
+        exec(compile(code, self.module.__file__, "exec"), self.namespace)

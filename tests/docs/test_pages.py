@@ -49,7 +49,7 @@ def is_posted_to(document: Document, block: Block, apps: set[str]) -> bool:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_code_uses_only_names_that_the_page_defines(page: str) -> None:
-    known = {*dir(builtins), "__name__"}
+    known = {*dir(builtins), "__name__", "__file__"}
     for block in blocks_of(page):
         if block.language == "python":
             used, bound = names_in(block.code)

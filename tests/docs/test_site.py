@@ -43,7 +43,7 @@ def test_built_page_shows_the_same_blocks(page: str, site: Path) -> None:
     built = (site / Path(page).with_suffix(".html").name).read_text(encoding="utf-8")
     shown = Counter(re.findall(r'<div class="highlight-(\w+) notranslate">', built))
     written = Counter(block.language for block in blocks_of(page))
-    included = Counter(INCLUDED_PAGE.findall((ROOT / page).read_text(encoding="utf-8")))
+    included = Counter(language for _, language in INCLUDED_PAGE.findall((ROOT / page).read_text(encoding="utf-8")))
     assert shown == written + included
     assert set(written) <= {"python", "text", "console", "bash", "nginx", "apache", "html"}
 

@@ -1,0 +1,147 @@
+"""The answer to a request, and the formats of four front ends; of no web framework."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+from model import ask
+from store import Thread, with_answer
+
+from assistant_stream_ce import (
+    AssistantMessage,
+    AssistantStream,
+    RunController,
+    RunResult,
+    TextDeltaChunk,
+    conversions,
+    create_run,
+    mask_errors,
+)
+from assistant_stream_ce.chat_requests import ChatRequest, RequestError, parse
+from assistant_stream_ce.integrations import openai
+from assistant_stream_ce.message import Message
+from assistant_stream_ce.tools import ApprovalSigner, FrontendTool, Tool, Tools
+
+SECRET_KEY = os.environ.get("SECRET_KEY") or secrets.token_hex()
+SYSTEM = "You are a friendly assistant. Be brief."
+PASSWORD = os.environ.get("CHAT_PASSWORD", "demo")
+
+
+def get_weather(city: str) -> dict[str, Any]:
+    """Return the weather in a city."""
+    return {"city": city, "celsius": 21, "sky": "sunny"}
+
+
+def send_mail(to: str, text: str) -> str:
+    """Send a mail."""
+    return f"Sent to {to}."
+
+
+TOOLS = Tools([get_weather, Tool(send_mail, needs_approval=True)], approvals=ApprovalSigner(SECRET_KEY))
+# Without approvals, the page asks the user in a tool of its own.
+QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
+PAGE_TOOLS = Tools([get_weather, FrontendTool("confirm", parameters=QUESTION, description="Ask the user yes or no.")])
+
+
+def answer(request: ChatRequest, thread: Thread, history: list[Message], tools: Tools) -> AssistantStream:
+    """Return the stream of the answer to a request, which is stored when it ends, however it ends."""
+    # The id of the answer that goes on, or the one that `useDataStreamRuntime` has made; otherwise we make one.
+    message_id = request.message_id or request.extra.get("unstable_assistantMessageId")
+    # An approval is valid in this thread of this user only.
+    approvals_of = f"{thread.owner}/{thread.id}"
+
+    def run(controller: RunController) -> None:
+        known = msgspec.structs.replace(request, messages=history)
+        history[:] = tools.resume(controller, known, thread=approvals_of)
+        messages = conversions.to_openai_chat(history, system=SYSTEM)
+        question = partial(ask, tools=openai.tool_schemas(tools))
+        openai.answer(controller, question, messages, tools=tools, thread=approvals_of)
+
+    def save(result: RunResult) -> None:
+        thread.finish(history, result.message)
+
+    made = message_id if isinstance(message_id, str) else None
+    return create_run(run, message_id=made, on_error=mask_errors, on_finish=save)
+
+
+# --- The front ends ---------------------------------------------------------------------------------
+
+
+class FrontEnd(NamedTuple):
+    tools: Tools
+    to_messages: Callable[[list[Message]], list[dict[str, Any]]]
+
+
+FRONT_ENDS = {
+    "use-chat": FrontEnd(TOOLS, conversions.to_ui_messages),
+    "ag-ui": FrontEnd(TOOLS, conversions.to_assistant_ui_messages),
+    "data-stream": FrontEnd(PAGE_TOOLS, conversions.to_assistant_ui_messages),
+    "assistant-transport": FrontEnd(PAGE_TOOLS, conversions.to_assistant_ui_messages),
+}
+
+
+def find_front_end(name: str) -> FrontEnd:
+    if name not in FRONT_ENDS:
+        raise RequestError("There is no such front end.", 404)
+    return FRONT_ENDS[name]
+
+
+def stored(front_end: str, thread: Thread) -> list[dict[str, Any]]:
+    """Return the history for a front end."""
+    return find_front_end(front_end).to_messages(thread.history())
+
+
+def respond(responses: Any, front_end: str, thread: Thread, body: bytes) -> Any:
+    """Return the response to a front end, of a module such as `assistant_stream_ce.responses.flask`."""
+    tools, request = find_front_end(front_end).tools, parse(body)
+    history = thread.begin(request)
+    stream = answer(request, thread, history, tools)
+    match front_end:
+        case "use-chat":
+            return responses.UIMessageStreamResponse(stream)
+        case "data-stream":
+            return responses.DataStreamResponse(stream)
+        case "ag-ui":
+            return responses.AGUIResponse(stream, thread_id=thread.id, run_id=request.run_id)
+    show = partial(show_in_state, stream, history)
+    shown = create_run(show, state=request.state, on_error=mask_errors, keep_message=False)
+    return responses.AssistantTransportResponse(shown)
+
+
+def show_in_state(stream: AssistantStream, history: list[Message], controller: RunController) -> None:
+    """Write an answer to the state, which is all that the assistant transport renders."""
+    controller.on_cancel(stream.close)
+    controller.state = {"messages": conversions.to_assistant_ui_messages(history)}
+    messages = controller.state["messages"]
+    place = len(history) - isinstance(history[-1], AssistantMessage)
+    for chunk in stream:
+        content = messages[place]["content"] if len(messages) > place else []
+        if isinstance(chunk, TextDeltaChunk) and content and content[-1]["type"] == "text":
+            content[-1]["text"] += chunk.text_delta
+        else:
+            shown = with_answer(history, stream.message)
+            messages[place:] = conversions.to_assistant_ui_messages(shown[place:])
+
+
+# --- The login ---
+
+
+class Login(msgspec.Struct):
+    user: str
+    password: str
+
+
+def log_in(body: bytes) -> str:
+    """Return the user who logs in. Replace this with the login of your application."""
+    try:
+        login = msgspec.json.decode(body, type=Login)
+    except msgspec.DecodeError as error:
+        raise RequestError("A login has a user and a password.") from error
+    if not secrets.compare_digest(login.password.encode(), PASSWORD.encode()):
+        raise RequestError("The password is wrong.", 401)
+    return login.user

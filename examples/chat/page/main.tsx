@@ -1,0 +1,62 @@
+// Logs in, loads a thread and shows its front end, all named by the address: ?front-end=use-chat&thread=1
+import { StrictMode, useEffect, useState, type ComponentType } from "react";
+import { createRoot } from "react-dom/client";
+
+export type Headers = { [name: string]: string };
+export type ChatProps = { thread: string; api: string; headers: Headers; history: any[] };
+
+type LoadedProps = ChatProps & { Chat: ComponentType<ChatProps> };
+type Session = { csrf: string | null };
+
+const address = new URLSearchParams(location.search);
+const frontEnd = address.get("front-end") ?? "use-chat";
+const thread = address.get("thread") ?? "1";
+const api = `/api/threads/${encodeURIComponent(thread)}/${frontEnd}`;
+
+async function fetchJson(path: string, options?: RequestInit) {
+  const response = await fetch(path, options);
+  if (!response.ok) throw new Error(await response.text());
+  return response.json();
+}
+
+function App() {
+  const [props, setProps] = useState<LoadedProps>();
+  const [error, setError] = useState<string>();
+
+  async function enter(session: Promise<Session>) {
+    try {
+      const { csrf } = await session;
+      if (csrf === null) return setError("");
+      const [{ Chat }, history] = await Promise.all([import(`./front-ends/${frontEnd}.tsx`), fetchJson(api)]);
+      // Strict mode loads twice: the front ends keep their first history.
+      setProps((props) => props ?? { Chat, thread, api, headers: { "x-csrftoken": csrf }, history });
+    } catch (error) {
+      setError((error as Error).message);
+    }
+  }
+
+  function logIn(form: FormData) {
+    return enter(fetchJson("/api/login", { method: "POST", body: JSON.stringify(Object.fromEntries(form)) }));
+  }
+
+  useEffect(() => {
+    enter(fetchJson("/api/session"));
+  }, []);
+
+  if (props) return <props.Chat {...props} />;
+  if (error === undefined) return null;
+  return (
+    <form action={logIn}>
+      <input name="user" aria-label="User" />
+      <input name="password" aria-label="Password" type="password" />
+      <button>Log in</button>
+      {error && <p role="alert">{error}</p>}
+    </form>
+  );
+}
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);
