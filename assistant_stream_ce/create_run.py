@@ -212,6 +212,11 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
         return self._run.run_context.cancellation.signal.is_set()
 
     @property
+    def was_interrupted(self) -> bool:
+        """Whether the run was cancelled without an error for the reader, as by `cancel` and not by `shutdown`."""
+        return self.is_cancelled and not self._run.deadline
+
+    @property
     def message(self) -> AssistantMessage:
         """The output so far as a message; after the end of the stream, the whole one.
 
@@ -244,9 +249,12 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
         return self._run.reason
 
     def cancel(self) -> None:
-        """Cancel the run without waiting: the callback is notified at once. Thread-safe, also in a loop.
+        """Stop the run without waiting: the callback is notified at once. Thread-safe, also in a loop.
 
-        A callback that still runs two seconds later is abandoned, with a warning.
+        A reader reaches the end at once, without an exception and without the chunks that wait. A response or encoder
+        ends its format as an interrupted answer: with `abort` in the UI message stream, the finish reason "length" for
+        OpenAI, and the finish reason "interrupted" in the others. A callback that still runs two seconds later is
+        abandoned, with a warning.
         """
         self._run.cancel()
 

@@ -199,11 +199,16 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class UsageTotal:
-    """Token usage of a message while its chunks arrive: as its finish reports it, or else the sum of its steps."""
+    """Token usage of a message while its chunks arrive: as its finish reports it, or else the sum of its steps.
 
-    __slots__ = ("_message", "_steps")
+    Attributes:
+        step_reason: the finish reason of the last step; None if none has finished, or with the reason "unknown".
+    """
+
+    __slots__ = ("_message", "_steps", "step_reason")
 
     def __init__(self) -> None:
+        self.step_reason: str | None = None
         self._steps = self._message = _NO_USAGE
 
     def add_step(self, chunk: StepFinishChunk) -> Usage:
@@ -212,6 +217,7 @@ class UsageTotal:
         Args:
             chunk: the end of the step.
         """
+        self.step_reason = None if chunk.finish_reason == "unknown" else chunk.finish_reason
         usage = _usage_of(chunk)
         self._steps += usage
         return usage

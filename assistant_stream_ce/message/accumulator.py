@@ -154,7 +154,8 @@ class MessageAccumulator(ChunkHandler[None]):
                 return MessageStatus("running")
             if self._is_cancelled:
                 return MessageStatus("incomplete", "cancelled")
-            reason = "tool-calls" if any(call.needs_result for call in self._calls.values()) else "unknown"
+            waits = any(call.needs_result for call in self._calls.values())
+            reason = self._usage.step_reason or ("tool-calls" if waits else "unknown")
         return MessageStatus(_STATUS_TYPES.get(reason, "incomplete"), reason)
 
     # --- texts ---

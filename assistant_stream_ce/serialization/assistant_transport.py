@@ -50,8 +50,8 @@ class AssistantTransportEncoder(ToolCallEncoder):
         self._delta_head = b""
 
     def finish(self) -> bytes:
-        """Return the ends of open parts and `[DONE]`, without which the client throws."""
-        return self._finish_text() + self._close_all() + framing.DONE
+        """Return the ends of open parts, the finish that steps imply, and `[DONE]`, without which the client throws."""
+        return self._finish_text() + self._close_all() + self._write_pending_finish() + framing.DONE
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         return self._delta("text", chunk.parent_id, chunk.text_delta)
@@ -117,12 +117,15 @@ class AssistantTransportEncoder(ToolCallEncoder):
         return _event({"type": "step-start", "path": [], "messageId": chunk.message_id})
 
     def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+        self._summary.add_step(chunk)
         return self._close_all() + _event({"type": "step-finish", "path": [], **assistant_ui.step_finish(chunk)})
 
     def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+        self._summary.set_message(chunk)
         return self._close_all() + _event({"type": "message-finish", "path": [], **assistant_ui.message_finish(chunk)})
 
     def error(self, chunk: chunks.ErrorChunk) -> bytes:
+        self._summary.has_failed = True
         details = assistant_ui.without_none({"code": chunk.code, "severity": chunk.severity})
         return _event({"type": "error", "path": [], "error": chunk.error, **details})
 

@@ -46,8 +46,8 @@ class DataStreamEncoder(ToolCallEncoder):
     keepalive = b"2:[]\n"
 
     def finish(self) -> bytes:
-        """Return the ends of open arguments; the format has no terminator."""
-        return self._close_all()
+        """Return the ends of open arguments and the finish that the steps imply; the format has no terminator."""
+        return self._close_all() + self._write_pending_finish()
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
         if chunk.parent_id is None:
@@ -107,12 +107,15 @@ class DataStreamEncoder(ToolCallEncoder):
         return _frame(b"f", {"messageId": chunk.message_id})
 
     def step_finish(self, chunk: chunks.StepFinishChunk) -> bytes:
+        self._summary.add_step(chunk)
         return self._close_all() + _frame(b"e", assistant_ui.step_finish(chunk))
 
     def message_finish(self, chunk: chunks.MessageFinishChunk) -> bytes:
+        self._summary.set_message(chunk)
         return self._close_all() + _frame(b"d", assistant_ui.message_finish(chunk))
 
     def error(self, chunk: chunks.ErrorChunk) -> bytes:
+        self._summary.has_failed = True
         return b"3:" + dumps_text(chunk.error) + b"\n"
 
     def update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:

@@ -134,6 +134,10 @@ class Encoder(ChunkHandler[bytes], ABC):
         """
         return None
 
+    def interrupt(self) -> bytes:
+        """Return the frames for an answer that was stopped before its end; `finish` follows."""
+        return b""
+
     @abstractmethod
     def finish(self) -> bytes:
         """Return the end of the body: the ends of open parts and the terminator. Call it once."""
@@ -218,6 +222,7 @@ class ToolCallEncoder(Encoder):
         self._calls: dict[str, ToolCallState] = {}
         # The calls with open arguments, so that the end of a step does not visit the calls of earlier steps.
         self._open_calls: dict[str, ToolCallState] = {}
+        self._summary = FinishSummary()
 
     @abstractmethod
     def _write_begin(self, record: ToolCallState, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> bytes:
@@ -235,6 +240,15 @@ class ToolCallEncoder(Encoder):
         """Return the frames of a call with complete arguments."""
         begin = self._write_begin(record, chunk)
         return begin + self._write_args(record, dumps(chunk.args).decode()) + self._write_close(record)
+
+    def interrupt(self) -> bytes:
+        # A message that has a finish was complete before the stop.
+        return b"" if self._summary.message_reason is not None else self.encode(self._summary.finish("interrupted"))
+
+    def _write_pending_finish(self) -> bytes:
+        """Return the finish of a message that only its steps report, for formats that write each finish at once."""
+        finish = self._summary.pending_finish()
+        return b"" if finish is None else self.encode(finish)
 
     def tool_call(self, chunk: chunks.ToolCallChunk) -> bytes:
         if chunk.tool_call_id in self._calls:
@@ -317,16 +331,23 @@ class StatefulEncoder(ToolCallEncoder):
 
 
 class FinishSummary(UsageTotal):
-    """The end of a message and its usage so far, for the formats that report them once, at the very end."""
+    """The end of a message and its usage so far: as its finish reports them, or else those of its steps."""
 
-    __slots__ = ("has_failed", "reason")
+    __slots__ = ("has_failed", "message_reason")
 
     def __init__(self) -> None:
         super().__init__()
-        #: The finish reason of the message; None before its finish.
-        self.reason: str | None = None
+        #: The finish reason that the finish of the message reports; None before that.
+        self.message_reason: str | None = None
         #: Whether there was an error.
         self.has_failed = False
+
+    @property
+    def reason(self) -> str | None:
+        """The finish reason: of the message, or else of its last step; None if neither has one, or after an error."""
+        if self.message_reason is not None or self.has_failed:
+            return self.message_reason
+        return self.step_reason
 
     @property
     def usage(self) -> Usage:
@@ -336,4 +357,14 @@ class FinishSummary(UsageTotal):
     def set_message(self, chunk: chunks.MessageFinishChunk) -> None:
         """Set the finish reason and usage of the message; the last finish counts."""
         super().set_message(chunk)
-        self.reason = chunk.finish_reason
+        self.message_reason = chunk.finish_reason
+
+    def finish(self, reason: str) -> chunks.MessageFinishChunk:
+        """Return the finish of a message that has none, with the usage so far."""
+        return chunks.MessageFinishChunk(reason, *msgspec.structs.astuple(self.usage))
+
+    def pending_finish(self) -> chunks.MessageFinishChunk | None:
+        """Return the finish that the steps imply; None if there was no step, or a finish or an error."""
+        if self.message_reason is not None or self.reason is None:
+            return None
+        return self.finish(self.reason)

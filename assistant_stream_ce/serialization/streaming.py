@@ -100,7 +100,8 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         if not batch:
             if batch is None:
                 self._is_finished = True
-                return self._encoder.finish()
+                end = self._encoder.interrupt() if self._stream.was_interrupted else b""
+                return end + self._encoder.finish()
             return self._encoder.keepalive or b""
         frames: list[bytes] = []
         try:

@@ -26,6 +26,7 @@ from assistant_stream_ce import (
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     RunController,
+    RunResult,
     SourceChunk,
     StepFinishChunk,
     StepStartChunk,
@@ -37,6 +38,7 @@ from assistant_stream_ce import (
     ToolResultChunk,
     UpdateStateChunk,
     create_run,
+    shutdown,
 )
 from assistant_stream_ce.create_run import StreamHeader
 from assistant_stream_ce.run import run
@@ -47,6 +49,7 @@ from assistant_stream_ce.serialization import (
     EncodedStream,
     Encoder,
     OpenAIStreamEncoder,
+    PlainTextEncoder,
     UIMessageStreamEncoder,
 )
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
@@ -478,3 +481,133 @@ def test_a_client_that_continues_a_message_keeps_its_id(header: StreamHeader, st
     data = chunk_by_chunk(encoder, [ToolResultChunk("t0", 1)], header)
     assert data.startswith(b"data: " + start + b"\n\n")
     assert b"tool-input-start" not in data
+
+
+# --- The end --------------------------------------------------------------------------------------
+
+STEPS: list[AssistantStreamChunk] = [
+    StepStartChunk("s1"),
+    StepFinishChunk("tool-calls", 1, 2),
+    StepStartChunk("s2"),
+    TextDeltaChunk("a"),
+    StepFinishChunk("length", 10, 20),
+]
+
+FINISHES: dict[Callable[[], Encoder], bytes] = {
+    DataStreamEncoder: b'd:{"finishReason":"%b","usage":{"inputTokens":11,"outputTokens":22}}\n',
+    AssistantTransportEncoder: (
+        b'{"type":"message-finish","path":[],"finishReason":"%b","usage":{"inputTokens":11,"outputTokens":22}}'
+    ),
+    lambda: OpenAIStreamEncoder(include_usage=True): b'"finish_reason":"%b"',
+    AGUIEncoder: b'"usage":[{"inputTokens":11,"outputTokens":22}],"metadata":{"finishReason":"%b"}}',
+    UIMessageStreamEncoder: b'{"type":"finish","finishReason":"%b","usage":{"inputTokens":11,"outputTokens":22}',
+}
+
+
+@pytest.mark.parametrize("make_encoder", FINISHES)
+def test_without_a_finish_the_message_has_the_reason_and_usage_of_its_steps(make_encoder: Any) -> None:
+    data = chunk_by_chunk(make_encoder(), STEPS)
+    assert data.count(FINISHES[make_encoder] % b"length") == 1
+    # A finish of the message takes precedence.
+    data = chunk_by_chunk(make_encoder(), [*STEPS, MessageFinishChunk("stop")])
+    assert FINISHES[make_encoder] % b"length" not in data
+    # And so does an error.
+    data = chunk_by_chunk(make_encoder(), [*STEPS, ErrorChunk("boom")])
+    assert b"length" not in data.partition(b"boom")[2]
+
+
+@pytest.mark.parametrize("make_encoder", FINISHES)
+def test_a_step_without_a_reason_is_no_finish(make_encoder: Any) -> None:
+    data = chunk_by_chunk(make_encoder(), [StepFinishChunk("unknown", 1, 2)])
+    assert not any(finish in data for finish in (b"d:{", b"message-finish", b'"finishReason":"unknown"}}\n\ndata'))
+
+
+INTERRUPTED: dict[Callable[[], Encoder], tuple[bytes, bytes]] = {
+    DataStreamEncoder: (b"", b'd:{"finishReason":"interrupted","usage":{"inputTokens":1,"outputTokens":2}}\n'),
+    AssistantTransportEncoder: (b'"message-finish","path":[],"finishReason":"interrupted"', b"data: [DONE]\n\n"),
+    OpenAIStreamEncoder: (b'"finish_reason":"length"', b"data: [DONE]\n\n"),
+    AGUIEncoder: (b'"RUN_FINISHED"', b'"metadata":{"finishReason":"interrupted"}}\n\n'),
+    UIMessageStreamEncoder: (b'data: {"type":"abort"}\n\n', b"data: [DONE]\n\n"),
+    PlainTextEncoder: (b"a", b"a"),
+}
+
+
+@each_callback
+@each_reader
+@pytest.mark.parametrize("make_encoder", INTERRUPTED)
+def test_a_stopped_stream_ends_as_an_interrupted_answer(
+    make_encoder: Callable[[], Encoder], kind: str, reader: str
+) -> None:
+    """The reader goes on to the end, while another thread stops the run."""
+    was_read = threading.Event()
+    reasons: list[str] = []
+    ended = threading.Event()
+
+    def say_and_wait(controller: RunController) -> None:
+        controller.add_step_finish("stop", 1, 2)
+        controller.append_text("a")
+        controller.cancelled_event.wait_sync()
+
+    async def say_and_wait_async(controller: RunController) -> None:
+        controller.add_step_finish("stop", 1, 2)
+        controller.append_text("a")
+        await controller.cancelled_event.wait()
+
+    def note(result: RunResult) -> None:
+        reasons.append(result.reason)
+        ended.set()
+
+    stream = create_run(say_and_wait if kind == "def" else say_and_wait_async, on_finish=note)
+
+    def stop() -> None:
+        was_read.wait(10)
+        stream.cancel()
+
+    class Noting(list[bytes]):
+        def append(self, data: bytes) -> None:
+            super().append(data)
+            was_read.set()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    pieces: Any = Noting()
+    read_into(reader, make_encoder().encode_stream(stream), pieces)
+    thread.join()
+    data = b"".join(pieces)
+    within, end = INTERRUPTED[make_encoder]
+    assert data.endswith(end)
+    assert within in data
+    assert b'"type":"finish"' not in data.replace(b': "type":"finish"', b"")
+    assert b"error" not in data
+    assert ended.wait(10)
+    assert (reasons, stream.was_interrupted) == (["cancelled"], True)
+
+
+@each_encoder
+def test_a_stop_after_the_finish_of_the_message_changes_nothing(make_encoder: Callable[[], Encoder]) -> None:
+    chunks: list[AssistantStreamChunk] = [TextDeltaChunk("a"), MessageFinishChunk("stop", 3, 4)]
+    encoder = make_encoder()
+    data = b"".join(map(encoder.encode, chunks))
+    assert encoder.interrupt() == b""
+    # The ids that encoders generate differ.
+    assert (data + encoder.finish()).endswith(chunk_by_chunk(make_encoder(), chunks)[-20:])
+
+
+def test_a_run_that_is_shut_down_ends_with_its_error() -> None:
+    has_begun = threading.Event()
+
+    def wait(controller: RunController) -> None:
+        controller.append_text("a")
+        has_begun.set()
+        controller.cancelled_event.wait_sync()
+
+    stream = create_run(wait)
+    pieces: list[bytes] = []
+    thread = threading.Thread(target=lambda: pieces.extend(UIMessageStreamEncoder().encode_stream(stream)))
+    thread.start()
+    assert has_begun.wait(10)
+    shutdown(10)
+    thread.join(10)
+    assert b'{"type":"error","errorText":"The server is shutting down."}' in b"".join(pieces)
+    assert b"abort" not in b"".join(pieces)
+    assert not stream.was_interrupted

@@ -21,13 +21,7 @@ from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.encoder import (
-    FinishSummary,
-    StatefulEncoder,
-    bounded,
-    optional_str,
-    summary_text,
-)
+from assistant_stream_ce.serialization.encoder import StatefulEncoder, bounded, optional_str, summary_text
 from assistant_stream_ce.serialization.framing import EVENT_STREAM, KEEPALIVE, OBJECT_END, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.serialization.usage import nonzero, usage_fields
@@ -75,7 +69,6 @@ class AGUIEncoder(StatefulEncoder):
         self._step: str | None = None
         self._has_state = False
         self._failure: chunks.ErrorChunk | None = None
-        self._summary = FinishSummary()
 
     def start_stream(self, header: StreamHeader) -> None:
         """Take the id of the message for its first text or call, and the ids of the run and thread."""
@@ -100,6 +93,7 @@ class AGUIEncoder(StatefulEncoder):
         """Return the ends of open items, and the end of the run: `RUN_ERROR` if there was an error."""
         start = b"" if self._is_started else self._start()
         run: dict[str, JSON] = {"type": "RUN_FINISHED", "threadId": self._thread_id, "runId": self._run_id}
+        # Not in `outcome`: clients of the 0.0.59 line fail at "cancelled".
         metadata: dict[str, JSON] = {"finishReason": self._summary.reason}
         if self._failure is not None:
             run = without_none({"type": "RUN_ERROR", "message": self._failure.error, "code": self._failure.code})
@@ -231,6 +225,7 @@ class AGUIEncoder(StatefulEncoder):
     def error(self, chunk: chunks.ErrorChunk) -> bytes:
         # Written by `finish`: nothing may follow RUN_ERROR, but the callback may continue.
         self._failure = chunk
+        self._summary.has_failed = True
         return b""
 
     def update_state(self, chunk: chunks.UpdateStateChunk) -> bytes:

@@ -15,7 +15,6 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, check_text, dumps, dumps_text
 from assistant_stream_ce.serialization import framing
 from assistant_stream_ce.serialization.encoder import (
-    FinishSummary,
     ToolCallEncoder,
     bounded,
     optional_str,
@@ -63,7 +62,6 @@ class OpenAIEncoder(ToolCallEncoder):
         self._model = check_text(model, "model")
         self._completion_id = optional_str(completion_id, "completion_id")
         self._created = created
-        self._summary = FinishSummary()
         # Whether any reasoning was written.
         self._has_reasoned = False
 

@@ -23,7 +23,6 @@ from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
 from assistant_stream_ce.serialization.encoder import (
-    FinishSummary,
     StatefulEncoder,
     bounded,
     optional_str,
@@ -104,7 +103,6 @@ class UIMessageStreamEncoder(StatefulEncoder):
         self._metadata: JSON = plain(metadata, "metadata")
         self._is_started = False
         self._continues_message = continues_message
-        self._summary = FinishSummary()
         self._parts = 0
         # The open text or reasoning: its type and parent, the frame of a delta up to the text, the frame that ends it.
         self._open_kind: tuple[str, str | None] | None = None
