@@ -160,6 +160,7 @@ class _Arrival:
 
 def arrived(wire: str, sent: Iterable[AssistantStreamChunk]) -> list[AssistantStreamChunk]:
     """Return the chunks that must arrive of what was sent on a wire."""
+    sent = with_finish(list(sent))
     match wire:
         case "openai":
             chunks = _openai(sent)
@@ -170,6 +171,20 @@ def arrived(wire: str, sent: Iterable[AssistantStreamChunk]) -> list[AssistantSt
         case _:
             chunks = _assistant_ui(_Arrival(wire), sent)
     return [same(type(chunk)(*map(made_safe, msgspec.structs.astuple(chunk)))) for chunk in chunks]
+
+
+def with_finish(sent: list[AssistantStreamChunk]) -> list[AssistantStreamChunk]:
+    """Return the chunks with the finish that the steps of a message imply, if it has none."""
+    steps = [chunk for chunk in sent if isinstance(chunk, StepFinishChunk)]
+    ends = any(isinstance(chunk, MessageFinishChunk | ErrorChunk) for chunk in sent)
+    if ends or not steps or steps[-1].finish_reason == "unknown":
+        return sent
+    counts = zip(*map(_counts, steps), strict=True)
+    return [*sent, MessageFinishChunk(steps[-1].finish_reason, *map(sum, counts))]
+
+
+def _counts(step: StepFinishChunk) -> list[int]:
+    return [getattr(step, field) for field in MessageFinishChunk.__struct_fields__[1:]]
 
 
 def _assistant_ui(arrival: _Arrival, sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChunk]:

@@ -311,7 +311,8 @@ def test_end_closes_the_arguments_of_every_open_call(end: AssistantStreamChunk |
     calls = BEGIN, ARGUMENTS, ToolCallBeginChunk("t2", "f"), ToolCallBeginChunk("t3", "f"), ToolResultChunk("t3", 1)
     ended = encode(*calls, *([end] if end else []), finish=True)
     closes = wire(*closed(0), delta(1, "{}"), *closed(1))
-    assert ended == encode(*calls) + closes + (encode(end) if end else b"") + wire("[DONE]")
+    finish = encode(MessageFinishChunk("stop")) if isinstance(end, StepFinishChunk) else b""
+    assert ended == encode(*calls) + closes + (encode(end) if end else b"") + finish + wire("[DONE]")
 
 
 def test_parts_are_numbered_in_the_order_of_their_starts() -> None:

@@ -207,7 +207,8 @@ def test_end_closes_the_arguments_of_every_open_call(end: AssistantStreamChunk |
     before = encode(*calls)
     ended = encode(*calls, *([end] if end else []), finish=True)
     closes = CLOSE_FRAME + b'c:{"toolCallId":"t2","argsTextDelta":"{}","isFinal":true}\n'
-    assert ended == before + closes + (encode(end) if end else b"")
+    finish = encode(MessageFinishChunk("stop")) if isinstance(end, StepFinishChunk) else b""
+    assert ended == before + closes + (encode(end) if end else b"") + finish
 
 
 def test_error_closes_nothing_and_the_end_does() -> None:
@@ -244,7 +245,8 @@ def test_second_result_is_left_out() -> None:
 
 @pytest.mark.parametrize("end", [CLOSE, RESULT, StepFinishChunk("stop"), MessageFinishChunk("stop")])
 def test_arguments_after_their_end_are_left_out(end: AssistantStreamChunk) -> None:
-    assert encode(BEGIN, end, ARGUMENTS, CLOSE, finish=True) == encode(BEGIN, end)
+    assert encode(BEGIN, end, ARGUMENTS, CLOSE) == encode(BEGIN, end)
+    assert ARGUMENTS_FRAME not in encode(BEGIN, end, ARGUMENTS, CLOSE, finish=True)
 
 
 def test_whole_call_is_complete() -> None:

@@ -240,9 +240,10 @@ def test_last_finish_reason_counts() -> None:
     assert said == ROLE + finish("length") + DONE
 
 
-@pytest.mark.parametrize("step", [StepFinishChunk("length"), StepFinishChunk("tool-calls")])
-def test_finish_reason_of_a_step_is_not_that_of_the_message(step: AssistantStreamChunk) -> None:
-    assert encode(step, finish=True) == ROLE + finish("stop") + DONE
+@pytest.mark.parametrize(("step", "reason"), [("length", "length"), ("tool-calls", "tool_calls"), ("unknown", "stop")])
+def test_finish_reason_of_the_last_step_is_that_of_a_message_without_a_finish(step: str, reason: str) -> None:
+    assert encode(StepFinishChunk("other"), StepFinishChunk(step), finish=True) == ROLE + finish(reason) + DONE
+    assert encode(StepFinishChunk(step), MessageFinishChunk("stop"), finish=True) == ROLE + finish("stop") + DONE
 
 
 def test_unanswered_call_is_the_finish_reason() -> None:
