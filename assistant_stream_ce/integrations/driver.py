@@ -14,6 +14,7 @@ from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.integrations.events import EventReader
 from assistant_stream_ce.integrations.httpx import abort
 from assistant_stream_ce.integrations.turn import Turn, TurnBuilder
+from assistant_stream_ce.run import observation
 
 # A coroutine waits for capacity (`drain`) once in this many events, because appending never waits.
 _EVENTS_PER_DRAIN = 32
@@ -50,16 +51,19 @@ def drive(
     """
     reader = make_reader(TurnBuilder(controller, reasoning=reasoning, parent_id=parent_id))
     reader.begin()
+    # Its time begins here, before a function sends the request.
+    observed = observation.turn(reader)
     if callable(stream) and not _is_stream(stream):
         stream = _made(controller, stream)
     stream = stream_of(stream)
     if is_async(stream):
-        return _read_async(controller, stream, reader, stream_of)
+        return _read_async(controller, stream, observed, stream_of)
     if running_loop() is not None:
         raise StreamUsageError(
             "a blocking stream would block the event loop: make the callback a plain `def`, or use an async client"
         )
-    return _read(controller, stream, reader)
+    with observed as reader:
+        return _read(controller, stream, reader)
 
 
 def _made(controller: RunController, make: Callable[[], Any]) -> Any:
@@ -99,6 +103,16 @@ def _read(controller: RunController, stream: Any, reader: EventReader) -> Turn:
 
 
 async def _read_async(
+    controller: RunController,
+    stream: Any,
+    observed: AbstractContextManager[EventReader],
+    stream_of: Callable[[Any], Any],
+) -> Turn:
+    with observed as reader:
+        return await _read_all(controller, stream, reader, stream_of)
+
+
+async def _read_all(
     controller: RunController, stream: Any, reader: EventReader, stream_of: Callable[[Any], Any]
 ) -> Turn:
     count = 0

@@ -94,6 +94,11 @@ class TurnBuilder:
         self._put = self.controller.run_context.channel.put
         self._keep = self._sent.append
 
+    @property
+    def has_content(self) -> bool:
+        """Whether anything was sent after the begin of the step."""
+        return len(self._sent) > 1
+
     def text(self, text: str) -> None:
         """Append text to the answer."""
         if text:

@@ -35,6 +35,7 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
 from assistant_stream_ce.controller.run_context import ChunkSource, RunContext
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
+from assistant_stream_ce.run import observation
 from assistant_stream_ce.run.callbacks import RunCallback, RunName, is_callable_as
 from assistant_stream_ce.run.drivers import CallScope, Driver, ExecutorDriver, TaskDriver, ThreadDriver, current_run
 from assistant_stream_ce.run.execution import Report, run_in_task, run_in_thread
@@ -42,6 +43,7 @@ from assistant_stream_ce.run.forwarding import Forwarding, forward
 from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult, raisable
 from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.run.loops import shared_loop, start_thread
+from assistant_stream_ce.run.observation import CancelReason, RunEnd, RunObservation
 from assistant_stream_ce.run.recorder import MessageId, MessageRecorder
 from assistant_stream_ce.run.registry import add_live_run, discard_live_run
 
@@ -131,6 +133,8 @@ class Run:
         # None when the reader is a thread.
         self.reader_loop: asyncio.AbstractEventLoop | None = None
         self.forwardings: list[Forwarding] = []
+        # None unless runs are instrumented.
+        self._observation: RunObservation | None = None
         self._children: weakref.WeakSet[Run] | None = None
         # The time until which the response of a run that is shut down waits for its end.
         self.deadline = 0.0
@@ -178,6 +182,8 @@ class Run:
         add_live_run(self)
         context = self.scope.open()
         context.run(current_run.set, weakref.ref(self))
+        if observation.current is not None:
+            self._observation = observation.current.run_started(self.run_context.channel, context)
         try:
             self._start_driver(context)
         except Exception as error:
@@ -339,9 +345,27 @@ class Run:
         # Without the lock: only the caller that has reported the end comes here.
         self._state = ENDED
         self.report.end()
+        # Before the reader takes the exception of the report.
+        end = (
+            None
+            if self._observation is None
+            else RunEnd(self.reason or "failed", self.report.error, self._cancelled_by)
+        )
         self.run_context.channel.finish()
+        if self._observation is not None and end is not None:
+            self._observation.end(end)
         discard_live_run(self)
         self.ended.set()
+
+    @property
+    def _cancelled_by(self) -> CancelReason | None:
+        if self.reason not in ("cancelled", "abandoned"):
+            return None
+        if self.was_cancelled_by_parent:
+            return "parent"
+        if self.deadline:
+            return "shutdown"
+        return "reader" if self.is_cancelled else "outside"
 
     # --- cancellation ---
 
