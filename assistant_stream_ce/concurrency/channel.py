@@ -125,15 +125,25 @@ class Channel(Generic[T]):
                     self.open_batch.append(item)  # type: ignore[union-attr]
                     self.capacity -= weight
                     return
-                must_wait = may_block and self.open_batch is not None and self._must_wait()
-                accepted = must_wait or self._append(item, weight)
+                if self.open_batch is None and not self._has_ended and not self._is_detached:
+                    # Inlined from `_append`, as the usual case of a reader that waits.
+                    self._sunk = self._lent = 0
+                    self.open_batch = [item]
+                    self.capacity = self._batch_size - weight
+                    must_wait, accepted = False, True
+                else:
+                    must_wait = may_block and self.open_batch is not None and self._must_wait()
+                    accepted = must_wait or self._append(item, weight)
             if must_wait:
                 accepted = self._wait_while_full(item, weight)
-            if not accepted:
+            reader = self._reader
+            if accepted and type(reader) is ThreadWaiter:
+                reader.wake()
+            elif not accepted:
                 self._on_closed()
             elif self._is_detached:
                 self._process(self._sinks)
-            elif self._reader is not None and not self._wake_reader():
+            elif reader is not None and not self._wake_reader():
                 self._on_reader_lost()
         except BaseException:
             self._wake_reader()

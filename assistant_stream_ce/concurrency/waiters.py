@@ -70,7 +70,11 @@ class ThreadWaiter:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until woken, at most `timeout` seconds; return whether it was woken."""
-        return self._lock.acquire(True, -1 if timeout is None else min(max(0.0, timeout), threading.TIMEOUT_MAX))
+        if timeout is None:
+            return self._lock.acquire()
+        if not 0.0 <= timeout <= threading.TIMEOUT_MAX:
+            timeout = min(max(0.0, timeout), threading.TIMEOUT_MAX)
+        return self._lock.acquire(True, timeout)
 
 
 class LoopWaiter:
