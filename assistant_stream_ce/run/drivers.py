@@ -37,8 +37,8 @@ current_run: contextvars.ContextVar[Callable[[], Any] | None] = contextvars.Cont
 )
 
 
-# Shared by all runs, as it has no state.
-_NO_CONTEXT: nullcontext[None] = nullcontext()
+#: The context of a callback that nothing surrounds; shared, as it has no state.
+NO_CONTEXT: nullcontext[None] = nullcontext()
 
 
 class CallScope:
@@ -96,7 +96,7 @@ class CallScope:
 def enter_contexts(factories: tuple[ContextFactory, ...]) -> AbstractContextManager[object]:
     """Enter the contexts around a blocking callback, whose exception will pass through them."""
     if not factories:
-        return _NO_CONTEXT
+        return NO_CONTEXT
     with ExitStack() as stack:
         for factory in factories:
             manager = factory()
@@ -109,7 +109,7 @@ async def enter_contexts_async(factories: tuple[ContextFactory, ...]) -> Abstrac
     """Enter the contexts around a coroutine, whose exception will pass through them."""
     if not factories:
         # A stack would be a twentieth of a quiet stream's memory.
-        return _NO_CONTEXT
+        return NO_CONTEXT
     async with AsyncExitStack() as stack:
         for factory in factories:
             manager = factory()

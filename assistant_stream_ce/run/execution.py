@@ -18,7 +18,7 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent
 from assistant_stream_ce.controller.run_context import RunContext
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import check_result
-from assistant_stream_ce.run.drivers import CallScope, enter_contexts, enter_contexts_async
+from assistant_stream_ce.run.drivers import NO_CONTEXT, CallScope, enter_contexts, enter_contexts_async
 from assistant_stream_ce.run.hooks import Hooks, RunReason, text_of
 from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.run.loops import start_thread
@@ -34,7 +34,8 @@ async def run_in_task(run: Run, make: Callable[[], Awaitable[object]]) -> None:
     is_owner = False
     task = asyncio.current_task()
     try:
-        async with await enter_contexts_async(run.scope.factories):
+        factories = run.scope.factories
+        async with await enter_contexts_async(factories) if factories else NO_CONTEXT:
             try:
                 check_result(await make())
                 for forwarding in run.forwardings:
