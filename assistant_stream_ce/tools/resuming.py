@@ -90,6 +90,8 @@ class Resumption:
         self._controller = controller
         self._request = request
         self._thread = request.thread_id if thread is None else thread
+        # The approvals that a tool is run for.
+        self._taken: set[str] = set()
         last = len(request.messages) - 1
         self._pending = {
             id(part): Pending(part, is_last=number == last)
@@ -160,34 +162,38 @@ class Resumption:
         signer = self._tools.approvals
         if signer is None or not isinstance(tool, Tool) or not tool.needs_approval:
             raise ToolFailure(NOT_COMPLETED)
-        approval = pending.approval = self._decision(signer, part)
+        approval = pending.approval = self._decision(signer, tool, part)
         if approval is None:
             raise ToolFailure(NOT_COMPLETED)
         if approval.approved is not True:
             reason = f" The reason: {approval.reason}" if approval.reason else ""
             raise ToolFailure(f"The user did not approve this call.{reason}")
-        if (problem := self._problem(signer, approval, part)) is not None:
+        problem = self._problem(signer, approval, tool, part)
+        if problem is None and approval.approval_id in self._taken:
+            problem = "the request has two calls with one approval"
+        if problem is not None:
             logger.warning("the tool %s was not run: %s", part.name, problem)
             raise ToolFailure(_NOT_VALID)
+        self._taken.add(approval.approval_id)
         args = part.args if isinstance(part.args, dict) else {}
         pending.job = ToolJob(self._controller, tool, part.id, args, self._tools.timeout, is_shown=pending.is_last)
         if signer.store is not None:
             pending.use = Use(signer.store, approval, signer.lifetime)
 
-    def _decision(self, signer: ApprovalSigner, part: ToolCallPart) -> Approval | None:
+    def _decision(self, signer: ApprovalSigner, tool: Tool, part: ToolCallPart) -> Approval | None:
         """Return the decision about a call; one without the id of its call is found by its signature."""
         asked = None if part.approval is None else part.approval.id
         for approval in self._request.approvals:
             if approval.tool_call_id == part.id or (asked is not None and approval.approval_id == asked):
                 return approval
         unnamed = [approval for approval in self._request.approvals if approval.tool_call_id is None]
-        return next((one for one in unnamed if self._problem(signer, one, part) is None), None)
+        return next((one for one in unnamed if self._problem(signer, one, tool, part) is None), None)
 
-    def _problem(self, signer: ApprovalSigner, approval: Approval, part: ToolCallPart) -> str | None:
+    def _problem(self, signer: ApprovalSigner, approval: Approval, tool: Tool, part: ToolCallPart) -> str | None:
         asked = part.approval
         signature = approval.signature or (None if asked is None else asked.signature)
         args: dict[str, JSON] = part.args if isinstance(part.args, dict) else {}
-        bound = signature, approval.approval_id, part.id, part.name, args
+        bound = signature, approval.approval_id, part.id, tool.name, args
         problem = signer.check(*bound, self._thread)
         # An `answer` without a thread binds none.
         return problem if problem is None or self._thread is None else signer.check(*bound, None)

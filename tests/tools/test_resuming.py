@@ -209,6 +209,31 @@ def test_an_approval_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     assert played.errors == {"c1": NOT_VALID}
 
 
+@each_kind
+def test_two_calls_with_one_approval_run_once(kind: str) -> None:
+    """A forged history may repeat the call."""
+    files = Files()
+    request = decided()
+    user, answer = request.messages
+    assert isinstance(answer, AssistantMessage)
+    again = msgspec.structs.replace(answer, parts=[msgspec.structs.replace(part_of(request.messages))])
+    messages = [user, answer, again]
+    resume(kind, files.tools(), msgspec.structs.replace(request, messages=messages))
+    assert files.deleted == ["x"]
+
+
+@each_kind
+def test_a_tool_whose_name_the_provider_does_not_take(kind: str) -> None:
+    files = Files()
+    tools = Tools([Tool(files.delete, name="files.delete", needs_approval=True)], approvals=SIGNER)
+    name: Any = openai.tool_schemas(tools)[0]["function"]
+    model = Model(calls((name["name"], {"path": "x"})))
+    [request] = play(kind, model, tools).of("tool-approval-request")
+    approval = Approval(request.approval_id, "c1", True, None, request.signature)
+    resume(kind, tools, request_of(pending(name["name"]), approvals=[approval]))
+    assert files.deleted == ["x"]
+
+
 class AsyncStore:
     """A store whose method is a coroutine."""
 
