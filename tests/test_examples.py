@@ -1,4 +1,4 @@
-"""Runs every example in its own process and posts a prompt to its server."""
+"""Runs every example in its own process and sends it a request."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener
 import pytest
 
 from examples.request_body import prompt_of
+from tests.integrations.fake_provider import fake_provider, json_lines, typed_sse
 from tests.support.processes import START_SECONDS, STOP_SECONDS, serving, started
 from tests.support.require import require_packages
 
-MODEL_SECONDS = 1.0  # the scripted model and the pretend OpenAI both pause longer than this in all
+MODEL_SECONDS = 1.0  # the local model and the pretend OpenAI both pause longer than this in all
 
 WEATHER = {"city": "Lisbon", "celsius": 21, "sky": "sunny"}
 PROMPT = "What is the weather in Lisbon?"
@@ -56,6 +57,10 @@ class Answer:
         data = [line.removeprefix("data: ") for line in self.text.splitlines() if line.startswith("data: ")]
         assert data[-1] == "[DONE]"
         return [json.loads(one) for one in data[:-1]]
+
+    def text_parts(self) -> str:
+        """Return the text of a UI message stream."""
+        return "".join(event["delta"] for event in self.events() if event["type"] == "text-delta")
 
 
 def post(url: str, body: dict[str, Any]) -> Answer:
@@ -147,6 +152,7 @@ def assert_serves_every_wire(address: str) -> None:
 
 
 def test_script() -> None:
+    require_packages("openai")
     with started("examples.script", PROMPT) as process:
         assert process.stdout is not None
         pieces: list[tuple[float, str]] = []
@@ -165,7 +171,7 @@ def test_script() -> None:
 
 @pytest.mark.parametrize("name", ["flask", "fastapi"])
 def test_complete_answer_for_an_openai_client_without_streaming(name: str) -> None:
-    require_packages(name, *(["uvicorn"] if name == "fastapi" else []))
+    require_packages("openai", name, *(["uvicorn"] if name == "fastapi" else []))
     question = {"model": "any", "messages": [{"role": "user", "content": PROMPT}]}
     with serving(f"examples.{name}_app", "--port", "0") as address:
         answer = json.loads(post(f"{address}/v1/chat/completions", question).text)
@@ -187,13 +193,13 @@ def test_complete_answer_for_an_openai_client_without_streaming(name: str) -> No
     ],
 )
 def test_server(packages: tuple[str, ...], command: tuple[str, ...]) -> None:
-    require_packages(*packages)
+    require_packages("openai", *packages)
     with serving(*command) as address:
         assert_serves_every_wire(address)
 
 
 def test_two_frameworks_side_by_side() -> None:
-    require_packages("fastapi", "flask", "a2wsgi", "uvicorn")
+    require_packages("fastapi", "flask", "openai", "a2wsgi", "uvicorn")
     with serving("examples.side_by_side", "--port", "0") as address, ThreadPoolExecutor() as pool:
         mounted = [f"{address}/fastapi", f"{address}/flask"]
         for served in [pool.submit(assert_serves_every_wire, one) for one in mounted]:
@@ -201,7 +207,7 @@ def test_two_frameworks_side_by_side() -> None:
 
 
 def test_proxy() -> None:
-    require_packages("fastapi", "httpx", "uvicorn")
+    require_packages("fastapi", "httpx", "openai", "uvicorn")
     with (
         serving("examples.wsgi_app", "--port", "0") as upstream,
         serving("examples.proxy", "--port", "0", UPSTREAM_URL=f"{upstream}/api/chat") as address,
@@ -339,3 +345,196 @@ def test_chat_with_openai(openai_requests: tuple[dict[str, str], list[dict[str, 
     assert '"delta":"sunny "' in answer
     assert stored[1]["parts"][-1]["text"] == "The tool says sunny in Lisbon and nothing else."
     assert_two_rounds(requests)
+
+
+# --- Each SDK -------------------------------------------------------------------------------------
+
+QUESTION = {"messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": PROMPT}]}]}
+REPORT = "It is 21 °C and sunny in Lisbon."
+
+
+@pytest.mark.parametrize(
+    ("packages", "command"),
+    [
+        pytest.param(
+            ("fastapi", "uvicorn", "anthropic"), ("examples.fastapi_anthropic", "--port", "0"), id="fastapi-anthropic"
+        ),
+        pytest.param(
+            ("django", "langgraph", "langchain_openai"),
+            ("examples.django_langgraph", "--port", "0"),
+            id="django-langgraph",
+        ),
+        pytest.param(
+            ("django", "langgraph", "langchain_openai", "gunicorn"),
+            (*GUNICORN, "examples.django_langgraph:application"),
+            id="django-langgraph-gunicorn",
+        ),
+    ],
+)
+def test_server_of_an_sdk(packages: tuple[str, ...], command: tuple[str, ...]) -> None:
+    require_packages(*packages)
+    with serving(*command) as address:
+        answer = post(f"{address}/api/chat", QUESTION)
+        assert post(f"{address}/api/chat", {}).status == 400
+    assert_incremental([at for at, _ in answer.pieces])
+    assert "Let me look up the weather in Lisbon." in answer.text_parts()
+    assert REPORT in answer.text_parts()
+    [result] = [event for event in answer.events() if event["type"] == "tool-output-available"]
+    output = result["output"]
+    assert (json.loads(output) if isinstance(output, str) else output) == WEATHER
+    assert answer.events()[-1]["finishReason"] == "stop"
+
+
+def test_script_with_ollama() -> None:
+    require_packages("ollama")
+    with started("examples.ollama_script", PROMPT) as process:
+        output, _ = process.communicate(timeout=START_SECONDS)
+    assert process.returncode == 0, output
+    assert REPORT in output
+    assert f"\n{WEATHER}\n" in output
+
+
+ANTHROPIC_ANSWER = [
+    {
+        "type": "message_start",
+        "message": {
+            "id": "m1",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+            "content": [],
+            "usage": {"input_tokens": 1, "output_tokens": 1},
+        },
+    },
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "From the provider."}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}},
+    {"type": "message_stop"},
+]
+
+
+def test_anthropic_with_a_key() -> None:
+    require_packages("fastapi", "uvicorn", "anthropic")
+    with fake_provider() as provider:
+        provider.body = typed_sse(ANTHROPIC_ANSWER)
+        environment = {"ANTHROPIC_API_KEY": "test", "ANTHROPIC_BASE_URL": provider.url}
+        with serving("examples.fastapi_anthropic", "--port", "0", **environment) as address:
+            answer = post(f"{address}/api/chat", QUESTION)
+    assert answer.text_parts() == "From the provider."
+    [request] = provider.requests
+    assert [tool["name"] for tool in request["tools"]] == ["get_weather"]
+
+
+def test_langgraph_with_a_key(openai_requests: tuple[dict[str, str], list[dict[str, Any]]]) -> None:
+    require_packages("django", "langgraph", "langchain_openai")
+    environment, requests = openai_requests
+    with serving("examples.django_langgraph", "--port", "0", **environment) as address:
+        answer = post(f"{address}/api/chat", QUESTION)
+    assert "The tool says sunny in Lisbon and nothing else." in answer.text_parts()
+    assert_two_rounds(requests)
+
+
+def test_ollama_with_a_host() -> None:
+    require_packages("ollama")
+    with fake_provider() as provider:
+        provider.content_type = "application/x-ndjson"
+        provider.body = json_lines(
+            [
+                {"model": "m", "message": {"role": "assistant", "content": "From the provider."}, "done": False},
+                {"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"},
+            ]
+        )
+        with started("examples.ollama_script", PROMPT, OLLAMA_HOST=provider.url) as process:
+            output, _ = process.communicate(timeout=START_SECONDS)
+    assert output == "From the provider.\n"
+
+
+# --- The OpenAI-compatible endpoint, with the official client ------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Any]:
+    """Serve the endpoint; give a client of it."""
+    require_packages("flask", "openai")
+    import openai
+
+    with (
+        serving("examples.openai_endpoint", "--port", "0") as address,
+        openai.OpenAI(base_url=f"{address}/v1", api_key="any", max_retries=0) as client,
+    ):
+        yield client
+
+
+CITY_SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+CLIENT_TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": CITY_SCHEMA}}]
+
+
+def says(words: str) -> list[dict[str, Any]]:
+    return [{"role": "system", "content": "Be brief."}, {"role": "user", "content": words}]
+
+
+def test_endpoint_streams(endpoint: Any) -> None:
+    stream = endpoint.chat.completions.create(
+        model="assistant", messages=says("Hello there"), stream=True, stream_options={"include_usage": True}
+    )
+    *chunks, last = list(stream)
+    text = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+    assert text == "I have no tools, but I read: Hello there"
+    assert [chunk.choices[0].finish_reason for chunk in chunks][-1] == "stop"
+    assert {chunk.model for chunk in chunks} == {"assistant"}
+    assert last.usage.completion_tokens > 0
+
+
+def test_endpoint_without_streaming(endpoint: Any) -> None:
+    completion = endpoint.chat.completions.create(model="assistant", messages=says("Hello there"))
+    assert completion.choices[0].message.content == "I have no tools, but I read: Hello there"
+    assert completion.choices[0].finish_reason == "stop"
+    assert completion.usage.completion_tokens > 0
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_endpoint_calls_the_tools_of_the_client(endpoint: Any, is_streamed: bool) -> None:
+    messages: list[Any] = says(PROMPT)
+
+    def answer() -> Any:
+        options = {"model": "assistant", "messages": messages, "tools": CLIENT_TOOLS, "temperature": 0.5}
+        if not is_streamed:
+            return endpoint.chat.completions.create(**options)
+        with endpoint.chat.completions.stream(**options) as stream:
+            return stream.get_final_completion()
+
+    choice = answer().choices[0]
+    assert choice.finish_reason == "tool_calls"
+    [call] = choice.message.tool_calls
+    assert call.function.name == "get_weather"
+    assert json.loads(call.function.arguments) == {"city": "Lisbon"}
+    messages.append(choice.message.model_dump(exclude_none=True))
+    messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps(WEATHER)})
+    choice = answer().choices[0]
+    assert choice.finish_reason == "stop"
+    assert REPORT in choice.message.content
+
+
+def test_endpoint_reports_errors(endpoint: Any) -> None:
+    import openai
+
+    create = endpoint.chat.completions.create
+    with pytest.raises(openai.NotFoundError, match="does not exist") as unknown:
+        create(model="other", messages=says("Hello"))
+    assert unknown.value.type == "invalid_request_error"
+    with pytest.raises(openai.BadRequestError) as empty:
+        create(model="assistant", messages=[])
+    assert empty.value.type == "invalid_request_error"
+    with pytest.raises(openai.NotFoundError):
+        endpoint.models.list()
+    with pytest.raises(openai.InternalServerError) as failed:
+        create(model="assistant", messages=says("Fail on purpose"))
+    assert failed.value.type == "server_error"
+    assert "broke off" not in str(failed.value)
+    texts: list[str] = []
+    with pytest.raises(openai.APIError) as broken:
+        for chunk in create(model="assistant", messages=says("Fail on purpose"), stream=True):
+            texts += [choice.delta.content or "" for choice in chunk.choices]
+    assert "".join(texts) == "So far everything is fine, and then "
+    assert "broke off" not in str(broken.value)
