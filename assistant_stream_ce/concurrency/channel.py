@@ -37,8 +37,7 @@ from assistant_stream_ce.concurrency.waiters import LoopWaiter, ThreadWaiter, Wa
 
 T = TypeVar("T")
 
-# The bound is split into this many batches: few enough that a burst is cheap, many enough that a
-# reader that takes one chunk at a time holds only an eighth more than the bound.
+# The bound is split into so many batches: a burst is cheap, and a reader of single chunks holds an eighth more.
 _BATCHES = 8
 
 
@@ -66,12 +65,12 @@ class Channel(Generic[T]):
 
     def __init__(self, max_pending: int, on_closed: Callable[[], object], on_reader_lost: Callable[[], object]) -> None:
         self._batch_size = max(1, max_pending // _BATCHES)
-        self._most_batches = max_pending // self._batch_size
+        self._most_batches: float = max_pending // self._batch_size
         self._on_closed = on_closed
         self._on_reader_lost = on_reader_lost
         # Guards every field below, and the order of what enters the queue.
         self._lock = new_lock()
-        # Created on first use: most runs fill no batch, and it takes 10 KB.
+        # Created on first use, because it takes 10 KB.
         self._queue: _BatchQueue | None = None
         #: The newest batch while it waits, and its free capacity: below 0 after a heavy item, never above 0 without a
         #: batch. Reading one of them needs no lock; see `is_newest`.
@@ -81,13 +80,16 @@ class Channel(Generic[T]):
         self._lent = 0
         # The loops on which producers must not block: every loop, or those of `add_producer_loops`.
         self._producer_loops: tuple[asyncio.AbstractEventLoop, ...] | None = None
-        self._has_ended = False
+        #: Whether `finish` or `close` was called.
+        self.has_ended = False
         self._is_detached = False
+        #: Whether `on_closed` is called for each item though the channel has not ended.
+        self.is_refusing = False
         #: Whether a `PendingItem` was put.
         self.carries_pending = False
         self._is_woken = False
-        # The waiting reader: a future of its loop, or a thread's waiter.
-        self._reader: asyncio.Future[None] | ThreadWaiter | None = None
+        # The waiting reader: a future of its loop, or another waiter.
+        self._reader: asyncio.Future[None] | Waiter | None = None
         # Such a future that will wake as soon as its loop runs.
         self._woken_reader: asyncio.Future[None] | None = None
         # Producers that wait for capacity, in order of arrival.
@@ -100,8 +102,7 @@ class Channel(Generic[T]):
         # Used by the reader alone; `_owes_turn` after a `get` that did not wait, and so let no other task run.
         self._reader_thread = 0
         self._owes_turn = False
-        # A new waiter for each wait would cost 0.2 us, several times that on a busy server. But a
-        # gevent lock may still wake its waiter long after another thread has released it.
+        # Reused, because a new one costs 0.2 us. But a gevent lock may wake its waiter long after its release.
         self._idle_waiter: ThreadWaiter | None = None
         self._is_gevent = is_gevent()
 
@@ -125,7 +126,7 @@ class Channel(Generic[T]):
                     self.open_batch.append(item)  # type: ignore[union-attr]
                     self.capacity -= weight
                     return
-                if self.open_batch is None and not self._has_ended and not self._is_detached:
+                if self.open_batch is None and not (self.has_ended or self._is_detached or self.is_refusing):
                     # Inlined from `_append`, as the usual case of a reader that waits.
                     self._sunk = self._lent = 0
                     self.open_batch = [item]
@@ -169,7 +170,7 @@ class Channel(Generic[T]):
 
     def check_open(self) -> None:
         """Call `on_closed`, as `put` would, if the channel has ended."""
-        if self._has_ended:
+        if self.has_ended or self.is_refusing:
             self._on_closed()
 
     def wait_for_capacity(self) -> None:
@@ -195,19 +196,14 @@ class Channel(Generic[T]):
                 self._pass_on(waiter)
                 raise
             self._pass_on(None)
-        if self._has_ended:
+        if self.has_ended:
             # No wait is needed any more, but a callback in a loop must still receive its cancellation here.
             await asyncio.sleep(0)
-
-    @property
-    def has_ended(self) -> bool:
-        """Return whether `finish` or `close` was called."""
-        return self._has_ended
 
     def finish(self, last: T | None = None) -> None:
         """End the channel: the reader gets all waiting items, then `last` if given, then the end. Idempotent."""
         with self._lock:
-            if last is not None and not self._has_ended:
+            if last is not None and not self.has_ended:
                 self._append(last, 1)
             sinks = self._end()
         self._process(sinks)
@@ -224,6 +220,8 @@ class Channel(Generic[T]):
 
     def detach(self) -> None:
         """Continue without a reader: from now on only the sinks receive items, and no producer waits. Idempotent."""
+        if self._most_batches == float("inf"):
+            return
         with self._lock:
             dropped = self._queue, self.open_batch
             self._write_to_sinks()
@@ -246,7 +244,7 @@ class Channel(Generic[T]):
         self._reader_thread = threading.get_ident()
         while True:
             with self._lock:
-                if self.open_batch is not None or self._has_ended or self._is_woken:
+                if self.open_batch is not None or self.has_ended or self._is_woken:
                     self._is_woken = False
                     self._reader = None
                     batch = self._take()
@@ -262,7 +260,7 @@ class Channel(Generic[T]):
         self._reader_thread = threading.get_ident()
         while True:
             with self._lock:
-                if self.open_batch is not None or self._has_ended:
+                if self.open_batch is not None or self.has_ended:
                     self._reader = None
                     batch = self._take()
                     break
@@ -273,6 +271,16 @@ class Channel(Generic[T]):
                 return []
             if not self._is_gevent:
                 self._idle_waiter = waiter
+        return self._finished(batch) if self.carries_pending or self._is_sink_due else batch
+
+    def start_taking(self, reader: Waiter) -> None:
+        """Have the items read by `take` alone: the reader is woken for each new batch; no producer waits for it."""
+        self._reader, self._most_batches = reader, float("inf")
+
+    def take(self) -> list[T] | None:
+        """Return the next batch without waiting: `[]` when none waits, None at the end. One thread at a time."""
+        with self._lock:
+            batch = self._take()
         return self._finished(batch) if self.carries_pending or self._is_sink_due else batch
 
     def wake_reader(self) -> None:
@@ -308,13 +316,13 @@ class Channel(Generic[T]):
         """Wake a waiter, once, when a producer waits for capacity, or when the channel has ended."""
         with self._lock:
             self._watchers.append(watcher)
-            if self.is_blocking or self._has_ended:
+            if self.is_blocking or self.has_ended:
                 self._wake_watchers()
 
     # --- with the lock held ---
 
     def _is_full(self) -> bool:
-        if self.capacity > self._lent or self.open_batch is None or self._has_ended:
+        if self.capacity > self._lent or self.open_batch is None or self.has_ended:
             return False
         return (0 if self._queue is None else len(self._queue.batches)) >= self._most_batches - 1
 
@@ -332,7 +340,7 @@ class Channel(Generic[T]):
 
     def _append(self, item: T, weight: int) -> bool:
         """Append to the open batch or open a new one; return False after the end."""
-        if self._has_ended:
+        if self.has_ended or self.is_refusing:
             return False
         if self._is_detached:
             for sink in self._sinks:
@@ -359,7 +367,7 @@ class Channel(Generic[T]):
         assert self.open_batch is not None
         self._write_to_sinks()
         if self._queue is None:
-            self._queue = _BatchQueue(self._most_batches)
+            self._queue = _BatchQueue(0)
         batches = self._queue.batches
         # An earlier call that was interrupted here may have queued it.
         if not batches or batches[-1] is not self.open_batch:
@@ -372,7 +380,7 @@ class Channel(Generic[T]):
         batch = self._queue.batches.popleft() if self._queue is not None and self._queue.batches else None
         if batch is None or batch is self.open_batch:
             if self.open_batch is None:
-                return None if self._has_ended else []
+                return None if self.has_ended else []
             self._write_to_sinks()
             batch = self.open_batch
             self.capacity = 0
@@ -382,7 +390,7 @@ class Channel(Generic[T]):
     def _end(self) -> list[ChunkSink]:
         """End the channel; return the sinks, which receive no more items."""
         self._wake_reader()
-        self._has_ended = True
+        self.has_ended = True
         # The open batch is still read, but accepts no more items.
         self.capacity = 0
         self._wake_producers(len(self._producers))
@@ -419,7 +427,7 @@ class Channel(Generic[T]):
         reader = self._reader
         if reader is None:
             return True
-        if isinstance(reader, ThreadWaiter):
+        if not isinstance(reader, asyncio.Future):
             return reader.wake()
         try:
             if threading.get_ident() == self._reader_thread:

@@ -140,7 +140,7 @@ class OneShotEvent:
         """Wait in a coroutine until the event is set; return True."""
         waiter = LoopWaiter()
         try:
-            if self._add(waiter):
+            if self.add(waiter):
                 await waiter.wait()
         finally:
             self._remove(waiter)
@@ -157,13 +157,18 @@ class OneShotEvent:
         """
         waiter = ThreadWaiter()
         try:
-            if self._add(waiter):
+            if self.add(waiter):
                 waiter.wait(timeout)
         finally:
             self._remove(waiter)
         return self._is_set
 
-    def _add(self, waiter: Waiter) -> bool:
+    def add(self, waiter: Waiter) -> bool:
+        """Have a waiter woken when the event is set; return False if it is set already.
+
+        Args:
+            waiter: woken once, with the lock of the event held.
+        """
         with self._lock:
             if not self._is_set:
                 self._waiters.append(waiter)

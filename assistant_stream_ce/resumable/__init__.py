@@ -3,13 +3,25 @@
 from typing import TYPE_CHECKING
 
 from assistant_stream_ce._lazy import lazy_exports
+from assistant_stream_ce.resumable.arguments import OnLeave
+from assistant_stream_ce.resumable.followed import FollowedStream
 from assistant_stream_ce.resumable.memory import MemoryStore
+from assistant_stream_ce.resumable.status import StreamStatus
+from assistant_stream_ce.resumable.streams import ResumableStreams
 
 if TYPE_CHECKING:
     from assistant_stream_ce.resumable.files import FileStore
     from assistant_stream_ce.resumable.redis import RedisStore
 
-__all__ = ("FileStore", "MemoryStore", "RedisStore")
+__all__ = (
+    "FileStore",
+    "FollowedStream",
+    "MemoryStore",
+    "OnLeave",
+    "RedisStore",
+    "ResumableStreams",
+    "StreamStatus",
+)
 
 # Imported when they are used: one needs POSIX, the other the package redis.
 __getattr__ = lazy_exports(

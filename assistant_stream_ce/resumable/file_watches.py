@@ -109,7 +109,8 @@ class Watches:
                     self._due |= self._logs.keys()
                     events += self._all_stops(produced)
                 elif watch == self._stops:
-                    events += [Event(key, "stop") for key in {self._paths.key_of_stop(name)} & set(produced)]
+                    # Only if it is there still: a notice may be of an earlier stream with this id.
+                    events += self._all_stops({self._paths.key_of_stop(name)} & set(produced))
                 elif (key := self._keys.get(watch)) is not None:
                     self._due.add(key)
                     if is_closed:

@@ -55,6 +55,8 @@ class _Data:
         self.gone: dict[StreamKey, float] = {}
         self.followed: dict[StreamKey, float] = {}
         self.sessions: set[MemorySession] = set()
+        #: The number of watches of all sessions.
+        self.watches = 0
 
     def drop_expired(self) -> None:
         """Delete what is past its retention. With the lock held."""
@@ -112,6 +114,8 @@ class MemorySession(StoreSession):
         """Give up the streams of this session; see `StoreSession.close`."""
         with self._data.lock:
             self._data.sessions.discard(self)
+            for key in list(self._watches):
+                self._drop_watch(key)
             for key, log in self._data.logs.items():
                 if log.producer is self:
                     log.producer = None
@@ -228,7 +232,8 @@ class MemorySession(StoreSession):
         if entry.last > log.last:
             log.entries.append(entry)
             log.last = entry.last
-            self._notify(key)
+            if self._data.watches:
+                self._notify(key)
         return "ok"
 
     def finish(self, key: StreamKey, run: str, terminal: bytes, summary: bytes, thread: ThreadKey | None) -> Outcome:
@@ -272,13 +277,14 @@ class MemorySession(StoreSession):
     def watch(self, key: StreamKey, after: int) -> None:
         """Watch a log; see `StoreSession.watch`."""
         with self._data.lock:
+            self._data.watches += key not in self._watches
             self._watches[key] = after
             self._due.add(key)
 
     def unwatch(self, key: StreamKey) -> None:
         """End a watch; see `StoreSession.unwatch`."""
         with self._data.lock:
-            self._watches.pop(key, None)
+            self._drop_watch(key)
 
     def poll(self, timeout: float) -> list[Event]:
         """Wait for events; see `StoreSession.poll`."""
@@ -338,8 +344,12 @@ class MemorySession(StoreSession):
                 events.append(Event(key, "arrived", entries, log.terminal))
                 self._watches[key] = log.last
             if log is None or log.terminal is not None:
-                del self._watches[key]
+                self._drop_watch(key)
         return events
+
+    def _drop_watch(self, key: StreamKey) -> None:
+        if self._watches.pop(key, None) is not None:
+            self._data.watches -= 1
 
 
 def _is_dead(log: _Log | None) -> bool:

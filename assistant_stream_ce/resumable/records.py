@@ -46,7 +46,9 @@ class Header(msgspec.Struct, frozen=True):
         message_id: the id of the message.
         run_id: the id of the run, for formats that send one.
         created: when it began, in Unix seconds.
-        thread: the conversation, or None.
+        thread: the hash of the conversation's name, or None.
+        thread_id: the id of the conversation, for formats that send one.
+        is_continued: whether the id of the message was given to `create_run`.
         state: the initial state.
         needs_followers: whether the run is cancelled when nobody follows it: processes then announce their followers.
     """
@@ -58,6 +60,8 @@ class Header(msgspec.Struct, frozen=True):
     run_id: str
     created: float
     thread: str | None = None
+    thread_id: str | None = None
+    is_continued: bool = False
     state: JSON = None
     needs_followers: bool = False
 
@@ -69,11 +73,13 @@ class Terminal(msgspec.Struct, frozen=True):
         state: how the stream has ended.
         error: the text of the error for the user, or None.
         adds_error: whether a reader adds an error chunk with that text, because the log has none.
+        count: the number of chunks in the log; a log that has fewer has lost some.
     """
 
     state: StreamState
     error: str | None = None
     adds_error: bool = False
+    count: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True):

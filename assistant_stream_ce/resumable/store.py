@@ -7,11 +7,11 @@ A session has blocking calls only: it starts no thread, calls no user code, keep
 around it (`ResumableStreams`) owns the threads, the retries and both kinds of readers, so a store is written once for
 threads and event loops.
 
-**Threads.** The engine calls a session from three threads of its own, one call at a time in each:
+**Threads.** The engine makes three kinds of calls, of each kind one at a time:
 
-- the *writer*: `append`, `finish`, `reseed`, `renew`;
-- the *reader*: `watch`, `unwatch`, `poll`;
-- the *commands*: all others.
+- the *writer's*: `append`, `finish`, `reseed`, `renew`, from a thread of the engine;
+- the *reader's*: `watch`, `unwatch`, `poll`, from another one;
+- the *commands*: all others, from any thread, but never two at once.
 
 So three connections, or locks around shared fields, suffice. Only `wake` may be called from any thread. The session of
 a store with `is_inline` is called from any thread, event loops included, except for `watch`, `unwatch` and `poll`. The

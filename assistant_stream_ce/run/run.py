@@ -31,10 +31,10 @@ from typing import Any, Literal, TypeAlias
 
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, Waiter, running_loop
 from assistant_stream_ce.controller.run_context import ChunkSource, RunContext
 from assistant_stream_ce.controller.run_controller import RunController
-from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError
+from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError, StreamTooLongError
 from assistant_stream_ce.run import observation
 from assistant_stream_ce.run.callbacks import RunCallback, RunName, is_callable_as
 from assistant_stream_ce.run.drivers import CallScope, Driver, ExecutorDriver, TaskDriver, ThreadDriver, current_run
@@ -60,7 +60,8 @@ _PATIENCE_SECONDS = 2.0
 # Seconds that `close` waits for the clean-up of a coroutine after its task was cancelled.
 _CLEANUP_SECONDS = 1.0
 
-_GOODBYE = "The server is shutting down."
+#: The error text of a run that ends because the server shuts down.
+GOODBYE = "The server is shutting down."
 
 _run_numbers = itertools.count(1)
 
@@ -190,10 +191,13 @@ class Run:
             # No thread could be started, or the executor was shut down: the reader gets the exception.
             self.finish_elsewhere(error)
 
-    def start_detached(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Start the callback without a reader: only the sinks of its channel see the chunks."""
+    def start_detached(self, loop: asyncio.AbstractEventLoop | None = None, reader: Waiter | None = None) -> None:
+        """Start the callback without a reader; one that is given only takes batches, see `Channel.start_taking`."""
         self.lost_reader_policy = "continue"
-        self.run_context.channel.detach()
+        if reader is None:
+            self.run_context.channel.detach()
+        else:
+            self.run_context.channel.start_taking(reader)
         self.start(loop)
 
     def _start_driver(self, context: contextvars.Context) -> None:
@@ -272,6 +276,8 @@ class Run:
     def on_closed(self) -> None:
         """Handle a chunk sent after the end: raise, or return to drop it."""
         if not self.is_cancelled:
+            if self.run_context.channel.is_refusing:
+                raise StreamTooLongError("the stream has reached its max_bytes: send less, or raise the limit")
             raise RunEndedError(RUN_HAS_ENDED)
         if not self._is_in_own_loop():
             # `begin_cancel` sets it only after it has closed the channel, but the caller must find `is_cancelled` true.
@@ -317,6 +323,8 @@ class Run:
         if previous is None:
             return False
         self.run_context.cancellation.end()
+        # The error chunk is still to be sent.
+        self.run_context.channel.is_refusing = False
         if previous is CANCELLING:
             if isinstance(error, Exception):
                 logger.debug("%s: raised after its reader had left", self, exc_info=error)
@@ -390,7 +398,7 @@ class Run:
             deadline: the time, by `time.monotonic`, until which the response may wait for the end of the run.
         """
         self.deadline = deadline
-        self.begin_cancel(functools.partial(self.run_context.channel.finish, ErrorChunk(_GOODBYE)))
+        self.begin_cancel(functools.partial(self.run_context.channel.finish, ErrorChunk(GOODBYE)))
 
     def begin_cancel(self, end_channel: Callable[[], None]) -> bool:
         """Cancel the run, but do not abandon it later; return whether this call was the first."""

@@ -1,0 +1,91 @@
+"""Validation of the arguments of `ResumableStreams`: ids, owners, seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Literal, TypeAlias
+
+from assistant_stream_ce.errors import shorten
+
+#: What happens to a run that nobody follows: it goes on, is cancelled, or is cancelled after so many seconds.
+OnLeave: TypeAlias = Literal["continue", "stop"] | float
+
+_STREAM_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
+
+
+def is_stream_id(value: object) -> bool:
+    """Return whether a value is a valid id of a stream."""
+    return isinstance(value, str) and _STREAM_ID.fullmatch(value) is not None
+
+
+def is_name(stream_id: object, thread: object) -> bool:
+    """Return whether an id or a thread may name a stream."""
+    return is_stream_id(stream_id) or isinstance(thread, str)
+
+
+def hashed(text: str) -> str:
+    """Return a text for keys and file names that nobody can choose."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def owner_hash(owner: object) -> str:
+    """Return the part of a key that is the owner's.
+
+    Raises:
+        TypeError: the owner is neither a text nor None.
+    """
+    return "_" if owner is None else hashed(text_of(owner, "owner"))
+
+
+def text_of(value: object, name: str) -> str:
+    """Return a value that is a text.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    return value
+
+
+def seconds_of(value: object, name: str, *, is_positive: bool = False) -> float:
+    """Return a value that is a number of seconds.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is negative, or 0 where that is not allowed.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not (value > 0 if is_positive else value >= 0):
+        raise ValueError(f"{name} must be {'more than 0' if is_positive else '0 or more'} seconds, not {value}")
+    return float(value)
+
+
+def bytes_of(value: object) -> int:
+    """Return a value that is a number of bytes.
+
+    Raises:
+        TypeError: it is not an int.
+        ValueError: it is not positive.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"max_bytes must be an int, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"max_bytes must be at least 1, not {value}")
+    return value
+
+
+def leave_seconds(on_leave: object) -> float | None:
+    """Return the seconds without followers after which a run is cancelled; None for never.
+
+    Raises:
+        TypeError: it is neither a word nor a number.
+        ValueError: it is another word, or negative.
+    """
+    if isinstance(on_leave, str):
+        if on_leave not in ("continue", "stop"):
+            raise ValueError(f'on_leave must be "continue", "stop" or seconds, not {shorten(repr(on_leave))}')
+        return None if on_leave == "continue" else 0.0
+    return seconds_of(on_leave, "on_leave")

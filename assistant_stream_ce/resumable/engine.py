@@ -1,0 +1,406 @@
+"""The engine of resumable streams in one process: the logs, and the commands to the store.
+
+It has two threads, which exist only while there is work: the writer (`writing.py`) stores what the runs of this process
+send, and the reader (`reading.py`) gets what other processes have stored, and requests to stop. Commands are called in
+the thread of the caller, under a lock; for a coroutine in a thread of their own.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import os
+import secrets
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+
+from assistant_stream_ce.chunks import ErrorChunk
+from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.concurrency.waiters import OneShotEvent
+from assistant_stream_ce.errors import StoreUnavailableError, StreamUsageError
+from assistant_stream_ce.message import AssistantMessage
+from assistant_stream_ce.resumable.log import LOST, LocalLog, Log, RemoteLog
+from assistant_stream_ce.resumable.reading import Reading
+from assistant_stream_ce.resumable.records import Header, Summary, decode, decode_header, encode
+from assistant_stream_ce.resumable.store import Store, StoredStream, StoreOptions, StreamKey, ThreadKey
+from assistant_stream_ce.resumable.writing import Writing
+from assistant_stream_ce.run.drivers import CallScope
+from assistant_stream_ce.run.hooks import Hooks
+from assistant_stream_ce.run.logger import logger
+from assistant_stream_ce.run.loops import start_thread
+from assistant_stream_ce.run.run import GOODBYE, Run
+
+T = TypeVar("T")
+
+#: Called once for each stream whose producer died, with its id and its message.
+OnInterrupted = Callable[[str, AssistantMessage | None], object]
+
+# Seconds within which a start must have failed to be repeated.
+_REPEAT_WITHIN = 1.0
+
+# Seconds for which a stopped run may still run until its end is stored: its patience and then some.
+_STOP_SECONDS = 5.0
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The settings of `ResumableStreams`."""
+
+    lease: float
+    retention: float
+    message_retention: float
+    max_bytes: int
+    drain_seconds: float
+    on_interrupted: OnInterrupted | None
+
+    @property
+    def for_store(self) -> StoreOptions:
+        """The settings of the store.
+
+        A dead producer is found after the lease of the store, at most a look later, and half a lease later again: all
+        of it fits into the lease of the streams.
+        """
+        return StoreOptions(self.lease / 2, self.retention, self.message_retention)
+
+
+class Counters:
+    """Counters for monitoring; each is only ever increased, by one thread at a time or under a lock."""
+
+    def __init__(self) -> None:
+        self.started = self.entries = self.bytes = self.failures = self.reaped = self.stopped = self.unstored = 0
+
+
+class Engine:
+    """The streams of one process."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.pid = os.getpid()
+        self.store = store
+        self.settings = settings
+        self.options = settings.for_store
+        self.worker = f"{_host()}-{self.pid}-{secrets.token_hex(6)}"
+        self.session = store.connect(self.worker, self.options)
+        self.counters = Counters()
+        # One command at a time; held during its I/O.
+        self.commands = threading.Lock()
+        # Guards the next four.
+        self.lock = new_lock()
+        self.logs: dict[StreamKey, LocalLog] = {}
+        self.remotes: dict[StreamKey, RemoteLog] = {}
+        self.is_draining = False
+        self.is_closed = False
+        self.writing = Writing(self)
+        self.reading = Reading(self)
+        _engines.add(self)
+
+    # --- start ---
+
+    def begin(self, key: StreamKey, header: Header, run: Run) -> LocalLog | None:
+        """Begin a stream in the store; return its log, or None if there is one already. Blocks."""
+        thread = None if header.thread is None else ThreadKey(key.owner, header.thread)
+        data = encode(header)
+        self.check_open()
+        began = time.monotonic()
+        try:
+            started = self.command(lambda: self.session.start(key, data, header.run, thread))
+        except StoreUnavailableError:
+            # It may only have been the reply that was lost. What timed out is not repeated: the caller waits.
+            if time.monotonic() - began > _REPEAT_WITHIN:
+                raise
+            started = self.command(lambda: self.session.start(key, data, header.run, thread))
+        if started == "exists":
+            return None
+        encodes = not self.store.is_inline
+        log = LocalLog(key, header, run, self.settings.max_bytes, self.writing.mark, encodes=encodes)
+        log.on_taken = self.writing.store_at_once if self.store.is_inline else None
+        log.on_unfollowed = self.writing.poke
+        with self.lock:
+            self.logs[key] = log
+        self.counters.started += 1
+        self.writing.ensure_thread()
+        self.reading.ensure_thread()
+        if started == "stopped":
+            self.stop_local(log)
+        return log
+
+    def check_open(self) -> None:
+        """Check that a run may start.
+
+        Raises:
+            StreamUsageError: the streams were closed or drained.
+        """
+        if self.is_draining:
+            raise StreamUsageError("these streams were drained or closed: start no run after drain() or close()")
+
+    # --- follow ---
+
+    def join(self, key: StreamKey) -> Log | None:
+        """Follow a stream, of this process or another: count a follower. None where there is none. Blocks."""
+        log = self._join_live(key)
+        if log is not None:
+            return log
+        remote = self.load(key)
+        if remote is None or remote.terminal is not None:
+            if remote is not None:
+                remote.join()
+            return remote
+        with self.lock:
+            # Another caller may have been faster. Joined under the lock, so that it is not dropped as unfollowed.
+            remote = self.remotes.setdefault(key, remote)
+            remote.join()
+        self.reading.watch(remote)
+        return remote
+
+    def load(self, key: StreamKey) -> RemoteLog | None:
+        """Read the log of a stream that may have ended; None where there is none. Blocks."""
+        stored = self.read(key)
+        if stored is None or (header := self.known_header(key, stored)) is None:
+            return None
+        if stored.terminal is None and self.reap_if_dead(key):
+            return self.load(key)
+        remote = RemoteLog(key, header, self.reading.on_unfollowed)
+        try:
+            remote.extend(stored.entries)
+            if stored.terminal is not None:
+                remote.end_as_stored(stored.terminal)
+        except ValueError as error:
+            logger.warning("stream %s has chunks that this version does not know: %s", key.stream_id, error)
+            return None
+        return remote
+
+    def local(self, key: StreamKey) -> LocalLog | None:
+        """Return the log of a stream whose run is in this process; None where there is none."""
+        with self.lock:
+            return self.logs.get(key)
+
+    def join_local(self, key: StreamKey) -> LocalLog | None:
+        """Follow a stream whose run is in this process: count a follower. None where there is none."""
+        with self.lock:
+            log = self.logs.get(key)
+            if log is not None:
+                log.join()
+            return log
+
+    def _join_live(self, key: StreamKey) -> Log | None:
+        with self.lock:
+            log = self.logs.get(key) or self.remotes.get(key)
+            if log is not None:
+                log.join()
+            return log
+
+    def read(self, key: StreamKey) -> StoredStream | None:
+        """Read a log from the store. Blocks."""
+        if self.store.is_inline:
+            # Its producer may be another engine of this process.
+            for engine in list(_engines):
+                if engine is not self and engine.store is self.store and (log := engine.local(key)) is not None:
+                    engine.writing.share(log)
+        return self.command(lambda: self.session.read(key))
+
+    def known_header(self, key: StreamKey, stored: StoredStream) -> Header | None:
+        """Return the header of a log; None, with a log line, for one of a newer version."""
+        try:
+            header = decode_header(stored.header)
+        except ValueError as error:
+            logger.warning("stream %s has a header that cannot be read: %s", key.stream_id, error)
+            return None
+        if header is None:
+            logger.warning("stream %s was written by a newer version of this library", key.stream_id)
+        return header
+
+    def read_summary(self, key: StreamKey) -> Summary | None:
+        """Return what is kept of an ended stream; None without it. Blocks."""
+        data = self.command(lambda: self.session.read_summary(key))
+        try:
+            return None if data is None else decode(data, Summary)
+        except ValueError as error:
+            logger.warning("stream %s has a summary that cannot be read: %s", key.stream_id, error)
+            return None
+
+    def find_thread(self, thread: ThreadKey) -> str | None:
+        """Return the id of the newest stream of a conversation. Blocks."""
+        return self.command(lambda: self.session.find_thread(thread))
+
+    # --- stop and delete ---
+
+    def stop_local(self, log: LocalLog) -> bool:
+        """Stop a run of this process; return whether it was told."""
+        was_told = log.cancel("stopped")
+        self.counters.stopped += was_told
+        return was_told
+
+    def stop(self, key: StreamKey) -> bool:
+        """Stop a run wherever it is; return whether a live one was told. Blocks."""
+        log = self.local(key)
+        if log is not None:
+            return self.stop_local(log)
+        is_live = self.command(lambda: self.session.stop(key))
+        return is_live and not self.reap_if_dead(key)
+
+    def delete(self, key: StreamKey) -> bool:
+        """Delete a stream, a live run first. Blocks."""
+        is_told = self.stop(key)
+        local = self.local(key)
+        if local is not None:
+            local.settled.wait_sync(_STOP_SECONDS)
+        elif is_told and (log := self.join(key)) is not None:
+            log.ended.wait_sync(_STOP_SECONDS)
+            log.leave()
+        found = self.command(lambda: self.session.delete(key))
+        if (left := self.local(key)) is not None:
+            self.writing.forget(left)
+        return found
+
+    # --- dead producers ---
+
+    def reap_if_dead(self, key: StreamKey) -> bool:
+        """End a stream whose producer is surely dead; else have the reader look again later. Blocks."""
+        if key not in self.command(lambda: self.session.find_dead([key])):
+            return False
+        if self.store.looks == 1:
+            return self.reap(key)
+        self.reading.suspect(key)
+        return False
+
+    def reap(self, key: StreamKey) -> bool:
+        """End a stream whose producer is dead; return whether it has ended, by this call or another. Blocks."""
+        stored = self.read(key)
+        if stored is None or (header := self.known_header(key, stored)) is None:
+            return False
+        if stored.terminal is not None:
+            return True
+        log = RemoteLog(key, header, lambda _: None)
+        try:
+            log.extend(stored.entries)
+        except ValueError as error:
+            logger.warning("stream %s has chunks that this version does not know: %s", key.stream_id, error)
+            return False
+        log.end(LOST)
+        summary, terminal = encode(log.summary()), encode(log.terminal)
+        if not self.command(lambda: self.session.reap(key, log.count, terminal, summary, log.thread)):
+            return False
+        self.counters.reaped += 1
+        logger.warning("stream %s was interrupted: its producer %s is gone", key.stream_id, header.worker)
+        self._report_interrupted(key.stream_id, log.message())
+        return True
+
+    def _report_interrupted(self, stream_id: str, message: AssistantMessage | None) -> None:
+        callback = self.settings.on_interrupted
+        if callback is None:
+            return
+
+        def call() -> None:
+            try:
+                outcome = callback(stream_id, message)
+                if inspect.isawaitable(outcome):
+                    hooks = Hooks("on_interrupted", CallScope(), None, None)
+                    hooks.wait_for(_awaited(outcome, stream_id), None)
+            except Exception:
+                logger.exception("on_interrupted of stream %s raised", stream_id)
+
+        start_thread(call, "assistant-stream-interrupted")
+
+    # --- the end ---
+
+    def drain(self, seconds: float) -> bool:
+        """Start no more runs, wait for the live ones, end the rest; return whether all ended by themselves. Blocks."""
+        with self.lock:
+            self.is_draining = True
+            logs = list(self.logs.values())
+        deadline = time.monotonic() + seconds
+        for log in logs:
+            log.run.ended.wait_sync(deadline - time.monotonic())
+        rest = [log for log in logs if log.cancel("interrupted", ErrorChunk(GOODBYE))]
+        deadline = time.monotonic() + _STOP_SECONDS
+        for log in logs:
+            log.settled.wait_sync(deadline - time.monotonic())
+        return not rest
+
+    def close(self) -> None:
+        """End everything. Idempotent. Blocks."""
+        self.drain(0.0)
+        with self.lock:
+            if self.is_closed:
+                return
+            logs, remotes = list(self.logs.values()), list(self.remotes.values())
+        self.writing.stop()
+        self.reading.stop()
+        for log in logs:
+            self.writing.forget(log)
+        for remote in remotes:
+            remote.end(LOST)
+        with self.commands:
+            if not self.is_closed:
+                self.is_closed = True
+                self.session.close()
+
+    # --- calls ---
+
+    def command(self, call: Callable[[], T]) -> T:
+        """Call a command of the store. Blocks unless the store is in memory."""
+        with self.commands:
+            if self.is_closed:
+                raise StreamUsageError("these streams were closed: make a new ResumableStreams")
+            try:
+                return call()
+            except StoreUnavailableError:
+                self.counters.failures += 1
+                raise
+
+
+async def _awaited(outcome: Awaitable[object], stream_id: str) -> None:
+    try:
+        await outcome
+    except Exception:
+        logger.exception("on_interrupted of stream %s raised", stream_id)
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Call a blocking function in a thread of its own, and wait for it in a coroutine."""
+    done, results, errors = OneShotEvent(), [], []
+    context = contextvars.copy_context()
+
+    def call() -> None:
+        try:
+            results.append(context.run(work))
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            done.set()
+
+    start_thread(call, "assistant-stream-command")
+    await done.wait()
+    try:
+        if errors:
+            raise errors[0]
+        return results[0]
+    finally:
+        # Its traceback refers to this frame: avoid a cycle.
+        errors.clear()
+
+
+def _host() -> str:
+    name = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in socket.gethostname())
+    return name[:30] or "host"
+
+
+def stats_of(engine: Engine | None) -> dict[str, int]:
+    """Return the counters of an engine, all 0 without one."""
+    logs = [] if engine is None else list(engine.logs.values())
+    remotes = [] if engine is None else list(engine.remotes.values())
+    return {
+        "live": len(logs),
+        "followed": sum(log.followers > 0 for log in logs),
+        "followers": sum(log.followers for log in (*logs, *remotes)),
+        "remote": len(remotes),
+        "waiting_bytes": sum(log.waiting_bytes for log in logs),
+        **vars(Counters() if engine is None else engine.counters),
+    }

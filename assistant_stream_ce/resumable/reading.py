@@ -1,0 +1,291 @@
+"""The reader of an engine: a thread that gets what other processes have stored, and requests to stop runs of this one.
+
+One thread for all streams, whatever their number. It also looks for producers that have died, ends their streams, and
+announces the followers of this process where a producer wants to know.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, ThreadWaiter
+from assistant_stream_ce.errors import StoreUnavailableError
+from assistant_stream_ce.resumable.log import LOST, RemoteLog
+from assistant_stream_ce.resumable.store import Event, StreamKey
+from assistant_stream_ce.resumable.writing import STOP_SECONDS
+from assistant_stream_ce.run.logger import logger
+from assistant_stream_ce.run.loops import start_thread
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.resumable.engine import Engine
+
+# Seconds for which followers are announced, and between two announcements.
+_PRESENCE = 3.0
+_ANNOUNCE_EVERY = 1.0
+
+# Seconds that a wait for events lasts when nothing else is due.
+_IDLE = 60.0
+
+# Seconds before another attempt after the store was away.
+_FIRST_RETRY = 0.05
+_LAST_RETRY = 1.0
+
+
+class Reading:
+    """The reader of one engine. `watch`, `suspect`, `poke` and `on_unfollowed` are thread-safe."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # Guards the next six.
+        self._lock = new_lock()
+        self._requests: list[RemoteLog] = []
+        self._suspects: set[StreamKey] = set()
+        self._is_running = False
+        self._is_stopped = False
+        self._ended = OneShotEvent()
+        self._pause: ThreadWaiter | None = None
+        # Used by the thread alone, times by `time.monotonic`.
+        self._watched: set[StreamKey] = set()
+        # Streams with lost entries, which are read again at each look until they are whole.
+        self._broken: dict[StreamKey, float] = {}
+        # When each producer was first missing.
+        self._missing: dict[StreamKey, float] = {}
+        self._due: set[StreamKey] = set()
+        self._look_at = 0.0
+        self._announce_at = 0.0
+        self._retry_seconds = 0.0
+
+    # --- from any thread ---
+
+    def watch(self, log: RemoteLog) -> None:
+        """Get what is stored of a stream from now on."""
+        with self._lock:
+            if log not in self._requests:
+                self._requests.append(log)
+        self.ensure_thread()
+        self.poke()
+
+    def on_unfollowed(self, log: RemoteLog) -> None:
+        """Stop watching a stream that nobody in this process follows."""
+        engine = self._engine
+        with engine.lock:
+            if not log.followers and engine.remotes.get(log.key) is log:
+                del engine.remotes[log.key]
+        self.poke()
+
+    def suspect(self, key: StreamKey) -> None:
+        """Have a producer looked at that was missing once."""
+        with self._lock:
+            self._suspects.add(key)
+        self.ensure_thread()
+        self.poke()
+
+    def ensure_thread(self) -> None:
+        """Start the thread unless it runs."""
+        with self._lock:
+            if self._is_running or self._is_stopped:
+                return
+            self._is_running = True
+            self._ended = OneShotEvent()
+        start_thread(self._run, "assistant-stream-reader")
+
+    def poke(self) -> None:
+        """Have the thread look at what there is to do."""
+        with self._lock:
+            if not self._is_running:
+                return
+            if self._pause is not None:
+                self._pause.wake()
+        self._engine.session.wake()
+
+    def stop(self) -> None:
+        """Have the thread end, and wait for it."""
+        with self._lock:
+            self._is_stopped = True
+            is_running = self._is_running
+        if is_running:
+            self.poke()
+            self._ended.wait_sync(STOP_SECONDS)
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        ended = self._ended
+        try:
+            self._work()
+        finally:
+            ended.set()
+
+    def _work(self) -> None:
+        while self._has_work():
+            try:
+                self._apply_requests()
+                events = self._engine.session.poll(self._seconds_to_wait())
+                for event in events:
+                    self._handle(event)
+                self._look()
+                self._announce()
+                self._retry_seconds = 0.0
+            except StoreUnavailableError as error:
+                self._wait_for_store(error)
+            except Exception as error:
+                # A fault of the store's code must not end the thread, on which all streams depend.
+                logger.exception("the store of resumable streams failed")
+                self._wait_for_store(error)
+
+    def _has_work(self) -> bool:
+        with self._lock:
+            engine = self._engine
+            if self._is_stopped or not (engine.logs or engine.remotes or self._suspects):
+                self._is_running = False
+                return False
+            return True
+
+    def _wait_for_store(self, error: Exception) -> None:
+        if not self._retry_seconds:
+            logger.warning("the store of resumable streams is away, and is tried again: %s", error)
+        self._engine.counters.failures += 1
+        # A producer that is missing after this may only have had no store.
+        self._missing.clear()
+        self._retry_seconds = min(2 * self._retry_seconds or _FIRST_RETRY, _LAST_RETRY)
+        with self._lock:
+            if self._is_stopped:
+                return
+            self._pause = pause = ThreadWaiter()
+        pause.wait(self._retry_seconds)
+        with self._lock:
+            self._pause = None
+
+    def _seconds_to_wait(self) -> float:
+        engine, now = self._engine, time.monotonic()
+        due = now + _IDLE
+        if engine.remotes or self._suspects:
+            due = min(due, max(self._look_at, now))
+        if any(log.header.needs_followers for log in list(engine.remotes.values())):
+            due = min(due, max(self._announce_at, now))
+        return 0.0 if self._due else due - now
+
+    def _apply_requests(self) -> None:
+        with self._lock:
+            requests, self._requests = self._requests, []
+        session, remotes = self._engine.session, self._engine.remotes
+        for log in requests:
+            if remotes.get(log.key) is log and log.key not in self._watched:
+                session.watch(log.key, log.count)
+                self._watched.add(log.key)
+                self._look_at = min(self._look_at, time.monotonic() + self._look_every)
+        for key in [key for key in self._watched if key not in remotes]:
+            session.unwatch(key)
+            self._forget(key)
+
+    def _forget(self, key: StreamKey) -> None:
+        self._watched.discard(key)
+        self._broken.pop(key, None)
+        self._missing.pop(key, None)
+
+    def _handle(self, event: Event) -> None:
+        engine, key = self._engine, event.key
+        if event.kind == "arrived":
+            log = engine.remotes.get(key)
+            if log is not None and key in self._watched:
+                self._missing.pop(key, None)
+                self._extend(log, event)
+        elif event.kind == "missing":
+            if key in self._watched:
+                self._watched.discard(key)
+                self._broken[key] = time.monotonic()
+        elif event.kind == "look":
+            self._due.add(key)
+        elif (local := engine.logs.get(key)) is not None:
+            if event.kind == "stop":
+                engine.stop_local(local)
+            else:
+                local.needs_reseed = True
+                engine.writing.mark(local)
+
+    def _extend(self, log: RemoteLog, event: Event) -> None:
+        """Append what has arrived; at a gap, ask for a repair and hold the rest."""
+        try:
+            is_whole = log.extend(event.entries)
+        except ValueError as error:
+            logger.warning("stream %s has chunks that this version does not know: %s", log.key.stream_id, error)
+            self._end(log)
+            return
+        if not is_whole:
+            self._engine.session.unwatch(log.key)
+            self._watched.discard(log.key)
+            self._broken.setdefault(log.key, time.monotonic())
+            self._engine.command(lambda: self._engine.session.request_repair(log.key))
+        elif event.terminal is not None:
+            self._end(log, event.terminal)
+
+    def _end(self, log: RemoteLog, terminal: bytes | None = None) -> None:
+        """End a log as its terminal entry has it, or as interrupted."""
+        with self._engine.lock:
+            if self._engine.remotes.get(log.key) is log:
+                del self._engine.remotes[log.key]
+        if log.key in self._watched:
+            self._engine.session.unwatch(log.key)
+        self._forget(log.key)
+        if terminal is None:
+            log.end(LOST)
+        else:
+            log.end_as_stored(terminal)
+
+    @property
+    def _look_every(self) -> float:
+        return self._engine.options.lease / 4
+
+    def _look(self) -> None:
+        """Look for dead producers, of all streams now and then, of some at once."""
+        engine, now = self._engine, time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + self._look_every
+            with self._lock:
+                self._due |= self._suspects
+            self._due |= engine.remotes.keys()
+            for key in list(self._broken):
+                self._read_again(key)
+        due, self._due = self._due, set()
+        if not due:
+            return
+        dead = engine.command(lambda: engine.session.find_dead(due))
+        with self._lock:
+            self._suspects &= dead
+        for key in due:
+            if key not in dead:
+                self._missing.pop(key, None)
+            elif engine.store.looks == 1 or now - self._missing.setdefault(key, now) >= engine.options.lease / 2:
+                self._missing.pop(key, None)
+                with self._lock:
+                    self._suspects.discard(key)
+                engine.reap(key)
+
+    def _read_again(self, key: StreamKey) -> None:
+        """Read a stream that has lost entries: it is whole again once its producer has written it anew."""
+        log = self._engine.remotes.get(key)
+        if log is None:
+            self._forget(key)
+            return
+        stored = self._engine.read(key)
+        header = None if stored is None else self._engine.known_header(key, stored)
+        is_late = time.monotonic() - self._broken[key] > 2 * self._engine.options.lease
+        if stored is not None and header is not None and header.run == log.header.run:
+            entries = [entry for entry in stored.entries if entry.last > log.count]
+            if not entries or entries[0].before <= log.count:
+                del self._broken[key]
+                self._engine.session.watch(key, log.count)
+                self._watched.add(key)
+                return
+            is_late = is_late or stored.terminal is not None
+        if is_late or (header is not None and header.run != log.header.run):
+            self._end(log)
+
+    def _announce(self) -> None:
+        engine, now = self._engine, time.monotonic()
+        keys = [log.key for log in list(engine.remotes.values()) if log.header.needs_followers and log.followers]
+        if keys and now >= self._announce_at:
+            self._announce_at = now + _ANNOUNCE_EVERY
+            engine.command(lambda: engine.session.announce(keys, _PRESENCE))

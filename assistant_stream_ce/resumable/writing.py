@@ -1,0 +1,310 @@
+"""The writer of an engine: a thread that stores what the runs of this process send, and renews their leases.
+
+Each round it makes one entry of all new chunks of a stream, and sends one entry for each stream in one call, so the
+entries grow when the store is slow. An entry that was sent once is repeated unchanged until the store has answered.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.concurrency.waiters import OneShotEvent, ThreadWaiter
+from assistant_stream_ce.errors import StoreUnavailableError
+from assistant_stream_ce.resumable.log import LOST, LocalLog
+from assistant_stream_ce.resumable.records import Summary, encode
+from assistant_stream_ce.resumable.store import Append, Outcome
+from assistant_stream_ce.run.logger import logger
+from assistant_stream_ce.run.loops import start_thread
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.resumable.engine import Engine
+
+#: Bytes that may wait for the store: of one stream, and of all.
+MOST_WAITING = 8 * 1024 * 1024
+MOST_WAITING_OF_ALL = 64 * 1024 * 1024
+
+# Chunks that are stored together in a store of this process, where they lie beside the log.
+_SOME = 8
+
+# Seconds before the first and each further attempt after the store was away.
+_FIRST_RETRY = 0.05
+_LAST_RETRY = 1.0
+
+#: The most seconds to wait for a thread whose call of the store does not return.
+STOP_SECONDS = 5.0
+
+# Seconds after which it is asked again whether another process follows a stream.
+_ASK_AGAIN = 1.0
+
+
+class Writing:
+    """The writer of one engine. `mark` and `poke` are thread-safe and never block."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # Guards the next five.
+        self._lock = new_lock()
+        self._dirty: dict[LocalLog, None] = {}
+        self._waiter: ThreadWaiter | None = None
+        self._is_running = False
+        self._is_stopped = False
+        self._ended = OneShotEvent()
+        # Used by the thread alone, times by `time.monotonic`.
+        self._retry_seconds = 0.0
+        self._retry_at = 0.0
+        self._renewed_at = time.monotonic()
+        self._renew_at = 0.0
+
+    # --- from any thread ---
+
+    def mark(self, log: LocalLog) -> None:
+        """Note that there may be something to store."""
+        if log.is_marked:
+            return
+        with self._lock:
+            log.is_marked = True
+            self._dirty[log] = None
+            self._wake()
+
+    def poke(self) -> None:
+        """Have the times looked at again."""
+        with self._lock:
+            self._wake()
+
+    def share(self, log: LocalLog) -> None:
+        """Store what is new in a store that never blocks, and from now on each chunk at once."""
+        log.is_shared = True
+        log.refresh()
+        with log.taking:
+            self.store_at_once(log)
+
+    def ensure_thread(self) -> None:
+        """Start the thread unless it runs."""
+        with self._lock:
+            if self._is_running or self._is_stopped:
+                return
+            self._is_running = True
+            self._ended = OneShotEvent()
+        self._renewed_at = time.monotonic()
+        start_thread(self._run, "assistant-stream-writer")
+
+    def stop(self) -> None:
+        """Have the thread end, and wait for it."""
+        with self._lock:
+            self._is_stopped = True
+            is_running = self._is_running
+            self._wake()
+        if is_running:
+            self._ended.wait_sync(STOP_SECONDS)
+
+    def forget(self, log: LocalLog) -> None:
+        """Drop a stream whose end is stored, or never will be."""
+        engine = self._engine
+        with engine.lock:
+            if engine.logs.get(log.key) is log:
+                del engine.logs[log.key]
+        log.settled.set()
+        self.poke()
+        engine.reading.poke()
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            self._waiter.wake()
+
+    def store_at_once(self, log: LocalLog) -> None:
+        """Store new chunks in a store that never blocks, some at a time. With `log.taking` held."""
+        if log.count - log.made < _SOME and not log.is_shared and log.terminal is None:
+            # Nobody reads the store before `share` is called.
+            return
+        try:
+            self._make_entry(log)
+            while log.waiting and not log.needs_reseed:
+                append = Append(log.key, log.header.run, log.waiting[0])
+                self._settle(log, self._engine.session.append([append])[0])
+        except StoreUnavailableError:
+            self._engine.counters.failures += 1
+            self.mark(log)
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        ended = self._ended
+        try:
+            self._work()
+        finally:
+            ended.set()
+
+    def _work(self) -> None:
+        while (dirty := self._next()) is not None:
+            try:
+                if time.monotonic() >= self._renew_at:
+                    self._renew()
+                self._store(dirty)
+                self._retry_seconds = 0.0
+            except StoreUnavailableError as error:
+                self._wait_for_store(dirty, error)
+            except Exception as error:
+                # A fault of the store's code must not end the thread, on which all streams depend.
+                logger.exception("the store of resumable streams failed")
+                self._wait_for_store(dirty, error)
+            self._cancel_unfollowed()
+
+    def _next(self) -> list[LocalLog] | None:
+        """Wait for something to do; return the streams that may have something to store, None to end the thread."""
+        while True:
+            now = time.monotonic()
+            with self._lock:
+                logs = self._engine.logs
+                if self._is_stopped or not (logs or self._dirty):
+                    self._is_running = False
+                    return None
+                due = self._renew_at if self._retry_at <= now else self._retry_at
+                due = min([due, *(log.leave_at for log in list(logs.values()) if log.leave_at is not None)])
+                if (self._dirty and self._retry_at <= now) or due <= now:
+                    dirty, self._dirty = list(self._dirty), {}
+                    for log in dirty:
+                        log.is_marked = False
+                    return dirty
+                self._waiter = waiter = ThreadWaiter()
+            waiter.wait(due - now)
+
+    def _store(self, dirty: list[LocalLog]) -> None:
+        is_inline = self._engine.store.is_inline
+        for log in dirty:
+            log.refresh()
+            if is_inline:
+                with log.taking:
+                    self.store_at_once(log)
+            else:
+                self._make_entry(log)
+        sent = [log for log in dirty if log.waiting and not log.needs_reseed]
+        if sent:
+            appends = [Append(log.key, log.header.run, log.waiting[0]) for log in sent]
+            for log, outcome in zip(sent, self._engine.session.append(appends), strict=True):
+                self._settle(log, outcome)
+        for log in dirty:
+            if log.needs_reseed and log.is_stored:
+                self._reseed(log)
+            if log.waiting:
+                self.mark(log)
+            elif log.owes_end or log.terminal is not None:
+                self._finish(log)
+
+    def _make_entry(self, log: LocalLog) -> None:
+        try:
+            log.make_entry()
+        except TypeError as error:
+            self._lose(log, f"a chunk cannot be stored: {error}")
+
+    def _settle(self, log: LocalLog, outcome: Outcome) -> None:
+        if outcome == "ok":
+            self._engine.counters.entries += 1
+            self._engine.counters.bytes += log.confirm()
+        elif outcome == "fenced":
+            self._on_fenced(log)
+        else:
+            log.needs_reseed = True
+            self.mark(log)
+
+    def _on_fenced(self, log: LocalLog) -> None:
+        log.lose_store()
+        logger.warning("stream %s has ended elsewhere: this process had lost its lease", log.key.stream_id)
+        log.cancel("interrupted")
+        self.mark(log)
+
+    def _reseed(self, log: LocalLog) -> None:
+        """Write the log anew, which was lost."""
+        outcome = self._engine.session.reseed(log.key, encode(log.header), log.header.run, log.entries(), log.thread)
+        log.needs_reseed = False
+        if outcome == "ok":
+            while log.waiting:
+                log.confirm()
+        elif outcome == "fenced":
+            self._on_fenced(log)
+        else:
+            # It was deleted.
+            log.lose_store()
+            log.cancel("stopped")
+            self.mark(log)
+
+    def _finish(self, log: LocalLog) -> None:
+        if log.owes_end or log.is_stored:
+            terminal = log.terminal if log.is_stored else LOST
+            assert terminal is not None
+            summary = Summary(log.header, terminal, log.count, log.message())
+            try:
+                data = encode(summary)
+            except TypeError as error:
+                logger.warning("the message of stream %s cannot be stored: %s", log.key.stream_id, error)
+                data = encode(Summary(log.header, terminal, log.count))
+            outcome = self._engine.session.finish(log.key, log.header.run, encode(terminal), data, log.thread)
+            if outcome == "missing" and log.is_stored:
+                log.needs_reseed = True
+                self.mark(log)
+                return
+            if outcome == "fenced":
+                logger.warning("stream %s had ended elsewhere already", log.key.stream_id)
+            log.owes_end = False
+        if log.terminal is not None:
+            self.forget(log)
+
+    def _lose(self, log: LocalLog, reason: str) -> None:
+        logger.error("stream %s is no longer resumable: %s", log.key.stream_id, reason)
+        self._engine.counters.unstored += 1
+        log.lose_store()
+        log.owes_end = True
+
+    def _wait_for_store(self, dirty: list[LocalLog], error: Exception) -> None:
+        if not self._retry_seconds:
+            logger.warning("the store of resumable streams is away, and is tried again: %s", error)
+        self._engine.counters.failures += 1
+        self._retry_seconds = min(2 * self._retry_seconds or _FIRST_RETRY, _LAST_RETRY)
+        self._retry_at = time.monotonic() + self._retry_seconds
+        # The first thing when it is back: nobody must take a live run for dead.
+        self._renew_at = self._retry_at
+        total = sum(log.waiting_bytes for log in dirty)
+        for log in sorted(dirty, key=lambda log: -log.waiting_bytes):
+            if log.waiting_bytes > MOST_WAITING or total > MOST_WAITING_OF_ALL:
+                total -= log.waiting_bytes
+                self._lose(log, "its store is away, and too much of it waits")
+            self.mark(log)
+
+    def _renew(self) -> None:
+        engine = self._engine
+        with engine.lock:
+            logs = [log for log in engine.logs.values() if log.is_stored]
+        if logs and not engine.store.is_inline:
+            for key in engine.session.renew({log.key: log.header.run for log in logs}):
+                log = engine.logs.get(key)
+                if log is not None:
+                    engine.stop_local(log)
+        now = time.monotonic()
+        if now - self._renewed_at > engine.options.lease:
+            # This process, or the store, was frozen: another one may have ended the streams.
+            for log in logs:
+                stored = engine.command(lambda log=log: engine.session.read(log.key, 2**62))  # type: ignore[misc]
+                if stored is not None and stored.terminal is not None and log.terminal is None:
+                    self._on_fenced(log)
+        self._renewed_at = now
+        self._renew_at = now + (engine.options.lease / 4 if logs else 60.0)
+
+    def _cancel_unfollowed(self) -> None:
+        now = time.monotonic()
+        for log in list(self._engine.logs.values()):
+            if log.leave_at is None or log.leave_at > now:
+                continue
+            try:
+                is_followed = self._engine.command(
+                    lambda log=log: self._engine.session.find_followed([log.key])  # type: ignore[misc]
+                )
+            except StoreUnavailableError:
+                is_followed = {log.key}
+            if log.followers:
+                log.leave_at = None
+            elif is_followed:
+                log.leave_at = now + _ASK_AGAIN
+            else:
+                log.leave_at = None
+                self._engine.stop_local(log)

@@ -1,0 +1,168 @@
+"""A followed stream is read like any other: readers, heartbeats, peeks, responses, and callbacks of other runs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from assistant_stream_ce import RunController, StreamUsageError, TextDeltaChunk, create_run
+from assistant_stream_ce.responses.flask import DataStreamResponse as FlaskResponse
+from assistant_stream_ce.responses.starlette import DataStreamResponse
+from assistant_stream_ce.resumable import ResumableStreams
+from assistant_stream_ce.resumable.followed import chunks_before, cursor
+from assistant_stream_ce.serialization import DataStreamEncoder
+from assistant_stream_ce.testing import acollect, collect
+from tests.resumable.test_streams import COUNT, SECONDS, WORDS, Talk, wait_for
+from tests.support.asgi import Client
+
+
+@pytest.fixture
+def streams() -> Iterator[ResumableStreams]:
+    with ResumableStreams() as streams:
+        yield streams
+
+
+@pytest.fixture
+def talk() -> Iterator[Talk]:
+    talk = Talk("def")
+    yield talk
+    talk.may_go_on.set()
+
+
+def test_a_cursor_is_read_back() -> None:
+    assert [chunks_before(cursor(count)) for count in (0, 1, 10**9)] == [0, 1, 10**9]
+
+
+def test_next_and_peek_read_as_usual(streams: ResumableStreams, talk: Talk) -> None:
+    stream = streams.start(talk.run(), "a")
+    assert (stream.peek(), next(stream), next(stream)) == (WORDS[0], WORDS[0], WORDS[1])
+    talk.may_go_on.set()
+    assert list(stream) == WORDS[2:]
+    with pytest.raises(StreamUsageError):
+        list(stream)
+    assert stream.peek() is None
+
+
+def test_a_peek_raises_what_came_first(streams: ResumableStreams) -> None:
+    def fail(controller: RunController) -> None:
+        raise ZeroDivisionError
+
+    stream = streams.start(create_run(fail), "a")
+    with pytest.raises(ZeroDivisionError):
+        stream.peek()
+
+
+def test_a_read_may_end_without_a_chunk(streams: ResumableStreams, talk: Talk) -> None:
+    stream = streams.start(talk.run(), "a")
+    reader = iter(stream)
+    seen: list[Any] = []
+    while len(seen) < COUNT // 2:
+        seen += reader.read() or []
+    assert reader.read(0.01) == []
+
+    async def main() -> None:
+        async with await streams.afollow("a") as follower:  # type: ignore[union-attr]
+            reader, found = aiter(follower), []
+            while len(found) < COUNT // 2:
+                found += await reader.read(0.02) or []
+            assert await reader.read(0.02) == []
+            reader.stop_timer()
+
+    asyncio.run(main())
+
+
+def test_a_reader_that_is_cancelled_has_left(streams: ResumableStreams, talk: Talk) -> None:
+    async def main() -> None:
+        stream = await streams.astart(talk.run(), "a")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                async for _ in stream:
+                    pass
+
+    asyncio.run(main())
+    assert streams.stats()["followers"] == 0
+    talk.may_go_on.set()
+    assert len(list(streams.follow("a") or [])) == COUNT
+
+
+def test_close_wakes_a_reader_in_another_thread(streams: ResumableStreams, talk: Talk) -> None:
+    stream = streams.start(talk.run(), "a")
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.extend(stream))
+    thread.start()
+    wait_for(lambda: len(found) == COUNT // 2)
+    stream.cancel()
+    thread.join(SECONDS)
+    assert not thread.is_alive()
+    assert talk.results == []
+
+
+def test_responses_send_a_followed_stream(streams: ResumableStreams, talk: Talk) -> None:
+    talk.may_go_on.set()
+    plain = b"".join(DataStreamEncoder().encode_stream(talk.run()))
+    flask = FlaskResponse(streams.start(talk.run(), "a"))
+    assert b"".join(flask.response) == plain  # type: ignore[arg-type]
+    client = Client()
+    asyncio.run(client.call(DataStreamResponse(streams.follow("a"))))  # type: ignore[arg-type]
+    assert client.body == plain
+
+
+def test_a_client_that_disconnects_has_only_left(streams: ResumableStreams, talk: Talk) -> None:
+    response = FlaskResponse(streams.start(talk.run(), "a"))
+    body = iter(response.response)
+    assert next(body)
+    response.close()
+    assert streams.stats()["followers"] == 0
+    talk.may_go_on.set()
+    assert len(list(streams.follow("a") or [])) == COUNT
+
+
+def test_a_callback_forwards_a_followed_stream(streams: ResumableStreams, talk: Talk) -> None:
+    streams.start(talk.run(), "a")
+    has_begun = threading.Event()
+
+    def forward(controller: RunController) -> None:
+        follower = streams.follow("a")
+        assert follower is not None
+        has_begun.set()
+        controller.add_stream(follower)
+
+    with create_run(forward) as stream:
+        assert next(stream) == WORDS[0]
+        assert has_begun.is_set()
+    wait_for(lambda: streams.stats()["followers"] == 0)
+    assert talk.results == []
+
+
+def test_collected_answers_are_equal(streams: ResumableStreams, talk: Talk) -> None:
+    talk.may_go_on.set()
+    stream = streams.start(talk.run(), "a")
+    assert collect(stream).message.text == "".join(word.text_delta for word in WORDS)
+
+    async def main() -> None:
+        found = await acollect(await streams.afollow("a"))
+        assert found.chunks == WORDS
+
+    asyncio.run(main())
+
+
+def test_a_long_replay_comes_in_pieces(streams: ResumableStreams) -> None:
+    def run(controller: RunController) -> None:
+        for _ in range(5_000):
+            controller.append_text("x")
+
+    assert list(streams.start(create_run(run), "a")) == [TextDeltaChunk("x")] * 5_000
+    follower = streams.follow("a")
+    assert follower is not None
+    assert len(iter(follower).read() or []) <= 1_024
+
+
+def test_a_message_that_is_not_kept_is_a_clear_error(streams: ResumableStreams, talk: Talk) -> None:
+    stream = streams.start(talk.run(keep_message=False), "a")
+    with pytest.raises(StreamUsageError, match="keep_message"):
+        _ = stream.message
+    talk.may_go_on.set()

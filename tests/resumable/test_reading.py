@@ -1,0 +1,120 @@
+"""The reader: dead producers, gaps in what has arrived, and streams of a version that it does not know."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from assistant_stream_ce import RunController, RunFailedError, TextDeltaChunk, create_run
+from assistant_stream_ce.resumable.records import FORMAT, encode
+from tests.resumable.flaky import KEY
+from tests.resumable.test_streams import COUNT, SECONDS, WORDS, wait_for
+from tests.resumable.test_writing import Pair, read_half
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    pair = Pair()
+    yield pair
+    pair.close()
+
+
+def test_a_producer_that_was_missing_once_is_not_dead(pair: Pair) -> None:
+    local = pair.first.start(pair.talk.run(), "a")
+    remote = pair.second.follow("a")
+    read_half(remote)
+    pair.other_store.dead = {KEY}
+    wait_for(lambda: "find_dead" in pair.other_store.calls[-3:])
+    pair.other_store.dead = set()
+    pair.talk.may_go_on.set()
+    assert list(local) == WORDS
+    assert list(remote) == WORDS[COUNT // 2 :]  # type: ignore[arg-type]
+    assert pair.second.stats()["reaped"] == 0
+
+
+def test_a_producer_that_stays_missing_but_lives_is_not_reaped_by_a_store_that_knows(pair: Pair) -> None:
+    local = pair.first.start(pair.talk.run(), "a")
+    remote = pair.second.follow("a")
+    pair.other_store.dead = {KEY}
+    calls = pair.other_store.calls
+    wait_for(lambda: "reap" in calls)
+    pair.other_store.dead = set()
+    pair.talk.may_go_on.set()
+    assert list(local) == list(remote) == WORDS  # type: ignore[arg-type]
+
+
+def test_a_dead_producer_is_noticed_within_its_lease(pair: Pair) -> None:
+    pair.first.start(pair.talk.run(), "a")
+    remote = pair.second.follow("a")
+    read_half(remote)
+    began = time.monotonic()
+    pair.store.data.logs[KEY].producer = None
+    with pytest.raises(RunFailedError):
+        list(remote)  # type: ignore[arg-type]
+    # Half a lease of its store, and two looks; a loaded machine takes longer.
+    assert 1.0 <= time.monotonic() - began < 10.0
+
+
+def test_a_lost_tail_is_repaired_before_anything_behind_it_is_read(pair: Pair) -> None:
+    go_on, may_end = threading.Event(), threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        go_on.wait(SECONDS)
+        controller.append_text("b")
+        may_end.wait(SECONDS)
+
+    pair.first.start(create_run(run), "a")
+    wait_for(lambda: pair.store.data.logs[KEY].last == 1)
+    pair.store.lose_tail(1)
+    remote = pair.second.follow("a")
+    assert remote is not None
+    go_on.set()
+    assert [next(remote), next(remote)] == [TextDeltaChunk("a"), TextDeltaChunk("b")]
+    may_end.set()
+    assert list(remote) == []
+
+
+def test_a_lost_tail_that_nobody_repairs_is_an_interruption(pair: Pair) -> None:
+    pair.talk.may_go_on.set()
+    assert list(pair.first.start(pair.talk.run(), "a")) == WORDS
+    wait_for(lambda: pair.first.stats()["live"] == 0)
+    pair.store.lose_tail(1)
+    remote = pair.second.follow("a")
+    assert remote is not None
+    with pytest.raises(RunFailedError):
+        list(remote)
+    assert remote.reason == "interrupted"
+
+
+def test_a_stream_of_a_newer_version_is_unknown(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    session = pair.store.memory.connect("x", pair.first._started_engine().options)
+    session.start(KEY, encode({"format": FORMAT + 1}), "r", None)
+    assert pair.first.follow("a") is None
+    assert pair.first.status("a") is None
+    assert "newer version" in caplog.text
+    session.close()
+
+
+def test_a_header_that_is_none_is_unknown(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    session = pair.store.memory.connect("x", pair.first._started_engine().options)
+    session.start(KEY, b"?", "r", None)
+    assert pair.first.follow("a") is None
+    assert "cannot be read" in caplog.text
+    session.close()
+
+
+def test_a_stream_is_watched_only_while_it_is_followed(pair: Pair) -> None:
+    pair.first.start(pair.talk.run(), "a")
+    followers = [pair.second.follow("a") for _ in range(2)]
+    assert pair.second.stats()["remote"] == 1
+    followers[0].close()  # type: ignore[union-attr]
+    assert pair.second.stats()["remote"] == 1
+    followers[1].close()  # type: ignore[union-attr]
+    assert pair.second.stats()["remote"] == 0
+    again = pair.second.follow("a")
+    pair.talk.may_go_on.set()
+    assert list(again) == WORDS  # type: ignore[arg-type]
