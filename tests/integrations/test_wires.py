@@ -162,3 +162,20 @@ def test_langchain_reads_the_same_texts_and_calls(wire: str, provider: FakeProvi
     sdks.close_clients()
     compared = {"error", "finish", "text", "calls", "tokens"} & found.keys()
     assert {name: found[name] for name in compared} == {name: EXPECTED[wire][name] for name in compared}
+
+
+# litellm refuses a stream without a finish reason, which Snowflake's have not.
+NOT_OF_LITELLM = ("openai-chat/pai-test_snowflake_thinking_streaming.1.sse",)
+
+
+# litellm reads every attribute of pydantic's models.
+@pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning")
+@pytest.mark.parametrize(
+    "wire", [wire for wire in EXPECTED if wire.startswith("openai-chat") and wire not in NOT_OF_LITELLM]
+)
+def test_litellm_reads_the_same_texts_and_calls(wire: str, provider: FakeProvider) -> None:
+    script(provider, wire)
+    SDKS["litellm"].require()
+    found = forwarded(provider, SDKS["litellm"])
+    compared = {"error", "finish", "text", "reasoning", "calls"} & found.keys()
+    assert {name: found[name] for name in compared} == {name: EXPECTED[wire][name] for name in compared}
