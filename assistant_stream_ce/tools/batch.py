@@ -77,7 +77,7 @@ class _Running:
         #: Set once: by the code's own end, or by the end of its time.
         self.is_claimed = False
         self.driver: TaskDriver | None = None
-        #: Set when the thread has ended.
+        #: Set when its thread has ended.
         self.ended = OneShotEvent()
 
     def cancel(self) -> None:
@@ -85,7 +85,7 @@ class _Running:
         if self.driver is not None:
             # The loop may be closed.
             with contextlib.suppress(RuntimeError):
-                self.driver.cancel(self.ended.is_set)
+                self.driver.cancel(lambda: False)
 
 
 class Batch:
@@ -136,6 +136,7 @@ class Batch:
         if not self._waiting:
             yield
             return
+        self._controller.raise_if_cancelled()
         forget = self._controller.on_cancel(self._cancel)
         try:
             self._start_more()
@@ -225,6 +226,9 @@ class Batch:
 
     def _run_in_thread(self, job: Job, running: _Running) -> None:
         try:
+            if running.is_claimed:
+                # The reader left before the first step.
+                return
             value = job.call()
             if inspect.isawaitable(value) or inspect.isasyncgen(value):
                 made = value
@@ -269,6 +273,8 @@ class Batch:
             self._end(job, running, None, error)
 
     async def _run_in_task(self, job: Job, running: _Running, call: Any) -> None:
+        if running.is_claimed:
+            return
         try:
             async with await enter_contexts_async(self._scope.factories):
                 value = call()

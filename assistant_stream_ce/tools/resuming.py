@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from assistant_stream_ce.chat_requests.request import Approval, ChatRequest
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.conversions.turns import NOT_COMPLETED
 from assistant_stream_ce.jsonvalue import JSON
@@ -28,6 +27,7 @@ from assistant_stream_ce.tools.execution import ToolJob, send_failure
 from assistant_stream_ce.tools.tool import Tool, ToolFailure
 
 if TYPE_CHECKING:
+    from assistant_stream_ce.chat_requests.request import Approval, ChatRequest
     from assistant_stream_ce.tools.toolset import Tools
 
 _NOT_VALID = "The approval is not valid, so the tool was not run."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce.chat_requests.request import ChatRequest, ClientTool
 from assistant_stream_ce.concurrency.waiters import running_loop
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.conversions.turns import Names
@@ -15,6 +14,8 @@ from assistant_stream_ce.tools.resuming import Resumption
 from assistant_stream_ce.tools.tool import FrontendTool, Tool, ToolFailure, checked_timeout
 
 if TYPE_CHECKING:
+    # At run time it would import all formats of the front ends.
+    from assistant_stream_ce.chat_requests.request import ChatRequest, ClientTool
     from assistant_stream_ce.message import Message
 
 _NAMES = Names()
@@ -46,13 +47,15 @@ class Tools:
         self.timeout = checked_timeout(timeout)
         self.approvals = approvals
         self._tools: dict[str, Tool | FrontendTool] = {}
-        given = list(tools)
-        for one in given:
-            if not isinstance(one, ClientTool):
+        clients = []
+        for one in tools:
+            if isinstance(one, (Tool, FrontendTool)) or callable(one):
                 self._add(one if isinstance(one, (Tool, FrontendTool)) else Tool(one))
-        for one in given:
-            if isinstance(one, ClientTool) and one.name not in self._tools:
-                self._add(FrontendTool(one.name, parameters=one.parameters, description=one.description))
+            else:
+                clients.append(_frontend_tool(one))
+        for tool in clients:
+            if tool.name not in self._tools:
+                self._add(tool)
         # As the providers read them: some refuse names with dots or spaces.
         self._mapped = {_NAMES.name(name): tool for name, tool in self._tools.items()}
 
@@ -136,3 +139,10 @@ class Tools:
         await resumption.uses().arun()
         await resumption.calls().arun()
         return resumption.messages()
+
+
+def _frontend_tool(one: ClientTool) -> FrontendTool:
+    try:
+        return FrontendTool(one.name, parameters=one.parameters, description=one.description)
+    except AttributeError:
+        raise TypeError(f"a tool must be a function, Tool or FrontendTool, not {type(one).__name__}") from None

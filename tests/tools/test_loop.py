@@ -604,7 +604,8 @@ def test_a_tool_that_does_not_notice_is_named_in_one_warning(kind: str, monkeypa
 
 
 @each_kind
-def test_a_coroutine_is_cancelled_when_the_reader_leaves(kind: str) -> None:
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_a_coroutine_is_cancelled_when_the_reader_leaves(kind: str, is_plain: bool) -> None:
     cancelled = threading.Event()
 
     async def slow(controller: RunController) -> None:
@@ -615,13 +616,17 @@ def test_a_coroutine_is_cancelled_when_the_reader_leaves(kind: str) -> None:
             cancelled.set()
             raise
 
+    def returns_it(controller: RunController) -> Any:
+        return slow(controller)
+
     model = Model(calls(("slow", {})), says("never"))
+    tools = Tools([Tool(returns_it if is_plain else slow, name="slow")])
 
     def run(controller: RunController) -> None:
-        openai.answer(controller, model.ask, [QUESTION], tools=Tools([slow]))
+        openai.answer(controller, model.ask, [QUESTION], tools=tools)
 
     async def arun(controller: RunController) -> None:
-        await openai.answer(controller, model.aask, [QUESTION], tools=Tools([slow]))
+        await openai.answer(controller, model.aask, [QUESTION], tools=tools)
 
     assert leave(kind, run if kind.startswith("def") else arun, "text-delta") == "cancelled"
     assert cancelled.wait(20)

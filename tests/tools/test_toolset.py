@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -44,6 +46,18 @@ def test_the_servers_tool_wins_over_the_clients() -> None:
     pick = tools.find("pick")
     assert isinstance(pick, FrontendTool)
     assert (pick.description, pick.parameters) == ("d", {"type": "object"})
+
+
+def test_what_is_no_tool_is_a_clear_error() -> None:
+    with pytest.raises(TypeError, match="must be a function, Tool or FrontendTool, not str"):
+        Tools(["weather"])  # type: ignore[list-item]
+
+
+def test_an_adapter_imports_no_format_of_a_front_end() -> None:
+    """They would take longer to import than the adapter."""
+    code = "import sys, assistant_stream_ce.integrations.openai; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert not [name for name in found.stdout.split() if name.startswith("assistant_stream_ce.chat_requests")]
 
 
 def test_names_that_providers_do_not_take_are_mapped_back() -> None:
