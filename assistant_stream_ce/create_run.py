@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from assistant_stream_ce.run.run import Run
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
+    from assistant_stream_ce.serialization import Encoder
 
 __all__ = (
     "AssistantStream",
@@ -248,6 +249,24 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
     def state(self) -> JSON:
         """A plain copy of the current state, before, during and after the run. Thread-safe."""
         return self._run.run_context.state.copy()
+
+    @property
+    def initial_state(self) -> JSON:
+        """A plain copy of the state with which an encoder of this stream begins: the present one."""
+        return self.state
+
+    @property
+    def skipped(self) -> Sequence[AssistantStreamChunk]:
+        """The chunks before the cursor of a `FollowedStream`; empty for any other stream."""
+        return ()
+
+    def response_headers(self, encoder: Encoder) -> Mapping[str, str]:
+        """Return the headers that a response of this stream has besides the encoder's.
+
+        Args:
+            encoder: the encoder of the response, before it is used.
+        """
+        return {}
 
     @property
     def reason(self) -> RunReason | None:

@@ -38,6 +38,7 @@ class ResponseBody(EncodedStream):
         encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds.
         surrounding: returns a context manager that is entered around the callback, in its thread or task.
+        event_ids: see `EncodedStream`.
 
     Raises:
         TypeError: an argument has a wrong type.
@@ -45,13 +46,19 @@ class ResponseBody(EncodedStream):
     """
 
     def __init__(
-        self, stream: ChunkSource, encoder: Encoder, heartbeat: Heartbeat, surrounding: ContextFactory | None = None
+        self,
+        stream: ChunkSource,
+        encoder: Encoder,
+        heartbeat: Heartbeat,
+        surrounding: ContextFactory | None = None,
+        *,
+        event_ids: bool = False,
     ) -> None:
         if not isinstance(encoder, Encoder):
             raise TypeError(
                 f"encoder must be an Encoder, for example DataStreamEncoder(), not {type(encoder).__name__}"
             )
-        super().__init__(encoder, stream, heartbeat_seconds(heartbeat))
+        super().__init__(encoder, stream, heartbeat_seconds(heartbeat), event_ids=event_ids)
         #: The context in which the callback will run.
         self.context = self._stream.bind(surrounding)
         if (created := _created.get(None)) is None:

@@ -21,6 +21,7 @@ from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody, close_created
 from assistant_stream_ce.responses.bridges import iterate_in_thread, iterate_on_shared_loop
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list
+from assistant_stream_ce.responses.nothing import Nothing, replace_none
 from assistant_stream_ce.serialization import Encoder
 
 try:
@@ -102,10 +103,12 @@ class AssistantStreamResponse(StreamingHttpResponse):
     """Stream with any encoder, under WSGI and ASGI. Create it in the view, `def` or `async def`.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
         encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI only a heartbeat detects a disconnect
             while the stream is idle.
+        event_ids: whether the last server-sent event of each chunk has a cursor as its `id:`, for `Last-Event-ID`;
+            ignored in formats that are not server-sent events.
         status: the status code.
         reason: the reason phrase, for an unusual status.
         headers: extra headers; they replace those of the same name.
@@ -113,10 +116,11 @@ class AssistantStreamResponse(StreamingHttpResponse):
 
     def __init__(
         self,
-        stream: ChunkSource,
+        stream: ChunkSource | None,
         encoder: Encoder,
         *,
         heartbeat: Heartbeat = True,
+        event_ids: bool = False,
         status: int = 200,
         reason: str | None = None,
         headers: Headers | None = None,
@@ -124,9 +128,11 @@ class AssistantStreamResponse(StreamingHttpResponse):
         check_status(status)
         if reason is not None and (not isinstance(reason, str) or not reason.isprintable()):
             raise TypeError(f"reason must be a printable str, not {shorten(repr(reason))}")
-        self._body = ResponseBody(stream, encoder, heartbeat, _callback_contexts)
+        stream, encoder, status = replace_none(stream, encoder, status)
+        self._encoder = encoder
+        self._body = ResponseBody(stream, encoder, heartbeat, _callback_contexts, event_ids=event_ids)
         self._body.context.run(_forget_executor)
-        super().__init__(self._body, status=status, reason=reason, headers=dict(header_list(encoder, headers)))
+        super().__init__(self._body, status=status, reason=reason, headers=dict(header_list(encoder, headers, stream)))
 
     # Middleware reads `is_async`, and replaces `streaming_content` to wrap it.
 
@@ -166,12 +172,29 @@ class AssistantStreamResponse(StreamingHttpResponse):
 
     def _is_for_head(self) -> bool:
         """Return whether the request is a HEAD, and cancel the run then. Servers read the body and discard it."""
-        # The response holds the request only by its `close` method, which it has to call.
-        owners = (getattr(closer, "__self__", None) for closer in self._resource_closers)
-        is_head = any(isinstance(owner, HttpRequest) and owner.method == "HEAD" for owner in owners)
+        is_head = any(request.method == "HEAD" for request in self._requests())
         if is_head:
             self._body.close()
         return is_head
+
+    def _requests(self) -> Iterator[HttpRequest]:
+        # The response holds the request only by its `close` method, which it has to call.
+        for closer in getattr(self, "_resource_closers", ()):
+            owner = getattr(closer, "__self__", None)
+            if isinstance(owner, HttpRequest):
+                yield owner
+
+    @property
+    def status_code(self) -> int:
+        """The status code, which depends on the request where there is nothing to follow."""
+        if isinstance(self._encoder, Nothing) and any("Last-Event-ID" in found.headers for found in self._requests()):
+            self._encoder.end_reconnecting()
+            self._status_code = self._encoder.status
+        return self._status_code
+
+    @status_code.setter
+    def status_code(self, value: int) -> None:
+        self._status_code = value
 
 
 class DataStreamResponse(formats.DataStream, AssistantStreamResponse):

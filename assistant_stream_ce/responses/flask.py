@@ -11,6 +11,7 @@ from assistant_stream_ce.errors import MissingExtraError
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody, close_created
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list
+from assistant_stream_ce.responses.nothing import Nothing, replace_none
 from assistant_stream_ce.serialization import Encoder
 
 try:
@@ -100,27 +101,35 @@ class AssistantStreamResponse(flask.Response):
     """Stream with any encoder. Create it in the view; `after_request` hooks cannot read the body.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
         encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds. Under WSGI only a heartbeat detects a disconnect
             while the stream is idle.
+        event_ids: whether the last server-sent event of each chunk has a cursor as its `id:`, for `Last-Event-ID`;
+            ignored in formats that are not server-sent events.
         status: a number or a status line.
         headers: extra headers; they replace those of the same name.
     """
 
     def __init__(
         self,
-        stream: ChunkSource,
+        stream: ChunkSource | None,
         encoder: Encoder,
         *,
         heartbeat: Heartbeat = True,
+        event_ids: bool = False,
         status: int | str = 200,
         headers: Headers | None = None,
     ) -> None:
         check_status(status, allows_line=True)
-        body = _Body(stream, encoder, heartbeat, _CallbackContexts() if flask.has_app_context() else None)
+        stream, encoder, status = replace_none(stream, encoder, status)
+        if isinstance(encoder, Nothing) and flask.has_request_context() and "Last-Event-ID" in flask.request.headers:
+            encoder.end_reconnecting()
+            status = encoder.status
+        surrounding = _CallbackContexts() if flask.has_app_context() else None
+        body = _Body(stream, encoder, heartbeat, surrounding, event_ids=event_ids)
         # In direct passthrough a hook that reads the data gets an error, instead of draining the stream.
-        super().__init__(body, status, header_list(encoder, headers), direct_passthrough=True)
+        super().__init__(body, status, header_list(encoder, headers, stream), direct_passthrough=True)
         # Compressing hooks, such as Flask-Compress, would buffer the stream; they skip a response with an encoding.
         self.headers.setdefault("content-encoding", "identity")
         body.on_close = self._on_close

@@ -30,6 +30,7 @@ class ResponseOptions(TypedDict, total=False):
     """Keywords of the frameworks' response classes; at run time each class takes its own framework's only."""
 
     heartbeat: Heartbeat
+    event_ids: bool
     status: int | str
     status_code: int
     reason: str
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
         #: The class of the encoder; a subclass may replace it.
         make_encoder: Any
 
-        def __init__(self, stream: ChunkSource, encoder: Encoder, **options: Unpack[ResponseOptions]) -> None:
+        def __init__(self, stream: ChunkSource | None, encoder: Encoder, **options: Unpack[ResponseOptions]) -> None:
             assert encoder
 
 else:
@@ -65,12 +66,12 @@ class DataStream(Format):
     """Stream assistant-ui's data stream.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
     """
 
     make_encoder = DataStreamEncoder
 
-    def __init__(self, stream: ChunkSource, **options: Unpack[ResponseOptions]) -> None:
+    def __init__(self, stream: ChunkSource | None, **options: Unpack[ResponseOptions]) -> None:
         super().__init__(stream, self.make_encoder(), **options)
 
 
@@ -78,12 +79,12 @@ class AssistantTransport(Format):
     """Stream assistant-ui's assistant transport.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
     """
 
     make_encoder = AssistantTransportEncoder
 
-    def __init__(self, stream: ChunkSource, **options: Unpack[ResponseOptions]) -> None:
+    def __init__(self, stream: ChunkSource | None, **options: Unpack[ResponseOptions]) -> None:
         super().__init__(stream, self.make_encoder(), **options)
 
 
@@ -91,7 +92,7 @@ class OpenAIStream(Format):
     """Stream OpenAI chat completion chunks.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
         model: the name of the model in each chunk.
         include_usage: whether a last chunk has the usage, as with `stream_options.include_usage`.
         completion_id: the id in each chunk; that of the stream's message if None, or a new one.
@@ -102,7 +103,7 @@ class OpenAIStream(Format):
 
     def __init__(
         self,
-        stream: ChunkSource,
+        stream: ChunkSource | None,
         *,
         model: str = "assistant-stream",
         include_usage: bool = False,
@@ -120,7 +121,7 @@ class UIMessageStream(Format):
     """Stream the UI message stream of AI SDK 5 and newer.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
         message_id: the id of the message; that of the stream if None.
         metadata: the metadata of the message at its start; the usage is added to it at the end.
         state: the initial state, for an iterable of chunks; a stream has its own.
@@ -130,7 +131,7 @@ class UIMessageStream(Format):
 
     def __init__(
         self,
-        stream: ChunkSource,
+        stream: ChunkSource | None,
         *,
         message_id: str | None = None,
         metadata: Mapping[str, JSON] | None = None,
@@ -145,7 +146,7 @@ class AGUI(Format):
     """Stream AG-UI events.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
         thread_id: the id of the conversation, `threadId` of the request; a new one if None.
         run_id: the id of this run, `runId` of the request; a new one if None. Ids of messages begin with it, so each
             run of a conversation needs its own.
@@ -156,7 +157,7 @@ class AGUI(Format):
 
     def __init__(
         self,
-        stream: ChunkSource,
+        stream: ChunkSource | None,
         *,
         thread_id: str | None = None,
         run_id: str | None = None,
@@ -170,12 +171,12 @@ class PlainText(Format):
     """Stream the text of the answer and nothing else.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
     """
 
     make_encoder = PlainTextEncoder
 
-    def __init__(self, stream: ChunkSource, **options: Unpack[ResponseOptions]) -> None:
+    def __init__(self, stream: ChunkSource | None, **options: Unpack[ResponseOptions]) -> None:
         super().__init__(stream, self.make_encoder(), **options)
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from assistant_stream_ce.create_run import AssistantStream
 from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.serialization import Encoder
 
@@ -29,12 +30,13 @@ _STATUS_LINE = re.compile(r"\d{3}( [\t\x20-\x7e\x80-\xff]*)?")
 _OF_THE_SERVER = {"content-length", "transfer-encoding"}
 
 
-def header_list(encoder: Encoder, extra: Headers | None) -> list[tuple[str, str]]:
+def header_list(encoder: Encoder, extra: Headers | None, stream: object = None) -> list[tuple[str, str]]:
     """Return the headers of a response.
 
     Args:
         encoder: the encoder of the body.
         extra: further headers; they replace those of the same name, in upper or lower case.
+        stream: the source of the body; a stream may have headers of its own.
 
     Raises:
         TypeError: `extra` is not a mapping, or pairs, of texts.
@@ -45,16 +47,17 @@ def header_list(encoder: Encoder, extra: Headers | None) -> list[tuple[str, str]
         raise TypeError(f"headers must be a dict of texts, or pairs of them, not {type(extra).__name__}")
     pairs = [_checked(pair) for pair in extra]
     replaced = {name.lower() for name, _ in pairs}
+    special = {**encoder.headers, **(stream.response_headers(encoder) if isinstance(stream, AssistantStream) else {})}
     headers = {
         "content-type": f"{encoder.media_type}; charset=utf-8",
         # No caching and no compression: both would delay the stream.
         "cache-control": "no-cache, no-transform",
         "x-accel-buffering": "no",
-        **encoder.headers,
+        **special,
     }
-    if encoder.headers:
+    if special:
         # CORS: a page of another origin may read only exposed headers.
-        headers["access-control-expose-headers"] = ", ".join(encoder.headers)
+        headers["access-control-expose-headers"] = ", ".join(special)
     return [*((name, value) for name, value in headers.items() if name not in replaced), *pairs]
 
 

@@ -15,6 +15,7 @@ from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.bridges import race
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list
+from assistant_stream_ce.responses.nothing import Nothing, replace_none
 from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.serialization import Encoder
 
@@ -45,9 +46,11 @@ class AssistantStreamResponse(StreamingResponse):
     """Stream with any encoder. Create it in the endpoint, `def` or `async def`.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
         encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds.
+        event_ids: whether the last server-sent event of each chunk has a cursor as its `id:`, for `Last-Event-ID`;
+            ignored in formats that are not server-sent events.
         status_code: the status code.
         status: the same, by the name that other frameworks use; it has precedence.
         headers: extra headers; they replace those of the same name.
@@ -59,10 +62,11 @@ class AssistantStreamResponse(StreamingResponse):
 
     def __init__(
         self,
-        stream: ChunkSource,
+        stream: ChunkSource | None,
         encoder: Encoder,
         *,
         heartbeat: Heartbeat = True,
+        event_ids: bool = False,
         status_code: int = 200,
         status: int | None = None,
         headers: Headers | None = None,
@@ -73,10 +77,13 @@ class AssistantStreamResponse(StreamingResponse):
         if background is not None and not isinstance(background, BackgroundTask):
             kind = type(background).__name__
             raise TypeError(f"background must be a BackgroundTask, for example BackgroundTask(function), not {kind}")
-        self._body = ResponseBody(stream, encoder, heartbeat)
+        stream, encoder, status_code = replace_none(stream, encoder, status_code)
+        self._encoder = encoder
+        self._body = ResponseBody(stream, encoder, heartbeat, event_ids=event_ids)
         super().__init__(self._body, status_code, background=background)
         self.raw_headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in header_list(encoder, headers)
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in header_list(encoder, headers, stream)
         ]
         # Compressing middleware may buffer the stream, as Starlette's did before 1.5; it skips one with an encoding.
         self.headers.setdefault("content-encoding", "identity")
@@ -85,6 +92,9 @@ class AssistantStreamResponse(StreamingResponse):
         """Answer a request: ASGI's calling convention."""
         try:
             require_loop()
+            if isinstance(self._encoder, Nothing) and any(name == b"last-event-id" for name, _ in scope["headers"]):
+                self._encoder.end_reconnecting()
+                self.status_code = self._encoder.status
             if scope["type"] == "websocket":
                 await self.stream_response(self._wrap_websocket_denial_send(send))
             elif scope["method"] == "HEAD":

@@ -14,6 +14,7 @@ from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.responses import formats
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.responses.headers import Headers, Heartbeat, check_status, header_list
+from assistant_stream_ce.responses.nothing import Nothing, replace_none
 from assistant_stream_ce.serialization import Encoder
 
 if TYPE_CHECKING:
@@ -37,29 +38,34 @@ class AssistantStreamResponse:
     """Stream with any encoder: a WSGI application for one request.
 
     Args:
-        stream: the stream to send, or an iterable of chunks.
+        stream: the stream to send, or an iterable of chunks; None where there is nothing to follow.
         encoder: the encoder of the format.
         heartbeat: True for 15 seconds, False for none, or seconds.
+        event_ids: whether the last server-sent event of each chunk has a cursor as its `id:`, for `Last-Event-ID`;
+            ignored in formats that are not server-sent events.
         status: a number, or a line such as `"200 OK"`.
         headers: extra headers; they replace those of the same name.
     """
 
     def __init__(
         self,
-        stream: ChunkSource,
+        stream: ChunkSource | None,
         encoder: Encoder,
         *,
         heartbeat: Heartbeat = True,
+        event_ids: bool = False,
         status: int | str = 200,
         headers: Headers | None = None,
     ) -> None:
         check_status(status, allows_line=True)
+        stream, encoder, status = replace_none(stream, encoder, status)
+        self._encoder = encoder
         #: The status line.
-        self.status = status if isinstance(status, str) else f"{int(status)} {_PHRASES.get(status, 'Unknown')}"
+        self.status = _status_line(status)
         #: The body, an iterable of bytes with `close()`, for a framework that sends it itself.
-        self.body = ResponseBody(stream, encoder, heartbeat)
+        self.body = ResponseBody(stream, encoder, heartbeat, event_ids=event_ids)
         #: The headers, for a framework that sends them itself.
-        self.headers = header_list(encoder, headers)
+        self.headers = header_list(encoder, headers, stream)
         if not any(name.lower() == "content-encoding" for name, _ in self.headers):
             # Compressing middleware would buffer the stream; it skips one with an encoding.
             self.headers.append(("content-encoding", "identity"))
@@ -71,11 +77,18 @@ class AssistantStreamResponse:
             environ: the request.
             start_response: starts the response.
         """
+        if isinstance(self._encoder, Nothing) and "HTTP_LAST_EVENT_ID" in environ:
+            self._encoder.end_reconnecting()
+            self.status = _status_line(self._encoder.status)
         start_response(self.status, self.headers)
         if environ.get("REQUEST_METHOD") == "HEAD":
             self.body.close()
             return ()
         return self.body
+
+
+def _status_line(status: int | str) -> str:
+    return status if isinstance(status, str) else f"{int(status)} {_PHRASES.get(status, 'Unknown')}"
 
 
 class DataStreamResponse(formats.DataStream, AssistantStreamResponse):

@@ -38,6 +38,7 @@ class AssistantTransportEncoder(ToolCallEncoder):
     """Encoder of the assistant transport. Not thread-safe."""
 
     media_type = framing.EVENT_STREAM
+    nothing = framing.DONE
     keepalive = framing.KEEPALIVE
 
     def __init__(self) -> None:

@@ -41,6 +41,7 @@ class DataStreamEncoder(ToolCallEncoder):
     """Encoder of the data stream. Not thread-safe."""
 
     media_type = "text/plain"
+    nothing = b""
     headers: ClassVar[dict[str, str]] = {"x-vercel-ai-data-stream": "v1"}
     # A blank line suffices for current clients, but is fatal to assistant-stream up to 0.3.20.
     keepalive = b"2:[]\n"

@@ -134,6 +134,9 @@ class Encoder(ChunkHandler[bytes], ABC):
         """
         return None
 
+    #: The body of a response that has no stream to follow; None for one without a body, with the status 204.
+    nothing: ClassVar[bytes | None] = None
+
     def interrupt(self) -> bytes:
         """Return the frames for an answer that was stopped before its end; `finish` follows."""
         return b""

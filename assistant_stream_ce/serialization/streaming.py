@@ -14,8 +14,10 @@ from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError, RunCancelled
 from assistant_stream_ce.run.recorder import header_of
+from assistant_stream_ce.serialization.cursor import with_cursor
 from assistant_stream_ce.serialization.decoder import Decoder
 from assistant_stream_ce.serialization.encoder import Encoder
+from assistant_stream_ce.serialization.framing import EVENT_STREAM
 
 # Under WSGI a disconnect is visible only as a failed write, and the first write after it still succeeds; with a
 # server that writes in another thread (waitress) so does the second. A quick second heartbeat shortens the wait to one.
@@ -32,17 +34,25 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         source: the stream.
         heartbeat: seconds without a chunk after which the encoder's keepalive is yielded, and in a thread once more a
             quarter of a second later; None for no heartbeat.
+        event_ids: whether the last server-sent event of each chunk has a cursor as its `id:`; ignored in other formats.
     """
 
-    def __init__(self, encoder: Encoder, source: ChunkSource, heartbeat: float | None = None) -> None:
+    def __init__(
+        self, encoder: Encoder, source: ChunkSource, heartbeat: float | None = None, *, event_ids: bool = False
+    ) -> None:
         self._encoder = encoder
         self._encode_chunk = encoder.encode
         self._stream = as_stream(source)
         if encoder.needs_state:
-            encoder.start_state(self._stream.state)
+            encoder.start_state(self._stream.initial_state)
         # Not that of `self._stream`: the run that forwards an iterable of chunks has an id that nobody else knows.
         if encoder.needs_header and (header := header_of(source)) is not None:
             encoder.start_stream(header)
+        if skipped := self._stream.skipped:
+            # What the client has already: the rest is encoded as if it had been sent.
+            encoder.encode_all(skipped, [])
+        self._position = len(skipped)
+        self._has_event_ids = event_ids and encoder.media_type == EVENT_STREAM
         self._heartbeat = heartbeat
         self._echo = None if heartbeat is None else min(heartbeat, _ECHO_SECONDS)
         self._sync_reader: SyncReader | None = None
@@ -105,6 +115,9 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
             return self._encoder.keepalive or b""
         frames: list[bytes] = []
         try:
+            if self._has_event_ids:
+                self._encode_with_ids(batch, frames)
+                return b"".join(frames)
             if len(batch) == 1:
                 # The most frequent case while a model streams.
                 return self._encode_chunk(batch[0])
@@ -115,6 +128,11 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
             self._report(error)
             frames += (self._encoder.encode(chunks.ErrorChunk(UNKNOWN_ERROR)), self._fail(error))
         return b"".join(frames)
+
+    def _encode_with_ids(self, batch: list[AssistantStreamChunk], frames: list[bytes]) -> None:
+        for chunk in batch:
+            self._position += 1
+            frames.append(with_cursor(self._encode_chunk(chunk), self._position))
 
     def _report(self, error: Exception) -> None:
         """Report a chunk that could not be encoded; for subclasses whose reader does not see the exception."""

@@ -14,7 +14,7 @@ from assistant_stream_ce import TextDeltaChunk, create_run
 from assistant_stream_ce.responses import formats, wsgi
 from assistant_stream_ce.serialization import PlainTextEncoder, UIMessageStreamEncoder
 
-COMMON = {"stream", "heartbeat", "status", "headers"}
+COMMON = {"stream", "heartbeat", "event_ids", "status", "headers"}
 
 #: The keywords of each framework besides the common ones.
 FRAMEWORKS = {"starlette": {"status_code", "background"}, "flask": set(), "django": {"reason"}, "wsgi": set()}

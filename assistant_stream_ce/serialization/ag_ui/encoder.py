@@ -45,6 +45,7 @@ class AGUIEncoder(StatefulEncoder):
     """
 
     media_type = EVENT_STREAM
+    nothing = b""
     keepalive = KEEPALIVE
     needs_header = True
 
