@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.concurrency.closing import ClosesBothWays
@@ -26,7 +26,6 @@ from assistant_stream_ce.run.run import Run
 
 if TYPE_CHECKING:
     from assistant_stream_ce.message import AssistantMessage
-    from assistant_stream_ce.serialization import Encoder
 
 __all__ = (
     "AssistantStream",
@@ -260,7 +259,7 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
         """The chunks before the cursor of a `FollowedStream`; empty for any other stream."""
         return ()
 
-    def response_headers(self, encoder: Encoder) -> Mapping[str, str]:
+    def response_headers(self, encoder: Any) -> Mapping[str, str]:
         """Return the headers that a response of this stream has besides the encoder's.
 
         Args:
