@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,7 +46,7 @@ def ask_django(make: Callable[[], Any], headers: dict[str, str]) -> Answer:
     from django.test import RequestFactory, override_settings
     from django.urls import path
 
-    urls = SimpleNamespace(urlpatterns=[path("", lambda request: make())])
+    urls = type("Urls", (), {"urlpatterns": [path("", lambda request: make())]})
     with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[]):
         handler = BaseHandler()
         handler.load_middleware()
