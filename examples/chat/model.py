@@ -32,6 +32,7 @@ def script(messages: list[Any], tools: set[str]) -> Iterator[dict[str, Any]]:
     if last["role"] == "tool":
         yield from say(f"The tool returned {text}")
     elif match := re.search(r"weather in (\w+)", text):
+        yield from say("I should look.", "reasoning_content")
         yield from say("Let me look. ")
         yield call("get_weather", {"city": match[1]})
         finish_reason = "tool_calls"
@@ -49,11 +50,11 @@ def script(messages: list[Any], tools: set[str]) -> Iterator[dict[str, Any]]:
     yield event({}, finish_reason)
 
 
-def say(text: str) -> Iterator[dict[str, Any]]:
+def say(text: str, field: str = "content") -> Iterator[dict[str, Any]]:
     """Yield a text word by word."""
     for word in re.findall(r"\S+\s*", text):
         time.sleep(SECONDS_PER_WORD)
-        yield event({"content": word})
+        yield event({field: word})
 
 
 def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

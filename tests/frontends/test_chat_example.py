@@ -51,13 +51,23 @@ SHOWN = """
 )
 """
 
-WEATHER = 'get_weather {"city":"Paris"} {"city":"Paris","celsius":21,"sky":"sunny"}'
-WEATHER_TURN = [
-    ["user", "What is the weather in Paris?"],
-    ["assistant", "Let me look."],
-    ["assistant", WEATHER],
-    ["assistant", 'The tool returned {"city":"Paris","celsius":21,"sky":"sunny"}'],
-]
+#: The tool that waits for the user: its call, and the result of a yes and of a no.
+MAIL = 'send_mail {"to":"me@example.org","text":"Send a mail"}'
+APPROVAL = MAIL, '"Sent to me@example.org."', '"The user did not approve this call."'
+QUESTION = 'confirm {"question":"Send it?"}', "true", "false"
+
+
+def weather_turn(city: str) -> list[list[str]]:
+    """Return what a page shows of a question about the weather and its answer."""
+    weather = f'{{"city":"{city}","celsius":21,"sky":"sunny"}}'
+    answer = ["(I should look.)", "Let me look.", f'get_weather {{"city":"{city}"}} {weather}', returned(weather)]
+    return [["user", f"What is the weather in {city}?"], *(["assistant", part] for part in answer)]
+
+
+def returned(result: str) -> str:
+    """Return what the model says about the result of a tool."""
+    text = json.loads(result) if result.startswith('"') else result
+    return f"The tool returned {text}"
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +106,8 @@ class Chat:
     front_end: str
     page: Page
     expect: Expect
+    #: The call of the tool that waits for the user, the result of a yes and of a no; None without such a tool.
+    tool_that_waits: tuple[str, str, str] | None
 
     def click(self, name: str) -> None:
         """Click the last button of a name."""
@@ -106,9 +118,9 @@ class Chat:
         self.page.get_by_label("Message", exact=True).fill(words)
         self.click("Send")
 
-    def edit(self, words: str) -> None:
-        """Edit the last message of the user."""
-        self.click("Edit")
+    def edit(self, words: str, which: int = -1) -> None:
+        """Edit a message of the user, by default the last one."""
+        self.page.get_by_role("button", name="Edit", exact=True).nth(which).click()
         if self.front_end == "use-chat":
             self.ask(words)
         else:
@@ -144,22 +156,32 @@ def chat(request: pytest.FixtureRequest, address: str, context: BrowserContext, 
         page.get_by_label("User").fill("demo")
         page.get_by_label("Password").fill("demo")
         page.get_by_role("button", name="Log in").click()
-        yield Chat(front_end, page, expect)
+        waits = QUESTION if front_end in ("data-stream", "assistant-transport") else APPROVAL
+        yield Chat(front_end, page, expect, waits if bundle != "v5" else None)
 
 
 def test_conversation_survives_a_reload(chat: Chat) -> None:
     chat.ask("What is the weather in Paris?")
-    chat.wait_for('The tool returned {"city":"Paris","celsius":21,"sky":"sunny"}')
-    assert chat.shown() == WEATHER_TURN
+    chat.wait_for(weather_turn("Paris")[-1][1])
+    shown = weather_turn("Paris")
+    assert chat.shown() == shown
+
+    if chat.tool_that_waits is not None:
+        call, result, _ = chat.tool_that_waits
+        chat.ask("Send a mail")
+        chat.click("Yes")
+        chat.wait_for(returned(result))
+        shown += [["user", "Send a mail"], ["assistant", f"{call} {result}"], ["assistant", returned(result)]]
+        assert chat.shown() == shown
 
     chat.ask("Hello")
     chat.wait_for("You said: Hello")
     chat.edit("Hello again")
     chat.wait_for("You said: Hello again")
-    if chat.front_end != "assistant-transport":  # which cannot regenerate
+    if chat.front_end != "assistant-transport":  # which has no regeneration
         chat.click("Regenerate")
         chat.wait_for("You said: Hello again")
-    shown = [*WEATHER_TURN, ["user", "Hello again"], ["assistant", "You said: Hello again"]]
+    shown += [["user", "Hello again"], ["assistant", "You said: Hello again"]]
     assert chat.shown() == shown
     chat.reload()
     assert chat.shown() == shown
@@ -172,43 +194,34 @@ def test_conversation_survives_a_reload(chat: Chat) -> None:
     assert chat.shown() == shown
 
 
-#: What the page shows of an approved and of a denied call, with the arguments and the result.
-APPROVALS = {
-    "approval": [
-        ('send_mail {"to":"me@example.org","text":"Send a mail"}', '"Sent to me@example.org."'),
-        ('send_mail {"to":"me@example.org","text":"Send another mail"}', '"The user did not approve this call."'),
-    ],
-    "confirm": [('confirm {"question":"Send it?"}', "true"), ('confirm {"question":"Send it?"}', "false")],
-}
+def test_edit_of_the_first_message_begins_anew(chat: Chat) -> None:
+    chat.ask("Hello")
+    chat.wait_for("You said: Hello")
+    chat.ask("Bye")
+    chat.wait_for("You said: Bye")
+    chat.reload()
+    chat.edit("What is the weather in Rome?", which=0)
+    chat.wait_for(weather_turn("Rome")[-1][1])
+    assert chat.shown() == weather_turn("Rome")
+    chat.reload()
+    assert chat.shown() == weather_turn("Rome")
 
 
-def returned(result: str) -> str:
-    """Return the text of the model about a result."""
-    return f"The tool returned {json.loads(result)}" if result.startswith('"') else f"The tool returned {result}"
-
-
-@pytest.mark.parametrize("chat", [one for one in CHATS if one[1] != "v5"], indirect=True, ids="-".join)
 def test_tool_waits_for_the_user_across_a_reload(chat: Chat) -> None:
-    is_question = chat.front_end in ("data-stream", "assistant-transport")
-    (sent, sent_result), (_, denied_result) = APPROVALS["confirm" if is_question else "approval"]
+    if chat.tool_that_waits is None:
+        return  # AI SDK 5 has no approvals
+    call, _, result = chat.tool_that_waits
     chat.ask("Send a mail")
-    chat.expect(chat.page.get_by_role("button", name="Yes")).to_be_visible()
+    chat.expect(chat.page.get_by_role("button", name="No")).to_be_visible()
     if chat.front_end != "ag-ui":  # whose runtime keeps open approvals in the page
         chat.reload()
-    chat.click("Yes")
-    chat.wait_for(returned(sent_result))
-    shown = [["user", "Send a mail"], ["assistant", f"{sent} {sent_result}"]]
-    shown += [["assistant", returned(sent_result)]]
-    assert chat.shown() == shown
-
-    chat.ask("Send another mail")
     chat.click("No")
-    chat.wait_for(returned(denied_result))
-    before = chat.shown()
-    assert before[: len(shown)] == shown
-    assert chat.page.get_by_role("button", name="Yes").count() == 0
+    chat.wait_for(returned(result))
+    shown = chat.shown()
+    assert shown[1][1].startswith(call)
+    assert chat.page.get_by_role("button", name="No").count() == 0
     chat.reload()
-    assert chat.shown() == before
+    assert chat.shown() == shown
     chat.ask("Hello")
     chat.wait_for("You said: Hello")
 
