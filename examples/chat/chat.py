@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from model import ask
-from store import Thread, with_answer
+from store import Thread, UsedApprovals, with_answer
 
 from assistant_stream_ce import (
     AssistantMessage,
@@ -42,7 +42,8 @@ def send_mail(to: str, text: str) -> str:
     return f"Sent to {to}."
 
 
-TOOLS = Tools([get_weather, Tool(send_mail, needs_approval=True)], approvals=ApprovalSigner(SECRET_KEY))
+SIGNER = ApprovalSigner(SECRET_KEY, store=UsedApprovals())
+TOOLS = Tools([get_weather, Tool(send_mail, needs_approval=True)], approvals=SIGNER)
 # Without approvals, the page asks the user in a tool of its own.
 QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
 PAGE_TOOLS = Tools([get_weather, FrontendTool("confirm", parameters=QUESTION, description="Ask the user yes or no.")])
@@ -128,7 +129,7 @@ def show_in_state(stream: AssistantStream, history: list[Message], controller: R
             messages[place:] = conversions.to_assistant_ui_messages(shown[place:])
 
 
-# --- The login ---
+# --- The login --------------------------------------------------------------------------------------
 
 
 class Login(msgspec.Struct):

@@ -21,6 +21,7 @@ DATABASE = os.environ.get("CHAT_DATABASE", "chat.sqlite3")
 TABLES = """
 CREATE TABLE IF NOT EXISTS threads (owner, id, path, PRIMARY KEY (owner, id));
 CREATE TABLE IF NOT EXISTS messages (owner, thread, id, role, json, PRIMARY KEY (owner, thread, id));
+CREATE TABLE IF NOT EXISTS approvals (id PRIMARY KEY);
 """
 TYPES: dict[str, Any] = {"user": UserMessage, "assistant": AssistantMessage}
 
@@ -113,3 +114,12 @@ def with_answer(history: list[Message], answer: AssistantMessage) -> list[Messag
 
 def ids(messages: list[Message]) -> str:
     return json.dumps([message.id for message in messages])
+
+
+class UsedApprovals:
+    """The approvals that were used, so that a request that is sent twice does not run its tool twice."""
+
+    def add(self, key: str, lifetime: float) -> bool:
+        """Add an approval; return whether it is its first use."""
+        with database() as connection:
+            return connection.execute("INSERT OR IGNORE INTO approvals VALUES (?)", (key,)).rowcount == 1

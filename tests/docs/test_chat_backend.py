@@ -123,14 +123,16 @@ def check_approval(client: Client, path: str) -> None:
     (call,) = [part for part in waiting[1]["parts"] if part["type"] == "tool-send_mail"]
     assert call["state"] == "approval-requested"
     call["state"], call["approval"]["approved"] = "approval-responded", True
+    # The arguments that the user saw are those of the server.
+    call["input"]["to"] = "you@example.org"
     body = {"id": "t", "trigger": "submit-message", "messageId": waiting[1]["id"], "messages": waiting}
-    reply = client.request("POST", path, body)
-    assert '"output":"Sent to me@example.org."' in reply.text
+    assert '"output":"Sent to me@example.org."' in client.request("POST", path, body).text
     _, answer = client.get(path)
     assert answer["id"] == waiting[1]["id"]
     (call,) = [part for part in answer["parts"] if part["type"] == "tool-send_mail"]
     assert (call["state"], call["output"]) == ("output-available", "Sent to me@example.org.")
     assert answer["parts"][-1]["text"] == "The tool returned Sent to me@example.org."
+    assert '"output"' not in client.request("POST", path, body).text
 
 
 def check_stop(client: Client, path: str) -> None:

@@ -200,6 +200,7 @@ def test_edit_of_the_first_message_begins_anew(chat: Chat) -> None:
     chat.ask("Bye")
     chat.wait_for("You said: Bye")
     chat.reload()
+    chat.expect(chat.page.get_by_role("link").last).to_have_text("New thread")
     chat.edit("What is the weather in Rome?", which=0)
     chat.wait_for(weather_turn("Rome")[-1][1])
     assert chat.shown() == weather_turn("Rome")

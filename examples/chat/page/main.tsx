@@ -5,8 +5,8 @@ import { createRoot } from "react-dom/client";
 export type Headers = { [name: string]: string };
 export type ChatProps = { thread: string; api: string; headers: Headers; history: any[] };
 
-type LoadedProps = ChatProps & { Chat: ComponentType<ChatProps> };
-type Session = { csrf: string | null };
+type Session = { csrf: string | null; threads: string[] };
+type LoadedProps = ChatProps & { Chat: ComponentType<ChatProps>; threads: string[] };
 
 const address = new URLSearchParams(location.search);
 const frontEnd = address.get("front-end") ?? "use-chat";
@@ -25,11 +25,11 @@ function App() {
 
   async function enter(session: Promise<Session>) {
     try {
-      const { csrf } = await session;
+      const { csrf, threads } = await session;
       if (csrf === null) return setError("");
       const [{ Chat }, history] = await Promise.all([import(`./front-ends/${frontEnd}.tsx`), fetchJson(api)]);
       // Strict mode loads twice: the front ends keep their first history.
-      setProps((props) => props ?? { Chat, thread, api, headers: { "x-csrftoken": csrf }, history });
+      setProps((props) => props ?? { Chat, thread, api, headers: { "x-csrftoken": csrf }, history, threads });
     } catch (error) {
       setError((error as Error).message);
     }
@@ -43,7 +43,20 @@ function App() {
     enter(fetchJson("/api/session"));
   }, []);
 
-  if (props) return <props.Chat {...props} />;
+  if (props) {
+    return (
+      <>
+        <nav>
+          {[...props.threads, crypto.randomUUID()].map((id, index) => (
+            <a key={id} href={`?front-end=${frontEnd}&thread=${encodeURIComponent(id)}`}>
+              {index < props.threads.length ? id : "New thread"}{" "}
+            </a>
+          ))}
+        </nav>
+        <props.Chat {...props} />
+      </>
+    );
+  }
   if (error === undefined) return null;
   return (
     <form action={logIn}>
