@@ -27,6 +27,7 @@ __all__ = (
     "FinishReason",
     "MessageFinishChunk",
     "Operation",
+    "ProviderMetadataChunk",
     "ReasoningDeltaChunk",
     "ReasoningPartChunk",
     "ReasoningSignatureChunk",
@@ -114,6 +115,18 @@ class ReasoningSignatureChunk(_Chunk, frozen=True, gc=False, tag="reasoning-sign
     signature: str
 
 
+class ProviderMetadataChunk(_Chunk, frozen=True, tag="provider-metadata"):
+    """Metadata for the open text or reasoning, for example an item's id or redacted reasoning; it starts one if needed.
+
+    It is JSON objects by the name of their provider, which needs them in the next request.
+    """
+
+    type: ClassVar[str] = "provider-metadata"
+    provider_metadata: dict[str, JSON]
+    part: Literal["text", "reasoning"] = "text"
+    parent_id: str | None = None
+
+
 class ToolCallChunk(_Chunk, frozen=True, tag="tool-call"):
     """A tool call with complete arguments."""
 
@@ -124,6 +137,7 @@ class ToolCallChunk(_Chunk, frozen=True, tag="tool-call"):
     parent_id: str | None = None
     provider_executed: bool = False
     dynamic: bool = False
+    provider_metadata: dict[str, JSON] | None = None
 
 
 class ToolCallBeginChunk(_Chunk, frozen=True, gc=False, tag="tool-call-begin"):
@@ -135,6 +149,7 @@ class ToolCallBeginChunk(_Chunk, frozen=True, gc=False, tag="tool-call-begin"):
     parent_id: str | None = None
     provider_executed: bool = False
     dynamic: bool = False
+    provider_metadata: dict[str, JSON] | None = None
 
 
 class ToolCallDeltaChunk(_Chunk, frozen=True, gc=False, tag="tool-call-delta"):
@@ -298,6 +313,7 @@ AssistantStreamChunk: TypeAlias = (
     | RefusalDeltaChunk
     | ReasoningPartChunk
     | ReasoningSignatureChunk
+    | ProviderMetadataChunk
     | ToolCallChunk
     | ToolCallBeginChunk
     | ToolCallDeltaChunk
@@ -315,6 +331,17 @@ AssistantStreamChunk: TypeAlias = (
     | MessageFinishChunk
     | UpdateStateChunk
 )
+
+
+def merged_metadata(metadata: dict[str, JSON], more: dict[str, JSON]) -> dict[str, JSON]:
+    """Return provider metadata with the fields of later metadata, which replace those of the same name."""
+    result = {**metadata, **more}
+    for name in metadata.keys() & more.keys():
+        old, new = metadata[name], more[name]
+        if isinstance(old, dict) and isinstance(new, dict):
+            result[name] = {**old, **new}
+    return result
+
 
 R = TypeVar("R")
 

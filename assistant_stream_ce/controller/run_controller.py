@@ -14,7 +14,7 @@ import inspect
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.cancellation import CancelledEvent
@@ -109,6 +109,22 @@ class RunController:
         signature = validation.text(signature, "signature")
         self._put(chunks.ReasoningSignatureChunk(signature), slots(len(signature)))
 
+    def add_provider_metadata(
+        self, part: Literal["text", "reasoning"], provider_metadata: Mapping[str, Mapping[str, object]]
+    ) -> None:
+        """Add metadata to the text or reasoning that is open, or to a new one: what its provider needs again.
+
+        Args:
+            part: the kind of the part.
+            provider_metadata: JSON objects by the name of their provider, as AI SDK has them, for example
+                `{"anthropic": {"signature": "..."}}`.
+
+        Raises:
+            ValueError: there is no such kind of part.
+        """
+        kind, metadata = validation.part_kind(part), validation.provider_metadata(provider_metadata)
+        self._put(chunks.ProviderMetadataChunk(metadata, kind, self.parent_id), slots(weight(metadata)))
+
     def add_tool_call(
         self,
         tool_name: str,
@@ -117,6 +133,7 @@ class RunController:
         args: Mapping[str, object] | None = None,
         provider_executed: bool = False,
         dynamic: bool = False,
+        provider_metadata: Mapping[str, Mapping[str, object]] | None = None,
     ) -> ToolCallController:
         """Start a tool call. `await` is optional; `with` and `async with` close it.
 
@@ -126,6 +143,7 @@ class RunController:
             args: the complete arguments; None if they are appended as text.
             provider_executed: whether the model provider runs the tool, so that no result is expected from the client.
             dynamic: whether the front end has no type for the tool, as for tools that are discovered at run time.
+            provider_metadata: what the model provider needs again with the call, as in `add_provider_metadata`.
 
         Raises:
             ToolCallError: the id was used in this run already.
@@ -133,11 +151,12 @@ class RunController:
         call_id = validation.optional_text(tool_call_id, "tool_call_id") or f"call_{uuid.uuid4().hex[:24]}"
         name = validation.text(tool_name, "tool_name")
         flags = validation.flag(provider_executed, "provider_executed"), validation.flag(dynamic, "dynamic")
+        metadata = None if provider_metadata is None else validation.provider_metadata(provider_metadata)
         if args is None:
-            self.run_context.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self.parent_id, *flags))
+            self.run_context.calls.begin(chunks.ToolCallBeginChunk(call_id, name, self.parent_id, *flags, metadata))
         else:
             whole = validation.fields(args, "args")
-            self.run_context.calls.add(chunks.ToolCallChunk(call_id, name, whole, self.parent_id, *flags))
+            self.run_context.calls.add(chunks.ToolCallChunk(call_id, name, whole, self.parent_id, *flags, metadata))
         return ToolCallController(self.run_context.calls, call_id, name)
 
     def add_tool_result(
@@ -311,17 +330,9 @@ class RunController:
             cache_write_tokens: those of the input that were written to a cache.
             reasoning_tokens: those of the output that are reasoning.
         """
-        self.run_context.calls.finish(
-            chunks.StepFinishChunk(
-                validation.finish_reason(finish_reason),
-                validation.count(input_tokens, "input_tokens"),
-                validation.count(output_tokens, "output_tokens"),
-                validation.flag(is_continued, "is_continued"),
-                validation.count(cached_tokens, "cached_tokens"),
-                validation.count(cache_write_tokens, "cache_write_tokens"),
-                validation.count(reasoning_tokens, "reasoning_tokens"),
-            )
-        )
+        reason, details = validation.finish_reason(finish_reason), (cached_tokens, cache_write_tokens, reasoning_tokens)
+        chunk = chunks.StepFinishChunk(reason, input_tokens, output_tokens, is_continued, *details)
+        self.run_context.calls.finish(validation.checked(chunk))
 
     def add_message_finish(
         self,
@@ -343,16 +354,9 @@ class RunController:
             cache_write_tokens: those of the input that were written to a cache.
             reasoning_tokens: those of the output that are reasoning.
         """
-        self.run_context.calls.finish(
-            chunks.MessageFinishChunk(
-                validation.finish_reason(finish_reason),
-                validation.count(input_tokens, "input_tokens"),
-                validation.count(output_tokens, "output_tokens"),
-                validation.count(cached_tokens, "cached_tokens"),
-                validation.count(cache_write_tokens, "cache_write_tokens"),
-                validation.count(reasoning_tokens, "reasoning_tokens"),
-            )
-        )
+        reason, details = validation.finish_reason(finish_reason), (cached_tokens, cache_write_tokens, reasoning_tokens)
+        chunk = chunks.MessageFinishChunk(reason, input_tokens, output_tokens, *details)
+        self.run_context.calls.finish(validation.checked(chunk))
 
     # --- other streams ---
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -105,6 +105,30 @@ def optional_fields(value: object, name: str) -> dict[str, JSON] | None:
     return None if value is None else fields(value, name)
 
 
+def provider_metadata(value: object, name: str = "provider_metadata") -> dict[str, JSON]:
+    """Return JSON objects by the name of their provider, copied.
+
+    Raises:
+        TypeError: a value is not an object, which clients refuse.
+    """
+    copy = fields(value, name)
+    for provider, item in copy.items():
+        if type(item) is not dict:
+            raise TypeError(f"{name}[{shorten(repr(provider))}] must be a dict, not {type(item).__name__}")
+    return copy
+
+
+def part_kind(value: object, name: str = "part") -> Literal["text", "reasoning"]:
+    """Return the kind of a part that grows.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if value == "text" or value == "reasoning":
+        return value
+    raise ValueError(f"{name} must be 'text' or 'reasoning', not {shorten(repr(value))}")
+
+
 def severity(value: object, name: str = "severity") -> Severity | None:
     """Return one of `Severity`, or None.
 
@@ -158,6 +182,7 @@ _CHECKS: dict[object, _Check] = {
     dict[str, Any]: fields,
     dict[str, Any] | None: optional_fields,
     Severity | None: severity,
+    Literal["text", "reasoning"]: part_kind,
 }
 
 

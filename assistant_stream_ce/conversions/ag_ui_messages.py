@@ -26,6 +26,7 @@ from assistant_stream_ce.message import (
     UserPart,
 )
 from assistant_stream_ce.serialization.assistant_ui import without_none
+from assistant_stream_ce.serialization.ui_message_stream.values import metadata_of
 
 _MEDIA = ("image", "audio", "video", "document")
 
@@ -64,10 +65,12 @@ class _Reader(AnswerReader):
                 self._take_assistant(message, message_id, path)
             case "reasoning":
                 text, signature = optional_text(message.get("content")), optional_text(message.get("encryptedValue"))
-                if text is None and signature is None:
+                given = message.get("metadata")
+                metadata = metadata_of(given) if isinstance(given, dict) else {}
+                if text is None and signature is None and not metadata:
                     self.log.drop(path, "a reasoning message without content")
                 else:
-                    self.open(path).add(ReasoningPart(text or "", signature=signature))
+                    self.open(path).add(ReasoningPart(text or "", signature=signature, provider_metadata=metadata))
             case "tool":
                 self._take_result(message, path)
             case "user":
@@ -163,7 +166,8 @@ def _assistant(message: AssistantMessage, message_id: str) -> list[Fields]:
         for part in turn:
             if isinstance(part, ReasoningPart):
                 reasoning = {"id": f"{message_id}-reasoning-{len(shown)}", "role": "reasoning", "content": part.text}
-                shown.append(without_none(reasoning | {"encryptedValue": part.signature}))
+                metadata = {"providerMetadata": part.provider_metadata} if part.provider_metadata else None
+                shown.append(without_none(reasoning | {"encryptedValue": part.signature, "metadata": metadata}))
         texts = [part.text for part in turn if isinstance(part, (TextPart, RefusalPart))]
         calls = [part for part in turn if isinstance(part, ToolCallPart)]
         if texts or calls:

@@ -67,6 +67,8 @@ def _entry(entry: Entry) -> list[Fields]:
                 arguments = dumps(part.arguments).decode()
                 call = {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
                 items.append(call)
+    # Other reasoning cannot be sent back.
+    items = [item for item in items if item.get("type") != "reasoning" or "encrypted_content" in item]
     outputs = [{"type": "function_call_output", "call_id": call.id, "output": call.text} for call in entry.answered]
     return items + outputs
 
@@ -81,10 +83,10 @@ def _add_reasoning(items: list[Fields], part: ReasoningPart) -> None:
     summary = [{"type": "summary_text", "text": text}] if text else []
     if items and items[-1].get("id") == item_id:
         items[-1]["summary"] += summary
-        if isinstance(encrypted, str):
-            items[-1]["encrypted_content"] = encrypted
-    elif isinstance(encrypted, str):
-        items.append({"type": "reasoning", "id": item_id, "summary": summary, "encrypted_content": encrypted})
+    else:
+        items.append({"type": "reasoning", "id": item_id, "summary": summary})
+    if isinstance(encrypted, str):
+        items[-1]["encrypted_content"] = encrypted
 
 
 def _user_part(part: UserPart) -> Fields:

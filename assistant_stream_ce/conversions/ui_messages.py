@@ -35,7 +35,7 @@ from assistant_stream_ce.message import (
     UserPart,
 )
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, PROVIDER, file_data, signature_of
+from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, file_data, metadata_of, signature_of
 from assistant_stream_ce.serialization.usage import usage_from
 
 _ABSENT = object()
@@ -221,7 +221,7 @@ def _read_part(history: HistoryBuilder, builder: AssistantBuilder, part: Fields,
 
 
 def _read_text(history: HistoryBuilder, builder: AssistantBuilder, part: Fields, path: str) -> None:
-    text, metadata = part.get("text"), _metadata_of(part)
+    text, metadata = part.get("text"), metadata_of(part)
     if not isinstance(text, str):
         history.drop(path, "a text part without text")
         return
@@ -233,12 +233,6 @@ def _read_text(history: HistoryBuilder, builder: AssistantBuilder, part: Fields,
     elif text or metadata or history.keeps_empty:
         reasoning = ReasoningPart(text, signature=signature_of(part), status=status, provider_metadata=metadata)
         builder.add(reasoning, was_cut=was_cut)
-
-
-def _metadata_of(part: Fields, name: str = "providerMetadata") -> dict[str, JSON]:
-    value = part.get(name)
-    # Values that the library writes under its own name are in fields of the part.
-    return {key: item for key, item in value.items() if key != PROVIDER} if isinstance(value, dict) else {}
 
 
 def _read_source(history: HistoryBuilder, builder: AssistantBuilder, part: Fields, path: str) -> None:
@@ -284,7 +278,7 @@ def _call_from(
         "provider_executed": part.get("providerExecuted") is True,
         "dynamic": is_dynamic,
         "approval": approval,
-        "provider_metadata": _metadata_of(part, "callProviderMetadata"),
+        "provider_metadata": metadata_of(part, "callProviderMetadata"),
     }
     match state:
         case "input-streaming":

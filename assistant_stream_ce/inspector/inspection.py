@@ -161,10 +161,12 @@ class _PartNumbering(ChunkHandler["PartRef | None"]):
         self._calls: dict[str, PartRef] = {}
 
     def text_delta(self, chunk: events.TextChunk | chunks.ReasoningPartChunk) -> PartRef:
-        key = chunk.type.partition("-")[0], chunk.parent_id
-        if self._last is None or self._growing != key:
-            self._last = self._start(key[0])
-            self._growing = key
+        return self._extended(chunk.type.partition("-")[0], chunk.parent_id)
+
+    def _extended(self, kind: str, parent_id: str | None) -> PartRef:
+        if self._last is None or self._growing != (kind, parent_id):
+            self._last = self._start(kind)
+            self._growing = (kind, parent_id)
         return self._last
 
     reasoning_delta = refusal_delta = text_delta
@@ -175,6 +177,9 @@ class _PartNumbering(ChunkHandler["PartRef | None"]):
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> PartRef:
         self._growing = None
         return self.text_delta(chunk)
+
+    def provider_metadata(self, chunk: chunks.ProviderMetadataChunk) -> PartRef:
+        return self._extended(chunk.part, chunk.parent_id)
 
     def tool_call(self, chunk: chunks.ToolCallBeginChunk | chunks.ToolCallChunk) -> PartRef:
         part = self._calls[chunk.tool_call_id] = self._start("tool-call", chunk.tool_name)

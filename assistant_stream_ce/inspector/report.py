@@ -80,6 +80,7 @@ _FIELDS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "refusal-delta": ("refusal", ("parent_id",), "refusal_delta"),
     "reasoning-part": ("reasoning", ("summary", "parent_id"), ""),
     "reasoning-signature": ("signature", (), "signature"),
+    "provider-metadata": ("metadata", ("part", "parent_id"), "provider_metadata"),
     "tool-call-begin": ("tool call", ("tool_call_id",), ""),
     "tool-call-delta": ("tool call", ("tool_call_id",), "args_text_delta"),
     "tool-call": ("tool call", ("tool_call_id",), "args"),

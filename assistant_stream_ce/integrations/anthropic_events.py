@@ -129,6 +129,9 @@ class AnthropicReader(EventReader):
         elif kind == "thinking":
             self.out.reasoning_part()
             self.out.think(text_of(block, "thinking"))
+        elif kind == "redacted_thinking":
+            self.out.reasoning_part()
+            self.out.metadata("reasoning", "anthropic", redactedData=text_of(block, "data"))
         elif kind in _CALLS:
             call = self.out.call(text_of(block, "name"), text_of(block, "id") or None, is_ours=kind == "tool_use")
             self._calls[index] = call
@@ -163,7 +166,6 @@ class AnthropicReader(EventReader):
                     self._calls[index].append(piece)
             case "signature_delta":
                 block["signature"] = block.get("signature", "") + text_of(delta, "signature")
-                self.out.reasoning_signature(text_of(delta, "signature"))
             case "citations_delta":
                 self._citation(block, field(delta, "citation"))
 
@@ -177,6 +179,9 @@ class AnthropicReader(EventReader):
             self.out.document(key, "text/plain", title)
 
     def _stop(self, index: int) -> None:
+        if signature := self._blocks.get(index, {}).get("signature"):
+            # A signature may come in pieces.
+            self.out.reasoning_signature(signature, "anthropic")
         call = self._calls.get(index)
         if call is not None:
             call.close()

@@ -113,7 +113,8 @@ class BedrockReader(EventReader):
             self.out.reasoning_part()
         block = self._blocks.setdefault(index, {"reasoningContent": {}})["reasoningContent"]
         if isinstance(redacted := reasoning.get("redactedContent"), bytes):
-            block["redactedContent"] = block.get("redactedContent", b"") + redacted
+            block["redactedContent"] = whole_data = block.get("redactedContent", b"") + redacted
+            self.out.metadata("reasoning", "bedrock", redactedData=base64.b64encode(whole_data).decode())
             return
         whole = block.setdefault("reasoningText", {"text": ""})
         if isinstance(text := reasoning.get("text"), str):
@@ -121,7 +122,6 @@ class BedrockReader(EventReader):
             self.out.think(text)
         if isinstance(signature := reasoning.get("signature"), str):
             whole["signature"] = whole.get("signature", "") + signature
-            self.out.reasoning_signature(signature)
 
     def _citation(self, citation: dict[str, Any]) -> None:
         location = citation.get("location") or {}
@@ -142,6 +142,8 @@ class BedrockReader(EventReader):
         if (call := self._calls.get(index)) is not None:
             call.close()
             self._blocks[index]["toolUse"]["input"] = parse_arguments(call.text)[0] or {}
+        elif (reasoning := self._blocks.get(index, {}).get("reasoningContent")) is not None:
+            self.out.reasoning_signature((reasoning.get("reasoningText") or {}).get("signature", ""), "bedrock")
         elif (result := self._blocks.get(index, {}).get("toolResult")) is not None:
             is_error = result.get("status") == "error"
             for call in self.out.calls:

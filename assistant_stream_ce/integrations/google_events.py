@@ -140,6 +140,7 @@ class GoogleReader(EventReader):
             self._join()
             self._parts.append(made)
         (self.out.think if is_thought else self.out.text)(text)
+        self.out.metadata("reasoning" if is_thought else "text", "google", thoughtSignature=_signature(made))
 
     def _join(self) -> None:
         """Add the pieces of text that have arrived after the last part to it."""
@@ -153,17 +154,19 @@ class GoogleReader(EventReader):
         pieces, goes_on = field(call, "partial_args") or (), field(call, "will_continue") is True
         if not (goes_on or pieces or (self._growing is not None and not name)):
             self._close_growing()
-            builder = self.out.call(name, call_id)
+            made = native(part, by_alias=False)
+            builder = self.out.call(name, call_id, metadata=_call_metadata(made))
             builder.set(native(field(call, "args") or {}))
             builder.close()
-            self._parts.append(native(part, by_alias=False))
+            self._parts.append(made)
             return
         if name:
             self._close_growing()
             made = native(part, by_alias=False)
             made["function_call"] = {"name": name, **({"id": call_id} if call_id else {}), "args": {}}
             self._parts.append(made)
-            self._growing = _GrowingArguments(self.out.call(name, call_id), made["function_call"]["args"])
+            builder = self.out.call(name, call_id, metadata=_call_metadata(made))
+            self._growing = _GrowingArguments(builder, made["function_call"]["args"])
         if self._growing is not None:
             for piece in pieces:
                 self._growing.add(native(piece, by_alias=False))
@@ -204,6 +207,11 @@ class GoogleReader(EventReader):
 
 def _signature(part: dict[str, JSON]) -> JSON:
     return part.get("thought_signature") or part.get("thoughtSignature")
+
+
+def _call_metadata(part: dict[str, JSON]) -> dict[str, JSON] | None:
+    signature = _signature(part)
+    return {"google": {"thoughtSignature": signature}} if signature else None
 
 
 class _GrowingArguments:

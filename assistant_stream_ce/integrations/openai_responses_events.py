@@ -64,6 +64,7 @@ class ResponsesReader(EventReader):
                 self.out.think(text_of(event, "delta"))
             case "response.reasoning_summary_part.added":
                 self.out.reasoning_part()
+                self.out.metadata("reasoning", "openai", itemId=text_of(event, "item_id"))
             case "response.output_item.added":
                 self._added(index, field(event, "item"))
             case "response.output_item.done":
@@ -149,9 +150,7 @@ class ResponsesReader(EventReader):
         if kind == "message":
             self._missed_texts(index, item)
         elif kind == "reasoning":
-            if (index, 0, "reasoning") not in self._with_deltas:
-                for part in (*(field(item, "summary") or ()), *(field(item, "content") or ())):
-                    self.out.think(text_of(part, "text"))
+            self._reasoning(index, item)
         elif kind == "mcp_approval_request":
             # The provider runs the tool once the next request has an `mcp_approval_response` with this id.
             call = self._call(index, item, text_of(item, "name"), is_ours=False)
@@ -161,6 +160,18 @@ class ResponsesReader(EventReader):
             if index not in self._calls:
                 self._added(index, item)
             self._finish_call(self._calls[index], kind, made)
+
+    def _reasoning(self, index: int, item: Any) -> None:
+        """Send the texts of reasoning that had no deltas, and its encrypted content, which may be all there is."""
+        encrypted = text_of(item, "encrypted_content")
+        if (index, 0, "reasoning") not in self._with_deltas:
+            if encrypted:
+                self.out.reasoning_part()
+            for part in (*(field(item, "summary") or ()), *(field(item, "content") or ())):
+                self.out.think(text_of(part, "text"))
+        if encrypted:
+            item_id = text_of(item, "id")
+            self.out.metadata("reasoning", "openai", itemId=item_id, reasoningEncryptedContent=encrypted)
 
     def _missed_texts(self, index: int, item: Any) -> None:
         """Send the texts of a message that had no deltas, and the citations that had no events."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -118,10 +118,18 @@ class TurnBuilder:
         if self._reasoning:
             self._send(chunks.ReasoningPartChunk(None, self._parent_id))
 
-    def reasoning_signature(self, signature: str) -> None:
-        """Add the provider's signature of the reasoning."""
+    def reasoning_signature(self, signature: str, provider: str | None = None) -> None:
+        """Add the provider's signature of the reasoning, which ends it. The provider is None if it is unknown."""
         if self._reasoning and signature:
+            if provider is not None:
+                self.metadata("reasoning", provider, signature=signature)
             self._send(chunks.ReasoningSignatureChunk(signature))
+
+    def metadata(self, part: Literal["text", "reasoning"], provider: str, **values: JSON) -> None:
+        """Add to the open part what its provider needs in the next request; empty values are left out."""
+        known = {name: value for name, value in values.items() if value}
+        if known and (part == "text" or self._reasoning):
+            self._send(chunks.ProviderMetadataChunk({provider: known}, part, self._parent_id))
 
     def refusal(self, text: str) -> None:
         """Append text to a refusal."""
@@ -157,6 +165,7 @@ class TurnBuilder:
         *,
         is_ours: bool = True,
         is_providers: bool | None = None,
+        metadata: dict[str, JSON] | None = None,
     ) -> CallBuilder:
         """Begin a tool call.
 
@@ -165,9 +174,10 @@ class TurnBuilder:
             provider_id: the provider's id, which is used unless another call of the run has it.
             is_ours: whether the application has to run the tool.
             is_providers: whether the provider runs it; None for the opposite of `is_ours`.
+            metadata: what the provider needs again with the call, by its name.
         """
         is_providers = not is_ours if is_providers is None else is_providers
-        call = CallBuilder(self, name, provider_id, is_ours, is_providers)
+        call = CallBuilder(self, name, provider_id, is_ours, is_providers, metadata)
         self.calls.append(call)
         return call
 
@@ -262,14 +272,15 @@ class TurnBuilder:
         self._keep(chunk)
 
     def _begin_call(
-        self, name: str, provider_id: str | None, is_providers: bool
+        self, name: str, provider_id: str | None, is_providers: bool, metadata: dict[str, JSON] | None
     ) -> tuple[str, Callable[[str], None], Callable[[], None]]:
+        flags: Any = {"provider_executed": is_providers, "provider_metadata": metadata}
         try:
-            call = self.controller.add_tool_call(name, provider_id or None, provider_executed=is_providers)
+            call = self.controller.add_tool_call(name, provider_id or None, **flags)
         except ToolCallError:
             # Some providers repeat their ids in each response.
-            call = self.controller.add_tool_call(name, provider_executed=is_providers)
-        self._keep(chunks.ToolCallBeginChunk(call.tool_call_id, name, self._parent_id, is_providers))
+            call = self.controller.add_tool_call(name, **flags)
+        self._keep(chunks.ToolCallBeginChunk(call.tool_call_id, name, self._parent_id, **flags))
         return call.tool_call_id, call.append_args_text, call.close
 
 
@@ -277,7 +288,13 @@ class CallBuilder:
     """One tool call of a turn."""
 
     def __init__(
-        self, turn: TurnBuilder, name: str, provider_id: str | None, is_ours: bool, is_providers: bool
+        self,
+        turn: TurnBuilder,
+        name: str,
+        provider_id: str | None,
+        is_ours: bool,
+        is_providers: bool,
+        metadata: dict[str, JSON] | None = None,
     ) -> None:
         self.name = name
         self.provider_id = provider_id
@@ -285,7 +302,7 @@ class CallBuilder:
         self._turn = turn
         self._pieces: list[str] = []
         self._is_closed = False
-        self.id, self._append, self._close = turn._begin_call(name, provider_id, is_providers)
+        self.id, self._append, self._close = turn._begin_call(name, provider_id, is_providers, metadata)
 
     @property
     def has_arguments(self) -> bool:

@@ -190,6 +190,13 @@ class MessageAccumulator(ChunkHandler[None]):
         builder.sign(chunk.signature)
         self._open_text = None
 
+    def provider_metadata(self, chunk: chunks.ProviderMetadataChunk) -> None:
+        kind = TextPart if chunk.part == "text" else ReasoningPart
+        builder = self._open_text
+        if builder is None or not builder.accepts(kind, chunk.parent_id):
+            builder = self._begin_text(TextBuilder(kind, chunk.parent_id))
+        builder.add_metadata(chunk.provider_metadata)
+
     def _begin_text(self, builder: TextBuilder) -> TextBuilder:
         self._parts.append(builder)
         self._open_text = builder

@@ -11,6 +11,7 @@ from assistant_stream_ce.chunks import (
     ToolCallBeginChunk,
     ToolCallChunk,
     ToolResultChunk,
+    merged_metadata,
 )
 from assistant_stream_ce.jsonvalue import JSON, join_surrogates
 from assistant_stream_ce.message import (
@@ -32,13 +33,14 @@ TextKind: TypeAlias = type[TextPart] | type[RefusalPart] | type[ReasoningPart]
 class TextBuilder:
     """Builds a text, refusal or reasoning part."""
 
-    __slots__ = ("_kind", "_parent_id", "_part", "_signature", "_summary", "_text", "pieces")
+    __slots__ = ("_kind", "_metadata", "_parent_id", "_part", "_signature", "_summary", "_text", "pieces")
 
     def __init__(self, kind: TextKind, parent_id: str | None, summary: str | None = None) -> None:
         self._kind = kind
         self._parent_id = parent_id
         self._summary = summary
         self._signature: str | None = None
+        self._metadata: dict[str, JSON] = {}
         # The text that was joined so far, the pieces after it, and the newest part; None after a change.
         self._text = ""
         self.pieces: list[str] = []
@@ -58,6 +60,11 @@ class TextBuilder:
         self._signature = signature
         self._part = None
 
+    def add_metadata(self, metadata: dict[str, JSON]) -> None:
+        """Add metadata of providers."""
+        self._metadata = merged_metadata(self._metadata, metadata)
+        self._part = None
+
     def build(self, status: PartStatus) -> MessagePart:
         """Return the part so far."""
         if self.pieces:
@@ -71,8 +78,10 @@ class TextBuilder:
 
     def _build(self, status: PartStatus) -> MessagePart:
         if self._kind is ReasoningPart:
-            return ReasoningPart(self._text, self._parent_id, self._summary, self._signature, status)
-        return self._kind(self._text, self._parent_id, status=status)
+            return ReasoningPart(self._text, self._parent_id, self._summary, self._signature, status, self._metadata)
+        if self._kind is TextPart:
+            return TextPart(self._text, self._parent_id, status, self._metadata)
+        return RefusalPart(self._text, self._parent_id, status)
 
 
 class ToolCallBuilder:
@@ -163,6 +172,7 @@ class ToolCallBuilder:
             provider_executed=self._begin.provider_executed,
             dynamic=self._begin.dynamic,
             approval=self._approval,
+            provider_metadata=self._begin.provider_metadata or {},
             preliminary=result is not None and result.preliminary,
         )
 

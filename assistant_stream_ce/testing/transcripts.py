@@ -115,6 +115,7 @@ class _CallLine:
     name: str
     parent_id: str | None
     args: JSON = None
+    metadata: JSON = None
     pieces: list[str] = field(default_factory=list)
 
     def write(self, names: _IdNames) -> str:
@@ -125,7 +126,8 @@ class _CallLine:
                 self.args = json.loads(text)
             except ValueError:
                 return f"{line}\n  not JSON: {_json(text)}"
-        return f"{line} {names.value({} if self.args is None else self.args)}"
+        rest = "" if self.metadata is None else f"\n  provider-metadata {names.value(self.metadata, '  ')}"
+        return f"{line} {names.value({} if self.args is None else self.args)}{rest}"
 
 
 class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
@@ -180,10 +182,14 @@ class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
     # --- tool calls ---
 
     def tool_call_begin(self, chunk: chunks.ToolCallBeginChunk) -> _LineWriter:
-        return self._begin(_CallLine(chunk.tool_call_id, chunk.tool_name, chunk.parent_id))
+        return self._begin(
+            _CallLine(chunk.tool_call_id, chunk.tool_name, chunk.parent_id, None, chunk.provider_metadata)
+        )
 
     def tool_call(self, chunk: chunks.ToolCallChunk) -> _LineWriter:
-        return self._begin(_CallLine(chunk.tool_call_id, chunk.tool_name, chunk.parent_id, chunk.args))
+        return self._begin(
+            _CallLine(chunk.tool_call_id, chunk.tool_name, chunk.parent_id, chunk.args, chunk.provider_metadata)
+        )
 
     def tool_call_delta(self, chunk: chunks.ToolCallDeltaChunk) -> _LineWriter | None:
         call_id = chunk.tool_call_id
@@ -220,6 +226,9 @@ class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
 
     def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> _LineWriter:
         return _line("reasoning-signature", value=chunk.signature)
+
+    def provider_metadata(self, chunk: chunks.ProviderMetadataChunk) -> _LineWriter:
+        return _line("provider-metadata", chunk.parent_id, chunk.provider_metadata, words=[chunk.part])
 
     def source(self, chunk: chunks.SourceChunk) -> _LineWriter:
         self._names.note("source", chunk.id)

@@ -10,6 +10,10 @@ import pytest
 from assistant_stream_ce import (
     AssistantStreamChunk,
     MessageFinishChunk,
+    ProviderMetadataChunk,
+    ReasoningDeltaChunk,
+    ReasoningPartChunk,
+    ReasoningSignatureChunk,
     StepStartChunk,
     TextDeltaChunk,
     TextPartChunk,
@@ -168,3 +172,31 @@ def test_the_final_result_replaces_preliminary_ones(client: str) -> None:
         for body in (encode(chunks), proxied(encode(chunks))):
             (part,) = parts(client, body)
             assert (part["state"], part["output"]) == ("output-available", output)
+
+
+@each_version
+def test_clients_keep_the_metadata_of_parts(client: str) -> None:
+    require_clients()
+    chunks: list[AssistantStreamChunk] = [
+        ReasoningPartChunk(),
+        ProviderMetadataChunk({"anthropic": {"redactedData": "r"}}, "reasoning"),
+        ReasoningPartChunk(),
+        ReasoningDeltaChunk("Hm."),
+        ProviderMetadataChunk({"anthropic": {"signature": "s"}}, "reasoning"),
+        ReasoningSignatureChunk("s"),
+        TextDeltaChunk("a"),
+        ProviderMetadataChunk({"google": {"thoughtSignature": "AA=="}}),
+        ProviderMetadataChunk({"openai": {"itemId": "i"}}),
+        ToolCallBeginChunk("c", "look", provider_metadata={"google": {"thoughtSignature": "BB=="}}),
+        ToolResultChunk("c", 1),
+    ]
+    for body in (encode(chunks), proxied(encode(chunks))):
+        result = decode(client, body)
+        assert result["status"] == 0, result["error"]
+        found = [part for part in result["message"]["parts"] if part["type"] != "step-start"]
+        assert [part.get("providerMetadata") or part["callProviderMetadata"] for part in found] == [
+            {"anthropic": {"redactedData": "r"}},
+            {"anthropic": {"signature": "s"}},
+            {"google": {"thoughtSignature": "AA=="}, "openai": {"itemId": "i"}},
+            {"google": {"thoughtSignature": "BB=="}},
+        ]

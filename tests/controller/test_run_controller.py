@@ -17,6 +17,7 @@ from assistant_stream_ce import (
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
+    ProviderMetadataChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     ReasoningSignatureChunk,
@@ -325,3 +326,33 @@ def test_a_misspelt_attribute_is_an_error() -> None:
             controller.sate = {}  # type: ignore[attr-defined]
 
     assert collect(run).chunks == []
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda c: c.add_provider_metadata("file", {}), ValueError, "part must be 'text' or 'reasoning'"),
+        (lambda c: c.add_provider_metadata("text", {"p": 1}), TypeError, r"provider_metadata\['p'\] must be a dict"),
+        (lambda c: c.add_provider_metadata("text", [1]), TypeError, "provider_metadata must be a dict"),
+        (lambda c: c.add_tool_call("t", provider_metadata={"p": object()}), TypeError, "provider_metadata"),
+        (lambda c: c.add_step_finish("stop", cached_tokens=-1), TypeError, "cached_tokens"),
+        (lambda c: c.add_message_finish("stop", reasoning_tokens="1"), TypeError, "reasoning_tokens"),
+    ],
+)
+def test_metadata_and_usage_are_validated(call: Any, error: type[Exception], message: str) -> None:
+    def run(controller: RunController) -> None:
+        with pytest.raises(error, match=message):
+            call(controller)
+
+    assert collect(run).chunks == []
+
+
+def test_metadata_is_sent_with_the_part_of_the_controller() -> None:
+    def run(controller: RunController) -> None:
+        controller.with_parent_id("p").add_provider_metadata("reasoning", {"a": {"b": 1}})
+        controller.add_tool_call("t", "1", args={}, provider_metadata={"a": {"b": 2}})
+
+    assert collect(run).chunks == [
+        ProviderMetadataChunk({"a": {"b": 1}}, "reasoning", "p"),
+        ToolCallChunk("1", "t", {}, provider_metadata={"a": {"b": 2}}),
+    ]

@@ -53,8 +53,10 @@ def check_table_of_round_trips() -> None:
         "RefusalDeltaChunk": [[c.RefusalDeltaChunk("x")]],
         "ReasoningPartChunk": [[c.ReasoningPartChunk("x", "p")]],
         "ReasoningSignatureChunk": [[c.ReasoningSignatureChunk("x")]],
+        "ProviderMetadataChunk": [[c.TextDeltaChunk("x"), c.ProviderMetadataChunk({"p": {"a": 1}}, "text")]],
         "ToolCallChunk": [[c.ToolCallChunk("1", "tool", {"a": 1})]],
         "ToolCallBeginChunk": [[begin]],
+        "the same with provider_metadata": [[c.ToolCallBeginChunk("1", "tool", provider_metadata={"p": {"a": 1}})]],
         "the same with provider_executed or dynamic": [
             [c.ToolCallBeginChunk("1", "tool", None, True)],
             [c.ToolCallBeginChunk("1", "tool", None, False, True)],
@@ -176,7 +178,11 @@ def check_table_of_ui_frames() -> None:
         "data-data, data-annotations": ([{"type": "data-data", "data": 1}], c.DataChunk(1)),
         "any other data-...": ([{"type": "data-x", "data": 1}], c.DataPartChunk("x", 1)),
         "finish, abort": ([{"type": "abort"}], c.MessageFinishChunk("interrupted")),
-        "providerMetadata of reasoning with a signature": (
+        "providerMetadata of a text or reasoning": (
+            [{"type": "text-end", "id": "1", "providerMetadata": {"p": {"itemId": "i"}}}],
+            c.ProviderMetadataChunk({"p": {"itemId": "i"}}),
+        ),
+        "the same of reasoning, with a signature": (
             [{"type": "reasoning-end", "id": "1", "providerMetadata": {"p": {"signature": "s"}}}],
             c.ReasoningSignatureChunk("s"),
         ),

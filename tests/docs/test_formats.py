@@ -49,6 +49,7 @@ def check_table_of_chunks_and_frames() -> None:
         "ReasoningDeltaChunk": [c.ReasoningDeltaChunk("x")],
         "ReasoningPartChunk with a summary": [c.ReasoningPartChunk("x")],
         "ReasoningSignatureChunk": [c.ReasoningDeltaChunk("x"), c.ReasoningSignatureChunk("x")],
+        "ProviderMetadataChunk after a text": [c.TextDeltaChunk("x"), c.ProviderMetadataChunk({"p": {}})],
         "ToolCallChunk": [c.ToolCallChunk("1", "tool", {"a": 1})],
         "ToolCallBeginChunk": [begin],
         "ToolCallDeltaChunk": [begin, args],
@@ -106,7 +107,10 @@ def check_table_of_chunks_and_frames() -> None:
         encoder = AGUIEncoder(state={})
         encoder.encode(c.AnnotationsChunk([]))
         words = [event["type"] for event in sse(last_frames(encoder, sample))]
-        end = sse(encoder.finish().decode())[-1]
+        *before, end = sse(encoder.finish().decode())
+        later = [event["type"] for event in before if "providerMetadata" in event.get("metadata", {})]
+        if later:
+            return f"{' '.join(later)}, later"
         has_more = end.keys() - {"type", "threadId", "runId"}
         return " ".join(words) or (f"{end['type']}, at the end" if has_more else "not carried")
 

@@ -82,6 +82,7 @@ def test_every_field_of_a_chunk_is_escaped() -> None:
         chunks.ToolCallBeginChunk(evil, evil, evil),
         chunks.ToolCallDeltaChunk(evil, evil),
         chunks.ToolResultChunk(evil, value, value, True),
+        chunks.ProviderMetadataChunk({evil: value}, "text", evil),
         chunks.ToolApprovalRequestChunk(evil, evil, evil),
         chunks.ToolResultChunk(evil, value, preliminary=True),
         chunks.SourceChunk(evil, evil, evil, evil, evil),

@@ -21,6 +21,7 @@ from assistant_stream_ce import (
     FileChunk,
     MessageAccumulator,
     MessageFinishChunk,
+    ProviderMetadataChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     ReasoningSignatureChunk,
@@ -248,6 +249,31 @@ def test_a_preliminary_result_is_shown_but_does_not_answer_the_call() -> None:
     assert message.status == MessageStatus("requires-action", "tool-calls")
     (call,) = accumulate([*so_far, ToolResultChunk("c1", 3)]).tool_calls
     assert (call.state, call.result, call.preliminary) == ("answered", 3, False)
+
+
+def test_metadata_belongs_to_the_open_part_or_starts_one() -> None:
+    message = accumulate(
+        [
+            *texts("a"),
+            ProviderMetadataChunk({"google": {"thoughtSignature": "AA=="}}),
+            *texts("b"),
+            ReasoningPartChunk(),
+            ProviderMetadataChunk({"anthropic": {"redactedData": "r"}}, "reasoning"),
+            ReasoningPartChunk(),
+            ReasoningDeltaChunk("c"),
+            ProviderMetadataChunk({"openai": {"itemId": "i"}}, "reasoning"),
+            ProviderMetadataChunk({"openai": {"reasoningEncryptedContent": "e"}}, "reasoning"),
+            ToolCallChunk("c1", "search", {}, provider_metadata={"google": {"thoughtSignature": "BB=="}}),
+            ProviderMetadataChunk({"p": {}}, "text", "parent"),
+        ]
+    )
+    assert message.parts == [
+        TextPart("ab", provider_metadata={"google": {"thoughtSignature": "AA=="}}),
+        ReasoningPart("", provider_metadata={"anthropic": {"redactedData": "r"}}),
+        ReasoningPart("c", provider_metadata={"openai": {"itemId": "i", "reasoningEncryptedContent": "e"}}),
+        ToolCallPart("c1", "search", provider_metadata={"google": {"thoughtSignature": "BB=="}}),
+        TextPart("", "parent", provider_metadata={"p": {}}),
+    ]
 
 
 def test_texts_of_two_parents_are_two_texts() -> None:

@@ -11,6 +11,7 @@ from assistant_stream_ce import (
     AssistantStreamChunk,
     ErrorChunk,
     MessageFinishChunk,
+    ProviderMetadataChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     ReasoningSignatureChunk,
@@ -82,6 +83,9 @@ class AGUIArrival:
         self.open_kind: tuple[str, str | None] | None = None
         self.last: tuple[str, str | None, int] | None = None
         self.number = 0
+        # The metadata of the open message.
+        self.metadata: dict[str, Any] = {}
+        self.is_told = False
 
     def read(self, sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChunk]:
         for chunk in sent:
@@ -105,28 +109,36 @@ class AGUIArrival:
         match chunk:
             case TextDeltaChunk(text, parent_id) | RefusalDeltaChunk(text, parent_id):
                 if text:
-                    self.number += self.open_kind != ("text", parent_id)
-                    self.open_kind = ("text", parent_id)
-                    message = ("text", parent_id, self.number)
-                    if self.last is not None and self.last[:2] == message[:2] and self.last != message:
-                        yield TextPartChunk(parent_id)
-                    self.last = message
+                    yield from self.start_text(parent_id)
+                    yield from self.extend_text(parent_id)
                     yield TextDeltaChunk(text, parent_id)
             case TextPartChunk():
-                self.open_kind = None
+                yield from self.end_message()
+            case ProviderMetadataChunk(more, part, parent_id):
+                is_new = self.open_kind != (part, parent_id)
+                if is_new and part == "text":
+                    yield from self.start_text(parent_id)
+                    yield from self.extend_text(parent_id)
+                elif is_new:
+                    yield from self.start_reasoning(parent_id)
+                merged = {name: {**self.metadata.get(name, {}), **more[name]} for name in more}
+                self.metadata |= merged
+                self.is_told = is_new
+                # The event that starts the message has it, or else the one that ends it.
+                yield from [ProviderMetadataChunk(self.metadata.copy(), part, parent_id)] if is_new else []
             case ReasoningDeltaChunk(text, parent_id):
                 yield from self.reason(text, parent_id)
             case ReasoningPartChunk(summary, parent_id):
-                self.open_kind = None
+                yield from self.end_message()
                 yield from self.reason(f"{summary}\n\n" if summary else "", parent_id)
             case ReasoningSignatureChunk():
                 if self.open_kind is None or self.open_kind[0] == "text":
                     yield from self.start_reasoning(None)
-                self.open_kind = None
+                yield from self.end_message()
                 yield chunk
             case ToolCallChunk(call_id, name, args, parent_id):
                 if call_id not in self.calls:
-                    flags = chunk.provider_executed, chunk.dynamic
+                    flags = chunk.provider_executed, chunk.dynamic, chunk.provider_metadata
                     yield from self.begin(ToolCallBeginChunk(call_id, name, parent_id, *flags))
                     yield from self.arguments(ToolCallDeltaChunk(call_id, JSONText.of(args), is_final=True))
             case ToolCallBeginChunk():
@@ -151,8 +163,9 @@ class AGUIArrival:
             case UpdateStateChunk(operations):
                 yield from self.update(operations)
             case StepStartChunk(step):
+                yield from self.end_message()
                 yield from self.end_step()
-                self.open_kind, self.last, self.step = None, None, step
+                self.last, self.step = None, step
                 yield chunk
             case StepFinishChunk():
                 self.ending.add_step(chunk)
@@ -174,7 +187,28 @@ class AGUIArrival:
                 yield from self.start_reasoning(parent_id)
             yield ReasoningDeltaChunk(text, parent_id)
 
+    def start_text(self, parent_id: str | None) -> Iterator[AssistantStreamChunk]:
+        if self.open_kind != ("text", parent_id):
+            yield from self.end_message()
+            self.number += 1
+            self.open_kind = ("text", parent_id)
+
+    def extend_text(self, parent_id: str | None) -> Iterator[AssistantStreamChunk]:
+        message = ("text", parent_id, self.number)
+        if self.last is not None and self.last[:2] == message[:2] and self.last != message:
+            yield TextPartChunk(parent_id)
+        self.last = message
+
+    def end_message(self) -> Iterator[AssistantStreamChunk]:
+        if self.open_kind is not None and self.metadata and not self.is_told:
+            part, parent_id = self.open_kind
+            if part == "text":
+                yield from self.extend_text(parent_id)
+            yield ProviderMetadataChunk(self.metadata, "text" if part == "text" else "reasoning", parent_id)
+        self.open_kind, self.metadata = None, {}
+
     def start_reasoning(self, parent_id: str | None) -> Iterator[AssistantStreamChunk]:
+        yield from self.end_message()
         if self.last is not None and self.last[:2] == ("reasoning", parent_id):
             yield ReasoningPartChunk(None, parent_id)
         self.number += 1
@@ -182,7 +216,7 @@ class AGUIArrival:
 
     def begin(self, chunk: ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
         if chunk.tool_call_id not in self.calls:
-            self.open_kind = None
+            yield from self.end_message()
             # A call that has its result already does not begin.
             call = self.calls[chunk.tool_call_id] = _Call(is_shown=chunk.tool_call_id not in self.answered)
             if call.is_shown:
@@ -232,6 +266,6 @@ class AGUIArrival:
                 yield StepFinishChunk("unknown")
 
     def end_all(self) -> Iterator[AssistantStreamChunk]:
-        self.open_kind = None
+        yield from self.end_message()
         for call_id in self.calls:
             yield from self.close(call_id)

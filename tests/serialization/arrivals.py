@@ -20,6 +20,7 @@ from assistant_stream_ce import (
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
+    ProviderMetadataChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     ReasoningSignatureChunk,
@@ -214,7 +215,7 @@ def _assistant_ui(arrival: _Arrival, sent: Iterable[AssistantStreamChunk]) -> It
                 yield from arrival.other_part(chunk)
             case ErrorChunk() if arrival.wire == "data-stream":
                 yield ErrorChunk(chunk.error)
-            case ToolResultChunk(preliminary=True) | ToolApprovalRequestChunk():
+            case ToolResultChunk(preliminary=True) | ToolApprovalRequestChunk() | ProviderMetadataChunk():
                 pass
             case ToolResultChunk(tool_call_id=call_id):
                 yield from arrival.known(call_id)
@@ -309,6 +310,7 @@ class _UIMessageStream:
         # What the next delta extends, and the kind of the last part if it was text or reasoning.
         self.open_kind: tuple[str, str | None] | None = None
         self.last_kind = ""
+        self.metadata: dict[str, Any] = {}
         self.waiting_steps: list[StepStartChunk] = []
         self.data_ids: set[tuple[str, str]] = set()
         # Whether the next part begins a step, and whether the callback's own goes on.
@@ -344,6 +346,13 @@ class _UIMessageStream:
                 if summary:
                     yield from self.start("reasoning", parent_id)
                     yield ReasoningDeltaChunk(f"{summary}\n\n")
+            case ProviderMetadataChunk(more, part, parent_id):
+                yield from self.start(part, parent_id)
+                merged = {name: {**self.metadata.get(name, {}), **more[name]} for name in more}
+                is_new = self.metadata != (self.metadata | merged)
+                self.metadata |= merged
+                # The client replaces the metadata of a part.
+                yield from [ProviderMetadataChunk(self.metadata.copy(), part)] if is_new else []
             case ReasoningSignatureChunk():
                 if self.open_kind is None or self.open_kind[0] == "text":
                     yield from self.start("reasoning", None)
@@ -352,11 +361,12 @@ class _UIMessageStream:
             case ToolCallChunk(tool_call_id=call_id) if call_id not in self.calls:
                 yield from self.before_part()
                 self.calls[call_id] = _UICall(is_open=False, is_told=True, provider_executed=chunk.provider_executed)
-                yield ToolCallChunk(call_id, chunk.tool_name, chunk.args, None, chunk.provider_executed, chunk.dynamic)
+                yield msgspec.structs.replace(chunk, parent_id=None)
             case ToolCallChunk():
                 pass
             case ToolCallBeginChunk():
-                yield from self.begin(chunk.tool_call_id, chunk.tool_name, chunk.provider_executed, chunk.dynamic)
+                flags = chunk.provider_executed, chunk.dynamic, chunk.provider_metadata
+                yield from self.begin(chunk.tool_call_id, chunk.tool_name, *flags)
             case ToolCallDeltaChunk(tool_call_id=call_id, args_text_delta=text):
                 yield from self.begin(call_id, "unknown")
                 if self.calls[call_id].is_open:
@@ -371,7 +381,7 @@ class _UIMessageStream:
                 call = self.calls[call_id]
                 if not call.has_result:
                     yield from self.close(call_id)
-                    yield from self.tell(call_id)
+                    yield from self.tell(call_id, _rest_of_text(call.text))
                     yield from [] if call.is_asked else [chunk]
                     call.is_asked = True
             case SourceChunk(id=source_id, url=url, title=title):
@@ -421,6 +431,8 @@ class _UIMessageStream:
             yield from self.begin_step()
         if is_new and self.last_kind == kind:
             yield TextPartChunk() if kind == "text" else ReasoningPartChunk()
+        if is_new:
+            self.metadata = {}
         self.open_kind, self.last_kind = (kind, parent_id), kind
 
     def end_text(self) -> None:
@@ -437,12 +449,12 @@ class _UIMessageStream:
             yield StepStartChunk("")
 
     def begin(
-        self, call_id: str, name: str, provider_executed: bool = False, dynamic: bool = False
+        self, call_id: str, name: str, provider_executed: bool = False, dynamic: bool = False, metadata: Any = None
     ) -> Iterator[AssistantStreamChunk]:
         if call_id not in self.calls:
             yield from self.before_part()
             self.calls[call_id] = _UICall(provider_executed=provider_executed)
-            yield ToolCallBeginChunk(call_id, name, None, provider_executed, dynamic)
+            yield ToolCallBeginChunk(call_id, name, None, provider_executed, dynamic, metadata)
 
     def close(self, call_id: str, args: Any = None) -> Iterator[AssistantStreamChunk]:
         call = self.calls[call_id]
@@ -492,7 +504,7 @@ class _UIMessageStream:
             yield arrived
             yield from told
             return
-        yield from self.tell(call_id)
+        yield from self.tell(call_id, _rest_of_text(call.text))
         if not is_second:
             yield arrived
 
@@ -504,6 +516,12 @@ class _UIMessageStream:
             if not call.is_told:
                 error = "The arguments of this call are not valid JSON."
                 yield from self.result(ToolResultChunk(call_id, error, is_error=True))
+
+
+def _rest_of_text(text: str) -> str:
+    """Return what is missing of the JSON of a text, as the decoder takes it: arguments that are not JSON are one."""
+    whole = json.dumps(text)
+    return whole[len(text) :] if whole.startswith(text) else ""
 
 
 def _is_json(text: str) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from assistant_stream_ce import (
     AssistantStreamChunk,
     MessageFinishChunk,
+    ProviderMetadataChunk,
     ReasoningDeltaChunk,
     RunController,
     SourceChunk,
@@ -70,6 +71,9 @@ NOT_IN_CONVERSATIONS = {
         for kind in (StepFinishChunk, MessageFinishChunk)
         for name in ("cached", "cache_write", "reasoning")
     ),
+    *((ProviderMetadataChunk, field) for field in ("provider_metadata", "part", "parent_id")),
+    (ToolCallBeginChunk, "provider_metadata"),
+    (ToolCallChunk, "provider_metadata"),
     (ToolResultChunk, "denied"),
     (ToolResultChunk, "preliminary"),
     *((ToolApprovalRequestChunk, field) for field in ("tool_call_id", "approval_id", "signature")),

@@ -12,6 +12,7 @@ EXAMPLES = {
     "refusal-delta": chunks.RefusalDeltaChunk("a"),
     "reasoning-part": chunks.ReasoningPartChunk("In short"),
     "reasoning-signature": chunks.ReasoningSignatureChunk("c2lnbmVk"),
+    "provider-metadata": chunks.ProviderMetadataChunk({"p": {"itemId": "i"}}, "reasoning"),
     "tool-call": chunks.ToolCallChunk("whole", "name", {"a": 1}),
     "tool-call-begin": chunks.ToolCallBeginChunk("id", "name"),
     "tool-call-delta": chunks.ToolCallDeltaChunk("id", "{"),

@@ -14,6 +14,7 @@ from assistant_stream_ce import (
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
+    ProviderMetadataChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     ReasoningSignatureChunk,
@@ -49,7 +50,7 @@ def random_chunk(dice: random.Random) -> AssistantStreamChunk:
     call_id = dice.choice(("a", "b", "c\u2028"))
     text = dice.choice(NASTY)
     parent_id = dice.choice((None, None, "p", text))
-    value = dice.choice(VALUES)
+    value, note = dice.choice(VALUES), dice.choice((None, *VALUES[5:]))
     kinds: list[Callable[[], AssistantStreamChunk]] = [
         lambda: TextDeltaChunk(text, parent_id),
         lambda: TextPartChunk(parent_id),
@@ -57,8 +58,11 @@ def random_chunk(dice: random.Random) -> AssistantStreamChunk:
         lambda: RefusalDeltaChunk(text, parent_id),
         lambda: ReasoningPartChunk(dice.choice((None, text)), parent_id),
         lambda: ReasoningSignatureChunk(text),
+        lambda: ProviderMetadataChunk({dice.choice("pq"): {"n": note}}, dice.choice(("text", "reasoning")), parent_id),
         lambda: ToolCallChunk(call_id, text, {text: value}, parent_id, dice.random() < 0.3, dice.random() < 0.3),
         lambda: ToolCallBeginChunk(call_id, text, parent_id, dice.random() < 0.3, dice.random() < 0.3),
+        lambda: ToolCallChunk(call_id, text, {}, provider_metadata={"p": {"n": note}}),
+        lambda: ToolCallBeginChunk(call_id, text, provider_metadata={"p": {"n": note}}),
         lambda: ToolCallDeltaChunk(call_id, text, is_final=dice.random() < 0.3),
         lambda: ToolCallDeltaChunk(call_id, '{"a":', is_final=dice.random() < 0.3),
         lambda: ToolCallDeltaChunk(call_id, "", True, {"a": 1}),

@@ -39,6 +39,7 @@ reasoning "a"
 refusal "a"
 reasoning-part "In short"
 reasoning-signature "c2lnbmVk"
+provider-metadata reasoning {"p": {"itemId": "i"}}
 tool-call whole name {"a": 1}
 tool-call id name
   not JSON: "{"

@@ -225,7 +225,8 @@ class AGUIDecoder(ToolCallDecoder):
         match kind:
             case "TEXT_MESSAGE_START":
                 if event.get("role") in (None, "assistant"):
-                    self._texts[message_id] = _Message("text", message_id, _note(event, "parentId"))
+                    started = self._texts[message_id] = _Message("text", message_id, _note(event, "parentId"))
+                    yield from self._text_metadata(started, event)
                 else:
                     self._skipped_texts.add(message_id)
             case "TEXT_MESSAGE_CONTENT":
@@ -234,16 +235,25 @@ class AGUIDecoder(ToolCallDecoder):
                     message = self._texts.get(message_id)
                     if message is None:
                         message = self._texts[message_id] = _Message("text", message_id, None)
-                    if message is not self._last:
-                        last, self._last = self._last, message
-                        if message.would_extend(last):
-                            yield chunks.TextPartChunk(message.parent_id)
+                    yield from self._extend_text(message)
                     yield chunks.TextDeltaChunk(text, message.parent_id)
             case "TEXT_MESSAGE_END":
-                self._texts.pop(message_id, None)
+                if (ended := self._texts.pop(message_id, None)) is not None:
+                    yield from self._text_metadata(ended, event)
                 self._skipped_texts.discard(message_id)
             case _:
                 self._skip(kind)
+
+    def _extend_text(self, message: _Message) -> Iterator[AssistantStreamChunk]:
+        """Yield a boundary if the last part is another text."""
+        last, self._last = self._last, message
+        if message is not last and message.would_extend(last):
+            yield chunks.TextPartChunk(message.parent_id)
+
+    def _text_metadata(self, message: _Message, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+        if metadata := _provider_metadata(event):
+            yield from self._extend_text(message)
+            yield chunks.ProviderMetadataChunk(metadata, "text", message.parent_id)
 
     def _read_reasoning(self, kind: str, event: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         message_id = id_of(event, "messageId")
@@ -254,6 +264,8 @@ class AGUIDecoder(ToolCallDecoder):
                 last, self._last = self._last, _Message("reasoning", message_id, parent_id)
                 if self._last.would_extend(last):
                     yield chunks.ReasoningPartChunk(None, parent_id)
+                if metadata := _provider_metadata(event):
+                    yield chunks.ProviderMetadataChunk(metadata, "reasoning", parent_id)
             case "REASONING_MESSAGE_CONTENT":
                 text: str = checked(event.get("delta"), str, "delta")
                 if text:
@@ -261,7 +273,9 @@ class AGUIDecoder(ToolCallDecoder):
                     self._last = _Message("reasoning", message_id, parent_id)
                     yield chunks.ReasoningDeltaChunk(text, parent_id)
             case "REASONING_MESSAGE_END":
-                self._reasoning.pop(message_id, None)
+                parent_id = self._reasoning.pop(message_id, None)
+                if metadata := _provider_metadata(event):
+                    yield chunks.ProviderMetadataChunk(metadata, "reasoning", parent_id)
             case "REASONING_ENCRYPTED_VALUE":
                 signature: str = checked(event.get("encryptedValue"), str, "encryptedValue")
                 if event.get("subtype") == "message" and event.get("entityId") == self._last_reasoning:
@@ -282,7 +296,11 @@ class AGUIDecoder(ToolCallDecoder):
                     flags = metadata.get("providerExecuted") is True, metadata.get("dynamic") is True
                     if not flags[0]:
                         self._unanswered.add(call_id)
-                    yield from self._begin(chunks.ToolCallBeginChunk(call_id, name, _note(event, "parentId"), *flags))
+                    yield from self._begin(
+                        chunks.ToolCallBeginChunk(
+                            call_id, name, _note(event, "parentId"), *flags, _provider_metadata(event)
+                        )
+                    )
             case "TOOL_CALL_ARGS":
                 text: str = checked(event.get("delta"), str, "delta")
                 if text:
@@ -377,6 +395,11 @@ def _note(event: dict[str, JSON], name: str) -> str | None:
     """Return a text from the metadata of an event."""
     text = _metadata(event).get(name)
     return text if isinstance(text, str) else None
+
+
+def _provider_metadata(event: dict[str, JSON]) -> dict[str, JSON] | None:
+    metadata = _metadata(event).get("providerMetadata")
+    return metadata if isinstance(metadata, dict) else None
 
 
 def _reason(event: dict[str, JSON], default: str) -> str:

@@ -16,6 +16,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce import chunks
+from assistant_stream_ce.chunks import merged_metadata
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.message import Usage
@@ -62,6 +63,7 @@ class AGUIEncoder(StatefulEncoder):
         self._delta_head = b""
         self._open_end = b""
         self._open_id = ""
+        self._metadata: dict[str, JSON] = {}
         # The message that the next tool call belongs to, and its parent.
         self._message: tuple[str, str | None] | None = None
         self._answered: set[str] = set()
@@ -129,6 +131,15 @@ class AGUIEncoder(StatefulEncoder):
         }
         return start + self._end_message() + _event(value)
 
+    def provider_metadata(self, chunk: chunks.ProviderMetadataChunk) -> bytes:
+        """Start a message with the metadata, or add it to the event that ends the open one."""
+        kind = (chunk.part.upper(), chunk.parent_id)
+        if self._open_kind != kind:
+            return self._open(*kind, chunk.provider_metadata)
+        self._metadata = merged_metadata(self._metadata, chunk.provider_metadata)
+        self._open_end = self._end_events(kind[0], self._metadata)
+        return b""
+
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
         return self._delta_head, OBJECT_END
 
@@ -139,22 +150,27 @@ class AGUIEncoder(StatefulEncoder):
         start = b"" if self._open_kind == (kind, parent_id) else self._open(kind, parent_id)
         return start + self._delta_head + dumps_text(text) + OBJECT_END
 
-    def _open(self, kind: str, parent_id: str | None) -> bytes:
+    def _open(self, kind: str, parent_id: str | None, metadata: dict[str, JSON] | None = None) -> bytes:
         """Start a message for text or reasoning, after the end of the open one."""
         end, message_id = self._end_message(), self._message_id() if kind == "TEXT" else self._fresh_id()
-        self._open_kind, self._open_id = (kind, parent_id), message_id
+        self._open_kind, self._open_id, self._metadata = (kind, parent_id), message_id, metadata or {}
         self._delta_head = b'data: {"type":"%b_MESSAGE_CONTENT","messageId":%b,"delta":' % (
             kind.encode(),
             dumps_text(message_id),
         )
-        self._open_end = _event({"type": f"{kind}_MESSAGE_END", "messageId": message_id})
+        self._open_end = self._end_events(kind)
+        notes: dict[str, JSON] = {"parentId": parent_id, "providerMetadata": metadata}
         message = {"type": f"{kind}_MESSAGE_START", "messageId": message_id, "role": "assistant"}
         if kind == "TEXT":
             self._message = (message_id, parent_id)
-            return end + _event(message, {"parentId": parent_id})
-        self._open_end += _event({"type": "REASONING_END", "messageId": message_id})
+            return end + _event(message, notes)
         start = _event({"type": "REASONING_START", "messageId": message_id})
-        return end + start + _event({**message, "role": "reasoning"}, {"parentId": parent_id})
+        return end + start + _event({**message, "role": "reasoning"}, notes)
+
+    def _end_events(self, kind: str, metadata: dict[str, JSON] | None = None) -> bytes:
+        """Return the events that end the open message."""
+        end = _event({"type": f"{kind}_MESSAGE_END", "messageId": self._open_id}, {"providerMetadata": metadata})
+        return end if kind == "TEXT" else end + _event({"type": "REASONING_END", "messageId": self._open_id})
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         call_id = chunk.tool_call_id
@@ -270,6 +286,7 @@ class AGUIEncoder(StatefulEncoder):
             "parentId": chunk.parent_id,
             "providerExecuted": chunk.provider_executed or None,
             "dynamic": chunk.dynamic or None,
+            "providerMetadata": chunk.provider_metadata,
         }
         return end + _event(start, metadata)
 

@@ -18,7 +18,7 @@ from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key, join_sur
 from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, id_of, optional_text
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
-from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, file_data, signature_of
+from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, file_data, metadata_of, signature_of
 from assistant_stream_ce.serialization.usage import usage_from
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         # The kind of the last part, and the number of its start if it is text or reasoning.
         self._last = ("", 0)
         self._signature: str | None = None
+        self._last_metadata: dict[str, JSON] = {}
         # The calls in the client's message by their ids in frames, and those with partial input. A reset of the step
         # removes its calls: those of the step have the call of an earlier step with that id.
         self._shown: set[str] = set()
@@ -83,7 +84,7 @@ class UIMessageStreamDecoder(ToolCallDecoder):
     def _read_value(self, kind: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         match kind.partition("-"):
             case ("text" | "reasoning" as part, _, "start"):
-                self._start_text(part, value)
+                yield from self._start_text(part, value)
             case ("text" | "reasoning" as part, _, "delta"):
                 yield from self._delta(part, value)
             case ("text" | "reasoning" as part, _, "end"):
@@ -99,10 +100,13 @@ class UIMessageStreamDecoder(ToolCallDecoder):
 
     # --- Texts ---
 
-    def _start_text(self, part: str, value: dict[str, JSON]) -> None:
+    def _start_text(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         self._starts += 1
         self._texts[part, id_of(value, "id")] = self._starts
-        self._signature = None
+        self._signature, self._last_metadata = None, {}
+        if metadata := self._metadata(part, value):
+            yield from self._extend(part, value)
+            yield from metadata
 
     def _extend(self, part: str, value: dict[str, JSON]) -> Sequence[AssistantStreamChunk]:
         """Return a boundary if the last part is another one of the same kind."""
@@ -117,21 +121,29 @@ class UIMessageStreamDecoder(ToolCallDecoder):
     def _delta(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         text: str = checked(value.get("delta"), str, "delta")
         yield from self._extend(part, value)
-        if part == "text":
-            yield chunks.TextDeltaChunk(text)
-            return
-        signature = signature_of(value)
-        if text or signature is None:
-            yield chunks.ReasoningDeltaChunk(text)
+        signature, metadata = signature_of(value) if part == "reasoning" else None, self._metadata(part, value)
+        if text or (signature is None and not metadata):
+            yield chunks.TextDeltaChunk(text) if part == "text" else chunks.ReasoningDeltaChunk(text)
+        yield from metadata
         yield from self._sign(signature)
 
     def _end_text(self, part: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         signature = signature_of(value) if part == "reasoning" else None
         self._require((part, id_of(value, "id")) in self._texts, f"no {part} with its id is open")
-        if signature not in (None, self._signature):
+        metadata = self._metadata(part, value)
+        if metadata or signature not in (None, self._signature):
             yield from self._extend(part, value)
+            yield from metadata
             yield from self._sign(signature)
         self._texts.pop((part, id_of(value, "id")), None)
+
+    def _metadata(self, part: str, value: dict[str, JSON]) -> Sequence[AssistantStreamChunk]:
+        """Return the metadata of a frame, unless the frame before had the same."""
+        metadata = metadata_of(value)
+        if not metadata or metadata == self._last_metadata:
+            return ()
+        self._last_metadata = metadata
+        return (chunks.ProviderMetadataChunk(metadata, "text" if part == "text" else "reasoning"),)
 
     def _sign(self, signature: str | None) -> Iterator[AssistantStreamChunk]:
         # Some providers repeat the signature at the end.
@@ -331,8 +343,8 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         self._usage = found or self._usage
 
 
-def _flags(value: dict[str, JSON]) -> tuple[bool, bool]:
-    return value.get("providerExecuted") is True, value.get("dynamic") is True
+def _flags(value: dict[str, JSON]) -> tuple[bool, bool, dict[str, JSON] | None]:
+    return value.get("providerExecuted") is True, value.get("dynamic") is True, metadata_of(value) or None
 
 
 def _is_json_text(text: str, expected: str) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce.chunks import AssistantStreamChunk, Operation
+from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, merged_metadata
 from assistant_stream_ce.errors import StateError
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads, plain
 from assistant_stream_ce.message import Usage
@@ -35,6 +35,8 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     FINISH_REASONS,
     PROVIDER,
     file_url,
+    signature_of,
+    valid_metadata,
 )
 from assistant_stream_ce.serialization.usage import usage_details, usage_fields
 from assistant_stream_ce.state.operations import apply, set_value
@@ -108,6 +110,8 @@ class UIMessageStreamEncoder(StatefulEncoder):
         self._open_kind: tuple[str, str | None] | None = None
         self._delta_head = b""
         self._text_end = b""
+        # The metadata of the open part.
+        self._part_metadata: dict[str, JSON] = {}
         # Whether the next part needs a new step, as the last one is of an earlier answer or has results; whether the
         # callback has an open step.
         self._needs_step = True
@@ -191,8 +195,18 @@ class UIMessageStreamEncoder(StatefulEncoder):
         is_open = self._open_kind is not None and self._open_kind[0] == "reasoning"
         start = b"" if is_open else self._start_text("reasoning", None)
         self._open_kind = None
-        metadata = {PROVIDER: {"signature": chunk.signature}}
+        metadata = self._part_metadata
+        if signature_of({"providerMetadata": metadata}) != chunk.signature:
+            metadata = {**metadata, PROVIDER: {"signature": chunk.signature}}
         return start + _event({"type": "reasoning-end", "id": str(self._parts), "providerMetadata": metadata})
+
+    def provider_metadata(self, chunk: chunks.ProviderMetadataChunk) -> bytes:
+        """Write an empty delta with all metadata of the part, as the client replaces what it has."""
+        kind = (chunk.part, chunk.parent_id)
+        start = b"" if self._open_kind == kind else self._start_text(*kind)
+        self._part_metadata = merged_metadata(self._part_metadata, _checked(chunk.provider_metadata))
+        delta = {"type": f"{chunk.part}-delta", "id": str(self._parts), "delta": ""}
+        return start + _event({**delta, **_metadata_field(self._part_metadata)})
 
     def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
         return self._delta_head, OBJECT_END
@@ -205,7 +219,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
     def _start_text(self, kind: str, parent_id: str | None) -> bytes:
         end = self._before_part()
         self._parts += 1
-        self._open_kind = (kind, parent_id)
+        self._open_kind, self._part_metadata = (kind, parent_id), {}
         frame = b'data: {"type":"%b-%%b","id":"%d"' % (kind.encode(), self._parts)
         self._delta_head = frame % b"delta" + b',"delta":'
         self._text_end = frame % b"end" + b"}\n\n"
@@ -246,7 +260,8 @@ class UIMessageStreamEncoder(StatefulEncoder):
         flags = dict.fromkeys((name for name, is_set in names.items() if is_set), True)
         if flags:
             self._flags[chunk.tool_call_id] = flags
-        return {"toolCallId": chunk.tool_call_id, "toolName": chunk.tool_name, **flags}
+        metadata = _metadata_field(_checked(chunk.provider_metadata))
+        return {"toolCallId": chunk.tool_call_id, "toolName": chunk.tool_name, **flags, **metadata}
 
     def _write_whole_args(self, record: ToolCallState, args: JSON) -> bytes:
         del self._open_calls[record.call_id]
@@ -397,6 +412,15 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
 def _event(value: JSON) -> bytes:
     return event(dumps(value))
+
+
+def _metadata_field(metadata: dict[str, JSON]) -> dict[str, JSON]:
+    return {"providerMetadata": metadata} if metadata else {}
+
+
+def _checked(metadata: dict[str, JSON] | None) -> dict[str, JSON]:
+    """Return metadata that clients accept, which check each value in it."""
+    return valid_metadata(plain(metadata, "provider_metadata"))
 
 
 def _apply(state: JSON, operation: Operation) -> JSON:

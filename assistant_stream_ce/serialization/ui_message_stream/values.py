@@ -42,6 +42,18 @@ def file_data(url: str, media_type: str) -> str:
     return url[inline.end() :] if inline else url
 
 
+def valid_metadata(metadata: JSON) -> dict[str, JSON]:
+    """Return the metadata that clients accept: JSON objects by the name of their provider."""
+    if not isinstance(metadata, dict):
+        return {}
+    return {name: value for name, value in metadata.items() if isinstance(value, dict)}
+
+
+def metadata_of(value: dict[str, JSON], name: str = "providerMetadata") -> dict[str, JSON]:
+    """Return the metadata of a frame or part, without the values that the library writes under its own name."""
+    return {key: item for key, item in valid_metadata(value.get(name)).items() if key != PROVIDER}
+
+
 def signature_of(value: dict[str, JSON]) -> str | None:
     """Return the signature of reasoning from the `providerMetadata` of a frame or part, whatever the provider."""
     metadata = value.get("providerMetadata")

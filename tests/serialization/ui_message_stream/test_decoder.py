@@ -16,6 +16,7 @@ from assistant_stream_ce import (
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
+    ProviderMetadataChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     ReasoningSignatureChunk,
@@ -63,6 +64,10 @@ def thought(text: str, part_id: str = "r") -> list[dict[str, Any]]:
 
 def signed(signature: str | None, provider: str = "anthropic", name: str = "signature") -> dict[str, Any]:
     return {"providerMetadata": {"other": {"x": 1}, provider: {name: signature}}}
+
+
+def known(*arguments: Any) -> ProviderMetadataChunk:
+    return ProviderMetadataChunk(signed(*arguments)["providerMetadata"], "reasoning")
 
 
 def call(kind: str, **fields: Any) -> dict[str, Any]:
@@ -128,11 +133,16 @@ ASKED = ToolApprovalRequestChunk("c", "a")
                 text_delta("", "r", "reasoning", **signed("s")),
                 text_end("r", "reasoning", **signed("s")),
             ],
-            [ReasoningDeltaChunk("a"), ReasoningSignatureChunk("s")],
+            [
+                known(None),
+                ReasoningDeltaChunk("a"),
+                known("s"),
+                ReasoningSignatureChunk("s"),
+            ],
         ),
         (
             [text_start("r", "reasoning"), text_end("r", "reasoning", **signed("s", "google", "thoughtSignature"))],
-            [ReasoningSignatureChunk("s")],
+            [known("s", "google", "thoughtSignature"), ReasoningSignatureChunk("s")],
         ),
         (
             [
@@ -140,7 +150,11 @@ ASKED = ToolApprovalRequestChunk("c", "a")
                 text_delta("a", "r", "reasoning", **signed("s", "openai", "reasoningEncryptedContent")),
                 text_end("r", "reasoning"),
             ],
-            [ReasoningDeltaChunk("a"), ReasoningSignatureChunk("s")],
+            [
+                ReasoningDeltaChunk("a"),
+                known("s", "openai", "reasoningEncryptedContent"),
+                ReasoningSignatureChunk("s"),
+            ],
         ),
         ([{"type": "source-url", "sourceId": "s", "url": "u"}], [SourceChunk("s", "u")]),
         (

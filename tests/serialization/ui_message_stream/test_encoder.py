@@ -18,6 +18,7 @@ from assistant_stream_ce import (
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
+    ProviderMetadataChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     ReasoningSignatureChunk,
@@ -598,3 +599,39 @@ def test_a_preliminary_result_needs_no_new_step_after_it() -> None:
 def test_a_denial_of_an_earlier_message_s_call_is_sent_alone() -> None:
     chunk = ToolResultChunk("t1", "No.", is_error=True, denied=True)
     assert encode(chunk, continues_message=True) == frame("tool-output-denied", toolCallId="t1")
+
+
+# --- Metadata of the provider ---------------------------------------------------------------------
+
+
+def test_metadata_comes_with_an_empty_delta_and_is_repeated_whole() -> None:
+    wire = encode(
+        TextDeltaChunk("a"),
+        ProviderMetadataChunk({"google": {"a": 1}, "invalid": 5, "p": {"n": 10**400}}),
+        ProviderMetadataChunk({"google": {"b": 2}}),
+        ProviderMetadataChunk({"anthropic": {"n": 1}}, "reasoning"),
+        ProviderMetadataChunk({"anthropic": {"signature": "s"}}, "reasoning"),
+        ReasoningSignatureChunk("s"),
+        TextDeltaChunk("b"),
+    )
+    assert wire == (
+        frame("text-start", id="1")
+        + frame("text-delta", id="1", delta="a")
+        + frame("text-delta", id="1", delta="", providerMetadata={"google": {"a": 1}, "p": {"n": None}})
+        + frame("text-delta", id="1", delta="", providerMetadata={"google": {"a": 1, "b": 2}, "p": {"n": None}})
+        + frame("text-end", id="1")
+        + frame("reasoning-start", id="2")
+        + frame("reasoning-delta", id="2", delta="", providerMetadata={"anthropic": {"n": 1}})
+        + frame("reasoning-delta", id="2", delta="", providerMetadata={"anthropic": {"n": 1, "signature": "s"}})
+        + frame("reasoning-end", id="2", providerMetadata={"anthropic": {"n": 1, "signature": "s"}})
+        + text(3, "b")
+    )
+
+
+def test_metadata_of_a_call_is_in_each_frame_of_its_input() -> None:
+    metadata: dict[str, Any] = {"google": {"thoughtSignature": "AA=="}}
+    names: dict[str, Any] = {"toolCallId": "t1", "toolName": "search", "providerMetadata": metadata}
+    whole_call = frame("tool-input-available", **names, input={})
+    begun = encode(ToolCallBeginChunk("t1", "search", provider_metadata=metadata), CLOSE)
+    assert begun == frame("tool-input-start", **names) + whole_call
+    assert encode(ToolCallChunk("t1", "search", {}, provider_metadata=metadata)) == whole_call
