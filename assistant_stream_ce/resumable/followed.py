@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import threading
 from typing import Any, NamedTuple
 
@@ -29,34 +30,6 @@ from assistant_stream_ce.run.recorder import StreamHeader
 
 # The most chunks of one read, so that a long replay does not block an event loop.
 _MOST_CHUNKS = 1024
-
-#: Version of what a cursor counts; a cursor of another one means the whole stream.
-_CURSOR_VERSION = "1"
-
-
-def cursor(count: int) -> str:
-    """Return the cursor behind so many chunks, as text: for an `id:` of a server-sent event."""
-    return f"{_CURSOR_VERSION}.{count}"
-
-
-def chunks_before(after: int | str | None) -> int:
-    """Return the number of chunks that a cursor skips; 0 for a text that is not a cursor of this version.
-
-    Raises:
-        TypeError: it is neither an int, a text nor None.
-        ValueError: it is negative.
-    """
-    if after is None:
-        return 0
-    if isinstance(after, str):
-        version, _, number = after.partition(".")
-        is_known = version == _CURSOR_VERSION and number.isascii() and number.isdecimal() and len(number) < 16
-        return int(number) if is_known else 0
-    if isinstance(after, bool) or not isinstance(after, int):
-        raise TypeError(f"after must be an int or a text, not {type(after).__name__}")
-    if after < 0:
-        raise ValueError(f"after must be 0 or more chunks, not {after}")
-    return after
 
 
 class _TaskWaiter:
@@ -323,6 +296,29 @@ class FollowedStream(AssistantStream):
     def skipped(self) -> list[AssistantStreamChunk]:
         """The chunks before the cursor, which this follower does not read."""
         return self._following.log.chunks[: self._after]
+
+    def response_headers(self, encoder: Any) -> dict[str, str]:
+        """Return the headers that a response of this stream has besides the encoder's.
+
+        assistant-ui finds the stream again by the first, and shows a replay as such up to the length in the second.
+
+        Args:
+            encoder: the encoder of the response, with which nothing was encoded that the client gets.
+        """
+        headers = {"x-resumable-stream-id": self.stream_id}
+        if not self._is_producer:
+            headers["aui-replay-content-length"] = str(self._replay_length(copy.deepcopy(encoder)))
+        return headers
+
+    def _replay_length(self, encoder: Any) -> int:
+        log = self._following.log
+        log.refresh()
+        frames: list[bytes] = []
+        has_ended = log.terminal is not None
+        encoder.encode_all(log.chunks[self._after :], frames)
+        if has_ended:
+            frames += (encoder.interrupt() if self.was_interrupted else b"", encoder.finish())
+        return sum(map(len, frames))
 
     @property
     def is_cancelled(self) -> bool:

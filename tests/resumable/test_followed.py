@@ -12,8 +12,8 @@ import pytest
 from assistant_stream_ce import RunController, StreamUsageError, TextDeltaChunk, create_run
 from assistant_stream_ce.responses.flask import DataStreamResponse as FlaskResponse
 from assistant_stream_ce.responses.starlette import DataStreamResponse
+from assistant_stream_ce.responses.wsgi import AssistantTransportResponse, UIMessageStreamResponse
 from assistant_stream_ce.resumable import ResumableStreams
-from assistant_stream_ce.resumable.followed import chunks_before, cursor
 from assistant_stream_ce.serialization import DataStreamEncoder
 from assistant_stream_ce.testing import acollect, collect
 from tests.resumable.test_streams import COUNT, SECONDS, WORDS, Talk, wait_for
@@ -31,10 +31,6 @@ def talk() -> Iterator[Talk]:
     talk = Talk("def")
     yield talk
     talk.may_go_on.set()
-
-
-def test_a_cursor_is_read_back() -> None:
-    assert [chunks_before(cursor(count)) for count in (0, 1, 10**9)] == [0, 1, 10**9]
 
 
 def test_next_and_peek_read_as_usual(streams: ResumableStreams, talk: Talk) -> None:
@@ -166,3 +162,44 @@ def test_a_message_that_is_not_kept_is_a_clear_error(streams: ResumableStreams, 
     with pytest.raises(StreamUsageError, match="keep_message"):
         _ = stream.message
     talk.may_go_on.set()
+
+
+def headers_and_body(response: Any, **environ: str) -> tuple[dict[str, str], bytes]:
+    sent: list[dict[str, str]] = []
+    body = b"".join(response(environ, lambda status, headers: sent.append(dict(headers))))
+    response.body.close()
+    return sent[0], body
+
+
+def test_a_response_names_the_stream_and_the_length_of_its_replay(streams: ResumableStreams, talk: Talk) -> None:
+    producer = AssistantTransportResponse(streams.start(talk.run(), "a"))
+    early = AssistantTransportResponse(streams.follow("a"))
+    talk.may_go_on.set()
+    headers, whole = headers_and_body(producer)
+    assert headers["x-resumable-stream-id"] == "a"
+    assert "x-resumable-stream-id" in headers["access-control-expose-headers"]
+    assert "aui-replay-content-length" not in headers
+    headers, body = headers_and_body(early)
+    assert body == whole
+    assert 0 <= int(headers["aui-replay-content-length"]) < len(whole)
+    headers, body = headers_and_body(AssistantTransportResponse(streams.follow("a")))
+    assert (int(headers["aui-replay-content-length"]), body) == (len(whole), whole)
+    assert "aui-replay-content-length" in headers["access-control-expose-headers"]
+
+
+def test_an_event_id_leads_to_the_rest_of_the_body(streams: ResumableStreams, talk: Talk) -> None:
+    talk.may_go_on.set()
+    list(streams.start(talk.run(), "a"))
+    _, whole = headers_and_body(UIMessageStreamResponse(streams.follow("a"), event_ids=True))
+    events = whole.split(b"\n\n")
+    ids = [event.removeprefix(b"id: ").partition(b"\n")[0].decode() for event in events if event.startswith(b"id: ")]
+    assert len(ids) == COUNT
+    for number, last in enumerate(ids[:-1]):
+        stream = streams.follow("a", after=last)
+        assert stream is not None
+        _, tail = headers_and_body(UIMessageStreamResponse(stream, event_ids=True))
+        assert whole.endswith(tail)
+        assert f"id: {ids[number + 1]}".encode() in tail
+        assert f"id: {last}\n".encode() not in tail
+        assert whole.removesuffix(tail).endswith(b"\n\n")
+    assert streams.follow("a", after=ids[-1]) is None
