@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from assistant_stream_ce.cancellation import Cancellation, CancelledEvent
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.concurrency.channel import Channel
+from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.controller.tool_calls import ToolCallRegistry
 from assistant_stream_ce.errors import RUN_HAS_ENDED, RunEndedError
 from assistant_stream_ce.state.document import StateDocument
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 # What code that uses the state mentions.
 _STATE_NAMES = frozenset(("state", "edit_state"))
+
+# Guards the creation of a run's state and tool calls.
+_first_use = new_lock()
 
 #: A source of chunks: another stream, an async iterable, or an iterable of chunks.
 ChunkSource: TypeAlias = AsyncIterable[AssistantStreamChunk] | Iterable[AssistantStreamChunk]
@@ -60,8 +64,27 @@ class RunContext:
         )
         self.cancellation = Cancellation()
         self.cancelled_event = CancelledEvent(self.cancellation.signal)
-        self.state: StateDocument = StateDocument(state, self.channel)
-        self.calls = ToolCallRegistry(self.channel)
+        #: The state and the tool calls; None before their first use, as most runs have neither.
+        self.document = None if state is None else StateDocument(state, self.channel)
+        self._calls: ToolCallRegistry | None = None
+
+    @property
+    def state(self) -> StateDocument:
+        """The state of the run."""
+        if self.document is None:
+            with _first_use:
+                if self.document is None:
+                    self.document = StateDocument(None, self.channel)
+        return self.document
+
+    @property
+    def calls(self) -> ToolCallRegistry:
+        """The tool calls of the run."""
+        if self._calls is None:
+            with _first_use:
+                if self._calls is None:
+                    self._calls = ToolCallRegistry(self.channel)
+        return self._calls
 
     @property
     def run(self) -> RunHooks:

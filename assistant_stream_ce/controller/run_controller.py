@@ -399,8 +399,9 @@ class RunController:
     def state(self) -> Any:
         """The state: a proxy for its dict or list, or the plain value. Assign to replace it."""
         # Inlined from `read_root`: the call would cost 0.05 us of 1 for an edit.
-        proxy = self.run_context.state.root_proxy
-        return read_root(self.run_context.state) if proxy is None else proxy
+        document = self.run_context.document or self.run_context.state
+        proxy = document.root_proxy
+        return read_root(document) if proxy is None else proxy
 
     @state.setter
     def state(self, value: Any) -> None:

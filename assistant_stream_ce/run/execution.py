@@ -135,7 +135,8 @@ class Report:
             self.error = error
             self._run_context.explain(error)
             self._send_error(self._hooks.error_text(error) if self._has_failed() else text_of(error))
-        self._run_context.state.end()
+        if self._run_context.document is not None:
+            self._run_context.document.end()
         if self._recorder is not None:
             self._recorder.end(is_cancelled=self._reason in ("cancelled", "abandoned"))
         # Set last, so that a reader that sees `reason` also sees the complete message.

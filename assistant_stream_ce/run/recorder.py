@@ -97,14 +97,14 @@ class MessageRecorder:
         message_id: the id of the message.
     """
 
-    __slots__ = ("_accumulator", "_channel", "_chunks", "_document", "_is_cancelled", "_lock", "_message_id")
+    __slots__ = ("_accumulator", "_channel", "_chunks", "_is_cancelled", "_lock", "_message_id", "_run_context")
 
     def __init__(self, run_context: RunContext, message_id: MessageId) -> None:
         self._message_id = message_id
         self._channel = run_context.channel
         self._channel.add_sink(self)
         # Holds the current state, after all edits.
-        self._document = run_context.state
+        self._run_context = run_context
         # Whether the run was cancelled; None until it has ended.
         self._is_cancelled: bool | None = None
         # Chunks that are not folded yet. Filled under the channel's lock, emptied under the next one; each operation is
@@ -141,7 +141,7 @@ class MessageRecorder:
             if is_cancelled is not None or has_ended:
                 accumulator.finish(is_cancelled=is_cancelled is not False)
             message = accumulator.message
-        return msgspec.structs.replace(message, id=str(self._message_id), state=self._document.copy())
+        return msgspec.structs.replace(message, id=str(self._message_id), state=self._run_context.state.copy())
 
     def _fold(self) -> MessageAccumulator:
         if self._accumulator is None:
