@@ -24,7 +24,7 @@ from examples.command_line import chosen_port
 from examples.local_model import options
 from examples.weather import get_weather
 
-MODEL = os.environ.get("ANTHROPIC_MODEL", "claude-sonnet-4-5")
+MODEL = os.environ.get("ANTHROPIC_MODEL", "claude-sonnet-5")
 
 app = FastAPI()
 client = AsyncAnthropic(**options("ANTHROPIC_API_KEY"))

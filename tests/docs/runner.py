@@ -8,8 +8,9 @@
 - A `console` block posts with `$ curl` to the newest application of the page and shows exactly the response; or it
   runs the library's own command and shows its output, with `...` for omitted lines.
 - The commands of a `bash` block are executed: servers are started and requested.
-- `tsx` and `html` files are included from the pages that `tests/frontends` runs in a browser. Proxy settings (`nginx`,
-  `apache`) and blocks of `html` are not executed.
+- The `tsx` of README.md is run by `tests/frontends/test_readme.py`. Other `tsx` and `html` files are included from the
+  pages that `tests/frontends` runs in a browser. Proxy settings (`nginx`, `apache`) and blocks of `html` are not
+  executed.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ OPTIONAL_PACKAGES = {
 }
 
 #: The same, but not imported in advance: that takes seconds.
-SLOW_PACKAGES = {"agents", "opentelemetry", "pydantic_ai"}
+SLOW_PACKAGES = {"agents", "anthropic", "boto3", "google", "groq", "ollama", "opentelemetry", "pydantic_ai"}
 
 Check = Callable[[], object]
 

@@ -1,10 +1,26 @@
 """Checks of README.md."""
 
 from tests.docs.clients import post
+from tests.docs.providers import LOOK, REPORT, chat, provide
 from tests.docs.runner import Document
 
 doc = Document("README.md")
 page = doc.page
+
+
+@doc.before("# chat.py")
+def check_provider_is_local() -> None:
+    page.provider = provide(chat, LOOK, REPORT, OPENAI_API_KEY="none", OPENAI_BASE_URL="{url}/v1")
+
+
+@doc.after("# chat.py")
+def check_model_and_tool_answer() -> None:
+    question = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "How is the weather?"}]}
+    reply = post(page.app, "/api/chat", {"id": "t1", "messages": [question], "trigger": "submit-message"})
+    page.client.close()
+    assert "sunny in Paris" in reply.text
+    assert "It is " in reply.text
+    assert page.provider.requests[1]["messages"][-1]["content"] == "sunny in Paris"
 
 
 @doc.after("# fastapi_app.py")
