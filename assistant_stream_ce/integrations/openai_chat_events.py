@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -30,6 +30,10 @@ REASONS: dict[str, TurnFinish] = {
 
 # Unknown fields of a chunk that are read.
 _NOTEWORTHY = frozenset({"data", "error", "type", "x_groq"})
+
+# Fields of a delta that only some providers send.
+_THOUGHTS = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"})
+_RARE = frozenset({"annotations", "images", "audio", "executed_tools"})
 
 
 class ChatReader(EventReader):
@@ -105,7 +109,9 @@ class ChatReader(EventReader):
             self.provider_reason = self.provider_reason or reason
 
     def _delta(self, delta: Any) -> None:
-        self._think(delta)
+        delta = _filled(delta)
+        if not _THOUGHTS.isdisjoint(delta):
+            self._think(delta)
         content = field(delta, "content")
         if isinstance(content, str):
             self._text(content)
@@ -117,10 +123,11 @@ class ChatReader(EventReader):
         calls = field(delta, "tool_calls")
         if calls:
             for position, call in enumerate(calls):
-                self._forward(self._calls.add(native(call), position + 1 if len(calls) > 1 else 0))
+                self._forward(self._calls.add(_tool_call(call), position + 1 if len(calls) > 1 else 0))
         if (legacy := field(delta, "function_call")) is not None:
             self._forward(self._calls.add({"index": 0, "function": native(legacy)}))
-        self._rare(delta)
+        if not _RARE.isdisjoint(delta):
+            self._rare(delta)
 
     def _rare(self, delta: Any) -> None:
         """Read fields that only some providers send."""
@@ -241,6 +248,24 @@ class ChatReader(EventReader):
                 for call in calls
             ]
         return [message] if len(message) > 2 or message["content"] else []
+
+
+def _filled(delta: Any) -> dict[str, Any]:
+    """Return the fields of a delta that have a value, unknown ones included."""
+    values = fields_of(delta)
+    if extra := getattr(delta, "__pydantic_extra__", None):
+        values = {**values, **extra}
+    return {name: value for name, value in values.items() if value}
+
+
+def _tool_call(call: Any) -> dict[str, JSON]:
+    """Return what counts of a tool call as plain data: copying the whole model would cost ten times as much."""
+    if type(call) is dict:
+        return call
+    fields = fields_of(call)
+    function = fields_of(fields.get("function"))
+    plain = {"name": function.get("name"), "arguments": native(function.get("arguments"))}
+    return {"index": fields.get("index"), "id": fields.get("id"), "function": plain}
 
 
 def _only_text(event: Any) -> str | None:
