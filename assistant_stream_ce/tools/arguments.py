@@ -77,8 +77,7 @@ class Parameters:
             raise TypeError(f"the parameters of the tool {self._name} have no JSON Schema: {error}") from None
         schema = components.pop("arguments")
         del schema["title"]
-        definitions.update(components)
-        return {**schema, "$defs": definitions} if definitions else schema
+        return _inlined(schema, definitions | components)
 
     def convert(self, arguments: dict[str, JSON]) -> dict[str, Any]:
         """Return checked arguments as keyword arguments; values have the annotated types.
@@ -94,6 +93,53 @@ class Parameters:
         names = self._struct.__struct_fields__
         more = {name: value for name, value in normal.items() if name not in names}
         return {name: getattr(checked, name) for name in names} | more
+
+
+def _inlined(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, JSON]:
+    """Return a schema with its definitions in place, because some models ignore references.
+
+    Only types that contain themselves stay definitions.
+    """
+    recursive = {name for name in definitions if name in _reached(definitions[name], definitions)}
+
+    def inline(value: Any) -> Any:
+        if isinstance(value, list):
+            return [inline(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        made = {key: inline(item) for key, item in value.items()}
+        name = _name_of(made.get("$ref"))
+        if name is not None and name not in recursive:
+            del made["$ref"]
+            made = inline(definitions[name]) | made
+        if isinstance(values := made.get("enum"), list) and all(isinstance(one, str) for one in values):
+            # Some models require the type.
+            made.setdefault("type", "string")
+        return made
+
+    found: dict[str, JSON] = inline(schema)
+    if used := sorted(_reached(schema, definitions) & recursive):
+        found["$defs"] = {name: inline(definitions[name]) for name in used}
+    return found
+
+
+def _reached(schema: Any, definitions: dict[str, Any]) -> set[str]:
+    """Return the definitions that a schema refers to, directly or not."""
+    reached: set[str] = set()
+    waiting = [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (dict, list)):
+            waiting += value.values() if isinstance(value, dict) else value
+        name = _name_of(value.get("$ref")) if isinstance(value, dict) else None
+        if name is not None and name not in reached:
+            reached.add(name)
+            waiting.append(definitions[name])
+    return reached
+
+
+def _name_of(reference: Any) -> str | None:
+    return reference.rpartition("/")[2] if isinstance(reference, str) else None
 
 
 def _hinted(function: Callable[..., object], name: str) -> list[tuple[inspect.Parameter, Any]]:
