@@ -41,6 +41,11 @@ SECONDS = 20.0
 COUNT = 20
 WORDS = [TextDeltaChunk(f"{number} ") for number in range(COUNT)]
 
+ENCODERS: list[Any] = [
+    *(DataStreamEncoder, AssistantTransportEncoder, PlainTextEncoder),
+    *(UIMessageStreamEncoder, AGUIEncoder, OpenAIStreamEncoder),
+]
+
 Workers = Callable[..., ResumableStreams]
 
 
@@ -179,11 +184,7 @@ def test_a_replay_has_the_bytes_of_the_first_response(world: World, talk: Talk, 
             call.set_response([1])
 
     options: dict[str, Any] = {"state": {"n": 0}}
-    encoders: list[Any] = [
-        *(DataStreamEncoder, AssistantTransportEncoder, PlainTextEncoder),
-        *(UIMessageStreamEncoder, AGUIEncoder, OpenAIStreamEncoder),
-    ]
-    for encoder in encoders:
+    for encoder in ENCODERS:
         plain = b"".join(encoder().encode_stream(create_run(run, **options)))
         producer = world.call(first, "start", create_run(run, **options), encoder.__name__)
         bodies = [b"".join(encoder().encode_stream(producer))]
@@ -192,6 +193,35 @@ def test_a_replay_has_the_bytes_of_the_first_response(world: World, talk: Talk, 
         assert bodies[1:] == bodies[:1] * 2
         # Others have the state, whose edits are merged while they wait, or ids.
         assert encoder not in (DataStreamEncoder, PlainTextEncoder) or bodies[0] == plain
+
+
+def test_behind_a_cursor_the_tail_completes_the_body(world: World, make_worker: Workers) -> None:
+    first, second = make_worker(), make_worker()
+
+    def run(controller: RunController) -> None:
+        controller.append_reasoning("hm")
+        controller.append_text("a")
+        controller.state["n"] = 1
+        with controller.add_tool_call("search", "c1") as call:
+            call.append_args_text("{")
+            call.append_args_text("}")
+            call.set_response([1])
+        controller.append_text("b")
+        controller.state["n"] += 1
+        controller.append_text("c")
+
+    chunks = read(world, world.call(first, "start", create_run(run, state={"n": 0}), "a"))
+    wait_for(lambda: world.call(second, "status", "a").state == "completed")
+    for encoder in ENCODERS:
+        whole = b"".join(encoder().encode_stream(world.call(second, "follow", "a")))
+        tails = [
+            b"".join(encoder().encode_stream(world.call(second, "follow", "a", after=count)))
+            for count in range(1, len(chunks))
+        ]
+        assert all(whole.endswith(tail) for tail in tails)
+        sizes = [len(whole), *map(len, tails)]
+        assert sizes == sorted(sizes, reverse=True)
+        assert len(set(sizes)) > 2
 
 
 def test_a_state_is_that_of_the_reader(world: World, make_worker: Workers) -> None:
