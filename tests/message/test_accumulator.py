@@ -126,7 +126,7 @@ def test_every_type_of_chunk_is_accumulated() -> None:
             DataPart("chart", [1, 2], "d1"),
             DataPart("chart", [3]),
         ],
-        status=MessageStatus("requires-action", "tool-calls"),
+        status=MessageStatus("complete", "stop"),
         steps=[Step("m1", 0, "tool-calls", Usage(3, 4), is_continued=True), Step(None, 11, "stop", Usage(5, 6))],
         usage=Usage(8, 10),
         data=[{"k": 1}],
