@@ -18,6 +18,8 @@ from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import Usage
 
+_NO_FIELDS: dict[str, Any] = {}
+
 _MODES = frozenset({"values", "updates", "custom", "messages", "checkpoints", "tasks", "debug", "tools"})
 
 # The name of a call that is shown for an interrupt outside of any tool call.
@@ -137,6 +139,8 @@ class GraphReader(EventReader):
 
     def feed(self, event: Any) -> None:
         """Process an item of the stream."""
+        if self._sends_messages and self._feed_text(event):
+            return
         namespace, mode, data = parse_event(event, self._mode)
         if mode == "messages":
             if self._sends_messages:
@@ -166,6 +170,23 @@ class GraphReader(EventReader):
         return GraphTurn(**fields, interrupts=list(self._interrupts.values()))
 
     # --- messages ---
+
+    def _feed_text(self, event: Any) -> bool:
+        """Process a piece of text of an open message; return whether the event is one. Most are."""
+        if type(event) is dict:
+            data = event.get("data") if event.get("type") == "messages" and "ns" in event else None
+        elif type(event) is not tuple or len(event) < 2:
+            data = None
+        elif type(event[-1]) is dict:
+            # The stream has one mode: a message and its metadata.
+            data = event if self._mode in (None, "messages") else None
+        else:
+            data = event[-1] if type(event[-2]) is str and event[-2] == "messages" else None
+        if type(data) is not tuple or not data:
+            return False
+        message_id = getattr(data[0], "__dict__", _NO_FIELDS).get("id")
+        reader = self._open.get(message_id) if type(message_id) is str else None
+        return reader is not None and reader.feed_text(data[0])
 
     def _message(self, namespace: tuple[str, ...], message: Any, metadata: Mapping[str, Any]) -> None:
         match text_of(message, "type"):

@@ -70,6 +70,22 @@ def test_reasoning_in_a_field_of_its_own_is_sent_once() -> None:
     assert kinds(chunk(additional_kwargs={"reasoning_content": "hm"}), finish()) == ["reasoning-delta", "step-finish"]
 
 
+def test_message_is_the_sum_of_the_chunks() -> None:
+    one: dict[str, Any] = {"id": "lc_run--1", "response_metadata": {"model_provider": "openai"}}
+    chunks = [
+        *(chunk(text, **one) for text in ("a", "b", "", "c")),
+        chunk([{"type": "text", "text": "d", "index": 0}], **one),
+        *(chunk(text, **one) for text in ("e", "f")),
+        chunk("g", id="lc_run--1", usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}),
+        *(chunk(text, **one) for text in ("h", "i")),
+        finish(),
+    ]
+    [message] = turn_of(*chunks).messages
+    whole = chunks[0] + chunks[1:]
+    assert message["content"] == whole.content
+    assert message["id"] == whole.id
+
+
 def test_chunks_that_differ_in_their_text_only() -> None:
     one: dict[str, Any] = {"id": "lc_run--1", "response_metadata": {"model_provider": "openai"}}
     delta = {"type": "tool_call_chunk", "name": "f", "args": "", "id": "c1", "index": 0}

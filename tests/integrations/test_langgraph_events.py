@@ -169,3 +169,31 @@ def test_an_interrupt_with_several_actions_asks_for_each() -> None:
     assert asked[:2] == [("cb", "i1-1"), ("ca", "i1-2")]
     assert asked[2][1] == "i1-3"
     assert [call.id for call in turn.tool_calls] == ["ca", "cb"]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda message, metadata: (message, metadata),
+        lambda message, metadata: ("messages", (message, metadata)),
+        lambda message, metadata: (NAMESPACE, (message, metadata)),
+        lambda message, metadata: (NAMESPACE, "messages", (message, metadata)),
+        lambda message, metadata: {"type": "messages", "ns": NAMESPACE, "data": (message, metadata)},
+    ],
+)
+def test_texts_of_an_open_message_in_every_shape(shape: Any) -> None:
+    require_packages("langchain_core")
+    from langchain_core.messages import AIMessageChunk
+
+    one: dict[str, Any] = {"id": "lc_run--1", "response_metadata": {"model_provider": "openai"}}
+    last = AIMessageChunk("d", id="lc_run--1", response_metadata={"finish_reason": "stop"}, chunk_position="last")
+    messages = [*(AIMessageChunk(text, **one) for text in "abc"), last]
+    chunks, turn = sent(*(shape(message, {"langgraph_node": "n"}) for message in messages))
+    assert [chunk.type for chunk in chunks] == ["step-start", *["text-delta"] * 4, "step-finish"]
+    assert [message["content"] for message in turn.messages] == ["abcd"]
+
+
+@pytest.mark.parametrize("data", [(), (1,), ("messages", 1), ("x", ({"id": []}, {}))])
+def test_custom_events_that_are_tuples(data: Any) -> None:
+    chunks, _ = sent(("custom", data))
+    assert [chunk.type for chunk in chunks] == ["data"]
