@@ -187,7 +187,8 @@ class Writing:
         for log in dirty:
             if log.needs_reseed and log.is_stored:
                 self._reseed(log)
-            if log.waiting:
+            # A follower may have taken the last chunks, and seen the end, since the entry was made.
+            if log.waiting or (log.is_stored and log.terminal is not None and log.made < log.count):
                 self.mark(log)
             elif log.owes_end or log.terminal is not None:
                 self._finish(log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from assistant_stream_ce.errors import StoreUnavailableError
@@ -25,6 +26,8 @@ class FlakyStore(Store):
         #: Streams that `find_dead` calls dead.
         self.dead: set[StreamKey] = set()
         self.calls: list[str] = []
+        #: Called once, before the next call of a method with this name.
+        self.before: dict[str, Callable[[], object]] = {}
 
     def connect(self, worker: str, options: StoreOptions) -> Any:
         """Return a session."""
@@ -77,6 +80,7 @@ class _Session:
 
         def call(*args: Any) -> Any:
             store.calls.append(name)
+            store.before.pop(name, lambda: None)()
             self._check()
             result = method(*args)
             if name != "poll":

@@ -104,6 +104,21 @@ def test_a_start_whose_reply_was_lost_is_repeated(pair: Pair) -> None:
     assert list(stream) == WORDS
 
 
+def test_the_end_comes_behind_the_chunks_that_a_follower_takes_while_an_entry_is_sent(pair: Pair) -> None:
+    read: list[Any] = []
+
+    def read_all() -> None:
+        follower = pair.first.follow("a")
+        pair.talk.may_go_on.set()
+        read.extend(follower or [])
+
+    pair.store.before["append"] = read_all
+    pair.first.start(pair.talk.run(), "a")
+    wait_for(lambda: pair.first.stats()["live"] == 0)
+    assert read == WORDS
+    assert list(pair.second.follow("a") or []) == WORDS
+
+
 def test_a_lost_log_is_written_anew(pair: Pair) -> None:
     local = pair.first.start(pair.talk.run(), "a")
     remote = pair.second.follow("a")
