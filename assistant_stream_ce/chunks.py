@@ -195,7 +195,7 @@ class ToolApprovalRequestChunk(_Chunk, frozen=True, gc=False, tag="tool-approval
 
 
 class SourceChunk(_Chunk, frozen=True, gc=False, tag="source"):
-    """A source cited by the answer."""
+    """A source cited by the answer; the indexes are where in the text it is cited, in characters."""
 
     type: ClassVar[str] = "source"
     id: str
@@ -203,6 +203,8 @@ class SourceChunk(_Chunk, frozen=True, gc=False, tag="source"):
     source_type: str = "url"
     title: str | None = None
     parent_id: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
 
 
 class SourceDocumentChunk(_Chunk, frozen=True, gc=False, tag="source-document"):
@@ -214,6 +216,8 @@ class SourceDocumentChunk(_Chunk, frozen=True, gc=False, tag="source-document"):
     title: str
     filename: str | None = None
     parent_id: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
 
 
 class FileChunk(_Chunk, frozen=True, gc=False, tag="file"):

@@ -116,8 +116,7 @@ class RunController:
 
         Args:
             part: the kind of the part.
-            provider_metadata: JSON objects by the name of their provider, as AI SDK has them, for example
-                `{"anthropic": {"signature": "..."}}`.
+            provider_metadata: JSON objects by the name of their provider, as `{"anthropic": {"signature": "..."}}`.
 
         Raises:
             ValueError: there is no such kind of part.
@@ -205,28 +204,35 @@ class RunController:
 
         Raises:
             ValueError: an id is empty.
-            ToolCallError: there is no such call, it has an approval request or a result already, or the approval id
-                was used.
+            ToolCallError: there is no such call, it was asked for or answered before, or the approval id was used.
         """
         call_id = validation.id(tool_call_id, "tool_call_id")
         return send_approval_request(self.run_context.calls, call_id, approval_id, signature)
 
-    def add_source(self, id: str, url: str, title: str | None = None) -> None:
+    def add_source(
+        self, id: str, url: str, title: str | None = None, start_index: int | None = None, end_index: int | None = None
+    ) -> None:
         """Add a source cited by the answer.
 
         Args:
             id: the id of the source.
             url: its URL.
             title: its title, or None.
+            start_index: where the cited text starts in the answer, in characters, or None.
+            end_index: where it ends.
         """
-        id, url, title = (
-            validation.text(id, "id"),
-            validation.text(url, "url"),
-            validation.optional_text(title, "title"),
-        )
-        self._put(chunks.SourceChunk(id, url, title=title, parent_id=self.parent_id))
+        place = validation.place(start_index, end_index)
+        self._put(validation.checked(chunks.SourceChunk(id, url, "url", title, self.parent_id, *place)))
 
-    def add_source_document(self, id: str, media_type: str, title: str, filename: str | None = None) -> None:
+    def add_source_document(
+        self,
+        id: str,
+        media_type: str,
+        title: str,
+        filename: str | None = None,
+        start_index: int | None = None,
+        end_index: int | None = None,
+    ) -> None:
         """Add a document without a URL that the answer cites, for example an uploaded file.
 
         Args:
@@ -234,10 +240,13 @@ class RunController:
             media_type: the media type of the document.
             title: its title.
             filename: its file name, or None.
+            start_index: where the cited text starts in the answer, in characters, or None.
+            end_index: where it ends.
         """
-        id, media_type = validation.text(id, "id"), validation.text(media_type, "media_type")
-        title, filename = validation.text(title, "title"), validation.optional_text(filename, "filename")
-        self._put(chunks.SourceDocumentChunk(id, media_type, title, filename, self.parent_id))
+        place = validation.place(start_index, end_index)
+        self._put(
+            validation.checked(chunks.SourceDocumentChunk(id, media_type, title, filename, self.parent_id, *place))
+        )
 
     def add_file(self, data: str, mime_type: str, *, filename: str | None = None) -> None:
         """Add a file.

@@ -72,6 +72,23 @@ def count(value: object, name: str) -> int:
     return number
 
 
+def optional_count(value: object, name: str) -> int | None:
+    """Return an int as `count` does, or None."""
+    return None if value is None else count(value, name)
+
+
+def place(start_index: object, end_index: object) -> tuple[int | None, int | None]:
+    """Return the place of a citation, which has both ends or none.
+
+    Raises:
+        ValueError: one is missing, or the end is before the start.
+    """
+    start, end = optional_count(start_index, "start_index"), optional_count(end_index, "end_index")
+    if (start is None) != (end is None) or (start is not None and end is not None and end < start):
+        raise ValueError("start_index and end_index must be given together, and end_index must not be smaller")
+    return start, end
+
+
 def flag(value: object, name: str) -> bool:
     """Return a bool."""
     if not isinstance(value, bool):
@@ -176,6 +193,7 @@ _CHECKS: dict[object, _Check] = {
     str: text,
     str | None: optional_text,
     int: count,
+    int | None: optional_count,
     bool: flag,
     list[Any]: items,
     list[Any] | None: optional_items,

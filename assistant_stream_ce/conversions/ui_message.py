@@ -31,6 +31,7 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     BAD_ARGUMENTS,
     PROVIDER,
     file_url,
+    place_metadata,
 )
 
 _NO_JSON = object()
@@ -109,10 +110,12 @@ def _part(part: MessagePart) -> Fields:
             metadata = {"callProviderMetadata": part.provider_metadata} if part.provider_metadata else {}
             return {**kind, "toolCallId": part.id, **provider, **_tool_call(part), **metadata}
         case SourcePart():
-            return without_none({"type": "source-url", "sourceId": part.id, "url": part.url, "title": part.title})
+            source = {"type": "source-url", "sourceId": part.id, "url": part.url, "title": part.title}
+            return without_none({**source, "providerMetadata": place_metadata(part)})
         case SourceDocumentPart():
             source = {"sourceId": part.id, "mediaType": part.media_type, "title": part.title}
-            return without_none({"type": "source-document", **source, "filename": part.filename})
+            source |= {"filename": part.filename, "providerMetadata": place_metadata(part)}
+            return without_none({"type": "source-document", **source})
         case FilePart():
             url = file_url(part.data, part.mime_type)
             return without_none({"type": "file", "mediaType": part.mime_type, "url": url, "filename": part.filename})

@@ -35,7 +35,13 @@ from assistant_stream_ce.message import (
     UserPart,
 )
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, file_data, metadata_of, signature_of
+from assistant_stream_ce.serialization.ui_message_stream.values import (
+    DENIED,
+    file_data,
+    metadata_of,
+    place_of,
+    signature_of,
+)
 from assistant_stream_ce.serialization.usage import usage_from
 
 _ABSENT = object()
@@ -240,9 +246,9 @@ def _read_source(history: HistoryBuilder, builder: AssistantBuilder, part: Field
     texts = {name: part.get(name) for name in ("url", "mediaType", "title", "filename")}
     url, media_type, title, filename = (text if isinstance(text, str) else None for text in texts.values())
     if source_id is not None and part["type"] == "source-url" and url is not None:
-        builder.add(SourcePart(source_id, url, title=title))
+        builder.add(SourcePart(source_id, url, title=title, **place_of(part)))
     elif source_id is not None and part["type"] == "source-document" and media_type is not None:
-        builder.add(SourceDocumentPart(source_id, media_type, title or "", filename))
+        builder.add(SourceDocumentPart(source_id, media_type, title or "", filename, **place_of(part)))
     else:
         history.drop(path, "a source without its id, url or type")
 

@@ -133,7 +133,8 @@ class ChatReader(EventReader):
         """Read fields that only some providers send."""
         for annotation in field(delta, "annotations") or ():
             citation = field(annotation, "url_citation") or annotation
-            self.out.source(field(citation, "url"), field(citation, "title"))
+            place = field(citation, "start_index"), field(citation, "end_index")
+            self.out.source(field(citation, "url"), field(citation, "title"), *place)
         for image in field(delta, "images") or ():
             url = text_of(field(image, "image_url"), "url")
             head, _, data = url.partition(";base64,")

@@ -210,7 +210,8 @@ class ResponsesReader(EventReader):
     def _annotation(self, annotation: Any) -> None:
         match text_of(annotation, "type"):
             case "url_citation":
-                self.out.source(field(annotation, "url"), field(annotation, "title"))
+                place = field(annotation, "start_index"), field(annotation, "end_index")
+                self.out.source(field(annotation, "url"), field(annotation, "title"), *place)
             case "file_citation" | "container_file_citation" | "file_path":
                 name = field(annotation, "filename")
                 self.out.document(

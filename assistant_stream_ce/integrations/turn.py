@@ -136,12 +136,14 @@ class TurnBuilder:
         if text:
             self._send(chunks.RefusalDeltaChunk(text, self._parent_id))
 
-    def source(self, url: JSON, title: JSON = None) -> None:
-        """Add a source, once for each URL."""
+    def source(self, url: JSON, title: JSON = None, start: JSON = None, end: JSON = None) -> None:
+        """Add a source, once for each URL, with the place of its first citation if it is known."""
         if isinstance(url, str) and url and url not in self._sources:
             self._sources.add(url)
             source_id = f"source-{len(self._sources)}"
-            self._send(chunks.SourceChunk(source_id, url, title=title if isinstance(title, str) else None))
+            has_place = type(start) is int and type(end) is int and 0 <= start <= end
+            place: Any = {"start_index": start, "end_index": end} if has_place else {}
+            self._send(chunks.SourceChunk(source_id, url, title=title if isinstance(title, str) else None, **place))
 
     def document(self, key: JSON, media_type: str, title: JSON, filename: JSON = None) -> None:
         """Add a cited document, once for each key."""

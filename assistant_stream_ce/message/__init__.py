@@ -123,6 +123,8 @@ class SourcePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="source"):
     source_type: str = "url"
     title: str | None = None
     parent_id: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
 
 
 class SourceDocumentPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="source-document"):
@@ -134,6 +136,8 @@ class SourceDocumentPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="s
     title: str
     filename: str | None = None
     parent_id: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
 
 
 class FilePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="file"):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler, TextDeltaChunk, not_a_chunk
 from assistant_stream_ce.jsonvalue import JSON, clone, dumps, plain
@@ -252,10 +254,10 @@ class MessageAccumulator(ChunkHandler[None]):
     # --- other parts ---
 
     def source(self, chunk: chunks.SourceChunk) -> None:
-        self._append(SourcePart(chunk.id, chunk.url, chunk.source_type, chunk.title, chunk.parent_id))
+        self._append(SourcePart(*msgspec.structs.astuple(chunk)))
 
     def source_document(self, chunk: chunks.SourceDocumentChunk) -> None:
-        self._append(SourceDocumentPart(chunk.id, chunk.media_type, chunk.title, chunk.filename, chunk.parent_id))
+        self._append(SourceDocumentPart(*msgspec.structs.astuple(chunk)))
 
     def file(self, chunk: chunks.FileChunk) -> None:
         self._append(FilePart(chunk.data, chunk.mime_type, chunk.filename, chunk.parent_id))

@@ -45,6 +45,8 @@ def source(chunk: chunks.SourceChunk | SourcePart) -> dict[str, JSON]:
             "url": chunk.url,
             "title": chunk.title,
             "parentId": chunk.parent_id,
+            "startIndex": chunk.start_index,
+            "endIndex": chunk.end_index,
         }
     )
 
@@ -59,6 +61,8 @@ def source_document(chunk: chunks.SourceDocumentChunk | SourceDocumentPart) -> d
             "title": chunk.title,
             "filename": chunk.filename,
             "parentId": chunk.parent_id,
+            "startIndex": chunk.start_index,
+            "endIndex": chunk.end_index,
         }
     )
 

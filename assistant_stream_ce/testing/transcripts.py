@@ -232,12 +232,16 @@ class _TranscriptWriter(ChunkHandler["_LineWriter | None"]):
 
     def source(self, chunk: chunks.SourceChunk) -> _LineWriter:
         self._names.note("source", chunk.id)
-        more = {"title": chunk.title, "type": None if chunk.source_type == "url" else chunk.source_type}
+        more = {
+            "title": chunk.title,
+            "type": None if chunk.source_type == "url" else chunk.source_type,
+            **_place(chunk),
+        }
         return _line("source", chunk.parent_id, id=chunk.id, words=[chunk.url], more=more)
 
     def source_document(self, chunk: chunks.SourceDocumentChunk) -> _LineWriter:
         self._names.note("source", chunk.id)
-        more = {"title": chunk.title, "filename": chunk.filename}
+        more = {"title": chunk.title, "filename": chunk.filename, **_place(chunk)}
         return _line("source-document", chunk.parent_id, id=chunk.id, words=[chunk.media_type], more=more)
 
     def file(self, chunk: chunks.FileChunk) -> _LineWriter:
@@ -302,6 +306,10 @@ def _finish_words(chunk: chunks.StepFinishChunk | chunks.MessageFinishChunk) -> 
     }
     known = [f"{name} {count}" for name, count in details.items() if count]
     return [chunk.finish_reason, *([tokens] if chunk.input_tokens or chunk.output_tokens else []), *known]
+
+
+def _place(chunk: chunks.SourceChunk | chunks.SourceDocumentChunk) -> dict[str, JSON]:
+    return {} if chunk.start_index is None else {"place": f"{chunk.start_index}-{chunk.end_index}"}
 
 
 def _shortened(data: str) -> str:

@@ -356,3 +356,15 @@ def test_metadata_is_sent_with_the_part_of_the_controller() -> None:
         ProviderMetadataChunk({"a": {"b": 1}}, "reasoning", "p"),
         ToolCallChunk("1", "t", {}, provider_metadata={"a": {"b": 2}}),
     ]
+
+
+@pytest.mark.parametrize("place", [{"start_index": 1}, {"end_index": 1}, {"start_index": 2, "end_index": 1}])
+def test_the_place_of_a_source_has_two_ends_in_order(place: dict[str, Any]) -> None:
+    def run(controller: RunController) -> None:
+        with pytest.raises(ValueError, match="must be given together"):
+            controller.add_source("s", "https://example.org", **place)
+        with pytest.raises(ValueError, match="must be given together"):
+            controller.add_source_document("s", "text/plain", "t", **place)
+        controller.add_source("s", "https://example.org", start_index=0, end_index=4)
+
+    assert collect(run).chunks == [SourceChunk("s", "https://example.org", start_index=0, end_index=4)]

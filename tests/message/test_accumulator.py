@@ -276,6 +276,12 @@ def test_metadata_belongs_to_the_open_part_or_starts_one() -> None:
     ]
 
 
+def test_sources_keep_their_place_in_the_text() -> None:
+    chunks = [SourceChunk("s", "u", start_index=1, end_index=2), SourceDocumentChunk("d", "m", "t", None, "p", 3, 4)]
+    parts = [SourcePart("s", "u", start_index=1, end_index=2), SourceDocumentPart("d", "m", "t", None, "p", 3, 4)]
+    assert accumulate(chunks).parts == parts
+
+
 def test_texts_of_two_parents_are_two_texts() -> None:
     message = accumulate(
         [TextDeltaChunk("a", "p"), TextDeltaChunk("b", "p"), TextDeltaChunk("c"), DataChunk(1), *texts("d")]

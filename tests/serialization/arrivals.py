@@ -384,12 +384,9 @@ class _UIMessageStream:
                     yield from self.tell(call_id, _rest_of_text(call.text))
                     yield from [] if call.is_asked else [chunk]
                     call.is_asked = True
-            case SourceChunk(id=source_id, url=url, title=title):
+            case SourceChunk() | SourceDocumentChunk():
                 yield from self.before_part()
-                yield SourceChunk(source_id, url, title=title)
-            case SourceDocumentChunk(source_id, media_type, title, filename):
-                yield from self.before_part()
-                yield SourceDocumentChunk(source_id, media_type, title, filename)
+                yield msgspec.structs.replace(chunk, parent_id=None)
             case FileChunk(data=data, mime_type=mime_type, filename=filename):
                 yield from self.before_part()
                 yield FileChunk(data, mime_type, filename=filename)

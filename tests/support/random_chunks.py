@@ -70,8 +70,10 @@ def random_chunk(dice: random.Random) -> AssistantStreamChunk:
         lambda: ToolResultChunk(call_id, value, is_error=True, denied=True),
         lambda: ToolResultChunk(call_id, value, preliminary=True),
         lambda: ToolApprovalRequestChunk(call_id, dice.choice(("i", f"{text}!")), dice.choice((None, text))),
-        lambda: SourceChunk(text, text, title=dice.choice((None, text)), parent_id=parent_id),
-        lambda: SourceDocumentChunk(text, text, text, dice.choice((None, text)), parent_id),
+        lambda: SourceChunk(text, text, "url", dice.choice((None, text)), parent_id, *((2, 5) if parent_id else ())),
+        lambda: SourceDocumentChunk(
+            text, text, text, dice.choice((None, text)), parent_id, *((2, 5) if parent_id else ())
+        ),
         lambda: FileChunk(text, text, parent_id, dice.choice((None, text))),
         lambda: DataPartChunk(text, value, dice.choice((None, "i")), dice.random() < 0.3, parent_id),
         lambda: DataChunk(value),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
@@ -129,7 +130,11 @@ class OpenAIStreamDecoder(Decoder):
             url, title = fields.get("url"), fields.get("title")
             if isinstance(url, str) and url.startswith(("https://", "http://")) and url not in self._urls:
                 self._urls.add(url)
-                yield chunks.SourceChunk(url, url, title=title if isinstance(title, str) and title else None)
+                start, end = fields.get("start_index"), fields.get("end_index")
+                has_place = type(start) is int and type(end) is int and 0 <= start <= end
+                place: Any = {"start_index": start, "end_index": end} if has_place else {}
+                known = title if isinstance(title, str) and title else None
+                yield chunks.SourceChunk(url, url, title=known, **place)
 
     def _fail_with(self, value: JSON) -> Iterator[AssistantStreamChunk]:
         self._is_done = True

@@ -183,6 +183,11 @@ class OpenAIStreamEncoder(OpenAIEncoder):
     def refusal_delta(self, chunk: chunks.RefusalDeltaChunk) -> bytes:
         return self._role() + self._delta({"refusal": chunk.refusal_delta})
 
+    def source(self, chunk: chunks.SourceChunk) -> bytes:
+        """Write a source with a place in the text; the format has no others."""
+        citation = url_citation(chunk)
+        return self._role() + self._delta({"annotations": [citation]}) if citation else b""
+
     def error(self, chunk: chunks.ErrorChunk) -> bytes:
         # The shape that both official clients raise as an API error.
         self._summary.has_failed = True
@@ -224,3 +229,11 @@ class OpenAIStreamEncoder(OpenAIEncoder):
 
 _DELTA_TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 _CONTENT_TAIL = b"}" + _DELTA_TAIL
+
+
+def url_citation(chunk: chunks.SourceChunk) -> JSON:
+    """Return the annotation of a source with a place in the text; None for any other."""
+    if chunk.start_index is None or chunk.end_index is None:
+        return None
+    place = {"start_index": chunk.start_index, "end_index": chunk.end_index}
+    return {"type": "url_citation", "url_citation": {**place, "url": chunk.url, "title": chunk.title or chunk.url}}

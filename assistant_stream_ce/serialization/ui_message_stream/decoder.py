@@ -18,7 +18,13 @@ from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key, join_sur
 from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, id_of, optional_text
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
-from assistant_stream_ce.serialization.ui_message_stream.values import DENIED, file_data, metadata_of, signature_of
+from assistant_stream_ce.serialization.ui_message_stream.values import (
+    DENIED,
+    file_data,
+    metadata_of,
+    place_of,
+    signature_of,
+)
 from assistant_stream_ce.serialization.usage import usage_from
 
 T = TypeVar("T")
@@ -314,13 +320,17 @@ class UIMessageStreamDecoder(ToolCallDecoder):
             case "source-url":
                 self._last = ("", 0)
                 url: str = checked(value.get("url"), str, "url")
-                yield chunks.SourceChunk(id_of(value, "sourceId"), url, title=optional_text(value, "title"))
+                yield chunks.SourceChunk(
+                    id_of(value, "sourceId"), url, title=optional_text(value, "title"), **place_of(value)
+                )
             case "source-document":
                 self._last = ("", 0)
                 media_type: str = checked(value.get("mediaType"), str, "mediaType")
                 title: str = checked(value.get("title"), str, "title")
                 filename = optional_text(value, "filename")
-                yield chunks.SourceDocumentChunk(id_of(value, "sourceId"), media_type, title, filename)
+                yield chunks.SourceDocumentChunk(
+                    id_of(value, "sourceId"), media_type, title, filename, **place_of(value)
+                )
             case "file":
                 self._last = ("", 0)
                 yield _file(value)

@@ -35,6 +35,7 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     FINISH_REASONS,
     PROVIDER,
     file_url,
+    place_metadata,
     signature_of,
     valid_metadata,
 )
@@ -335,6 +336,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     def source(self, chunk: chunks.SourceChunk) -> bytes:
         source = {"type": "source-url", "sourceId": chunk.id, "url": chunk.url, "title": chunk.title}
+        source["providerMetadata"] = place_metadata(chunk)
         return self._before_part() + _event(without_none(source))
 
     def source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
@@ -344,6 +346,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
             "mediaType": chunk.media_type,
             "title": chunk.title,
             "filename": chunk.filename,
+            "providerMetadata": place_metadata(chunk),
         }
         return self._before_part() + _event(without_none(source))
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+from assistant_stream_ce.chunks import SourceChunk, SourceDocumentChunk
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.message import SourceDocumentPart, SourcePart
 
 #: Error text of a tool call whose arguments are not JSON.
 BAD_ARGUMENTS = "The arguments of this call are not valid JSON."
@@ -52,6 +55,20 @@ def valid_metadata(metadata: JSON) -> dict[str, JSON]:
 def metadata_of(value: dict[str, JSON], name: str = "providerMetadata") -> dict[str, JSON]:
     """Return the metadata of a frame or part, without the values that the library writes under its own name."""
     return {key: item for key, item in valid_metadata(value.get(name)).items() if key != PROVIDER}
+
+
+def place_metadata(source: SourceChunk | SourceDocumentChunk | SourcePart | SourceDocumentPart) -> JSON:
+    """Return the metadata with the place of a source in the text, for which the format has no field; None for none."""
+    if source.start_index is None or source.end_index is None:
+        return None
+    return {PROVIDER: {"startIndex": source.start_index, "endIndex": source.end_index}}
+
+
+def place_of(value: dict[str, JSON]) -> dict[str, Any]:
+    """Return the fields of a source's place from the metadata of a frame or part."""
+    own = valid_metadata(value.get("providerMetadata")).get(PROVIDER, {})
+    start, end = own.get("startIndex"), own.get("endIndex")
+    return {"start_index": start, "end_index": end} if type(start) is int and type(end) is int else {}
 
 
 def signature_of(value: dict[str, JSON]) -> str | None:

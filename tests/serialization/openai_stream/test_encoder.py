@@ -37,7 +37,7 @@ from assistant_stream_ce import (
     UpdateStateChunk,
     create_run,
 )
-from assistant_stream_ce.serialization import OpenAIStreamEncoder
+from assistant_stream_ce.serialization import OpenAIStreamDecoder, OpenAIStreamEncoder
 from tests.support.conversations import ModelError, conversation, perform
 from tests.support.random_chunks import random_chunk
 
@@ -372,3 +372,13 @@ def assert_calls(pieces: list[dict[str, Any]], has_failed: bool) -> None:
         arguments[piece["index"]] = arguments.get(piece["index"], "") + piece["function"]["arguments"]
     assert len(set(ids)) == len(ids) == len(arguments)
     assert has_failed or all(arguments.values())
+
+
+def test_a_source_with_a_place_is_an_annotation() -> None:
+    encoder, decoder = OpenAIStreamEncoder(), OpenAIStreamDecoder(strict=True)
+    source = SourceChunk("s", "https://example.org", title="Page", start_index=0, end_index=4)
+    data = encoder.encode(SourceChunk("other", "https://example.com")) + encoder.encode(source)
+    assert data.count(b"url_citation") == 2
+    assert b"example.com" not in data
+    chunks = decoder.feed(data + encoder.finish())
+    assert chunks[0] == SourceChunk("https://example.org", "https://example.org", "url", "Page", None, 0, 4)
