@@ -1,0 +1,41 @@
+"""Checks of docs/resumable.rst."""
+
+from tests.docs.clients import Reply, post
+from tests.docs.runner import Document
+
+doc = Document("docs/resumable.rst")
+page = doc.page
+
+MESSAGE = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+BODY = {"id": "t1", "messages": [MESSAGE], "trigger": "submit-message"}
+
+
+def check_replay(chat_id: str, reply: Reply) -> None:
+    assert '"delta":"on."' in reply.text
+    assert reply.headers["x-resumable-stream-id"]
+    again = post(page.app, f"/api/chat/{chat_id}/stream", method="GET")
+    assert again.text == reply.text
+    assert again.headers["x-resumable-stream-id"] == reply.headers["x-resumable-stream-id"]
+    assert int(again.headers["aui-replay-content-length"]) == len(again.text.encode())
+    assert post(page.app, "/api/chat/other/stream", method="GET").status == 204
+    assert '"stopped":false' in post(page.app, f"/api/chat/{chat_id}/stop").text.replace(" ", "")
+
+
+@doc.after("# chat.py")
+def check_the_answer_is_found_again_by_its_chat() -> None:
+    check_replay("t1", post(page.app, "/api/chat", BODY))
+    page.streams.close()
+
+
+@doc.after("# chat_async.py")
+def check_the_same_in_coroutines() -> None:
+    check_replay("t2", post(page.app, "/api/chat", {**BODY, "id": "t2"}))
+
+
+@doc.after("RedisStore(os.environ")
+def check_nothing_is_opened_before_the_first_use() -> None:
+    page.shared.close()
+    page.streams.close()
+
+
+test_resumable = doc.test()
