@@ -1,6 +1,10 @@
 """Checks of docs/resumable.rst."""
 
-from tests.docs.clients import Reply, post
+import os
+import shutil
+import tempfile
+
+from tests.docs.clients import Reply, at_page_end, post
 from tests.docs.runner import Document
 
 doc = Document("docs/resumable.rst")
@@ -19,6 +23,14 @@ def check_replay(chat_id: str, reply: Reply) -> None:
     assert int(again.headers["aui-replay-content-length"]) == len(again.text.encode())
     assert post(page.app, "/api/chat/other/stream", method="GET").status == 204
     assert '"stopped":false' in post(page.app, f"/api/chat/{chat_id}/stop").text.replace(" ", "")
+
+
+@doc.before("# chat.py")
+def check_streams_are_kept_in_a_folder_of_the_test() -> None:
+    folder = tempfile.mkdtemp()
+    before = os.getcwd()
+    os.chdir(folder)
+    at_page_end(lambda: (os.chdir(before), shutil.rmtree(folder)))
 
 
 @doc.after("# chat.py")
