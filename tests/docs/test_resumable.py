@@ -30,7 +30,8 @@ def check_streams_are_kept_in_a_folder_of_the_test() -> None:
     folder = tempfile.mkdtemp()
     before = os.getcwd()
     os.chdir(folder)
-    at_page_end(lambda: (os.chdir(before), shutil.rmtree(folder)))
+    at_page_end.callback(shutil.rmtree, folder)
+    at_page_end.callback(os.chdir, before)
 
 
 @doc.after("# chat.py")
