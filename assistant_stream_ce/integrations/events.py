@@ -12,7 +12,7 @@ from assistant_stream_ce.integrations.turn import Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 
 _ABSENT: Any = object()
-_NO_FIELDS: dict[str, Any] = {}
+NO_FIELDS: dict[str, Any] = {}
 
 
 def field(value: Any, name: str) -> Any:
@@ -39,7 +39,7 @@ def field(value: Any, name: str) -> Any:
 
 def fields_of(value: Any) -> dict[str, Any]:
     """Return the declared fields of an event, for readers of frequent events: it costs a third of `field`."""
-    return value if type(value) is dict else getattr(value, "__dict__", _NO_FIELDS)
+    return value if type(value) is dict else getattr(value, "__dict__", NO_FIELDS)
 
 
 def text_of(value: Any, name: str) -> str:

@@ -16,7 +16,7 @@ from assistant_stream_ce.integrations import (
     ollama_events,
     openai_chat_events,
 )
-from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import NO_FIELDS, EventReader, field, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import Usage
@@ -101,10 +101,21 @@ class LangChainReader(EventReader):
 
         Most chunks do, and reading only their text costs a tenth.
         """
-        if not self._is_text(event):
+        values = getattr(event, "__dict__", NO_FIELDS)
+        text = values.get("content")
+        if (
+            type(text) is not str
+            or self._id is None
+            or values.get("id") != self._id
+            or values.get("response_metadata") != self._metadata
+            or values.get("type") != "AIMessageChunk"
+            or values.get("additional_kwargs")
+            or values.get("tool_call_chunks")
+            or values.get("usage_metadata") is not None
+            or values.get("chunk_position") is not None
+        ):
             return False
         self._text_chunk = event
-        text = event.content
         self._pieces.append(text)
         self._text(text)
         return True
@@ -114,19 +125,6 @@ class LangChainReader(EventReader):
         if self._pieces:
             self._chunks.append(self._text_chunk.model_copy(update={"content": "".join(self._pieces)}))
             self._pieces = []
-
-    def _is_text(self, event: Any) -> bool:
-        values = getattr(event, "__dict__", None)
-        return (
-            values is not None
-            and type(values.get("content")) is str
-            and self._id is not None
-            and values.get("id") == self._id
-            and values.get("response_metadata") == self._metadata
-            and values.get("type") == "AIMessageChunk"
-            and not (values.get("additional_kwargs") or values.get("tool_call_chunks"))
-            and values.get("usage_metadata") is values.get("chunk_position") is None
-        )
 
     def end(self) -> Turn:
         """Return the turn; see the base class."""

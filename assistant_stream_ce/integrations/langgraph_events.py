@@ -11,14 +11,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from assistant_stream_ce.conversions.history import json_or_text
-from assistant_stream_ce.integrations.events import EventReader, field, native, text_of
+from assistant_stream_ce.integrations.events import NO_FIELDS, EventReader, field, native, text_of
 from assistant_stream_ce.integrations.langchain_events import LOCAL_IDS, LangChainReader
 from assistant_stream_ce.integrations.langgraph_state import assign_channels
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import Usage
-
-_NO_FIELDS: dict[str, Any] = {}
 
 _MODES = frozenset({"values", "updates", "custom", "messages", "checkpoints", "tasks", "debug", "tools"})
 
@@ -184,7 +182,7 @@ class GraphReader(EventReader):
             data = event[-1] if type(event[-2]) is str and event[-2] == "messages" else None
         if type(data) is not tuple or not data:
             return False
-        message_id = getattr(data[0], "__dict__", _NO_FIELDS).get("id")
+        message_id = getattr(data[0], "__dict__", NO_FIELDS).get("id")
         reader = self._open.get(message_id) if type(message_id) is str else None
         return reader is not None and reader.feed_text(data[0])
 
