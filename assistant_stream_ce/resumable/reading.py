@@ -28,6 +28,9 @@ _ANNOUNCE_EVERY = 1.0
 # Seconds that a wait for events lasts when nothing else is due.
 _IDLE = 60.0
 
+# Seconds between two calls that bring something, so that one call brings the entries of many streams.
+_PACE = 0.002
+
 # Seconds before another attempt after the store was away.
 _FIRST_RETRY = 0.05
 _LAST_RETRY = 1.0
@@ -128,6 +131,8 @@ class Reading:
                 self._look()
                 self._announce()
                 self._retry_seconds = 0.0
+                if events:
+                    ThreadWaiter().wait(_PACE)
             except StoreUnavailableError as error:
                 self._wait_for_store(error)
             except Exception as error:

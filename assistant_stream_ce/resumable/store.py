@@ -84,7 +84,7 @@ class StoreOptions(msgspec.Struct, frozen=True):
     """Settings of the streams for their store, all in seconds.
 
     Attributes:
-        lease: a producer that has not called `renew` for so long counts as missing. It is renewed four times as often.
+        lease: a producer that has not called `renew` for so long counts as missing. It is renewed three times as often.
         retention: a log is deleted so long after its end.
         message_retention: a summary is deleted so long after the end of its log's retention.
         thread_retention: a thread pointer is deleted so long after the end of its stream.

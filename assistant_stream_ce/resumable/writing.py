@@ -28,6 +28,9 @@ MOST_WAITING_OF_ALL = 64 * 1024 * 1024
 # Chunks that are stored together in a store of this process, where they lie beside the log.
 _SOME = 8
 
+# Seconds between two rounds, so that a fast producer fills entries instead of waking the thread for each chunk.
+_PACE = 0.001
+
 # Seconds before the first and each further attempt after the store was away.
 _FIRST_RETRY = 0.05
 _LAST_RETRY = 1.0
@@ -143,6 +146,8 @@ class Writing:
                     self._renew()
                 self._store(dirty)
                 self._retry_seconds = 0.0
+                if dirty and not self._engine.store.is_inline:
+                    ThreadWaiter().wait(_PACE)
             except StoreUnavailableError as error:
                 self._wait_for_store(dirty, error)
             except Exception as error:
@@ -289,7 +294,7 @@ class Writing:
                 if stored is not None and stored.terminal is not None and log.terminal is None:
                     self._on_fenced(log)
         self._renewed_at = now
-        self._renew_at = now + (engine.options.lease / 4 if logs else 60.0)
+        self._renew_at = now + (engine.options.lease / 3 if logs else 60.0)
 
     def _cancel_unfollowed(self) -> None:
         now = time.monotonic()
