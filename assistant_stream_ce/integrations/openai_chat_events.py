@@ -33,6 +33,7 @@ _NOTEWORTHY = frozenset({"data", "error", "type", "x_groq"})
 
 # Fields of a delta that only some providers send.
 _THOUGHTS = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"})
+_PLAIN_THOUGHTS = frozenset({"reasoning_content", "reasoning"})
 _RARE = frozenset({"annotations", "images", "audio", "executed_tools"})
 
 
@@ -56,13 +57,15 @@ class ChatReader(EventReader):
 
     def feed(self, event: Any) -> None:
         """Process a chunk."""
-        text = _only_text(event) if self._is_plain else None
-        if text is None:
+        plain = _only_text(event) if self._is_plain else None
+        if plain is None:
             self._feed_any(event)
             self._is_plain = self.out.id is not None and not self._calls.calls
+        elif type(plain) is str:
+            self._texts.append(plain)
+            self.out.text(plain)
         else:
-            self._texts.append(text)
-            self.out.text(text)
+            self._reason(*plain)
 
     def _feed_any(self, event: Any) -> None:
         if (kind := field(event, "type")) is not None and field(event, "choices") is None:
@@ -269,10 +272,13 @@ def _tool_call(call: Any) -> dict[str, JSON]:
     return {"index": fields.get("index"), "id": fields.get("id"), "function": plain}
 
 
-def _only_text(event: Any) -> str | None:
+def _only_text(event: Any) -> str | tuple[str, str] | None:
     """Return the text of a chunk that has nothing else, as most have; None for any other chunk.
 
     It costs a tenth of looking for everything that a chunk may have.
+
+    Returns:
+        The text; for reasoning with the name of its field before it.
     """
     if type(event) is dict:
         return None
@@ -283,8 +289,6 @@ def _only_text(event: Any) -> str | None:
         if chosen["finish_reason"] or chosen["index"] or fields["usage"] or fields.get("x_groq"):
             return None
         delta = chosen["delta"]
-        if (extra := delta.__pydantic_extra__) and any(extra.values()):
-            return None
         if (extra := choice.__pydantic_extra__) and "error" in extra:
             return None
         if (extra := event.__pydantic_extra__) and not _NOTEWORTHY.isdisjoint(extra):
@@ -292,9 +296,20 @@ def _only_text(event: Any) -> str | None:
         pieces = delta.__dict__
         text: Any = pieces["content"]
         filled = len(pieces) - [*pieces.values()].count(None)
-        if filled == (1 if pieces["role"] is None else 2) and type(text) is str:
+        own = filled - (pieces["role"] is not None)
+        if (extra := delta.__pydantic_extra__) and any(extra.values()):
+            return _only_thought(extra, own if text is None else own - (text == ""))
+        if own == 1 and type(text) is str:
             return text
     except (AttributeError, KeyError, TypeError, ValueError):
         # A chunk without choices, or of an SDK with other classes.
         return None
     return None
+
+
+def _only_thought(extra: dict[str, Any], others: int) -> tuple[str, str] | None:
+    """Return the reasoning of a delta, if that is its only unknown field and it has no other fields."""
+    found = [(name, value) for name, value in extra.items() if value]
+    if others or len(found) > 1 or found[0][0] not in _PLAIN_THOUGHTS or type(found[0][1]) is not str:
+        return None
+    return found[0]
