@@ -191,13 +191,15 @@ class Decoder(ABC):
 class ToolCallDecoder(Decoder):
     """A decoder that keeps the chunks of tool calls in order, so that a controller accepts them.
 
-    Argument text after the end of the arguments, and a second result, are ignored, as the clients do.
+    Argument text after the end of the arguments, and a second result, are ignored, as the clients do; so is a request
+    for an approval after another one or a result, and one with the id of another.
     """
 
     def _prepare(self) -> None:
         self._calls: dict[str, ToolCallState] = {}
         # The calls with open arguments, so that the end of a step does not visit the calls of earlier steps.
         self._open_calls: dict[str, None] = {}
+        self._approval_ids: set[str] = set()
 
     def _begin(self, chunk: chunks.ToolCallBeginChunk) -> Iterator[AssistantStreamChunk]:
         if chunk.tool_call_id in self._calls:
@@ -223,7 +225,16 @@ class ToolCallDecoder(Decoder):
         """Yield the results of a call up to the first final one. It may be a call of an earlier message."""
         record = self._record(chunk.tool_call_id)
         if not record.has_result:
-            record.has_result = not chunk.preliminary
+            record.has_result, record.has_started = not chunk.preliminary, True
+            self._open_calls.pop(chunk.tool_call_id, None)
+            yield chunk
+
+    def _ask(self, chunk: chunks.ToolApprovalRequestChunk) -> Iterator[AssistantStreamChunk]:
+        """Yield the request for the approval of a call that has not started."""
+        record = self._known(chunk.tool_call_id)
+        if not record.has_started and chunk.approval_id not in self._approval_ids:
+            record.has_started = True
+            self._approval_ids.add(chunk.approval_id)
             self._open_calls.pop(chunk.tool_call_id, None)
             yield chunk
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 class ToolCallState:
     """The id of a tool call, its number in the response, and its progress."""
 
-    __slots__ = ("call_id", "has_args", "has_result", "number", "provider_executed")
+    __slots__ = ("call_id", "has_args", "has_result", "has_started", "number", "provider_executed")
 
     def __init__(self, call_id: str, number: int) -> None:
         self.call_id = call_id
@@ -14,5 +14,7 @@ class ToolCallState:
         #: Whether any argument text was seen.
         self.has_args = False
         self.has_result = False
+        #: Whether its approval was requested, or a result was seen, be it preliminary.
+        self.has_started = False
         #: Whether the model provider runs the tool, so that no result is expected.
         self.provider_executed = False

@@ -98,7 +98,10 @@ class AGUIArrival:
             if reason is not None or any(usage):
                 yield MessageFinishChunk("error" if reason is None else reason, *usage)
             return
-        yield from self.requests.values()
+        requests: dict[str, ToolApprovalRequestChunk] = {}
+        for request in self.requests.values():
+            requests.setdefault(request.approval_id, request)
+        yield from requests.values()
         if reason is None:
             reason = (
                 "tool-calls" if self.requests or self.calls.keys() - self.answered - self.provider_executed else "stop"

@@ -297,7 +297,7 @@ def _openai(sent: Iterable[AssistantStreamChunk]) -> Iterator[AssistantStreamChu
 class _UICall(_Call):
     text: str = ""
     is_told: bool = False
-    is_asked: bool = False
+    has_started: bool = False
 
 
 class _UIMessageStream:
@@ -305,6 +305,7 @@ class _UIMessageStream:
 
     def __init__(self) -> None:
         self.calls: dict[str, _UICall] = {}
+        self.approval_ids: set[str] = set()
         self.ending = Ending()
         self.state: Any = None
         # What the next delta extends, and the kind of the last part if it was text or reasoning.
@@ -382,8 +383,10 @@ class _UIMessageStream:
                 if not call.has_result:
                     yield from self.close(call_id)
                     yield from self.tell(call_id, _rest_of_text(call.text))
-                    yield from [] if call.is_asked else [chunk]
-                    call.is_asked = True
+                    if not call.has_started and chunk.approval_id not in self.approval_ids:
+                        call.has_started = True
+                        self.approval_ids.add(chunk.approval_id)
+                        yield chunk
             case SourceChunk() | SourceDocumentChunk():
                 yield from self.before_part()
                 yield msgspec.structs.replace(chunk, parent_id=None)
@@ -493,6 +496,7 @@ class _UIMessageStream:
             result = JSONText.of(result)
         flags = {"denied": chunk.denied, "preliminary": chunk.preliminary}
         arrived = ToolResultChunk(call_id, result, is_error=chunk.is_error, **flags)
+        call.has_started = True
         is_second, call.has_result = call.has_result, call.has_result or not chunk.preliminary
         if chunk.is_error and not chunk.denied and not call.is_told:
             # In one frame with the arguments, which the steps follow.

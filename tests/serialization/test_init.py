@@ -10,7 +10,7 @@ import pytest
 from assistant_stream_ce import serialization
 
 PACKAGE = "assistant_stream_ce.serialization"
-SHARED = {"", "decoder", "encoder", "framing", "schema", "tool_calls", "validation"}
+SHARED = {"", "decoder", "encoder", "framing", "schema", "tool_calls", "usage", "validation"}
 
 
 def loaded_by(line: str) -> set[str]:

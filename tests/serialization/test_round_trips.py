@@ -131,7 +131,8 @@ def test_chunks_in_any_order_arrive(cutting: str, wire: str) -> None:
 
 def assert_arrive(streams: list[list[AssistantStreamChunk]], cutting: str, wire: str) -> None:
     make_encoder, make_decoder = WIRES[wire]
-    for seed, stream in enumerate(streams):
+    # Byte by byte is slow; the cuts anywhere cover the other streams.
+    for seed, stream in enumerate(streams[:60] if cutting == "byte by byte" else streams):
         chunks = list(map(as_models_call, stream)) if wire == "openai" else stream
         data = encoded(make_encoder(), chunks)
         decoder = make_decoder(strict=True)
@@ -169,7 +170,7 @@ def test_line_ends_of_every_kind_mean_the_same(wire: str) -> None:
     make_encoder, make_decoder = WIRES[wire]
     # AG-UI's client knows LF only, and so does its strict decoder.
     is_strict = wire != "ag-ui"
-    for seed, chunks in enumerate(said("assistant-ui")[:40]):
+    for seed, chunks in enumerate(said("assistant-ui")[:20]):
         data = encoded(make_encoder(), chunks)
         wanted = decoded(make_decoder(), [data])
         for end in (b"\r\n", b"\r"):

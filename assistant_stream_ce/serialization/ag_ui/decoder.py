@@ -364,7 +364,8 @@ class AGUIDecoder(ToolCallDecoder):
         match event.get("outcome"):
             case {"type": "interrupt", "interrupts": interrupts}:
                 requests = [_approval_request(interrupt, self._calls) for interrupt in interrupts]
-                yield from filter(None, requests)
+                for request in filter(None, requests):
+                    yield from self._ask(request)
                 if others := [one for one, request in zip(interrupts, requests, strict=True) if request is None]:
                     yield chunks.DataPartChunk("interrupts", others)
                 # As after tool calls, the client continues the run.

@@ -247,12 +247,9 @@ class UIMessageStreamDecoder(ToolCallDecoder):
 
     def _request_approval(self, frame_id: str, call_id: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         """Yield the first request of a call; the client replaces it by a later one."""
-        is_first = frame_id not in self._last_request and not self._record(call_id).has_result
         self._last_request[frame_id] = approval_id = id_of(value, "approvalId")
         self._requests[approval_id] = frame_id
-        if is_first:
-            self._open_calls.pop(call_id, None)
-            yield chunks.ToolApprovalRequestChunk(call_id, approval_id, optional_text(value, "signature"))
+        yield from self._ask(chunks.ToolApprovalRequestChunk(call_id, approval_id, optional_text(value, "signature")))
 
     def _approve(self, value: dict[str, JSON]) -> None:
         approval_id = id_of(value, "approvalId")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from assistant_stream_ce import (
@@ -366,6 +367,16 @@ RESULT = ToolResultChunk("c", [1])
             [INPUT_START, {**request("a"), "signature": "signed"}, request("b")],
             [BEGIN, ToolApprovalRequestChunk("c", "a", "signed")],
             id="asked twice",
+        ),
+        pytest.param(
+            [INPUT, call("output-available", output=1, preliminary=True), request("a")],
+            [WHOLE, ToolResultChunk("c", 1, preliminary=True)],
+            id="asked after a preliminary result",
+        ),
+        pytest.param(
+            [INPUT, request("a"), {**INPUT, "toolCallId": "d"}, {**request("a"), "toolCallId": "d"}],
+            [WHOLE, ASKED, msgspec.structs.replace(WHOLE, tool_call_id="d")],
+            id="two requests with one id",
         ),
         pytest.param(
             [{"type": "start-step"}, text_start(), INPUT_START, input_delta("{"), {"type": "reset-step"}, INPUT_START,
