@@ -16,7 +16,7 @@ from tests.docs.commands import is_installed
 from tests.support.require import require
 from tests.test_public_surface import MODULES
 
-BUILD_SECONDS = 100
+BUILD_SECONDS = 240
 
 pytestmark = pytest.mark.timeout(BUILD_SECONDS + 20)
 
