@@ -33,7 +33,7 @@ from assistant_stream_ce.resumable.writing import Writing
 from assistant_stream_ce.run.drivers import CallScope
 from assistant_stream_ce.run.hooks import Hooks
 from assistant_stream_ce.run.logger import logger
-from assistant_stream_ce.run.loops import start_thread
+from assistant_stream_ce.run.loops import EXIT_CALLS, start_thread
 from assistant_stream_ce.run.run import GOODBYE, Run
 
 T = TypeVar("T")
@@ -404,3 +404,13 @@ def stats_of(engine: Engine | None) -> dict[str, int]:
         "waiting_bytes": sum(log.waiting_bytes for log in logs),
         **vars(Counters() if engine is None else engine.counters),
     }
+
+
+def _drain_all() -> None:
+    for engine in list(_engines):
+        if engine.pid == os.getpid() and engine.logs:
+            engine.drain(engine.settings.drain_seconds)
+
+
+# Before the library's own hook, which ends all runs.
+EXIT_CALLS.insert(0, _drain_all)

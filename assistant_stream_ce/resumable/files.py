@@ -64,6 +64,7 @@ class FileStore(Store):
     """
 
     looks = 1
+    needs_sweep = True
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = Path(directory).absolute()

@@ -171,6 +171,9 @@ class Store(ABC):
     #: for them.
     is_inline: ClassVar[bool] = False
 
+    #: Whether its data stays until `sweep` is called: at the first use, and when a retention is over.
+    needs_sweep: ClassVar[bool] = False
+
     @abstractmethod
     def connect(self, worker: str, options: StoreOptions) -> StoreSession:
         """Return a session for one engine in this process. It connects lazily, at the first call that needs it.
@@ -321,7 +324,7 @@ class StoreSession(ABC):
 
     @abstractmethod
     def sweep(self) -> None:
-        """Delete what is past its retention. Called now and then; a store whose data expires does nothing."""
+        """Delete what is past its retention. Called if `Store.needs_sweep`; a store whose data expires does nothing."""
 
     # --- writer ---
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import os
 import secrets
+import threading
 import time
 import uuid
-import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -37,15 +38,12 @@ from assistant_stream_ce.resumable.memory import MemoryStore
 from assistant_stream_ce.resumable.records import FORMAT, Header
 from assistant_stream_ce.resumable.status import StreamStatus
 from assistant_stream_ce.resumable.store import Store, StreamKey, ThreadKey
-from assistant_stream_ce.run.loops import EXIT_CALLS
 from assistant_stream_ce.serialization.cursor import chunks_before
 
 T = TypeVar("T")
 
 # Seconds between two looks for a stream that has not started yet.
 _WAIT_STEP = 0.05
-
-_streams: weakref.WeakSet[ResumableStreams] = weakref.WeakSet()
 
 
 class ResumableStreams(ClosesBothWays):
@@ -102,11 +100,10 @@ class ResumableStreams(ClosesBothWays):
             drain_seconds=seconds_of(drain_seconds, "drain_seconds"),
             on_interrupted=on_interrupted,
         )
-        # Guards the next one.
-        self._lock = new_lock()
+        # The lock that guards the next one, by process id: a child must not inherit a held one.
+        self._locks: dict[int, threading.Lock] = {}
         self._engine: Engine | None = None
         self._is_closed = False
-        _streams.add(self)
 
     # --- start ---
 
@@ -135,8 +132,8 @@ class ResumableStreams(ClosesBothWays):
             ValueError: `stream_id` or `on_leave` is not one.
         """
         self._check_blocking("start")
-        begin, key, leave = self._prepare(stream, stream_id, thread, owner, on_leave)
-        return self._begin(stream, key, leave, begin(), None)
+        begin, leave = self._prepare(stream, stream_id, thread, owner, on_leave)
+        return self._begin(stream, leave, begin(), None)
 
     async def astart(
         self,
@@ -149,12 +146,32 @@ class ResumableStreams(ClosesBothWays):
     ) -> FollowedStream:
         """Begin a run, or follow the one that has the id; see `start`. A coroutine callback runs on this loop."""
         loop = require_loop()
-        begin, key, leave = self._prepare(stream, stream_id, thread, owner, on_leave)
-        return self._begin(stream, key, leave, await self._call(begin), loop)
+        begin, leave = self._prepare(stream, stream_id, thread, owner, on_leave)
+        if self._store.is_inline:
+            return self._begin(stream, leave, begin(), loop)
+        followed: list[FollowedStream] = []
+        context = contextvars.copy_context()
+
+        def begin_there() -> None:
+            log = begin()
+            try:
+                # Also if the caller was cancelled meanwhile: the stream is in the store, and somebody must produce it.
+                loop.call_soon_threadsafe(
+                    lambda: followed.append(self._begin(stream, leave, log, loop)), context=context
+                )
+            except RuntimeError:
+                # The loop was closed.
+                if isinstance(log, LocalLog) and log.run is stream._run:
+                    log.cancel("interrupted")
+
+        await in_thread(begin_there)
+        # A thread that was fast needed no wait: let the loop call what was scheduled.
+        await asyncio.sleep(0)
+        return followed[0]
 
     def _prepare(
         self, stream: AssistantStream, stream_id: str | None, thread: str | None, owner: str | None, on_leave: OnLeave
-    ) -> tuple[Callable[[], Log], StreamKey, float | None]:
+    ) -> tuple[Callable[[], Log], float | None]:
         if not isinstance(stream, AssistantStream):
             hint = "; did you mean create_run(callback)?" if callable(stream) else ""
             raise TypeError(f"stream must be an AssistantStream, not {type(stream).__name__}{hint}")
@@ -191,12 +208,11 @@ class ResumableStreams(ClosesBothWays):
                 if log is not None:
                     return log
 
-        return begin, key, leave
+        return begin, leave
 
     def _begin(
         self,
         stream: AssistantStream,
-        key: StreamKey,
         leave: float | None,
         log: Log,
         loop: asyncio.AbstractEventLoop | None,
@@ -409,16 +425,10 @@ class ResumableStreams(ClosesBothWays):
         await in_thread(self._close)
 
     def _close(self) -> None:
-        with self._lock:
+        with self._lock():
             engine, self._is_closed = self._engine, True
         if engine is not None and engine.pid == os.getpid():
             engine.close()
-
-    def drain_at_exit(self) -> None:
-        """Drain at the exit of the process, if there is anything to drain."""
-        engine = self._engine
-        if engine is not None and engine.pid == os.getpid() and engine.logs:
-            engine.drain(self._settings.drain_seconds)
 
     def stats(self) -> dict[str, int]:
         """Return counters of this process, for monitoring. Never blocks.
@@ -433,11 +443,15 @@ class ResumableStreams(ClosesBothWays):
 
     # --- helpers ---
 
+    def _lock(self) -> threading.Lock:
+        number = os.getpid()
+        return self._locks.get(number) or self._locks.setdefault(number, new_lock())
+
     def _started_engine(self) -> Engine:
         engine = self._engine
         if engine is not None and engine.pid == os.getpid() and not self._is_closed:
             return engine
-        with self._lock:
+        with self._lock():
             if self._is_closed:
                 raise StreamUsageError("these streams were closed: make a new ResumableStreams")
             if self._engine is None or self._engine.pid != os.getpid():
@@ -464,12 +478,3 @@ class ResumableStreams(ClosesBothWays):
             return None
         assert isinstance(stream_id, str)
         return StreamKey(owner_key, stream_id)
-
-
-def _drain_all() -> None:
-    for streams in list(_streams):
-        streams.drain_at_exit()
-
-
-# Before the library's own hook, which ends all runs.
-EXIT_CALLS.insert(0, _drain_all)

@@ -59,6 +59,8 @@ class Writing:
         self._retry_at = 0.0
         self._renewed_at = time.monotonic()
         self._renew_at = 0.0
+        # When to sweep the store, with the lock held.
+        self._sweeps: set[float] = {0.0} if engine.store.needs_sweep else set()
 
     # --- from any thread ---
 
@@ -109,8 +111,19 @@ class Writing:
             if engine.logs.get(log.key) is log:
                 del engine.logs[log.key]
         log.settled.set()
+        self._sweep_later()
         self.poke()
         engine.reading.poke()
+
+    def _sweep_later(self) -> None:
+        """Note when the retentions of a stream that ends now are over, roughly, so that there are few such times."""
+        if not self._engine.store.needs_sweep:
+            return
+        options, now = self._engine.options, time.monotonic()
+        with self._lock:
+            for seconds in (options.retention, options.retention + options.message_retention):
+                step = max(1.0, seconds / 20)
+                self._sweeps.add((now + seconds) // step * step + step)
 
     def _wake(self) -> None:
         if self._waiter is not None:
@@ -145,6 +158,7 @@ class Writing:
                 if time.monotonic() >= self._renew_at:
                     self._renew()
                 self._store(dirty)
+                self._sweep()
                 self._retry_seconds = 0.0
                 if dirty and not self._engine.store.is_inline:
                     ThreadWaiter().wait(_PACE)
@@ -162,11 +176,12 @@ class Writing:
             now = time.monotonic()
             with self._lock:
                 logs = self._engine.logs
-                if self._is_stopped or not (logs or self._dirty):
+                if self._is_stopped or not (logs or self._dirty or self._sweeps):
                     self._is_running = False
                     return None
                 due = self._renew_at if self._retry_at <= now else self._retry_at
                 due = min([due, *(log.leave_at for log in list(logs.values()) if log.leave_at is not None)])
+                due = min([due, *self._sweeps])
                 if (self._dirty and self._retry_at <= now) or due <= now:
                     dirty, self._dirty = list(self._dirty), {}
                     for log in dirty:
@@ -174,6 +189,15 @@ class Writing:
                     return dirty
                 self._waiter = waiter = ThreadWaiter()
             waiter.wait(due - now)
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            due = {at for at in self._sweeps if at <= now}
+        if due:
+            self._engine.command(self._engine.session.sweep)
+            with self._lock:
+                self._sweeps -= due
 
     def _store(self, dirty: list[LocalLog]) -> None:
         is_inline = self._engine.store.is_inline

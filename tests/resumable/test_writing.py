@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assistant_stream_ce import RunController, RunFailedError, StoreUnavailableError, create_run
-from assistant_stream_ce.resumable import ResumableStreams, writing
+from assistant_stream_ce.resumable import FileStore, ResumableStreams, writing
 from tests.resumable.flaky import KEY, FlakyStore
 from tests.resumable.test_streams import COUNT, SECONDS, WORDS, Talk, wait_for
 
@@ -219,3 +221,38 @@ def test_a_frozen_producer_asks_whether_it_was_ended(pair: Pair) -> None:
     engine.writing.poke()
     wait_for(lambda: pair.talk.results)
     assert pair.talk.results[0].reason == "cancelled"
+
+
+def test_nothing_is_left_of_a_file_store_after_its_retention(tmp_path: Path) -> None:
+    def files() -> list[Path]:
+        return [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix in (".log", ".summary")]
+
+    with ResumableStreams(FileStore(tmp_path), retention=1.0, message_retention=1.0) as streams:
+        assert len(list(streams.start(create_run(lambda controller: controller.append_text("a")), "a"))) == 1
+        wait_for(files)
+        wait_for(lambda: not files())
+
+
+def test_a_start_whose_caller_is_cancelled_runs_all_the_same(pair: Pair) -> None:
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        is_asked.set()
+        may_answer.wait(SECONDS)
+
+    async def main() -> None:
+        pair.first._started_engine()
+        pair.store.before["start"] = hold
+        task = asyncio.create_task(pair.first.astart(pair.talk.run(), "a"))
+        await asyncio.to_thread(is_asked.wait, SECONDS)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        may_answer.set()
+        pair.talk.may_go_on.set()
+        stream = await pair.first.afollow("a", wait=SECONDS)
+        assert stream is not None
+        assert [chunk async for chunk in stream] == WORDS
+
+    asyncio.run(main())
+    wait_for(lambda: pair.first.stats()["followers"] == 0)
