@@ -57,6 +57,7 @@ class _Run:
         # The message, code and severity of the last error.
         self.error: tuple[str, str | None, str | None] | None = None
         self.reason: str | None = None
+        self.step_reason: str | None = None
         self.step_usage = [0, 0]
         self.usage = [0, 0]
 
@@ -113,6 +114,7 @@ class _Run:
             case "add_step_finish":
                 self.complete_all()
                 self.finish_step({"metadata": _step(values)})
+                self.step_reason = values["finish_reason"]
                 self.step_usage[0] += values["input_tokens"]
                 self.step_usage[1] += values["output_tokens"]
             case "add_message_finish":
@@ -206,7 +208,10 @@ class _Run:
         usage = self.usage if any(self.usage) else self.step_usage
         if any(usage):
             end["usage"] = [{"inputTokens": usage[0], "outputTokens": usage[1]}]
-        if notes := _known({"finishReason": self.reason, "severity": severity}):
+        reason = self.reason
+        if reason is None and self.error is None and self.step_reason != "unknown":
+            reason = self.step_reason
+        if notes := _known({"finishReason": reason, "severity": severity}):
             end["metadata"] = notes
         return {
             "messages": self.messages,
