@@ -14,6 +14,8 @@ SDKS = {
     "google": "google-genai",
     "ollama": "ollama",
     "bedrock": "boto3, Bedrock",
+    "langchain": "LangChain",
+    "langgraph": "LangGraph",
 }
 
 

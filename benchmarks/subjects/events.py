@@ -71,6 +71,19 @@ def _bedrock() -> tuple[list[Any], Any, list[Any]]:
     return [], delta, [{"messageStop": {"stopReason": "end_turn"}}]
 
 
+def _langchain() -> tuple[list[Any], Any, list[Any]]:
+    chunk = importlib.import_module("langchain_core.messages").AIMessageChunk
+    metadata = {"model_provider": "openai"}
+    end = chunk("", id="lc_run--1", response_metadata={**metadata, "finish_reason": "stop"}, chunk_position="last")
+    return [], chunk(TEXT, id="lc_run--1", response_metadata=metadata), [end]
+
+
+def _langgraph() -> tuple[list[Any], Any, list[Any]]:
+    metadata = {"langgraph_step": 1, "langgraph_node": "ask", "langgraph_checkpoint_ns": "ask:1"}
+    _, text, [end] = _langchain()
+    return [], (text, metadata), [(end, metadata)]
+
+
 #: The first events, the repeated one, and the last ones of each SDK.
 EVENTS: dict[str, Callable[[], tuple[list[Any], Any, list[Any]]]] = {
     "openai-chat": _openai_chat,
@@ -79,6 +92,8 @@ EVENTS: dict[str, Callable[[], tuple[list[Any], Any, list[Any]]]] = {
     "google": _google,
     "ollama": _ollama,
     "bedrock": _bedrock,
+    "langchain": _langchain,
+    "langgraph": _langgraph,
 }
 
 

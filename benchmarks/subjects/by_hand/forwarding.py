@@ -90,6 +90,26 @@ def _bedrock(controller: RunController, stream: Iterator[Any]) -> None:
             )
 
 
+def _langchain(controller: RunController, stream: Iterator[Any]) -> None:
+    calls: dict[int, Any] = {}
+    for chunk in stream:
+        for block in (chunk.content,) if isinstance(chunk.content, str) else chunk.content:
+            if isinstance(block, str):
+                controller.append_text(block)
+            elif block["type"] == "reasoning":
+                controller.append_reasoning(block["reasoning"])
+            elif block["type"] == "text":
+                controller.append_text(block["text"])
+        for call in chunk.tool_call_chunks:
+            if call["index"] not in calls:
+                calls[call["index"]] = controller.add_tool_call(call["name"], call["id"])
+            calls[call["index"]].append_args_text(call["args"] or "")
+
+
+def _langgraph(controller: RunController, stream: Iterator[Any]) -> None:
+    _langchain(controller, (message for message, _ in stream if message.type == "AIMessageChunk"))
+
+
 _LOOPS: dict[str, Callable[[RunController, Iterator[Any]], None]] = {
     "openai-chat": _openai_chat,
     "openai-responses": _openai_responses,
@@ -97,6 +117,8 @@ _LOOPS: dict[str, Callable[[RunController, Iterator[Any]], None]] = {
     "google": _google,
     "ollama": _ollama,
     "bedrock": _bedrock,
+    "langchain": _langchain,
+    "langgraph": _langgraph,
 }
 
 
