@@ -220,8 +220,8 @@ class _Following:
 
     @property
     def needs_reader(self) -> bool:
-        """Whether the follower has not left yet."""
-        return not self.ended.is_set()
+        """Whether somebody is to know that the follower leaves."""
+        return not self.ended.is_set() and self.log.terminal is None
 
     def start(self, loop: object) -> None:
         """Do nothing: the run has started."""
