@@ -1,6 +1,7 @@
 """How Sphinx builds these pages: `python3 dev.py docs`."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from assistant_stream_ce import __version__
@@ -49,6 +50,14 @@ def show_aliases_plainly(
     return signature and plain.sub(r"\1", signature), returns and plain.sub(r"\1", returns)
 
 
+def convert_changelog(app: Any, relative_path: Path, parent_docname: str, content: list[str]) -> None:
+    """Convert what the changelog uses of Markdown: headings and links. The rest means the same in reStructuredText."""
+    if relative_path.name == "CHANGELOG.md":
+        text = re.sub(r"^(#+) (.*)$", lambda found: f"{found[2]}\n{'?=-'[len(found[1])] * 80}", content[0], flags=re.M)
+        content[0] = re.sub(r"\[([^]]+)\]\((https?://[^)]+)\)", r"`\1 <\2>`__", text)
+
+
 def setup(app: Any) -> None:
     """Connect the above, as Sphinx asks."""
+    app.connect("include-read", convert_changelog)
     app.connect("autodoc-process-signature", show_aliases_plainly)

@@ -9,8 +9,8 @@
   runs the library's own command and shows its output, with `...` for omitted lines.
 - The commands of a `bash` block are executed: servers are started and requested.
 - The `tsx` of README.md is run by `tests/frontends/test_readme.py`. Other `tsx` and `html` files are included from the
-  pages that `tests/frontends` runs in a browser. Proxy settings (`nginx`, `apache`) and blocks of `html` are not
-  executed.
+  pages that `tests/frontends` runs in a browser. Proxy settings (`nginx`, `apache`) and blocks of `html` or
+  `none` are not executed.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -45,7 +46,26 @@ def test_built_page_shows_the_same_blocks(page: str, site: Path) -> None:
     written = Counter(block.language for block in blocks_of(page))
     included = Counter(language for _, language in INCLUDED_PAGE.findall((ROOT / page).read_text(encoding="utf-8")))
     assert shown == written + included
-    assert set(written) <= {"python", "text", "console", "bash", "nginx", "apache", "html"}
+    assert set(written) <= {"python", "text", "console", "bash", "nginx", "apache", "html", "none"}
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("histori", "chat-backend"),
+        ("langgraph", "langchain"),
+        ("stop button", "troubleshooting"),
+        ("nginx", "deploying"),
+        ("changelog", "changelog"),
+    ],
+)
+def test_search_finds(words: str, page: str, site: Path) -> None:
+    text = (site / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    for word in words.split():
+        found = [index[kind].get(word, []) for kind in ("terms", "titleterms")]
+        pages = [index["docnames"][number] for hit in found for number in ([hit] if isinstance(hit, int) else hit)]
+        assert page in pages
 
 
 @pytest.mark.parametrize("module_name", MODULES)
