@@ -67,7 +67,10 @@ def answer(request: ChatRequest, thread: Thread, history: list[Message], tools: 
         thread.finish(history, result.message)
 
     made = message_id if isinstance(message_id, str) else None
-    return create_run(run, message_id=made, on_error=mask_errors, on_finish=save)
+    stream = create_run(run, message_id=made, on_error=mask_errors, on_finish=save)
+    if not isinstance(history[-1], AssistantMessage):
+        thread.expect(stream.message_id)
+    return stream
 
 
 # --- The front ends ---------------------------------------------------------------------------------

@@ -67,39 +67,45 @@ class Thread:
     def history(self) -> list[Message]:
         """Return the messages shown."""
         messages = self.messages()
-        return [messages[message_id] for message_id in self.path()]
+        return [messages[message_id] for message_id in self.path() if message_id in messages]
 
     def begin(self, request: ChatRequest) -> list[Message]:
         """Store the user's message, and return the history to answer.
 
         Of the client's history only the ids are used: a client could change what the assistant said.
         """
-        stored, user = self.messages(), request.user
+        stored, path, user = self.messages(), self.path(), request.user
         shown = [message.id for message in request.messages]
         if request.commands:  # the assistant transport posts no history
-            path = self.path()
             parent = path.index(request.parent_id) + 1 if request.parent_id in path else 0
             shown = path if user is None else path[:parent]
         if user is not None:
             user = msgspec.structs.replace(user, id=user.id or uuid4().hex)
             stored[user.id] = user
             shown += [] if user.id in shown else [user.id]
+        shown = [message_id for message_id in shown if message_id in stored or message_id in path]
         history = [stored[message_id] for message_id in shown if message_id in stored]
         if not history:
             raise RequestError("the request has no message of the user")
         with database() as connection:
             if user is not None:
                 self._write(connection, user, "user")
-            connection.execute("INSERT OR REPLACE INTO threads VALUES (?, ?, ?)", (self.owner, self.id, ids(history)))
+            self._show(connection, shown)
         return history
 
-    def finish(self, history: list[Message], answer: AssistantMessage) -> None:
-        """Store an answer, unless the thread has continued elsewhere meanwhile."""
-        shown = with_answer(history, answer)
+    def expect(self, message_id: str) -> None:
+        """Show an answer that has begun, and is stored at its end: once stopped, it may end after the next question."""
         with database() as connection:
-            self._write(connection, shown[-1], "assistant")
-            update = "UPDATE threads SET path = ? WHERE owner = ? AND id = ? AND path = ?"
-            connection.execute(update, (ids(shown), self.owner, self.id, ids(history)))
+            self._show(connection, [*self.path(), message_id])
+
+    def finish(self, history: list[Message], answer: AssistantMessage) -> None:
+        """Store an answer."""
+        with database() as connection:
+            self._write(connection, with_answer(history, answer)[-1], "assistant")
+
+    def _show(self, connection: sqlite3.Connection, path: list[str | None]) -> None:
+        row = (self.owner, self.id, json.dumps(path))
+        connection.execute("INSERT OR REPLACE INTO threads VALUES (?, ?, ?)", row)
 
     def _write(self, connection: sqlite3.Connection, message: Any, role: str) -> None:
         row = (self.owner, self.id, message.id, role, message.to_json().decode())
@@ -110,10 +116,6 @@ def with_answer(history: list[Message], answer: AssistantMessage) -> list[Messag
     """Return a history with an answer, which may continue its last message."""
     *before, last = history
     return [*before, last.continued_by(answer)] if isinstance(last, AssistantMessage) else [*history, answer]
-
-
-def ids(messages: list[Message]) -> str:
-    return json.dumps([message.id for message in messages])
 
 
 class UsedApprovals:
