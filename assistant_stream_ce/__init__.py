@@ -123,6 +123,16 @@ __getattr__ = lazy_exports(
         "aaccumulate": "assistant_stream_ce.message.accumulator",
         "accumulate": "assistant_stream_ce.message.accumulator",
     },
+    moved={
+        "AddMessageCommand": "assistant_stream_ce.chat_requests.parse_assistant_transport",
+        "AddToolResultCommand": "assistant_stream_ce.chat_requests.parse_assistant_transport",
+        "AssistantStreamResponse": "assistant_stream_ce.responses.starlette.AssistantStreamResponse",
+        "ChatRequest": "assistant_stream_ce.chat_requests.ChatRequest",
+        "MessagePart": "assistant_stream_ce.message.MessagePart",
+        "UserMessage": "assistant_stream_ce.message.UserMessage",
+        "append_langgraph_event": "assistant_stream_ce.integrations.langgraph.append_langgraph_event",
+        "get_tool_call_subgraph_state": "assistant_stream_ce.integrations.langgraph.get_tool_call_subgraph_state",
+    },
 )
 
 __version__ = "0.1.0"

@@ -60,5 +60,10 @@ _MODULES = {
 }
 
 __getattr__ = lazy_exports(
-    __name__, {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
+    __name__,
+    {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names},
+    moved={
+        name: f"assistant_stream_ce.responses.starlette.{name}"
+        for name in ("AssistantTransportResponse", "DataStreamResponse", "OpenAIStreamResponse")
+    },
 )
