@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.errors import StoreUnavailableError
@@ -34,6 +36,9 @@ __all__ = ("FileStore",)
 # For the hook that closes inherited files in a forked child.
 _sessions: weakref.WeakSet[FileSession] = weakref.WeakSet()
 _hooked: list[int] = []
+
+# What a disk, a quota or a limit answers that is exhausted.
+_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _close_inherited() -> None:
@@ -267,7 +272,12 @@ class FileSession(StoreSession):
             return True
 
     def _end(self, key: StreamKey, fd: int, terminal: bytes, summary: bytes, thread: ThreadKey | None) -> None:
-        self._paths.write(self._paths.of(key, "summary"), summary)
+        try:
+            self._paths.write(self._paths.of(key, "summary"), summary)
+        except OSError as error:
+            # Followers wait for the end, which often fits where the summary does not.
+            if error.errno not in _NO_SPACE:
+                raise
         file_log.append(fd, file_log.pack(file_log.TERMINAL, terminal))
         self._paths.stop(key).unlink(missing_ok=True)
         self._release_thread(thread, key)

@@ -158,7 +158,8 @@ class RedisSession(StoreSession):
         keys = self._names.all(key, "", "stop")
         (worker,) = self._commands.run_script(scripts.STOP, (keys, [_REQUEST, self._stop]))
         if worker:
-            self._run(*self._names.letter(worker.decode(), "stop", key))
+            # A full server refuses it: the producer finds the request when it renews its lease.
+            self._commands.run(*self._names.letter(worker.decode(), "stop", key))
         return bool(worker)
 
     def find_dead(self, keys: Collection[StreamKey]) -> set[StreamKey]:

@@ -6,6 +6,9 @@ Redis itself. The header has the number 0, an entry of chunks that of its last c
 number there is: nothing can follow it. A deleted log leaves a mark for a moment, which wakes the processes that watch
 it.
 
+Scripts that renew or end a stream, or ask for a stop, first call a command that a full server still executes: Redis
+then executes the rest of the script, too.
+
 They use no command beyond those that the documentation's access control list grants.
 """
 
@@ -82,8 +85,8 @@ RENEW: Final = (
 local log = log_of(KEYS[1])
 if not log then return 'missing' end
 if field(log, 'r') ~= ARGV[1] or number_of(top(KEYS[1])) == LAST then return 'other' end
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 if redis.call('EXISTS', KEYS[3]) == 1 then return 'stop' end
 return 'ok'
 """
@@ -102,9 +105,9 @@ if number_of(last) == LAST then
   if field(last, 'e') == ARGV[2] then return 'ok' end
   return 'fenced'
 end
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[5])
 redis.call('XADD', KEYS[1], epoch_of(log) .. '-' .. LAST, 'e', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('DEL', KEYS[2], KEYS[3])
 return 'ok'
 """
@@ -116,9 +119,9 @@ REAP: Final = (
     + """
 local log = log_of(KEYS[1])
 if not log or redis.call('EXISTS', KEYS[2]) == 1 or number_of(top(KEYS[1])) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[5])
 redis.call('XADD', KEYS[1], epoch_of(log) .. '-' .. LAST, 'e', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('DEL', KEYS[3])
 return 1
 """
@@ -130,6 +133,7 @@ STOP: Final = (
     _HELPERS
     + """
 local log = log_of(KEYS[1])
+redis.call('DEL', KEYS[2])
 if not log then
   redis.call('SET', KEYS[2], 1, 'PX', ARGV[2])
   return ''
