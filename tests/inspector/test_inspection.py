@@ -315,7 +315,7 @@ def test_the_start_has_the_source() -> None:
 
 def test_every_type_of_chunk_is_known() -> None:
     # A new kind of chunk has to be thought of here.
-    assert len(chunks.AssistantStreamChunk.__args__) == 21
+    assert len(chunks.AssistantStreamChunk.__args__) == 23
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
