@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.support.conversations import Act, Conversation, Holder, edit, joined, made_safe
@@ -29,13 +29,24 @@ class AsJSON:
 _ENDS = ("add_step_finish", "add_message_finish")
 
 
+def with_finish(conversation: Conversation) -> Conversation:
+    """Return a conversation with the finish that its steps imply, if it has none."""
+    steps = [act.values for act in conversation.acts if act.what == "add_step_finish"]
+    ends = any(act.what in ("add_message_finish", "add_error", "raise") for act in conversation.acts)
+    if ends or not steps or steps[-1]["finish_reason"] == "unknown":
+        return conversation
+    counts = {name: sum(step.get(name, 0) for step in steps) for name in ("input_tokens", "output_tokens")}
+    finish = Act("add_message_finish", {"finish_reason": steps[-1]["finish_reason"], **counts})
+    return replace(conversation, acts=(*conversation.acts, finish))
+
+
 # --- assistant-ui ---------------------------------------------------------------------------------
 
 
 def assistant_ui_message(conversation: Conversation, protocol: str) -> dict[str, Any]:
     """Return the message that assistant-ui's accumulator shows, from either of its two wires."""
     message = _AssistantUIMessage(conversation, protocol)
-    for act in conversation.acts:
+    for act in with_finish(conversation).acts:
         message.take(act)
     return message.finish()
 
@@ -266,7 +277,7 @@ def assistant_ui_message_of_ui_stream(conversation: Conversation) -> dict[str, A
     has all data in one list. There the state is left out here, see `last_state`.
     """
     message = _AssistantUIMessageOfUIStream(conversation)
-    for act in conversation.acts:
+    for act in with_finish(conversation).acts:
         message.take(Act(act.what, act.values))
     return message.finish()
 
@@ -481,7 +492,7 @@ def last_state(conversation: Conversation) -> Any:
 def ai_sdk_message(conversation: Conversation, version: int, message_id: object) -> dict[str, Any]:
     """Return the message that AI SDK shows of a UI message stream, without the state: see `last_state`."""
     message = _AISDKMessage(version)
-    for act in conversation.acts:
+    for act in with_finish(conversation).acts:
         message.take(act)
     return message.as_json(message_id)
 
@@ -676,7 +687,7 @@ class _AISDKMessage:
 def ai_sdk_v4_message(conversation: Conversation) -> dict[str, Any]:
     """Return the message that `useChat` of AI SDK 4 shows; an error ends it there."""
     message = _AISDKv4Message()
-    for act in conversation.acts:
+    for act in with_finish(conversation).acts:
         if act.what == "add_error":
             return message.as_json()
         if act.what != "raise":
@@ -831,7 +842,7 @@ def openai_message(conversation: Conversation) -> dict[str, Any]:
             calls[call_id]["function"]["arguments"] = calls[call_id]["function"]["arguments"] or "{}"
         complete.update(call_ids)
 
-    for act in conversation.acts:
+    for act in with_finish(conversation).acts:
         values = act.values
         call_id = values.get("tool_call_id", "")
         match act.what:

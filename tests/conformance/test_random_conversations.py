@@ -7,7 +7,6 @@ they must show is worked out from what was written, in `expected.py`.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +31,7 @@ from tests.conformance.expected import (
     last_state,
     openai_message,
 )
-from tests.support.conversations import Act, Conversation, Flavor, ModelError, conversation, perform
+from tests.support.conversations import Conversation, Flavor, ModelError, conversation, perform
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, read_into
 
 SEEDS = range(200)
@@ -113,20 +112,8 @@ def has_state(protocol: str) -> bool:
     return protocol in ("data-stream", "assistant-transport")
 
 
-def with_finish(talk: Conversation) -> Conversation:
-    """Return a conversation with the finish that its steps imply, if it has none."""
-    steps = [act.values for act in talk.acts if act.what == "add_step_finish"]
-    ends = any(act.what in ("add_message_finish", "add_error", "raise") for act in talk.acts)
-    if ends or not steps or steps[-1]["finish_reason"] == "unknown":
-        return talk
-    counts = {name: sum(step.get(name, 0) for step in steps) for name in ("input_tokens", "output_tokens")}
-    finish = Act("add_message_finish", {"finish_reason": steps[-1]["finish_reason"], **counts})
-    return dataclasses.replace(talk, acts=(*talk.acts, finish))
-
-
 def failure(protocol: str, talk: Conversation, result: dict[str, Any], message_id: str = MESSAGE_ID) -> str | None:
     """Return what a client shows otherwise than it was written, or what it complained of."""
-    talk = with_finish(talk)
     if result["status"] != 0:
         return f"the client failed: {result['error']} {result['warnings']}"
     errors = [
