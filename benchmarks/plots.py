@@ -78,43 +78,48 @@ def _ratios(results: Sequence[Result]) -> Any:
             targets = [target.at_most for target in result.row.targets if target.against == PEER]
             name = _plain(result.row.title) + (f": {figure}" if figure else "")
             bars.append((name, ratio, targets[0] if targets else None))
-    figure, axes = pyplot.subplots(figsize=(8, 0.3 * len(bars) + 1))
+    figure, axes = pyplot.subplots(figsize=(_NARROW, 0.42 * len(bars) + 1))
     places = range(len(bars))
     ratios = [ratio for _, ratio, _ in bars]
-    axes.barh(places, ratios, 0.65, color=[COLOURS[OURS] if ratio <= 1 else COLOURS[PEER] for ratio in ratios])
-    axes.set_yticks(places, [name for name, _, _ in bars])
-    axes.invert_yaxis()
-    axes.margins(y=0.01)
+    axes.barh(places, ratios, 0.4, color=[COLOURS[OURS] if ratio <= 1 else COLOURS[PEER] for ratio in ratios])
+    _name_groups(axes, [name for name, _, _ in bars], 0.24)
     for place, (_, ratio, target) in zip(places, bars, strict=True):
         axes.annotate(number(ratio), (1.01, place), xycoords=("axes fraction", "data"), va="center")
         if target is not None:
-            axes.plot([target, target], [place - 0.45, place + 0.45], color=_INK, linewidth=2)
+            axes.plot([target, target], [place - 0.2, place + 0.25], color=_INK, linewidth=2)
     axes.axvline(1, color=_INK, linewidth=1, linestyle="--")
-    axes.set_xlabel(f"cost as a share of {PEER}'s (dashed: equal; grey strokes: targets)")
+    axes.set_xlabel(f"cost as a share of {PEER}'s\n(dashed: equal; grey strokes: targets)")
     axes.set_xlim(0, max([*ratios, 1.0]) * 1.1)
     return figure
+
+
+def _name_groups(axes: Any, names: Sequence[str], above: float) -> None:
+    """Write a name over each bar or group of bars, in place of labels that take half of a narrow screen."""
+    for place, name in enumerate(names):
+        axes.annotate(name, (0, place - above), xycoords=("axes fraction", "data"), va="bottom")
+    axes.set_yticks([])
+    axes.invert_yaxis()
+    axes.margins(y=0.02)
 
 
 def _servers(results: Sequence[Result]) -> Any:
     """Draw what each chunk costs through each server, as a multiple of ready bytes."""
     rows = [result for result in results if result.row.family == "servers"]
     subjects = (OURS, PEER, OTHER, BY_HAND)
-    figure, axes = pyplot.subplots(figsize=(8, 0.7 * len(rows) + 1))
-    height = 0.8 / len(subjects)
+    figure, axes = pyplot.subplots(figsize=(_NARROW, 0.95 * len(rows) + 1))
+    height = 0.68 / len(subjects)
     for place, result in enumerate(rows):
         bars = [(subject, ratio) for subject in subjects if (ratio := result.ratio(LIMIT, "", subject=subject))]
         for index, (subject, ratio) in enumerate(bars):
-            middle = place + (index - (len(bars) - 1) / 2) * height
+            middle = place + (index - (len(subjects) - 1) / 2) * height
             label = subject if subject != OTHER else "sse-starlette, pydantic-ai"
             axes.barh(middle, ratio, height * 0.9, color=COLOURS[subject], label=label)
-            axes.annotate(number(ratio), (ratio, middle), (3, 0), textcoords="offset points", va="center", fontsize=8)
-    axes.set_yticks(range(len(rows)), [_plain(result.row.title) for result in rows])
-    axes.invert_yaxis()
-    axes.margins(y=0.01)
+            axes.annotate(number(ratio), (ratio, middle), (3, 0), textcoords="offset points", va="center", fontsize=9)
+    _name_groups(axes, [_plain(result.row.title) for result in rows], 0.36)
     axes.axvline(1, color=_INK, linewidth=1, linestyle="--")
-    axes.set_xlabel("processor time for a chunk, as a multiple of sending ready bytes (dashed)")
+    axes.set_xlabel("processor time for a chunk,\nas a multiple of sending ready bytes (dashed)")
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    axes.legend(handles.values(), handles.keys(), loc="upper center", bbox_to_anchor=(0.3, 1.08), ncols=4)
+    axes.legend(handles.values(), handles.keys(), loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return figure
 
 

@@ -93,6 +93,18 @@ def test_links_to_files_are_right(page: str) -> None:
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
+def test_readme_links_to_what_a_repository_page_shows() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not re.findall(r"\]\([^)]*\.rst", text), "name the page: repository pages do not show Sphinx's directives"
+
+
+def test_readme_names_every_page() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Documentation")[2]
+    titles = {page.name: page.read_text(encoding="utf-8").partition("\n")[0] for page in DOCS.glob("*.rst")}
+    del titles["index.rst"], titles["changelog.rst"]
+    assert not [title for title in titles.values() if title not in text]
+
+
 #: Not for technical facts: "reported", "sends", "does not support", "proxy" and the like are precise.
 VAGUE = re.compile(
     r"\b(?:told|says|word for|stands? for|look-?alikes?|for keeps|belongs into|who looks on|gives? way|for ever)\b",
