@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.browser import open_page
-from tests.support.processes import serving
+from tests.support.processes import START_SECONDS, serving
 from tests.support.require import require_packages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Expect, Locator, Page
 
 TABS = ("blocking", "coroutine")
+
+pytestmark = pytest.mark.timeout(START_SECONDS + 90)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,10 @@ import pytest
 import dev
 from tests.support.require import require, require_packages
 
-SECONDS = 20.0
+SECONDS = 60.0
 SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"]
+
+pytestmark = pytest.mark.timeout(2 * SECONDS + 30)
 
 
 def started(code: str) -> subprocess.Popen[str]:

@@ -31,6 +31,8 @@ PROMPT = "What is the weather in Lisbon?"
 GUNICORN = ("gunicorn", "--bind", "127.0.0.1:0", "--threads", "8", "--no-control-socket")
 UVICORN = ("uvicorn", "--port", "0")
 
+pytestmark = pytest.mark.timeout(2 * START_SECONDS + 60)
+
 
 # --- Answers --------------------------------------------------------------------------------------
 

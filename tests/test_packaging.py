@@ -15,7 +15,10 @@ import pytest
 from tests.support.require import require_packages
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS = 50
+SECONDS = 150
+
+pytestmark = pytest.mark.timeout(SECONDS + 30)
+
 # Not part of the project: environments, build results, caches.
 IGNORED = shutil.ignore_patterns(
     *(

@@ -164,7 +164,10 @@ def check_table_of_ui_frames() -> None:
             c.ToolResultChunk("1", "Tool execution denied.", is_error=True, denied=True),
         ),
         "tool-approval-request": (
-            [{"type": "tool-approval-request", "toolCallId": "1", "approvalId": "a"}],
+            [
+                {"type": "tool-input-available", "toolCallId": "1", "toolName": "t", "input": {}},
+                {"type": "tool-approval-request", "toolCallId": "1", "approvalId": "a"},
+            ],
             c.ToolApprovalRequestChunk("1", "a"),
         ),
         "file with a base64 data: URL": (
