@@ -1,6 +1,7 @@
 """The project's commands, for a machine with nothing but Python. Each installs what it needs, then does its work.
 
 python3 dev.py demo     serve the chat page on a local port
+python3 dev.py chat     build and serve the complete chat of examples/chat, by flask, fastapi or django
 python3 dev.py test     run every test; arguments are passed to pytest
 python3 dev.py lint     ruff and mypy
 python3 dev.py docs     build the documentation, warnings as errors
@@ -26,7 +27,12 @@ ENVIRONMENT = ROOT / ".venv"
 # Debian's Python lacks it.
 HAS_ENSUREPIP = importlib.util.find_spec("ensurepip") is not None
 # JavaScript packages of the tests: clients for Node.js, and front ends for a browser.
-NODE_FOLDERS = (ROOT / "tests" / "conformance", ROOT / "tests" / "frontends")
+FRONT_ENDS = ROOT / "tests" / "frontends"
+NODE_FOLDERS = (ROOT / "tests" / "conformance", FRONT_ENDS)
+CHAT_PAGE = ROOT / "examples" / "chat" / "page"
+NO_NODE = """The page of the chat is built with Node.js 20 or newer and packages of npm, and one of them is missing.
+Install Node.js with npm (https://nodejs.org or the system's package manager) and run this again.
+`python3 dev.py demo` serves a chat page without Node.js."""
 # Extras that another one includes.
 INCLUDED_IN = {"core": ("test",), "demo": ("test",), "docs": ("test",)}
 # The versions beside the one that runs the whole suite.
@@ -164,6 +170,26 @@ def demo(*arguments: str) -> None:
     become(PYTHON, "-m", "examples.demo", *arguments)
 
 
+def build_chat_page(folder: Path = CHAT_PAGE) -> None:
+    """Build the page of the chat with the packages of the front ends' tests; keep a built one without Node.js."""
+    esbuild, built = FRONT_ENDS / "node_modules" / ".bin" / "esbuild", folder / "dist" / "main.js"
+    if shutil.which("node") and esbuild.exists():
+        options = ("--bundle", "--splitting", "--format=esm", "--jsx=automatic", "--minify", "--log-level=warning")
+        environment = {**os.environ, "NODE_PATH": str(FRONT_ENDS / "node_modules")}
+        command = [str(esbuild), str(folder / "main.tsx"), *options, f"--outdir={built.parent}"]
+        subprocess.run(command, env=environment, check=True)
+    elif not built.exists():
+        raise SystemExit(NO_NODE)
+
+
+def chat(*arguments: str) -> None:
+    """Serve the complete chat; the back end is an argument."""
+    set_up("demo")
+    set_up_node(FRONT_ENDS)
+    build_chat_page()
+    become(PYTHON, "-m", "examples.chat_server", *arguments)
+
+
 def test(*arguments: str) -> None:
     """Run the tests side by side; `-n 0` runs them in one process."""
     set_up("test")
@@ -236,7 +262,7 @@ def check() -> None:
     test()
 
 
-COMMANDS = {"demo": demo, "test": test, "lint": lint, "docs": docs, "check": check, "core": core}
+COMMANDS = {"demo": demo, "chat": chat, "test": test, "lint": lint, "docs": docs, "check": check, "core": core}
 
 
 def main() -> None:

@@ -32,6 +32,8 @@ IGNORED = shutil.ignore_patterns(
         "__pycache__",
         ".*_cache",
         ".hypothesis",
+        "chat.sqlite3",
+        "chat-streams",
     )
 )
 

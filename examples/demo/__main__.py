@@ -6,29 +6,23 @@ python -m examples.demo [--port N] [--no-browser]
 from __future__ import annotations
 
 import inspect
-import socket
-import threading
 import time
-import webbrowser
-from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, HTTPException
 from starlette.staticfiles import StaticFiles
 
-from assistant_stream_ce import RunController, create_run, shutdown
+from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.responses.starlette import DataStreamResponse
 from examples.assistant import answer, answer_async
+from examples.local_server import listen, local_options, serve_asgi
 from examples.request_body import prompt_of
 
-HOST = "127.0.0.1"
-USUAL_PORT = 8000
 REMEMBERED_RUNS = 100
 
 
@@ -108,42 +102,11 @@ async def callback_source(kind: str) -> dict[str, str]:
 app.mount("/", StaticFiles(directory=Path(__file__).parent, html=True))
 
 
-class Server(uvicorn.Server):
-    """Ends the runs first: uvicorn waits for its connections before it tells an application of the end."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell the readers and the callbacks, then close."""
-        await shutdown(timeout=1)
-        await super().shutdown(sockets)
-
-
-def listening_socket(port: int | None) -> socket.socket:
-    """Take the port asked for; without one, the usual port or any that is free."""
-    if port is not None:
-        return socket.create_server((HOST, port))
-    try:
-        return socket.create_server((HOST, USUAL_PORT))
-    except OSError:
-        return socket.create_server((HOST, 0))
-
-
 def main() -> None:
     """Serve the page until interrupted."""
-    parser = ArgumentParser(prog="python -m examples.demo", description="Serve the demo's chat page.")
-    parser.add_argument("--port", type=int, help=f"default: {USUAL_PORT}, or a free one when that is taken")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
-    options = parser.parse_args()
-    try:
-        listener = listening_socket(options.port)
-    except OSError as error:
-        parser.error(str(error))
-    url = f"http://{HOST}:{listener.getsockname()[1]}"
-    print(f"The demo is at {url} (stop it with Ctrl-C)", flush=True)
-    if not options.no_browser:
-        # In a thread: some browsers hold the caller until they are closed.
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-    with suppress(KeyboardInterrupt):
-        Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+    options = local_options("examples.demo", "Serve the demo's chat page.").parse_args()
+    listener = listen(options, "The demo")
+    serve_asgi(app, listener)
 
 
 if __name__ == "__main__":
