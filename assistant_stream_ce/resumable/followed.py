@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import copy
 import threading
+import time
 from typing import Any, NamedTuple
 
 from assistant_stream_ce.cancellation import Cancellation
@@ -23,13 +24,16 @@ from assistant_stream_ce.errors import RunFailedError, StreamUsageError
 from assistant_stream_ce.jsonvalue import JSON, clone
 from assistant_stream_ce.message import AssistantMessage
 from assistant_stream_ce.message.accumulator import MessageAccumulator
-from assistant_stream_ce.resumable.log import INTERRUPTED, Log
+from assistant_stream_ce.resumable.log import INTERRUPTED, Log, RemoteLog
 from assistant_stream_ce.resumable.records import StreamState
 from assistant_stream_ce.run.drivers import ContextFactory
 from assistant_stream_ce.run.recorder import StreamHeader
 
 # The most chunks of one read, so that a long replay does not block an event loop.
 _MOST_CHUNKS = 1024
+
+# Seconds for which a live stream may lack the chunks that its follower has read in the producer's process.
+_STORE_LAG = 2.0
 
 
 class _TaskWaiter:
@@ -372,9 +376,17 @@ class FollowedStream(AssistantStream):
         return contextvars.copy_context()
 
 
-def followed_behind(log: Log, after: int) -> FollowedStream | None:
-    """Return a follower behind a cursor, of a log that was joined."""
+def followed_behind(log: Log, after: int, *, may_wait: bool) -> FollowedStream | None:
+    """Return a follower behind a cursor, of a log that was joined.
+
+    Args:
+        log: the log.
+        after: the number of chunks to skip.
+        may_wait: whether to wait, blocking, for chunks that the cursor has seen but the store has not got yet.
+    """
     log.refresh()
+    if may_wait and isinstance(log, RemoteLog):
+        _wait_for_chunks(log, after)
     count = len(log.chunks)
     if after > count:
         after = 0
@@ -382,3 +394,12 @@ def followed_behind(log: Log, after: int) -> FollowedStream | None:
         log.leave()
         return None
     return FollowedStream(log, after, is_producer=False)
+
+
+def _wait_for_chunks(log: RemoteLog, count: int) -> None:
+    deadline = time.monotonic() + _STORE_LAG
+    while (found := len(log.chunks)) < count and log.terminal is None and (left := deadline - time.monotonic()) > 0:
+        waiter = ThreadWaiter()
+        if log.add_waiter(waiter, found):
+            waiter.wait(left)
+            log.remove_waiter(waiter)

@@ -281,7 +281,7 @@ class ResumableStreams(ClosesBothWays):
             key = self._find_key(stream_id, thread, owner)
             log = None if key is None else self._started_engine().join(key)
             if log is not None:
-                return followed_behind(log, after)
+                return followed_behind(log, after, may_wait=not self._store.is_inline)
             left = deadline - time.monotonic()
             if left <= 0 or not is_name(stream_id, thread):
                 return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -118,3 +119,19 @@ def test_a_stream_is_watched_only_while_it_is_followed(pair: Pair) -> None:
     again = pair.second.follow("a")
     pair.talk.may_go_on.set()
     assert list(again) == WORDS  # type: ignore[arg-type]
+
+
+def test_a_cursor_may_be_ahead_of_the_store(pair: Pair) -> None:
+    local = pair.first.start(pair.talk.run(), "a")
+    remote = pair.second.follow("a")
+    read_half(remote)
+    pair.store.is_away = True
+    pair.talk.may_go_on.set()
+    assert list(local) == WORDS
+    # It has read all but the last, and comes back to another worker.
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(pair.second.follow, "a", after=COUNT - 1)
+        pair.store.is_away = False
+        stream = found.result(SECONDS)
+    assert stream is not None
+    assert list(stream) == WORDS[-1:]
