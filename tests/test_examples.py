@@ -333,7 +333,8 @@ def test_chat_with_openai(openai_requests: tuple[dict[str, str], list[dict[str, 
     environment, requests = openai_requests
     flask = ("flask", "--app", "examples/chat/flask_app", "run", "--port", "0")
     browser = build_opener(HTTPCookieProcessor())
-    with serving(*flask, CHAT_DATABASE=str(tmp_path / "chat.sqlite3"), **environment) as address:
+    data = {"CHAT_DATABASE": str(tmp_path / "chat.sqlite3"), "CHAT_STORE": str(tmp_path / "streams")}
+    with serving(*flask, **data, **environment) as address:
         login = json.dumps({"user": "demo", "password": "demo"}).encode()
         with browser.open(f"{address}/api/login", login, START_SECONDS) as response:
             token = json.load(response)["csrf"]
@@ -343,7 +344,7 @@ def test_chat_with_openai(openai_requests: tuple[dict[str, str], list[dict[str, 
         with browser.open(request, timeout=START_SECONDS) as response:
             answer = response.read().decode()
         with browser.open(f"{address}/api/threads/1/use-chat", timeout=START_SECONDS) as response:
-            stored = json.load(response)
+            stored = json.load(response)["messages"]
     assert '"delta":"sunny "' in answer
     assert stored[1]["parts"][-1]["text"] == "The tool says sunny in Lisbon and nothing else."
     assert_two_rounds(requests)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +16,9 @@ from store import Thread, UsedApprovals, with_answer
 from assistant_stream_ce import (
     AssistantMessage,
     AssistantStream,
+    MessageAccumulator,
     RunController,
+    RunFailedError,
     RunResult,
     TextDeltaChunk,
     conversions,
@@ -25,11 +28,16 @@ from assistant_stream_ce import (
 from assistant_stream_ce.chat_requests import ChatRequest, RequestError, parse
 from assistant_stream_ce.integrations import openai
 from assistant_stream_ce.message import Message
+from assistant_stream_ce.resumable import FileStore, FollowedStream, RedisStore, ResumableStreams
 from assistant_stream_ce.tools import ApprovalSigner, FrontendTool, Tool, Tools
 
 SECRET_KEY = os.environ.get("SECRET_KEY") or secrets.token_hex()
 SYSTEM = "You are a friendly assistant. Be brief."
 PASSWORD = os.environ.get("CHAT_PASSWORD", "demo")
+
+# For workers of one machine a folder, for those of several ones "redis://...".
+STORE = os.environ.get("CHAT_STORE", "chat-streams")
+STREAMS = ResumableStreams(RedisStore(STORE) if "://" in STORE else FileStore(STORE))
 
 
 def get_weather(city: str) -> dict[str, Any]:
@@ -77,15 +85,16 @@ def answer(request: ChatRequest, thread: Thread, history: list[Message], tools: 
 
 
 class FrontEnd(NamedTuple):
+    response: str
     tools: Tools
     to_messages: Callable[[list[Message]], list[dict[str, Any]]]
 
 
 FRONT_ENDS = {
-    "use-chat": FrontEnd(TOOLS, conversions.to_ui_messages),
-    "ag-ui": FrontEnd(TOOLS, conversions.to_assistant_ui_messages),
-    "data-stream": FrontEnd(PAGE_TOOLS, conversions.to_assistant_ui_messages),
-    "assistant-transport": FrontEnd(PAGE_TOOLS, conversions.to_assistant_ui_messages),
+    "use-chat": FrontEnd("UIMessageStreamResponse", TOOLS, conversions.to_ui_messages),
+    "ag-ui": FrontEnd("AGUIResponse", TOOLS, conversions.to_assistant_ui_messages),
+    "data-stream": FrontEnd("DataStreamResponse", PAGE_TOOLS, conversions.to_assistant_ui_messages),
+    "assistant-transport": FrontEnd("AssistantTransportResponse", PAGE_TOOLS, conversions.to_assistant_ui_messages),
 }
 
 
@@ -95,26 +104,52 @@ def find_front_end(name: str) -> FrontEnd:
     return FRONT_ENDS[name]
 
 
-def stored(front_end: str, thread: Thread) -> list[dict[str, Any]]:
-    """Return the history for a front end."""
-    return find_front_end(front_end).to_messages(thread.history())
+def stored(front_end: str, thread: Thread) -> dict[str, Any]:
+    """Return the history for a front end, and whether an answer is open."""
+    # Asked before the history: an answer that has ended is in it.
+    status = STREAMS.status(thread=thread.id, owner=thread.owner)
+    messages = find_front_end(front_end).to_messages(thread.history())
+    return {"messages": messages, "isOpen": status is not None and status.state == "running"}
 
 
 def respond(responses: Any, front_end: str, thread: Thread, body: bytes) -> Any:
-    """Return the response to a front end, of a module such as `assistant_stream_ce.responses.flask`."""
+    """Begin an answer, and return the response that sends it.
+
+    `responses` is the module of the web framework, such as `assistant_stream_ce.responses.flask`.
+    """
     tools, request = find_front_end(front_end).tools, parse(body)
+    stop(thread)
     history = thread.begin(request)
     stream = answer(request, thread, history, tools)
-    match front_end:
-        case "use-chat":
-            return responses.UIMessageStreamResponse(stream)
-        case "data-stream":
-            return responses.DataStreamResponse(stream)
-        case "ag-ui":
-            return responses.AGUIResponse(stream, thread_id=thread.id, run_id=request.run_id)
-    show = partial(show_in_state, stream, history)
-    shown = create_run(show, state=request.state, on_error=mask_errors, keep_message=False)
-    return responses.AssistantTransportResponse(shown)
+    if front_end == "assistant-transport":
+        show = partial(show_in_state, stream, history)
+        stream = create_run(show, state=request.state, on_error=mask_errors, keep_message=False)
+    return send(responses, front_end, STREAMS.start(stream, thread=thread.id, owner=thread.owner))
+
+
+def resume(responses: Any, front_end: str, thread: Thread) -> Any:
+    """Return the response that sends the open answer from its beginning, or says that there is none."""
+    return send(responses, front_end, STREAMS.follow(thread=thread.id, owner=thread.owner))
+
+
+def send(responses: Any, front_end: str, stream: FollowedStream | None) -> Any:
+    return getattr(responses, find_front_end(front_end).response)(stream)
+
+
+def stop(thread: Thread) -> bool:
+    """Stop the open answer, whatever process it is in, and wait until it is stored; return whether there was one."""
+    if not STREAMS.stop(thread=thread.id, owner=thread.owner):
+        return False
+    with suppress(RunFailedError):
+        for _ in STREAMS.follow(thread=thread.id, owner=thread.owner) or ():
+            pass
+    return True
+
+
+def resumable_state(thread: Thread) -> dict[str, Any] | None:
+    """Return the state in which the open answer began: the assistant transport applies its stream to it."""
+    status = STREAMS.status(thread=thread.id, owner=thread.owner)
+    return {"runId": status.stream_id, "state": status.initial_state} if status else None
 
 
 def show_in_state(stream: AssistantStream, history: list[Message], controller: RunController) -> None:
@@ -123,12 +158,15 @@ def show_in_state(stream: AssistantStream, history: list[Message], controller: R
     controller.state = {"messages": conversions.to_assistant_ui_messages(history)}
     messages = controller.state["messages"]
     place = len(history) - isinstance(history[-1], AssistantMessage)
+    seen = MessageAccumulator()
     for chunk in stream:
+        seen.add(chunk)
         content = messages[place]["content"] if len(messages) > place else []
         if isinstance(chunk, TextDeltaChunk) and content and content[-1]["type"] == "text":
             content[-1]["text"] += chunk.text_delta
         else:
-            shown = with_answer(history, stream.message)
+            # Not `stream.message`, which may be ahead of the chunks that are read.
+            shown = with_answer(history, msgspec.structs.replace(seen.message, id=stream.message_id))
             messages[place:] = conversions.to_assistant_ui_messages(shown[place:])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chat import SECRET_KEY, log_in, respond, stored
+from chat import SECRET_KEY, log_in, respond, resumable_state, resume, stop, stored
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import RequestDataTooBig
@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 from django.views.static import serve
 from store import Thread, threads
 
@@ -78,7 +79,20 @@ def chat(request: HttpRequest, thread: str, front_end: str) -> Any:
     found = Thread(request.session["user"], thread)
     if request.method == "POST":
         return respond(responses, front_end, found, request.body)
-    return JsonResponse(stored(front_end, found), safe=False)
+    return JsonResponse(stored(front_end, found))
+
+
+def open_answer(request: HttpRequest, thread: str, front_end: str) -> Any:
+    return resume(responses, front_end, Thread(request.session["user"], thread))
+
+
+def state_of_open_answer(request: HttpRequest, thread: str, front_end: str) -> HttpResponse:
+    state = resumable_state(Thread(request.session["user"], thread))
+    return JsonResponse(state) if state else HttpResponse(status=204)
+
+
+def stop_answer(request: HttpRequest, thread: str, front_end: str) -> HttpResponse:
+    return JsonResponse({"stopped": stop(Thread(request.session["user"], thread))})
 
 
 PAGE = {"document_root": Path(__file__).with_name("page")}
@@ -86,6 +100,9 @@ urlpatterns = [
     path("api/login", login),
     path("api/session", show_session),
     path("api/threads/<thread>/<front_end>", chat),
+    path("api/threads/<thread>/<front_end>/stream", open_answer),
+    path("api/threads/<thread>/<front_end>/state", state_of_open_answer),
+    path("api/threads/<thread>/<front_end>/stop", require_POST(stop_answer)),
     path("", serve, {"path": "index.html", **PAGE}),
     path("<path:path>", serve, PAGE),
 ]

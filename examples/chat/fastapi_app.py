@@ -6,8 +6,8 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Any
 
-from chat import SECRET_KEY, log_in, respond, stored
-from fastapi import Depends, FastAPI, Request
+from chat import SECRET_KEY, log_in, respond, resumable_state, resume, stop, stored
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.sessions import SessionMiddleware
@@ -17,6 +17,7 @@ from assistant_stream_ce.chat_requests import RequestError
 from assistant_stream_ce.responses import starlette as responses
 
 MAX_BYTES = 20_000_000
+
 
 app = FastAPI()
 app.add_middleware(SessionMiddleware, secret_key=SECRET_KEY, same_site="lax")
@@ -65,13 +66,28 @@ def show_session(request: Request) -> dict[str, Any]:
 
 
 @app.get("/api/threads/{thread}/{front_end}")
-def history(user: User, thread: str, front_end: str) -> list[dict[str, Any]]:
+def history(user: User, thread: str, front_end: str) -> dict[str, Any]:
     return stored(front_end, Thread(user, thread))
 
 
 @app.post("/api/threads/{thread}/{front_end}", response_model=None)
 def chat(user: User, thread: str, front_end: str, body: RequestBody) -> Any:
     return respond(responses, front_end, Thread(user, thread), body)
+
+
+@app.api_route("/api/threads/{thread}/{front_end}/stream", methods=["GET", "POST"], response_model=None)
+def open_answer(user: User, thread: str, front_end: str) -> Any:
+    return resume(responses, front_end, Thread(user, thread))
+
+
+@app.post("/api/threads/{thread}/{front_end}/state", response_model=None)
+def state_of_open_answer(user: User, thread: str) -> Any:
+    return resumable_state(Thread(user, thread)) or Response(status_code=204)
+
+
+@app.post("/api/threads/{thread}/{front_end}/stop")
+def stop_answer(user: User, thread: str) -> dict[str, bool]:
+    return {"stopped": stop(Thread(user, thread))}
 
 
 app.mount("/", StaticFiles(directory=Path(__file__).with_name("page"), html=True))

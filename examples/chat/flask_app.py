@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from chat import SECRET_KEY, log_in, respond, stored
+from chat import SECRET_KEY, log_in, respond, resumable_state, resume, stop, stored
 from flask import Flask, Response, request, session
 from store import Thread, threads
 from werkzeug.exceptions import HTTPException
@@ -54,13 +54,28 @@ def show_session() -> dict[str, Any]:
 
 
 @app.get("/api/threads/<thread>/<front_end>")
-def history(thread: str, front_end: str) -> list[dict[str, Any]]:
+def history(thread: str, front_end: str) -> dict[str, Any]:
     return stored(front_end, Thread(session["user"], thread))
 
 
 @app.post("/api/threads/<thread>/<front_end>")
 def chat(thread: str, front_end: str) -> Any:
     return respond(responses, front_end, Thread(session["user"], thread), request.get_data())
+
+
+@app.route("/api/threads/<thread>/<front_end>/stream", methods=["GET", "POST"])
+def open_answer(thread: str, front_end: str) -> Any:
+    return resume(responses, front_end, Thread(session["user"], thread))
+
+
+@app.post("/api/threads/<thread>/<front_end>/state")
+def state_of_open_answer(thread: str, front_end: str) -> Any:
+    return resumable_state(Thread(session["user"], thread)) or ("", 204)
+
+
+@app.post("/api/threads/<thread>/<front_end>/stop")
+def stop_answer(thread: str, front_end: str) -> dict[str, bool]:
+    return {"stopped": stop(Thread(session["user"], thread))}
 
 
 @app.get("/")

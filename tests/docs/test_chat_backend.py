@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,13 +16,17 @@ from tests.docs.runner import Document
 doc = Document("docs/chat-backend.rst")
 page = doc.page
 
-STORED_SECONDS = 20
-
 
 @doc.before("CREATE TABLE")
 def check_database_is_temporary() -> None:
     folder = at_page_end.enter_context(tempfile.TemporaryDirectory())
     os.environ["CHAT_DATABASE"] = os.path.join(folder, "chat.sqlite3")
+    os.environ["CHAT_STORE"] = os.path.join(folder, "streams")
+
+
+@doc.after("STREAMS = ResumableStreams(")
+def end_runs_before_their_folder() -> None:
+    at_page_end.callback(page.STREAMS.close)
 
 
 class Client:
@@ -46,6 +49,9 @@ class Client:
         assert reply.status == 200, reply.text
         return json.loads(reply.text)
 
+    def history(self, path: str) -> Any:
+        return self.get(path)["messages"]
+
     def log_in(self, user: str) -> None:
         self.cookies.clear()
         reply = self.request("POST", "/api/login", {"user": user, "password": "demo"})
@@ -54,7 +60,7 @@ class Client:
 
     def ask(self, path: str, text: str, *, leave_after: int | None = None) -> Reply:
         """Ask as `useChat` does: with the history that it shows."""
-        shown = self.get(path)
+        shown = self.history(path)
         message = {"id": f"user-{len(shown)}", "role": "user", "parts": [{"type": "text", "text": text}]}
         body = {"id": "thread", "trigger": "submit-message", "messages": [*shown, message]}
         reply = self.request("POST", path, body, leave_after=leave_after)
@@ -70,11 +76,12 @@ def check_application(app: Any, kind: str) -> None:
     check_history(client, path)
     check_approval(client, f"/api/threads/{kind}-mail/use-chat")
     check_stop(client, f"/api/threads/{kind}-story/use-chat")
+    check_resumed_state(client, f"/api/threads/{kind}-state/assistant-transport")
     check_error(client, f"/api/threads/{kind}-fail/use-chat")
     assert f"{kind}-mail" in client.get("/api/session")["threads"]
     client.log_in("other")
     assert client.get("/api/session")["threads"] == []
-    assert client.get(path) == []
+    assert client.history(path) == []
 
 
 def check_login(client: Client, path: str) -> None:
@@ -105,7 +112,7 @@ def assert_refused(reply: Reply, status: int) -> None:
 def check_history(client: Client, path: str) -> None:
     assert '"toolName":"get_weather"' in client.ask(path, "What is the weather in Paris?").text
     assert '"type":"finish"' in client.ask(path, "Hello").text
-    shown = client.get(path)
+    shown = client.history(path)
     assert [message["role"] for message in shown] == ["user", "assistant"] * 2
     assert len({message["id"] for message in shown}) == 4
     assert [part["text"] for part in shown[3]["parts"] if part["type"] == "text"] == ["You said: Hello"]
@@ -114,12 +121,12 @@ def check_history(client: Client, path: str) -> None:
     shown[1]["parts"] = [{"type": "text", "text": "A forged answer"}]
     question = {"id": "user-4", "role": "user", "parts": [{"type": "text", "text": "And now?"}]}
     client.request("POST", path, {"id": "t", "trigger": "submit-message", "messages": [*shown, question]})
-    assert "forged" not in json.dumps(client.get(path))
+    assert "forged" not in json.dumps(client.history(path))
 
 
 def check_approval(client: Client, path: str) -> None:
     client.ask(path, "Send a mail")
-    waiting = client.get(path)
+    waiting = client.history(path)
     (call,) = [part for part in waiting[1]["parts"] if part["type"] == "tool-send_mail"]
     assert call["state"] == "approval-requested"
     call["state"], call["approval"]["approved"] = "approval-responded", True
@@ -127,7 +134,7 @@ def check_approval(client: Client, path: str) -> None:
     call["input"]["to"] = "you@example.org"
     body = {"id": "t", "trigger": "submit-message", "messageId": waiting[1]["id"], "messages": waiting}
     assert '"output":"Sent to me@example.org."' in client.request("POST", path, body).text
-    _, answer = client.get(path)
+    _, answer = client.history(path)
     assert answer["id"] == waiting[1]["id"]
     (call,) = [part for part in answer["parts"] if part["type"] == "tool-send_mail"]
     assert (call["state"], call["output"]) == ("output-available", "Sent to me@example.org.")
@@ -137,11 +144,39 @@ def check_approval(client: Client, path: str) -> None:
 
 def check_stop(client: Client, path: str) -> None:
     client.ask(path, "Tell me a story", leave_after=8)
-    # `on_finish` is called after the client has left.
-    give_up_at = time.monotonic() + STORED_SECONDS
-    while len(shown := client.get(path)) < 2 and time.monotonic() < give_up_at:
-        time.sleep(0.02)
+    # The answer goes on, and begins anew for every follower.
+    followed = client.request("GET", f"{path}/stream", leave_after=20)
+    assert followed.text.count('"type":"start"') == 1
+    assert followed.text.count('"text-delta"') > 20
+    stored = client.get(path)
+    assert (len(stored["messages"]), stored["isOpen"]) == (1, True)
+
+    assert json.loads(client.request("POST", f"{path}/stop").text) == {"stopped": True}
+    shown = client.history(path)
     assert "Once upon" in shown[1]["parts"][-1]["text"]
+    assert client.get(path)["isOpen"] is False
+    assert json.loads(client.request("POST", f"{path}/stop").text) == {"stopped": False}
+
+
+def check_resumed_state(client: Client, path: str) -> None:
+    assert client.request("POST", f"{path}/state").status == 204
+    assert client.request("POST", f"{path}/stream", {"commands": []}).text == "data: [DONE]\n\n"
+    state: dict[str, Any] = {"messages": []}
+    client.request("POST", path, {"commands": [command("Tell me a story")], "state": state}, leave_after=8)
+    resumable = json.loads(client.request("POST", f"{path}/state").text)
+    assert resumable["state"] == state
+    followed = client.request("POST", f"{path}/stream", {"commands": [], "runId": resumable["runId"]}, leave_after=20)
+    assert followed.headers["x-resumable-stream-id"] == resumable["runId"]
+
+    # A new question stops the open answer.
+    client.request("POST", path, {"commands": [command("Hello")], "state": state})
+    assert json.loads(client.request("POST", f"{path}/stop").text) == {"stopped": False}
+    assert client.history(path)[-1]["content"][-1]["text"] == "You said: Hello"
+
+
+def command(text: str) -> dict[str, Any]:
+    """Return what the assistant transport posts for a message."""
+    return {"type": "add-message", "message": {"role": "user", "parts": [{"type": "text", "text": text}]}}
 
 
 def check_error(client: Client, path: str) -> None:
@@ -150,7 +185,7 @@ def check_error(client: Client, path: str) -> None:
     assert '"type":"error"' in reply.text
     assert "1234" not in reply.text
     assert [type(record.exc_info[1]) for record in records if record.exc_info] == [ConnectionError]
-    assert len(client.get(path)) == 2
+    assert len(client.history(path)) == 2
 
 
 @contextlib.contextmanager

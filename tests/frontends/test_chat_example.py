@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.clients import write_files
-from tests.docs.commands import build_commands
+from tests.frontends.chat_pages import build_pages, log_in, shown_parts
 from tests.support.browser import open_page
 from tests.support.processes import serving
-from tests.support.require import require, require_packages
+from tests.support.require import require_packages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Expect, Page
-
-FOLDER = Path(__file__).resolve().parent
-BUNDLE_SECONDS = 50
-DOCUMENTATION = "docs/chat-backend.rst"
-
-#: The aliases of each bundle; the first has the newest version of each front end.
-BUNDLES = {
-    "dist": [],
-    "v6": ["--alias:ai=ai-v6", "--alias:@ai-sdk/react=ai-sdk-react-v6"],
-    "v5": [f"--alias:ai={FOLDER / 'ai-v5.js'}", "--alias:@ai-sdk/react=ai-sdk-react-v5"],
-}
 
 #: The front ends, with the bundle of each.
 CHATS = [
@@ -44,12 +27,6 @@ CHATS = [
     ("assistant-transport", "dist"),
     ("ag-ui", "dist"),
 ]
-
-SHOWN = """
-() => [...document.querySelectorAll("[data-role] p, [data-role] pre")].map(
-  (part) => [part.closest("[data-role]").dataset.role, part.innerText.trim()]
-)
-"""
 
 #: The tool that waits for the user: its call, and the result of a yes and of a no.
 MAIL = 'send_mail {"to":"me@example.org","text":"Send a mail"}'
@@ -74,21 +51,10 @@ def returned(result: str) -> str:
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Build the pages and run the application."""
     require_packages("flask")
-    require(shutil.which("node"), "Node.js is not installed")
-    require((FOLDER / "node_modules").is_dir(), "no front ends: run python3 dev.py test, which installs them")
     folder = tmp_path_factory.mktemp("chat")
-    # Only the files that the page of the documentation shows, built with its command.
-    write_files(DOCUMENTATION, folder)
-    (build,) = build_commands(DOCUMENTATION)
-    index = (folder / "page" / "index.html").read_text(encoding="utf-8")
-    for bundle, aliases in BUNDLES.items():
-        words = [FOLDER / "node_modules" / ".bin" / "esbuild", *shlex.split(build)[2:], *aliases, "--log-level=error"]
-        command = [str(word).replace("page/dist", f"page/{bundle}") for word in words]
-        environment = {**os.environ, "NODE_PATH": str(FOLDER / "node_modules")}
-        subprocess.run(command, cwd=folder, env=environment, check=True, timeout=BUNDLE_SECONDS)
-        (folder / "page" / f"{bundle}.html").write_text(index.replace("dist/", f"{bundle}/"), encoding="utf-8")
+    build_pages(folder)
     server = ("flask", "--app", str(folder / "flask_app"), "run", "--port", "0")
-    with serving(*server, CHAT_DATABASE=str(folder / "chat.sqlite3")) as address:
+    with serving(*server, CHAT_DATABASE=str(folder / "chat.sqlite3"), CHAT_STORE=str(folder / "streams")) as address:
         yield address
 
 
@@ -135,8 +101,7 @@ class Chat:
 
     def shown(self) -> list[list[str]]:
         """Return the parts of all messages as they are shown, each with the role."""
-        parts: list[list[str]] = self.page.evaluate(SHOWN)
-        return parts
+        return shown_parts(self.page)
 
     def reload(self) -> None:
         """Load the page again."""
@@ -153,9 +118,7 @@ def chat(request: pytest.FixtureRequest, address: str, context: BrowserContext, 
     front_end, bundle = request.param
     context.clear_cookies()
     with open_page(context, f"{address}/{bundle}.html?front-end={front_end}&thread={next(_threads)}") as page:
-        page.get_by_label("User").fill("demo")
-        page.get_by_label("Password").fill("demo")
-        page.get_by_role("button", name="Log in").click()
+        log_in(page)
         waits = QUESTION if front_end in ("data-stream", "assistant-transport") else APPROVAL
         yield Chat(front_end, page, expect, waits if bundle != "v5" else None)
 

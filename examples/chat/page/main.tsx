@@ -3,10 +3,18 @@ import { StrictMode, useEffect, useState, type ComponentType } from "react";
 import { createRoot } from "react-dom/client";
 
 export type Headers = { [name: string]: string };
-export type ChatProps = { thread: string; api: string; headers: Headers; history: any[] };
+export type ChatProps = {
+  thread: string;
+  api: string;
+  headers: Headers;
+  history: any[];
+  // Whether an answer to the history is being sent.
+  isOpen: boolean;
+  stop: () => void;
+};
 
 type Session = { csrf: string | null; threads: string[] };
-type LoadedProps = ChatProps & { Chat: ComponentType<ChatProps>; threads: string[] };
+type LoadedProps = ChatProps & { Chat: ComponentType<ChatProps>; threads: string[]; load: number };
 
 const address = new URLSearchParams(location.search);
 const frontEnd = address.get("front-end") ?? "use-chat";
@@ -23,13 +31,18 @@ function App() {
   const [props, setProps] = useState<LoadedProps>();
   const [error, setError] = useState<string>();
 
-  async function enter(session: Promise<Session>) {
+  async function enter(session: Promise<Session>, load = 0) {
     try {
       const { csrf, threads } = await session;
       if (csrf === null) return setError("");
-      const [{ Chat }, history] = await Promise.all([import(`./front-ends/${frontEnd}.tsx`), fetchJson(api)]);
+      const [{ Chat }, stored] = await Promise.all([import(`./front-ends/${frontEnd}.tsx`), fetchJson(api)]);
+      const headers = { "x-csrftoken": csrf };
+      // Leaving does not stop an answer, so that it can be resumed.
+      const stop = () => void fetchJson(`${api}/stop`, { method: "POST", headers }).catch(() => {});
+      const { messages: history, isOpen } = stored;
+      const loaded = { Chat, thread, api, headers, history, isOpen, stop, threads, load };
       // Strict mode loads twice: the front ends keep their first history.
-      setProps((props) => props ?? { Chat, thread, api, headers: { "x-csrftoken": csrf }, history, threads });
+      setProps((props) => (props && props.load >= load ? props : loaded));
     } catch (error) {
       setError((error as Error).message);
     }
@@ -41,6 +54,10 @@ function App() {
 
   useEffect(() => {
     enter(fetchJson("/api/session"));
+    // After the network was away, the answer is resumed as after a reload.
+    const reconnect = () => enter(fetchJson("/api/session"), Date.now());
+    addEventListener("online", reconnect);
+    return () => removeEventListener("online", reconnect);
   }, []);
 
   if (props) {
@@ -53,7 +70,7 @@ function App() {
             </a>
           ))}
         </nav>
-        <props.Chat {...props} />
+        <props.Chat key={props.load} {...props} />
       </>
     );
   }

@@ -6,14 +6,14 @@ import { useMemo } from "react";
 import type { ChatProps } from "../main";
 import { Thread } from "../thread";
 
-export function Chat({ thread, api, headers, history }: ChatProps) {
+export function Chat({ thread, api, headers, history, stop }: ChatProps) {
   const agent = useMemo(() => new HttpAgent({ url: api, headers, threadId: thread }), [api, headers, thread]);
   // The server stores the answers.
   const stored = useMemo(
     () => ({ load: async () => ExportedMessageRepository.fromArray(history), append: async () => {} }),
     [history],
   );
-  const runtime = useAgUiRuntime({ agent, adapters: { history: stored } });
+  const runtime = useAgUiRuntime({ agent, onCancel: stop, adapters: { history: stored } });
   return (
     <AssistantRuntimeProvider runtime={runtime}>
       <Thread />

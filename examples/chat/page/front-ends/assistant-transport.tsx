@@ -5,6 +5,7 @@ import {
   type AssistantTransportConnectionMetadata,
   type ThreadMessageLike,
 } from "@assistant-ui/react";
+import { useEffect } from "react";
 
 import type { ChatProps } from "../main";
 import { Thread } from "../thread";
@@ -21,20 +22,26 @@ function convert(state: State, { pendingCommands, isSending }: AssistantTranspor
   return { messages: converter.toThreadMessages([...state.messages, ...pending], isSending), isRunning: isSending };
 }
 
-export function Chat({ api, headers, history }: ChatProps) {
+export function Chat({ api, headers, history, isOpen, stop }: ChatProps) {
   const runtime = useAssistantTransportRuntime<State>({
     api,
+    resumeApi: `${api}/stream`,
+    resumeStateApi: `${api}/state`,
     headers,
     protocol: "assistant-transport",
     initialState: { messages: history },
     converter: convert,
     capabilities: { edit: true },
+    onCancel: ({ error }) => error ?? stop(),
     onError: ({ message }, { updateState }) =>
       updateState(({ messages }) => {
         const status = { type: "incomplete", reason: "error", error: message } as const;
         return { messages: [...messages, { role: "assistant", content: [], status }] };
       }),
   });
+  useEffect(() => {
+    if (isOpen) runtime.thread.resumeRun({ parentId: null });
+  }, [isOpen, runtime]);
   return (
     <AssistantRuntimeProvider runtime={runtime}>
       <Thread />

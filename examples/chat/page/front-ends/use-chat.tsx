@@ -5,11 +5,16 @@ import { useState } from "react";
 
 import type { ChatProps } from "../main";
 
-export function Chat({ thread, api, headers, history }: ChatProps) {
+export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps) {
   const chat = useChat({
     id: thread,
     messages: history,
-    transport: new DefaultChatTransport({ api, headers }),
+    resume: isOpen,
+    transport: new DefaultChatTransport({
+      api,
+      headers,
+      prepareReconnectToStreamRequest: () => ({ api: `${api}/stream` }),
+    }),
     sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
   });
   const [edited, setEdited] = useState<UIMessage>();
@@ -38,7 +43,7 @@ export function Chat({ thread, api, headers, history }: ChatProps) {
         <input name="text" aria-label="Message" defaultValue={edited && textOf(edited)} />
         <button disabled={isRunning}>Send</button>
         {isRunning && (
-          <button type="button" onClick={chat.stop}>
+          <button type="button" onClick={stop}>
             Stop
           </button>
         )}
