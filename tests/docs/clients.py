@@ -25,7 +25,7 @@ from typing import Any
 
 from tests.docs.blocks import DOCS, ROOT, blocks_of, included_pages
 
-SERVER_SECONDS = 20
+SERVER_SECONDS = 60
 
 
 @dataclass

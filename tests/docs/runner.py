@@ -45,7 +45,7 @@ from tests.docs.commands import OWN_COMMAND, check_output, parse_curl, run_comma
 from tests.support.require import require
 
 #: A page may start servers, on a machine that is busy with other tests.
-PAGE_SECONDS = 100
+PAGE_SECONDS = 240
 SKIPPED = "skipped: "
 
 #: What a page may need and a machine may lack: its steps are skipped then. Any other failing import is an error.
