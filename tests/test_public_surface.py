@@ -1,6 +1,6 @@
 """The public surface: `__all__`, the API reference and the docstrings agree.
 
-A module with `__all__` is public, and every name in it is documented in `docs/api.rst`. Internal modules define none.
+A module with `__all__` is public, and every name in it is documented in `docs/reference`. Internal modules define none.
 """
 
 from __future__ import annotations
@@ -56,16 +56,14 @@ class Entry(NamedTuple):
 def documented_names() -> dict[str, Entry]:
     """Return the dotted names that the API reference documents."""
     names: dict[str, Entry] = {}
-    module = ""
-    for _, directive, name, hidden, options in _DIRECTIVE.findall(
-        (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
-    ):
-        if directive == "module":
-            module = name
-        elif directive in _DOCUMENTS:
-            names[name if name.startswith("assistant_stream_ce.") else f"{module}.{name}"] = Entry(
-                bool(hidden), options
-            )
+    for page in sorted((ROOT / "docs" / "reference").glob("*.rst")):
+        module = ""
+        for _, directive, name, hidden, options in _DIRECTIVE.findall(page.read_text(encoding="utf-8")):
+            if directive == "module":
+                module = name
+            elif directive in _DOCUMENTS:
+                path = name if name.startswith("assistant_stream_ce.") else f"{module}.{name}"
+                names[path] = Entry(bool(hidden), options)
     return names
 
 
@@ -94,7 +92,7 @@ def test_a_public_name_is_documented(module: str) -> None:
         for name in importlib.import_module(module).__all__
         if not any(found(f"{module}.{name}") is value for value in documented.get(name, []))
     ]
-    assert missing == [], "document it in docs/api.rst, or remove `__all__` from an internal module"
+    assert missing == [], "document it in docs/reference, or remove `__all__` from an internal module"
 
 
 # Methods that are called with a chunk of their type.

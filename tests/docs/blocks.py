@@ -14,6 +14,8 @@ DOCS = ROOT / "docs"
 
 MARKDOWN_PAGES = ["README.md", "CONTRIBUTING.md"]
 REST_PAGES = sorted(f"docs/{path.name}" for path in DOCS.glob("*.rst"))
+#: The documentation of the names, which has no blocks.
+REFERENCE_PAGES = sorted(f"docs/{path.relative_to(DOCS)}" for path in DOCS.glob("reference/*.rst"))
 PAGES = [*MARKDOWN_PAGES, *REST_PAGES]
 
 #: The names by which web servers find an application.

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 import assistant_stream_ce
-from tests.docs.blocks import APP_NAMES, DOCS, MARKDOWN_PAGES, PAGES, ROOT, Block, blocks_of, bound_names, names_in
+from tests.docs.blocks import (
+    APP_NAMES,
+    DOCS,
+    MARKDOWN_PAGES,
+    PAGES,
+    REFERENCE_PAGES,
+    ROOT,
+    Block,
+    blocks_of,
+    bound_names,
+    names_in,
+)
 from tests.docs.runner import Document
 
 
@@ -112,7 +123,9 @@ VAGUE = re.compile(
 )
 
 
-@pytest.mark.parametrize("page", [*PAGES, *(f"docs/{path.relative_to(DOCS)}" for path in sorted(DOCS.rglob("*.inc")))])
+@pytest.mark.parametrize(
+    "page", [*PAGES, *REFERENCE_PAGES, *(f"docs/{path.relative_to(DOCS)}" for path in sorted(DOCS.rglob("*.inc")))]
+)
 def test_prose_is_precise(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for block in blocks_of(page):
