@@ -96,7 +96,14 @@ def _ratios(results: Sequence[Result]) -> Any:
 def _name_groups(axes: Any, names: Sequence[str], above: float) -> None:
     """Write a name over each bar or group of bars, in place of labels that take half of a narrow screen."""
     for place, name in enumerate(names):
-        axes.annotate(name, (0, place - above), xycoords=("axes fraction", "data"), va="bottom")
+        axes.annotate(
+            name,
+            (0, place - above),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="bottom",
+        )
     axes.set_yticks([])
     axes.invert_yaxis()
     axes.margins(y=0.02)
