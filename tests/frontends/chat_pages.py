@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,3 +62,12 @@ def shown_parts(page: Page) -> list[list[str]]:
     """Return the parts of all messages as a page shows them, each with the role."""
     parts: list[list[str]] = page.evaluate(_SHOWN)
     return parts
+
+
+def wait_until_shown(page: Page, parts: list[list[str]]) -> None:
+    """Wait until a page shows these parts of all messages."""
+    from playwright.sync_api import TimeoutError
+
+    with suppress(TimeoutError):
+        page.wait_for_function(f"(parts) => JSON.stringify(({_SHOWN})()) === JSON.stringify(parts)", arg=parts)
+    assert shown_parts(page) == parts

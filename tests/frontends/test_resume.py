@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.frontends.chat_pages import FOLDER, build_pages, log_in, shown_parts
+from tests.frontends.chat_pages import FOLDER, build_pages, log_in, shown_parts, wait_until_shown
 from tests.frontends.gates import Gates, serving_gates
 from tests.frontends.network import Network, network_to
 from tests.support.browser import open_page
@@ -93,6 +93,11 @@ class Tab:
         """Wait until no answer is open."""
         self.expect(self.page.get_by_role("button", name="Stop")).to_have_count(0)
 
+    def reload_to(self, parts: list[list[str]]) -> None:
+        """Load the page again, until it shows the parts; an answer that has just ended may be replayed."""
+        self.page.reload()
+        wait_until_shown(self.page, parts)
+
     def shown(self) -> list[list[str]]:
         """Return the parts of all messages as they are shown, each with the role."""
         return shown_parts(self.page)
@@ -157,9 +162,7 @@ def test_answer_goes_on_across_a_reload(chat: Chat, gates: Gates) -> None:
     tab.wait_for_end()
     shown = [["user", chat.question], ["assistant", WHOLE]]
     assert tab.shown() == shown
-    tab.page.reload()
-    tab.wait_for(WHOLE)
-    assert tab.shown() == shown
+    tab.reload_to(shown)
 
 
 def test_answer_goes_on_while_the_network_is_away(chat: Chat, gates: Gates) -> None:
@@ -178,9 +181,7 @@ def test_answer_goes_on_while_the_network_is_away(chat: Chat, gates: Gates) -> N
     tab.wait_for_end()
     shown = [["user", chat.question], ["assistant", WHOLE]]
     assert tab.shown() == shown
-    tab.page.reload()
-    tab.wait_for(WHOLE)
-    assert tab.shown() == shown
+    tab.reload_to(shown)
 
 
 def test_another_tab_stops_the_answer(chat: Chat) -> None:
@@ -198,6 +199,4 @@ def test_another_tab_stops_the_answer(chat: Chat) -> None:
     (_, (_, text)), (_, (_, beginning)) = whole, other.shown()
     assert text.startswith(beginning)
     for each in (other, tab):
-        each.page.reload()
-        each.wait_for(FIRST)
-        assert each.shown() == whole
+        each.reload_to(whole)
