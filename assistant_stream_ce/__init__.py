@@ -6,7 +6,7 @@ responses in `assistant_stream_ce.responses`. This package imports no web framew
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce._lazy import lazy_exports
+from assistant_stream_ce._lazy import ModuleGetattr, lazy_exports
 from assistant_stream_ce.chunks import (
     AnnotationsChunk,
     AssistantStreamChunk,
@@ -115,7 +115,7 @@ __all__ = (
 )
 
 # Imported on first access: most programs only stream.
-__getattr__ = lazy_exports(
+__getattr__: ModuleGetattr = lazy_exports(
     __name__,
     {
         "AssistantMessage": "assistant_stream_ce.message",

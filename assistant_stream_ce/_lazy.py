@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
+
+#: The type of the `__getattr__` of a module.
+ModuleGetattr: TypeAlias = Callable[[str], Any]
 
 #: Where the modules of formats find their Starlette responses, which they re-export.
 STARLETTE = "assistant_stream_ce.responses.starlette"
 
 
-def lazy_exports(
-    module_name: str, exports: Mapping[str, str], moved: Mapping[str, str] | None = None
-) -> Callable[[str], Any]:
+def lazy_exports(module_name: str, exports: Mapping[str, str], moved: Mapping[str, str] | None = None) -> ModuleGetattr:
     """Return the `__getattr__` of a module that imports its exports on first access, and then keeps them.
 
     Args:

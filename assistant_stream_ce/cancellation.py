@@ -51,7 +51,7 @@ class Cancellation:
     """The cancellation event of one run, and the callbacks to call when it is set. Thread-safe."""
 
     def __init__(self) -> None:
-        self.signal = OneShotEvent()
+        self.signal: OneShotEvent = OneShotEvent()
         # Guards `_callbacks`: each is either returned by `cancel`, or is due immediately when it is added.
         self._lock = new_lock()
         self._callbacks: list[Callback] = []

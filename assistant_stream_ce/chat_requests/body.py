@@ -68,7 +68,7 @@ class Body:
     """
 
     def __init__(self, body: object, limits: Limits, *, trust_system: bool = False) -> None:
-        self.history = HistoryBuilder(trust_system=trust_system, max_id_length=limits.max_id_length)
+        self.history: HistoryBuilder = HistoryBuilder(trust_system=trust_system, max_id_length=limits.max_id_length)
         self._limits = limits
         self.fields: dict[str, JSON] = self._read(body)
         self._taken: set[str] = set()

@@ -75,18 +75,18 @@ class Channel(Generic[T]):
         #: The newest batch while it waits, and its free capacity: below 0 after a heavy item, never above 0 without a
         #: batch. Reading one of them needs no lock; see `is_newest`.
         self.open_batch: list[Any] | None = None
-        self.capacity = 0
+        self.capacity: int = 0
         # Slots beyond the bound that were lent to coroutines, which must not block.
         self._lent = 0
         # The loops on which producers must not block: every loop, or those of `add_producer_loops`.
         self._producer_loops: tuple[asyncio.AbstractEventLoop, ...] | None = None
         #: Whether `finish` or `close` was called.
-        self.has_ended = False
+        self.has_ended: bool = False
         self._is_detached = False
         #: Whether `on_closed` is called for each item though the channel has not ended.
         self.is_refusing = False
         #: Whether a `PendingItem` was put.
-        self.carries_pending = False
+        self.carries_pending: bool = False
         self._is_woken = False
         # The waiting reader: a future of its loop, or another waiter.
         self._reader: asyncio.Future[None] | Waiter | None = None

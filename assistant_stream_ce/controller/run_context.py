@@ -62,8 +62,8 @@ class RunContext:
             on_closed=lambda: _run_of(find_run).on_closed(),
             on_reader_lost=lambda: _run_of(find_run).on_reader_lost(),
         )
-        self.cancellation = Cancellation()
-        self.cancelled_event = CancelledEvent(self.cancellation.signal)
+        self.cancellation: Cancellation = Cancellation()
+        self.cancelled_event: CancelledEvent = CancelledEvent(self.cancellation.signal)
         #: The state and the tool calls; None before their first use, as most runs have neither.
         self.document = None if state is None else StateDocument(state, self.channel)
         self._calls: ToolCallRegistry | None = None

@@ -41,7 +41,7 @@ class RunController:
     def __init__(self, run_context: RunContext, parent_id: str | None = None) -> None:
         #: Internal to the library, and so is `parent_id`.
         self.run_context: RunContext = run_context
-        self.parent_id = parent_id
+        self.parent_id: str | None = parent_id
         self._put = run_context.channel.put
 
     # --- the message ---

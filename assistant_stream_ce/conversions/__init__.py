@@ -5,7 +5,7 @@ Plain data in and out: no I/O. All functions are thread-safe.
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce._lazy import lazy_exports
+from assistant_stream_ce._lazy import ModuleGetattr, lazy_exports
 
 if TYPE_CHECKING:
     from assistant_stream_ce.conversions.ag_ui_messages import from_ag_ui_messages, to_ag_ui_messages
@@ -64,7 +64,7 @@ _MODULES = {
     "ui_messages": "ui_messages",
 }
 
-__getattr__ = lazy_exports(
+__getattr__: ModuleGetattr = lazy_exports(
     __name__,
     {
         "Dropped": f"{__name__}.history",

@@ -51,7 +51,7 @@ class ForeignDetector:
 
     def __init__(self) -> None:
         #: Number of events that no format of this library begins with, nor a known API.
-        self.unknown_events = 0
+        self.unknown_events: int = 0
         self._start = b""
         self._has_line = False
         self._events = EventReader(MAX_FRAME_BYTES)

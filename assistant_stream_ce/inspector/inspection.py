@@ -37,7 +37,7 @@ class Inspection:
         self._decoder: Decoder | None = None
         self._has_frames = True
         self._parts = _PartNumbering()
-        self.statistics = Statistics(origin)
+        self.statistics: Statistics = Statistics(origin)
 
     def begin(self) -> Iterator[InspectionEvent]:
         """Yield the events before the first byte."""

@@ -16,8 +16,8 @@ try:
     from rich.live import Live
     from rich.table import Table
     from rich.text import Text
-except ImportError as error:
-    raise MissingExtraError("the live view", "inspect") from error
+except ImportError as _error:
+    raise MissingExtraError("the live view", "inspect") from _error
 
 _REFRESHES_PER_SECOND = 10
 

@@ -22,7 +22,7 @@ class Statistics(ChunkHandler[None]):
 
     def __init__(self, origin: Origin) -> None:
         # Time of the last piece, or of the end.
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         self._origin = origin
         self._counted = events.Summary()
         self._last_token = self._last_chunk = 0.0

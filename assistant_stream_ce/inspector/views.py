@@ -68,7 +68,7 @@ class GrowingLine:
         self._began = self._newest = seconds
         self._deltas = 0
         # Safe to print.
-        self.unwritten = ""
+        self.unwritten: str = ""
         self._text = VisibleText()
         self._gap = "  " if line.title else ""
         self.extend(line.text, seconds)

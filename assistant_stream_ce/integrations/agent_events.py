@@ -46,12 +46,13 @@ class AgentReader(EventReader):
     def begin_step(self) -> None:
         """Begin a step unless one is open."""
         if not self._is_step_open:
-            self.out = self.out.next_step()
+            self.out: TurnBuilder = self.out.next_step()
             self._is_step_open = True
 
     def finish_step(self, reason: TurnFinish, provider_reason: str | None) -> None:
         """Finish the open step, whose usage `out` has."""
-        self._reason, self.provider_reason = self.out.end_step(reason), provider_reason
+        self._reason = self.out.end_step(reason)
+        self.provider_reason: str | None = provider_reason
         self._usage += self.out.usage
         self._is_step_open = False
 

@@ -98,7 +98,7 @@ class AnthropicReader(EventReader):
 
     def _message_delta(self, event: Any) -> None:
         delta = field(event, "delta")
-        self.provider_reason = text_of(delta, "stop_reason") or self.provider_reason
+        self.provider_reason: str | None = text_of(delta, "stop_reason") or self.provider_reason
         details = field(delta, "stop_details")
         if details is not None and self.provider_reason == "refusal":
             # Often the only text of a refusal.

@@ -12,7 +12,7 @@ from assistant_stream_ce.integrations.driver import drive
 from assistant_stream_ce.integrations.results import ToolSchema, answered, schemas
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.tools.loop import answer_with
+from assistant_stream_ce.tools.loop import AnswerFunction, answer_with
 
 __all__ = ("answer", "forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
 
@@ -63,7 +63,7 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
     return [{"role": "user", "content": blocks}] if blocks else []
 
 
-answer = answer_with(forward, tool_results)
+answer: AnswerFunction = answer_with(forward, tool_results)
 
 
 def tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:

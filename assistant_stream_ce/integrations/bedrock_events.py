@@ -56,7 +56,7 @@ class BedrockReader(EventReader):
                 case "contentBlockStop":
                     self._stop(integer(value, "contentBlockIndex"))
                 case "messageStop":
-                    self.provider_reason = text_of(value, "stopReason") or self.provider_reason
+                    self.provider_reason: str | None = text_of(value, "stopReason") or self.provider_reason
                 case "metadata":
                     self._count(value.get("usage") or {})
                 case _ if kind.endswith("Exception"):

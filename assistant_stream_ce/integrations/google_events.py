@@ -88,7 +88,7 @@ class GoogleReader(EventReader):
     def _finish(self, reason: Any) -> None:
         word = getattr(reason, "value", reason)
         if isinstance(word, str) and word != "FINISH_REASON_UNSPECIFIED":
-            self.provider_reason = self.provider_reason or word
+            self.provider_reason: str | None = self.provider_reason or word
 
     def _count(self, usage: Any) -> None:
         thoughts = integer(usage, "thoughts_token_count")

@@ -12,7 +12,7 @@ from assistant_stream_ce.integrations.openai import chat_tool_schemas
 from assistant_stream_ce.integrations.results import answered
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.tools.loop import answer_with
+from assistant_stream_ce.tools.loop import AnswerFunction, answer_with
 
 __all__ = ("answer", "forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
 
@@ -63,6 +63,6 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
     ]
 
 
-answer = answer_with(forward, tool_results)
+answer: AnswerFunction = answer_with(forward, tool_results)
 
 tool_schemas = chat_tool_schemas

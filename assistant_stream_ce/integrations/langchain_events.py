@@ -63,7 +63,7 @@ class LangChainReader(EventReader):
         self._id: str | None = None
         self._metadata: Mapping[str, Any] | None = None
         #: Whether langchain has marked a chunk as the last one. It does so for a stream that was cut, too.
-        self.is_last = False
+        self.is_last: bool = False
 
     def feed(self, event: Any) -> None:
         """Process a chunk."""
@@ -184,7 +184,8 @@ class LangChainReader(EventReader):
             return
         reasons = [text_of(metadata, key) for key in _REASON_KEYS]
         reasons += [text_of(metadata.get("incomplete_details"), "reason"), text_of(metadata, "status")]
-        self.provider_reason = next((reason for reason in reasons if reason.lower() not in _UNFINISHED), None)
+        finished = (reason for reason in reasons if reason.lower() not in _UNFINISHED)
+        self.provider_reason: str | None = next(finished, None)
 
     def _block(self, block: Any) -> bool:
         """Process a content block; return whether it is reasoning. Tool calls are read from `tool_call_chunks`."""

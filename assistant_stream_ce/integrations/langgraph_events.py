@@ -256,7 +256,7 @@ class GraphReader(EventReader):
         self.out.id, self.out.model = made.id or self.out.id, made.model or self.out.model
         self.out.usage += made.usage
         self._step_usage += made.usage
-        self.provider_reason = reader.provider_reason
+        self.provider_reason: str | None = reader.provider_reason
         self._reason = "tool-calls" if reader.reason == "stop" and made.calls else reader.reason
         self._finish_step(self._reason)
 

@@ -12,7 +12,7 @@ from assistant_stream_ce.integrations.openai import chat_tool_schemas
 from assistant_stream_ce.integrations.results import answered
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.tools.loop import answer_with
+from assistant_stream_ce.tools.loop import AnswerFunction, answer_with
 
 __all__ = ("answer", "forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
 
@@ -54,6 +54,6 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
     return [{"role": "tool", "content": text, "tool_name": call.name} for call, _, text, _ in answered(turn, results)]
 
 
-answer = answer_with(forward, tool_results)
+answer: AnswerFunction = answer_with(forward, tool_results)
 
 tool_schemas = chat_tool_schemas

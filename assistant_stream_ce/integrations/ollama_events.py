@@ -48,7 +48,7 @@ class OllamaReader(EventReader):
             builder.close()
             self._calls.append(native(call))
         if field(event, "done") is True:
-            self.provider_reason = text_of(event, "done_reason") or "stop"
+            self.provider_reason: str | None = text_of(event, "done_reason") or "stop"
             self.out.usage = Usage(integer(event, "prompt_eval_count"), integer(event, "eval_count"))
 
     def end(self) -> Turn:

@@ -14,7 +14,7 @@ from assistant_stream_ce.integrations.openai_responses_events import ResponsesRe
 from assistant_stream_ce.integrations.results import ToolSchema, answered, schemas
 from assistant_stream_ce.integrations.turn import ToolCall, Turn, TurnBuilder
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.tools.loop import answer_with
+from assistant_stream_ce.tools.loop import AnswerFunction, answer_with
 
 __all__ = ("answer", "forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
 
@@ -88,7 +88,7 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
     return made
 
 
-answer = answer_with(forward, tool_results)
+answer: AnswerFunction = answer_with(forward, tool_results)
 
 
 def tool_schemas(tools: Iterable[ToolSchema], *, api: Literal["chat", "responses"] = "chat") -> list[dict[str, JSON]]:

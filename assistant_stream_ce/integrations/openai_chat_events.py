@@ -109,7 +109,7 @@ class ChatReader(EventReader):
         reason = getattr(reason, "value", reason)
         if isinstance(reason, str) and reason:
             # Some providers send it twice.
-            self.provider_reason = self.provider_reason or reason
+            self.provider_reason: str | None = self.provider_reason or reason
 
     def _delta(self, delta: Any) -> None:
         delta = _filled(delta)

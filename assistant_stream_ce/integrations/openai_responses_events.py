@@ -124,7 +124,7 @@ class ResponsesReader(EventReader):
             reasoning_tokens=integer(field(usage, "output_tokens_details"), "reasoning_tokens"),
         )
         self._outcome = outcome
-        self.provider_reason = text_of(field(response, "incomplete_details"), "reason") or outcome
+        self.provider_reason: str | None = text_of(field(response, "incomplete_details"), "reason") or outcome
         if outcome == "failed":
             error = field(response, "error")
             self.fail(text_of(error, "message") or "the response failed", text_of(error, "code") or None)

@@ -79,11 +79,11 @@ class TurnBuilder:
     """
 
     def __init__(self, controller: RunController, *, reasoning: bool = True, parent_id: str | None = None) -> None:
-        self.controller = controller if parent_id is None else controller.with_parent_id(parent_id)
+        self.controller: RunController = controller if parent_id is None else controller.with_parent_id(parent_id)
         self.calls: list[CallBuilder] = []
         self.id: str | None = None
         self.model: str | None = None
-        self.usage = Usage()
+        self.usage: Usage = Usage()
         self._parent_id = parent_id
         self._reasoning = reasoning
         self._sent: list[AssistantStreamChunk] = []
@@ -304,6 +304,7 @@ class CallBuilder:
         self._turn = turn
         self._pieces: list[str] = []
         self._is_closed = False
+        self.id: str
         self.id, self._append, self._close = turn._begin_call(name, provider_id, is_providers, metadata)
 
     @property

@@ -100,7 +100,7 @@ class ToolCallBuilder:
         # The newest part; None after a change.
         self._part: ToolCallPart | None = None
         #: Whether more argument text may follow.
-        self.is_open = True
+        self.is_open: bool = True
 
     @property
     def needs_result(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from weakref import WeakSet
 
 from assistant_stream_ce.controller.run_context import ChunkSource
@@ -60,7 +60,7 @@ class ResponseBody(EncodedStream):
             )
         super().__init__(encoder, stream, heartbeat_seconds(heartbeat), event_ids=event_ids)
         #: The context in which the callback will run.
-        self.context = self._stream.bind(surrounding)
+        self.context: Context = self._stream.bind(surrounding)
         if (created := _created.get(None)) is None:
             _created.set(created := WeakSet())
         created.add(self)

@@ -29,8 +29,8 @@ try:
     from django.core.signals import got_request_exception
     from django.db import connections
     from django.http import HttpRequest, StreamingHttpResponse
-except ImportError as error:
-    raise MissingExtraError(__name__, "django") from error
+except ImportError as _error:
+    raise MissingExtraError(__name__, "django") from _error
 
 __all__ = (
     "AGUIResponse",

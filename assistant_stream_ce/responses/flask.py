@@ -18,8 +18,8 @@ try:
     import flask
     from flask.ctx import RequestContext
     from flask.globals import request_ctx
-except ImportError as error:
-    raise MissingExtraError(__name__, "flask") from error
+except ImportError as _error:
+    raise MissingExtraError(__name__, "flask") from _error
 
 __all__ = (
     "AGUIResponse",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
@@ -19,8 +20,8 @@ class Nothing(Encoder):
     """
 
     def __init__(self, encoder: Encoder) -> None:
-        self.media_type = encoder.media_type  # type: ignore[misc]
-        self.headers = encoder.headers  # type: ignore[misc]
+        self.media_type: str = encoder.media_type  # type: ignore[misc]
+        self.headers: Mapping[str, str] = encoder.headers  # type: ignore[misc]
         self._body = encoder.nothing
         #: The status code.
         self.status = 204 if self._body is None else 200

@@ -22,8 +22,8 @@ from assistant_stream_ce.serialization import Encoder
 try:
     from starlette.background import BackgroundTask
     from starlette.responses import StreamingResponse
-except ImportError as error:
-    raise MissingExtraError(__name__, "starlette") from error
+except ImportError as _error:
+    raise MissingExtraError(__name__, "starlette") from _error
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -81,7 +81,7 @@ class AssistantStreamResponse(StreamingResponse):
         self._encoder = encoder
         self._body = ResponseBody(stream, encoder, heartbeat, event_ids=event_ids)
         super().__init__(self._body, status_code, background=background)
-        self.raw_headers = [
+        self.raw_headers: list[tuple[bytes, bytes]] = [
             (name.lower().encode("latin-1"), value.encode("latin-1"))
             for name, value in header_list(encoder, headers, stream)
         ]
@@ -94,7 +94,7 @@ class AssistantStreamResponse(StreamingResponse):
             require_loop()
             if isinstance(self._encoder, Nothing) and any(name == b"last-event-id" for name, _ in scope["headers"]):
                 self._encoder.end_reconnecting()
-                self.status_code = self._encoder.status
+                self.status_code: int = self._encoder.status
             if scope["type"] == "websocket":
                 await self.stream_response(self._wrap_websocket_denial_send(send))
             elif scope["method"] == "HEAD":

@@ -61,11 +61,11 @@ class AssistantStreamResponse:
         stream, encoder, status = replace_none(stream, encoder, status)
         self._encoder = encoder
         #: The status line.
-        self.status = _status_line(status)
+        self.status: str = _status_line(status)
         #: The body, an iterable of bytes with `close()`, for a framework that sends it itself.
-        self.body = ResponseBody(stream, encoder, heartbeat, event_ids=event_ids)
+        self.body: ResponseBody = ResponseBody(stream, encoder, heartbeat, event_ids=event_ids)
         #: The headers, for a framework that sends them itself.
-        self.headers = header_list(encoder, headers, stream)
+        self.headers: list[tuple[str, str]] = header_list(encoder, headers, stream)
         if not any(name.lower() == "content-encoding" for name, _ in self.headers):
             # Compressing middleware would buffer the stream; it skips one with an encoding.
             self.headers.append(("content-encoding", "identity"))

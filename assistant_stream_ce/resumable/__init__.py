@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce._lazy import lazy_exports
+from assistant_stream_ce._lazy import ModuleGetattr, lazy_exports
 from assistant_stream_ce.resumable.arguments import OnLeave
 from assistant_stream_ce.resumable.followed import FollowedStream
 from assistant_stream_ce.resumable.memory import MemoryStore
@@ -24,7 +24,7 @@ __all__ = (
 )
 
 # Imported when they are used: one needs POSIX, the other the package redis.
-__getattr__ = lazy_exports(
+__getattr__: ModuleGetattr = lazy_exports(
     __name__,
     {"FileStore": "assistant_stream_ce.resumable.files", "RedisStore": "assistant_stream_ce.resumable.redis"},
 )

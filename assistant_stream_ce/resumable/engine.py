@@ -28,7 +28,7 @@ from assistant_stream_ce.message import AssistantMessage
 from assistant_stream_ce.resumable.log import LOST, LocalLog, Log, RemoteLog
 from assistant_stream_ce.resumable.reading import Reading
 from assistant_stream_ce.resumable.records import Header, Summary, decode, decode_header, encode
-from assistant_stream_ce.resumable.store import Store, StoredStream, StoreOptions, StreamKey, ThreadKey
+from assistant_stream_ce.resumable.store import Store, StoredStream, StoreOptions, StoreSession, StreamKey, ThreadKey
 from assistant_stream_ce.resumable.writing import Writing
 from assistant_stream_ce.run.drivers import CallScope
 from assistant_stream_ce.run.hooks import Hooks
@@ -82,23 +82,23 @@ class Engine:
     """The streams of one process."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self.store = store
         self.settings = settings
-        self.options = settings.for_store
-        self.worker = f"{_host()}-{self.pid}-{secrets.token_hex(6)}"
-        self.session = store.connect(self.worker, self.options)
-        self.counters = Counters()
+        self.options: StoreOptions = settings.for_store
+        self.worker: str = f"{_host()}-{self.pid}-{secrets.token_hex(6)}"
+        self.session: StoreSession = store.connect(self.worker, self.options)
+        self.counters: Counters = Counters()
         # One command at a time; held during its I/O.
-        self.commands = threading.Lock()
+        self.commands: threading.Lock = threading.Lock()
         # Guards the next four.
-        self.lock = new_lock()
+        self.lock: threading.Lock = new_lock()
         self.logs: dict[StreamKey, LocalLog] = {}
         self.remotes: dict[StreamKey, RemoteLog] = {}
-        self.is_draining = False
-        self.is_closed = False
-        self.writing = Writing(self)
-        self.reading = Reading(self)
+        self.is_draining: bool = False
+        self.is_closed: bool = False
+        self.writing: Writing = Writing(self)
+        self.reading: Reading = Reading(self)
         _engines.add(self)
 
     # --- start ---

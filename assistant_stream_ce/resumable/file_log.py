@@ -20,8 +20,8 @@ from assistant_stream_ce.resumable.records import Entry
 
 try:
     import fcntl
-except ImportError as error:
-    raise ImportError("FileStore needs POSIX's file locks: use RedisStore, or MemoryStore in one process") from error
+except ImportError as _error:
+    raise ImportError("FileStore needs POSIX's file locks: use RedisStore, or MemoryStore in one process") from _error
 
 # Kind, number of the last chunk, number of chunks, length and checksum of the data.
 _HEAD: Final = struct.Struct("<cQIII")

@@ -8,7 +8,7 @@ import os
 import selectors
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from assistant_stream_ce.resumable.waker import Waker
@@ -58,7 +58,7 @@ class Notices:
         self._selector = selectors.DefaultSelector()
         self._waker = Waker(self._selector)
         #: End the wait, or the next one. Thread-safe; never blocks.
-        self.wake = self._waker.wake
+        self.wake: Callable[[], None] = self._waker.wake
         if self._fd >= 0:
             self._selector.register(self._fd, selectors.EVENT_READ)
         #: Whether the kernel sends no notices of some file: all may have changed after each `wait`.

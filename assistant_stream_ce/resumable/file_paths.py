@@ -35,7 +35,7 @@ class Paths:
 
     def __init__(self, directory: Path, worker: str) -> None:
         self.directory = directory
-        self.stops = directory / "stops"
+        self.stops: Path = directory / "stops"
         self._worker = worker
         self._numbers = itertools.count()
 

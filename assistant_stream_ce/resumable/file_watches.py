@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from assistant_stream_ce.resumable import file_log
@@ -53,7 +53,7 @@ class Watches:
         self._paths = paths
         self._notices = Notices()
         #: Make `poll` return, from any thread.
-        self.wake = self._notices.wake
+        self.wake: Callable[[], None] = self._notices.wake
         self._logs: dict[StreamKey, _Log] = {}
         self._keys: dict[int, StreamKey] = {}
         # What has to be read.

@@ -114,7 +114,7 @@ class FileSession(StoreSession):
     """One engine's use of a `FileStore`."""
 
     def __init__(self, paths: Paths, options: StoreOptions) -> None:
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self._paths = paths
         self._options = options
         # Guards the dictionary, which several threads use.

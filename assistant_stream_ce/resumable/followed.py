@@ -69,7 +69,7 @@ class LogReader:
 
     def __init__(self, log: Log, position: int) -> None:
         self._log = log
-        self.position = position
+        self.position: int = position
         self._is_closed = False
         self._is_woken = False
         self._owes_turn = False

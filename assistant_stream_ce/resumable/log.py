@@ -7,6 +7,7 @@ when a follower or the engine asks for them; a `RemoteLog` gets the entries of a
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from array import array
 from collections import deque
@@ -41,17 +42,17 @@ class Log:
         #: Only ever extended, except at the end by the chunk of `Terminal.adds_error`.
         self.chunks: list[AssistantStreamChunk] = []
         #: The number of chunks that are stored: those that `Terminal.adds_error` adds do not count.
-        self.count = 0
+        self.count: int = 0
         #: Set once, after the last chunk.
         self.terminal: Terminal | None = None
         #: The exception of the callback, in its process.
         self.error: BaseException | None = None
         #: Set with `terminal`.
-        self.ended = OneShotEvent()
+        self.ended: OneShotEvent = OneShotEvent()
         # Guards the next two.
         self._lock = new_lock()
         self._waiters: list[Waiter] = []
-        self.followers = 0
+        self.followers: int = 0
 
     @property
     def thread(self) -> ThreadKey | None:
@@ -165,7 +166,7 @@ class RemoteLog(Log):
                 return False
             if entry.last > self.count:
                 self.chunks.extend(entry.chunks[self.count - entry.before :])
-                self.count = entry.last
+                self.count: int = entry.last
         self.wake_followers()
         return True
 
@@ -221,21 +222,21 @@ class LocalLog(Log):
         self._channel = run.run_context.channel
         # Guards what is taken and made into entries. Held while state updates are resolved, so a producer that holds
         # the lock of its state never waits for it.
-        self.taking = new_lock()
+        self.taking: threading.Lock = new_lock()
         self.has_run_ended = False
         #: How the stream ends if its run is cancelled.
         self.cancelled_state: StreamState = "interrupted"
         #: Whether its entries are stored; False once it has lost its store.
-        self.is_stored = True
+        self.is_stored: bool = True
         self.needs_reseed = False
         #: Entries that are not stored, the oldest first: never changed, because an attempt may have stored them.
         self.waiting: deque[Entry] = deque()
-        self.waiting_bytes = 0
-        self.bytes = 0
-        self.made = 0
+        self.waiting_bytes: int = 0
+        self.bytes: int = 0
+        self.made: int = 0
         self._lasts = array("Q")
         #: Set when its end is stored, or never will be.
-        self.settled = OneShotEvent()
+        self.settled: OneShotEvent = OneShotEvent()
         #: Whether another engine of this process reads it from the store.
         self.is_shared = False
         #: Whether the writer has it among the streams to look at.
@@ -295,9 +296,9 @@ class LocalLog(Log):
             has_run_ended = self.has_run_ended
             batch = self._channel.take()
             while batch:
-                self.chunks += batch
+                self.chunks.extend(batch)
                 batch = self._channel.take() if has_run_ended or self._channel.open_batch is not None else []
-            self.count = len(self.chunks)
+            self.count: int = len(self.chunks)
             # Another reader may have begun to wait since the batch was taken.
             self.wake_followers()
             if has_run_ended and batch is None:

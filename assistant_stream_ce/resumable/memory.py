@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import os
+import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -46,7 +47,7 @@ class _Data:
 
     def __init__(self) -> None:
         # Guards all fields, and those of the sessions.
-        self.lock = new_lock()
+        self.lock: threading.Lock = new_lock()
         self.logs: dict[StreamKey, _Log] = {}
         # With the time, by `time.monotonic`, until which each counts.
         self.summaries: dict[StreamKey, tuple[bytes, float]] = {}

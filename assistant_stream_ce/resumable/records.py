@@ -113,8 +113,8 @@ class Entry:
     def __init__(
         self, last: int, count: int, data: bytes | None, chunks: Sequence[AssistantStreamChunk] | None = None
     ) -> None:
-        self.last = last
-        self.count = count
+        self.last: int = last
+        self.count: int = count
         self._data = data
         self._chunks = chunks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 try:
@@ -13,10 +13,10 @@ try:
     import redis.backoff
     import redis.connection
     import redis.retry
-except ImportError as error:
+except ImportError as _error:
     from assistant_stream_ce.errors import MissingExtraError
 
-    raise MissingExtraError("assistant_stream_ce.resumable.redis", "redis") from error
+    raise MissingExtraError("assistant_stream_ce.resumable.redis", "redis") from _error
 
 from assistant_stream_ce.errors import StoreUnavailableError
 from assistant_stream_ce.resumable.waker import Waker
@@ -166,7 +166,7 @@ class Reader:
         self._selector = selectors.DefaultSelector()
         self._waker = Waker(self._selector)
         #: End the wait, or the next one. Thread-safe; never blocks.
-        self.wake = self._waker.wake
+        self.wake: Callable[[], None] = self._waker.wake
         self._socket: Any = None
 
     @property

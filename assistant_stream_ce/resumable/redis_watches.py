@@ -57,11 +57,11 @@ class WatchedLog:
     __slots__ = ("after", "epoch", "heard", "held_until", "missing_since")
 
     def __init__(self, epoch: bytes | None, after: int) -> None:
-        self.epoch = epoch
-        self.after = after
-        self.heard = time.monotonic()
+        self.epoch: bytes | None = epoch
+        self.after: int = after
+        self.heard: float = time.monotonic()
         # While entries are missing in the log; 0 otherwise.
-        self.held_until = 0.0
+        self.held_until: float = 0.0
         self.missing_since: float | None = None
 
     def id_of(self, number: int) -> bytes:

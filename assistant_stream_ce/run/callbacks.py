@@ -45,7 +45,7 @@ class RunName:
     __slots__ = ("_callback", "thread")
 
     def __init__(self, thread: str, callback: object) -> None:
-        self.thread = thread
+        self.thread: str = thread
         self._callback = callback
 
     def __str__(self) -> str:

@@ -50,7 +50,7 @@ class CallScope:
     __slots__ = ("_is_bound", "context")
 
     def __init__(self) -> None:
-        self.context = contextvars.copy_context()
+        self.context: contextvars.Context = contextvars.copy_context()
         self._is_bound = False
 
     def bind(self, factory: ContextFactory | None) -> None:
@@ -138,7 +138,7 @@ class ThreadDriver:
     """Runs a callback in its own daemon thread, which cannot be stopped."""
 
     def __init__(self, work: Callable[[], object]) -> None:
-        self.thread_id = 0
+        self.thread_id: int = 0
         self._work = work
 
     def start(self, name: str) -> None:
@@ -163,7 +163,7 @@ class ExecutorDriver:
     """Runs a callback in an executor. It can be cancelled while it is queued."""
 
     def __init__(self, work: Callable[[], object]) -> None:
-        self.thread_id = 0
+        self.thread_id: int = 0
         self._work = work
         self._future: Future[None] | None = None
 

@@ -31,4 +31,4 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
                 traceback.print_exc()
 
 
-logger = RunLogger(logging.getLogger("assistant_stream_ce"), {})
+logger: RunLogger = RunLogger(logging.getLogger("assistant_stream_ce"), {})

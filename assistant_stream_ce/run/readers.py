@@ -23,12 +23,12 @@ class StreamSource:
     __slots__ = ("__weakref__", "_parent", "batch", "has_ended", "run", "turn")
 
     def __init__(self, run: Run) -> None:
-        self.run = run
+        self.run: Run = run
         #: Chunks that were taken from the channel, but not read.
         self.batch: Iterator[AssistantStreamChunk] = iter(())
-        self.has_ended = False
+        self.has_ended: bool = False
         #: Has one item unless a reader waits for a batch.
-        self.turn = [None]
+        self.turn: list[None] = [None]
         # The run in whose callback the stream was last read, which cancels this one.
         self._parent: Callable[[], Any] | None = None
 

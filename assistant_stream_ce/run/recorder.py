@@ -59,7 +59,7 @@ class MessageId:
     def __init__(self, given: str | None = None) -> None:
         # Its only item is the id: `setdefault` is atomic, so that all threads see the same one.
         self._value: dict[str, str] = {}
-        self.is_given = given is not None
+        self.is_given: bool = given is not None
         if given is not None:
             self._value["id"] = check_text(given, "message_id")
             if not given:

@@ -106,31 +106,33 @@ class Run:
         keep_message: bool,
         message_id: str | None = None,
     ) -> None:
-        self.run_context = RunContext(state, max_pending, self)
-        self.message_id = MessageId(message_id)
+        self.run_context: RunContext = RunContext(state, max_pending, self)
+        self.message_id: MessageId = MessageId(message_id)
         #: None if the message is not kept.
-        self.recorder = MessageRecorder(self.run_context, self.message_id) if keep_message else None
+        self.recorder: MessageRecorder | None = (
+            MessageRecorder(self.run_context, self.message_id) if keep_message else None
+        )
         #: Set when the run has ended, `on_finish` included.
-        self.ended = OneShotEvent()
+        self.ended: OneShotEvent = OneShotEvent()
         self.lost_reader_policy: LostReaderPolicy = "cancel"
         self.logs_errors = False
         #: The driver of the callback; None before the start.
         self.driver: Driver | None = None
         #: The run in whose callback this one was created, and whether it was cancelled together with a parent.
-        self.creator = current_run.get()
-        self.was_cancelled_by_parent = False
-        self.scope = CallScope()
+        self.creator: Callable[[], Any] | None = current_run.get()
+        self.was_cancelled_by_parent: bool = False
+        self.scope: CallScope = CallScope()
         self._callback = callback
         self._executor = executor
         self._controller = RunController(self.run_context)
         self._name = RunName(f"assistant-stream-{next(_run_numbers)}", callback)
-        self.hooks = Hooks(self._name, self.scope, on_error, on_finish)
+        self.hooks: Hooks = Hooks(self._name, self.scope, on_error, on_finish)
         #: The result of the run, and its report.
-        self.report = Report(self.run_context, self.hooks, self.scope, self.recorder)
+        self.report: Report = Report(self.run_context, self.hooks, self.scope, self.recorder)
         # Guards `_state` and `_children`; each transition happens exactly once.
         self._lock = new_lock()
         self._state = CREATED
-        self.is_cancelled = False
+        self.is_cancelled: bool = False
         # None when the reader is a thread.
         self.reader_loop: asyncio.AbstractEventLoop | None = None
         self.forwardings: list[Forwarding] = []
@@ -138,7 +140,7 @@ class Run:
         self._observation: RunObservation | None = None
         self._children: weakref.WeakSet[Run] | None = None
         # The time until which the response of a run that is shut down waits for its end.
-        self.deadline = 0.0
+        self.deadline: float = 0.0
 
     def _transition(self, state: RunState, sources: tuple[RunState, ...] = ()) -> RunState | None:
         """Enter a state; return the previous one, or None if the transition is not allowed."""

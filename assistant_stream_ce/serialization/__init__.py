@@ -5,7 +5,7 @@ The names are imported on first access, so that a program loads only the formats
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce._lazy import lazy_exports
+from assistant_stream_ce._lazy import ModuleGetattr, lazy_exports
 
 if TYPE_CHECKING:
     from assistant_stream_ce.serialization.ag_ui import AGUIDecoder, AGUIEncoder
@@ -59,7 +59,7 @@ _MODULES = {
     "ui_message_stream": ("UIMessageStreamDecoder", "UIMessageStreamEncoder"),
 }
 
-__getattr__ = lazy_exports(
+__getattr__: ModuleGetattr = lazy_exports(
     __name__,
     {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names},
     moved={

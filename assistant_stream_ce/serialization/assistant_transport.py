@@ -8,10 +8,10 @@ renders the *state*, through a converter of the application.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce._lazy import STARLETTE, lazy_exports
+from assistant_stream_ce._lazy import STARLETTE, ModuleGetattr, lazy_exports
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
@@ -38,8 +38,8 @@ class AssistantTransportEncoder(ToolCallEncoder):
     """Encoder of the assistant transport. Not thread-safe."""
 
     media_type = framing.EVENT_STREAM
-    nothing = framing.DONE
-    keepalive = framing.KEEPALIVE
+    nothing: ClassVar[bytes] = framing.DONE
+    keepalive: ClassVar[bytes] = framing.KEEPALIVE
 
     def __init__(self) -> None:
         super().__init__()
@@ -329,4 +329,4 @@ def _error(value: dict[str, JSON]) -> chunks.ErrorChunk:
 
 
 # Imported on first access.
-__getattr__ = lazy_exports(__name__, {"AssistantTransportResponse": STARLETTE})
+__getattr__: ModuleGetattr = lazy_exports(__name__, {"AssistantTransportResponse": STARLETTE})

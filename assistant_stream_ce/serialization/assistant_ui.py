@@ -129,7 +129,7 @@ class AssistantUIDecoder(ToolCallDecoder):
             except FrameError:
                 if self._is_strict:
                     raise
-                self.skipped += 1
+                self._count_skipped()
         if operations or not given:
             yield chunks.UpdateStateChunk(operations)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce._lazy import STARLETTE, lazy_exports
+from assistant_stream_ce._lazy import STARLETTE, ModuleGetattr, lazy_exports
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.serialization import assistant_ui
@@ -41,10 +41,10 @@ class DataStreamEncoder(ToolCallEncoder):
     """Encoder of the data stream. Not thread-safe."""
 
     media_type = "text/plain"
-    nothing = b""
+    nothing: ClassVar[bytes] = b""
     headers: ClassVar[dict[str, str]] = {"x-vercel-ai-data-stream": "v1"}
     # A blank line suffices for current clients, but is fatal to assistant-stream up to 0.3.20.
-    keepalive = b"2:[]\n"
+    keepalive: ClassVar[bytes] = b"2:[]\n"
 
     def finish(self) -> bytes:
         """Return the ends of open arguments and the finish that the steps imply; the format has no terminator."""
@@ -256,4 +256,4 @@ def _frame(code: bytes, value: JSON) -> bytes:
 
 
 # Imported on first access.
-__getattr__ = lazy_exports(__name__, {"DataStreamResponse": STARLETTE})
+__getattr__: ModuleGetattr = lazy_exports(__name__, {"DataStreamResponse": STARLETTE})

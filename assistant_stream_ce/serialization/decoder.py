@@ -68,8 +68,8 @@ class Decoder(ABC):
             raise TypeError(f"max_frame_bytes must be an int or None, not {type(max_frame_bytes).__name__}")
         if max_frame_bytes is not None and max_frame_bytes < 0:
             raise ValueError(f"max_frame_bytes must not be negative, as {max_frame_bytes} is: 0 allows any size")
-        self.frames = 0
-        self.skipped = 0
+        self.frames: int = 0
+        self.skipped: int = 0
         self._is_strict = strict
         self._reader: FrameReader = self._make_reader(max_frame_bytes or 0)
         self._bytes_fed = 0
@@ -176,7 +176,10 @@ class Decoder(ABC):
         except FrameError as error:
             if self._is_strict:
                 self._fail(str(error), frame, found)
-            self.skipped += 1
+            self._count_skipped()
+
+    def _count_skipped(self) -> None:
+        self.skipped += 1
 
     def _fail(self, reason: str, frame: Frame, found: list[AssistantStreamChunk]) -> NoReturn:
         shown = excerpt(frame.data)

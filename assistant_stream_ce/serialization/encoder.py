@@ -343,7 +343,7 @@ class FinishSummary(UsageTotal):
         #: The finish reason that the finish of the message reports; None before that.
         self.message_reason: str | None = None
         #: Whether there was an error.
-        self.has_failed = False
+        self.has_failed: bool = False
 
     @property
     def reason(self) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assistant_stream_ce import chunks
-from assistant_stream_ce._lazy import STARLETTE, lazy_exports
+from assistant_stream_ce._lazy import STARLETTE, ModuleGetattr, lazy_exports
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.jsonvalue import whole_text
 from assistant_stream_ce.serialization.decoder import Decoder
@@ -91,4 +91,4 @@ class PlainTextDecoder(Decoder):
 
 
 # Imported on first access.
-__getattr__ = lazy_exports(__name__, {"PlainTextResponse": STARLETTE})
+__getattr__: ModuleGetattr = lazy_exports(__name__, {"PlainTextResponse": STARLETTE})

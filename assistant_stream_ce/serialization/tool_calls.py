@@ -9,12 +9,12 @@ class ToolCallState:
     __slots__ = ("call_id", "has_args", "has_result", "has_started", "number", "provider_executed")
 
     def __init__(self, call_id: str, number: int) -> None:
-        self.call_id = call_id
-        self.number = number
+        self.call_id: str = call_id
+        self.number: int = number
         #: Whether any argument text was seen.
-        self.has_args = False
-        self.has_result = False
+        self.has_args: bool = False
+        self.has_result: bool = False
         #: Whether its approval was requested, or a result was seen, be it preliminary.
-        self.has_started = False
+        self.has_started: bool = False
         #: Whether the model provider runs the tool, so that no result is expected.
-        self.provider_executed = False
+        self.provider_executed: bool = False

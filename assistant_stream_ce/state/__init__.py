@@ -5,7 +5,7 @@ It is independent of formats and runs; updates are sent through an `UpdateSink`.
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce._lazy import lazy_exports
+from assistant_stream_ce._lazy import ModuleGetattr, lazy_exports
 
 if TYPE_CHECKING:
     from assistant_stream_ce.state.document import StateDocument
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ("StateDict", "StateDocument", "StateList", "StateProxy")
 
 # Lazy, because formats use only the operations, which need no lock and no thread.
-__getattr__ = lazy_exports(
+__getattr__: ModuleGetattr = lazy_exports(
     __name__,
     {
         "StateDict": "assistant_stream_ce.state.proxy",

@@ -51,7 +51,7 @@ class StateDocument:
         #: Reading one item of it needs no lock.
         self.root: list[JSON] = [plain(value, "state")]
         #: The number of edits that may have moved or removed a dict or list.
-        self.version = 0
+        self.version: int = 0
         #: Cached proxies of dicts and lists that were read since the last of these edits, by their identity.
         self.proxies: dict[int, Any] = {}
         #: The cached proxy of the whole state, if it was read since then.

@@ -180,7 +180,7 @@ class TextSum:
         self._ref = ref
         self._key = key
         #: The text to append.
-        self.more = ""
+        self.more: str = ""
 
     def __iadd__(self, more: Any) -> Any:
         if not isinstance(more, str):

@@ -98,13 +98,13 @@ class PendingUpdate(PendingItem):
         self._order: list[PendingNode | None] = []
         #: None until it is resolved.
         self.chunk: UpdateStateChunk | None = None
-        self.is_sent = False
+        self.is_sent: bool = False
         #: Its size: the characters of all edits, including those that are not sent by themselves, and one slot's
         #: characters for each operation.
-        self.size = 0
+        self.size: int = 0
         #: The slots that were added for it, and the size above which more are added; the first edit adds at once.
-        self.charged = 0
-        self.limit = -1
+        self.charged: int = 0
+        self.limit: int = -1
 
     def resolve(self) -> UpdateStateChunk:
         """Return the chunk, with the values at the time of the first call."""
@@ -239,7 +239,7 @@ class UpdateBuffer:
         # The newest update, as long as edits may be merged into it.
         self._update: PendingUpdate | None = None
         #: The number of active holds, during which all edits stay in one chunk that is sent at the end.
-        self.holds = 0
+        self.holds: int = 0
         # The newest edit: the dict or list, the key, the kind, and the size of a further one besides its characters.
         self._container: JSON = None
         self._key: object = None

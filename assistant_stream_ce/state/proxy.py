@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence
 from operator import index as as_index
-from typing import Any, Self, SupportsIndex, overload
+from typing import Any, ClassVar, Self, SupportsIndex, overload
 
 from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.jsonvalue import JSON, Copyable, clone, key_text
@@ -36,7 +36,7 @@ class StateProxy(NodeRef, Copyable):
     __slots__ = ("_document", "_is_assigned_back", "_key_read")
 
     #: Mutable and therefore unhashable, like dict and list.
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __init__(
         self,

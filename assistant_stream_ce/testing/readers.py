@@ -58,7 +58,7 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
         self._sync_reader: SyncReader | None = None
         self._async_reader: AsyncReader | None = None
         self._taken: deque[AssistantStreamChunk] = deque()
-        self.most_waiting = 0
+        self.most_waiting: int = 0
 
     @property
     def waiting(self) -> int:

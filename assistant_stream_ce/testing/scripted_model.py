@@ -103,12 +103,12 @@ class ModelCall(ClosesBothWays, Iterator[Any], AsyncIterator[Any]):
     """
 
     def __init__(self, args: tuple[Any, ...], options: dict[str, Any], items: Iterable[ScriptItem]) -> None:
-        self.args = _copy(args)
+        self.args: Any = _copy(args)
         self.options: dict[str, Any] = _copy(options)
-        self.taken = 0
-        self.is_closed = False
-        self.is_aborted = False
-        self.response = _Response(self)
+        self.taken: int = 0
+        self.is_closed: bool = False
+        self.is_aborted: bool = False
+        self.response: _Response = _Response(self)
         self._items = iter(items)
         # The event that the read at a gate waits for.
         self._go: OneShotEvent | None = None
@@ -189,7 +189,7 @@ class _Response:
 
     def __init__(self, call: ModelCall) -> None:
         self._call = call
-        self.extensions = {"network_stream": self}
+        self.extensions: dict[str, _Response] = {"network_stream": self}
 
     @property
     def is_closed(self) -> bool:
@@ -234,7 +234,7 @@ class ScriptedModel:
         self._answers = answers
         self._usage = usage
         self.calls: list[ModelCall] = []
-        self.openai = _OpenAIClient(self._create)
+        self.openai: _OpenAIClient = _OpenAIClient(self._create)
 
     def __call__(self, *args: Any, **options: Any) -> ModelCall:
         """Call the model. The arguments are recorded and not used.
@@ -273,7 +273,7 @@ class _OpenAIClient(ClosesBothWays):
     """The part of `openai.OpenAI` and `openai.AsyncOpenAI` that a callback uses."""
 
     def __init__(self, create: Callable[..., Any]) -> None:
-        self.chat = SimpleNamespace(completions=SimpleNamespace(create=create))
+        self.chat: SimpleNamespace = SimpleNamespace(completions=SimpleNamespace(create=create))
 
     def close(self) -> Any:
         """Do nothing; `await` is optional."""

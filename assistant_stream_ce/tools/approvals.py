@@ -76,7 +76,7 @@ class ApprovalSigner:
         if not lifetime > 0:
             raise ValueError(f"lifetime must be a positive number of seconds, not {lifetime}")
         self._key = secret.encode() if isinstance(secret, str) else secret
-        self.lifetime = float(lifetime)
+        self.lifetime: float = float(lifetime)
         self.store = store
 
     def sign(

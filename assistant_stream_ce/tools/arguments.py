@@ -40,7 +40,7 @@ class Parameters:
             forbid_unknown_fields=not self._accepts_more,
         )
         #: The JSON Schema.
-        self.schema = self._schema()
+        self.schema: dict[str, JSON] = self._schema()
 
     def _field(self, parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any] | None:
         if hint is RunController:

@@ -43,9 +43,9 @@ class ToolJob(Job):
         *,
         is_shown: bool = True,
     ) -> None:
-        self.name = tool.name
-        self.is_async = tool.is_async
-        self.timeout = timeout if tool.timeout is None else tool.timeout
+        self.name: str = tool.name
+        self.is_async: bool = tool.is_async
+        self.timeout: float | None = timeout if tool.timeout is None else tool.timeout
         self.call_id = call_id
         self.result: JSON | ToolFailure = None
         self._controller = controller

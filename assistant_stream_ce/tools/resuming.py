@@ -38,10 +38,10 @@ class Use(Job):
 
     def __init__(self, store: ApprovalStore, approval: Approval, lifetime: float) -> None:
         self.name = "approval"
-        self.is_async = is_callable_as(inspect.iscoroutinefunction, store.add)
+        self.is_async: bool = is_callable_as(inspect.iscoroutinefunction, store.add)
         self._add = partial(store.add, approval.approval_id, lifetime)
         #: Whether this is its first use.
-        self.is_first = False
+        self.is_first: bool = False
 
     def call(self) -> object:
         """Ask the store."""

@@ -53,11 +53,11 @@ class Tool:
         if not callable(function):
             raise TypeError(f"a tool must be a function, Tool or FrontendTool, not {type(function).__name__}")
         self.function = function
-        self.name = _name(name if name is not None else name_of(function).rpartition(".")[2])
-        self.description = description if description is not None else _docstring(function)
+        self.name: str = _name(name if name is not None else name_of(function).rpartition(".")[2])
+        self.description: str | None = description if description is not None else _docstring(function)
         self.needs_approval = needs_approval
-        self.timeout = checked_timeout(timeout)
-        self.is_async = is_callable_as(inspect.iscoroutinefunction, function) or is_callable_as(
+        self.timeout: float | None = checked_timeout(timeout)
+        self.is_async: bool = is_callable_as(inspect.iscoroutinefunction, function) or is_callable_as(
             inspect.isasyncgenfunction, function
         )
         self._parameters = Parameters(function, self.name) if parameters is None else None
@@ -100,9 +100,9 @@ class FrontendTool:
     def __init__(
         self, name: str, *, parameters: Mapping[str, JSON] | None = None, description: str | None = None
     ) -> None:
-        self.name = _name(name)
+        self.name: str = _name(name)
         self.description = description
-        self.parameters = _schema(parameters or {"type": "object", "properties": {}})
+        self.parameters: dict[str, JSON] = _schema(parameters or {"type": "object", "properties": {}})
 
 
 def checked_timeout(timeout: float | None) -> float | None:

@@ -44,7 +44,7 @@ class Tools:
     ) -> None:
         if approvals is not None and not isinstance(approvals, ApprovalSigner):
             raise TypeError(f"approvals must be an ApprovalSigner, not {type(approvals).__name__}")
-        self.timeout = checked_timeout(timeout)
+        self.timeout: float | None = checked_timeout(timeout)
         self.approvals = approvals
         self._tools: dict[str, Tool | FrontendTool] = {}
         clients = []

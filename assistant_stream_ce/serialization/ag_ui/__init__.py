@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce._lazy import STARLETTE, lazy_exports
+from assistant_stream_ce._lazy import STARLETTE, ModuleGetattr, lazy_exports
 from assistant_stream_ce.serialization.ag_ui.decoder import AGUIDecoder
 from assistant_stream_ce.serialization.ag_ui.encoder import AGUIEncoder
 
@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ("AGUIDecoder", "AGUIEncoder", "AGUIResponse")
 
-__getattr__ = lazy_exports(__name__, {"AGUIResponse": STARLETTE})
+__getattr__: ModuleGetattr = lazy_exports(__name__, {"AGUIResponse": STARLETTE})

@@ -13,7 +13,7 @@ field.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import merged_metadata
@@ -46,8 +46,8 @@ class AGUIEncoder(StatefulEncoder):
     """
 
     media_type = EVENT_STREAM
-    nothing = b""
-    keepalive = KEEPALIVE
+    nothing: ClassVar[bytes] = b""
+    keepalive: ClassVar[bytes] = KEEPALIVE
     needs_header = True
 
     def __init__(self, thread_id: str | None = None, run_id: str | None = None, *, state: object = None) -> None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce._lazy import STARLETTE, lazy_exports
+from assistant_stream_ce._lazy import STARLETTE, ModuleGetattr, lazy_exports
 
 if TYPE_CHECKING:
     from assistant_stream_ce.responses.starlette import OpenAIStreamResponse
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ("OpenAIStreamDecoder", "OpenAIStreamEncoder", "OpenAIStreamResponse", "acompletion", "completion")
 
-__getattr__ = lazy_exports(
+__getattr__: ModuleGetattr = lazy_exports(
     __name__,
     {
         "OpenAIStreamDecoder": f"{__name__}.decoder",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.jsonvalue import JSON, check_text, dumps, dumps_text
@@ -141,7 +141,7 @@ class OpenAIStreamEncoder(OpenAIEncoder):
     """
 
     media_type = framing.EVENT_STREAM
-    keepalive = framing.KEEPALIVE
+    keepalive: ClassVar[bytes] = framing.KEEPALIVE
 
     def __init__(
         self,

@@ -44,8 +44,8 @@ class ProviderToolCall:
         self.provider_id = provider_id
         self.name = ""
         self.has_begun = False
-        self.has_args = False
-        self.is_complete = False
+        self.has_args: bool = False
+        self.is_complete: bool = False
         # How the argument text begins. A JSON text inside a JSON string, as some gateways send, is held to its end,
         # other text until the name has arrived.
         self._start = ""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce._lazy import STARLETTE, lazy_exports
+from assistant_stream_ce._lazy import STARLETTE, ModuleGetattr, lazy_exports
 from assistant_stream_ce.serialization.ui_message_stream.decoder import UIMessageStreamDecoder
 from assistant_stream_ce.serialization.ui_message_stream.encoder import UIMessageStreamEncoder
 
@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ("UIMessageStreamDecoder", "UIMessageStreamEncoder", "UIMessageStreamResponse")
 
-__getattr__ = lazy_exports(__name__, {"UIMessageStreamResponse": STARLETTE})
+__getattr__: ModuleGetattr = lazy_exports(__name__, {"UIMessageStreamResponse": STARLETTE})

@@ -86,7 +86,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     media_type = EVENT_STREAM
     headers: ClassVar[dict[str, str]] = {"x-vercel-ai-ui-message-stream": "v1"}
-    keepalive = KEEPALIVE
+    keepalive: ClassVar[bytes] = KEEPALIVE
     needs_header = True
 
     def __init__(
