@@ -7,10 +7,14 @@ python3 dev.py lint     ruff and mypy
 python3 dev.py docs     build the documentation, warnings as errors
 python3 dev.py check    lint, docs, test
 python3 dev.py core     run the core tests on the other Pythons that are present
+python3 dev.py lowest   run the core tests with the lowest versions of the frameworks
+python3 dev.py types    check that every public symbol has a type, with pyright
+python3 dev.py extras   install each extra alone in an empty environment, and import what it is for
 """
 
 from __future__ import annotations
 
+import configparser
 import hashlib
 import importlib.util
 import os
@@ -18,6 +22,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 from typing import NoReturn
@@ -55,6 +60,30 @@ CORE_TESTS = (
     *(f"tests/test_{name}.py" for name in CORE_MODULES),
     "tests/serialization/test_round_trips.py",
 )
+# Packages whose lowest versions `lowest` installs.
+LOWEST = ("janus", "msgspec", "starlette", "flask", "django")
+# What each extra is for: the module of this package, and the one that it imports or whose objects it reads.
+MODULES_OF_EXTRAS = {
+    "": ("assistant_stream_ce", "janus"),
+    "anthropic": ("assistant_stream_ce.integrations.anthropic", "anthropic"),
+    "bedrock": ("assistant_stream_ce.integrations.bedrock", "boto3"),
+    "django": ("assistant_stream_ce.responses.django", "django"),
+    "flask": ("assistant_stream_ce.responses.flask", "flask"),
+    "google": ("assistant_stream_ce.integrations.google", "google.genai"),
+    "groq": ("assistant_stream_ce.integrations.groq", "groq"),
+    "inspect": ("assistant_stream_ce.inspector.live_view", "rich"),
+    "langchain": ("assistant_stream_ce.integrations.langchain", "langchain_core"),
+    "langgraph": ("assistant_stream_ce.integrations.langgraph", "langgraph.graph"),
+    "litellm": ("assistant_stream_ce.integrations.litellm", "litellm"),
+    "mistral": ("assistant_stream_ce.integrations.mistral", "mistralai"),
+    "ollama": ("assistant_stream_ce.integrations.ollama", "ollama"),
+    "openai": ("assistant_stream_ce.integrations.openai", "openai"),
+    "openai-agents": ("assistant_stream_ce.integrations.openai_agents", "agents"),
+    "opentelemetry": ("assistant_stream_ce.integrations.opentelemetry", "opentelemetry"),
+    "pydantic-ai": ("assistant_stream_ce.integrations.pydantic_ai", "pydantic_ai"),
+    "redis": ("assistant_stream_ce.resumable.redis", "redis"),
+    "starlette": ("assistant_stream_ce.responses.starlette", "starlette"),
+}
 # Seconds that a child process has to clean up after an interrupt.
 STOP_SECONDS = 10
 
@@ -244,6 +273,55 @@ def core_on(name: str) -> None:
     run(python_of(environment), "-m", "pytest", "-q", "-p", "no:cacheprovider", *CORE_TESTS)
 
 
+def pins(*names: str) -> list[str]:
+    """Return the lowest versions of packages that setup.cfg allows, as requirements."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    lists = [config["options"]["install_requires"], *config["options.extras_require"].values()]
+    found = dict(line.split(">=") for text in lists for line in text.split() if line.count(">=") == 1)
+    return [f"{name}=={found[name]}" for name in names]
+
+
+def lowest(*arguments: str) -> None:
+    """Run the core tests with the lowest versions of the frameworks; arguments are passed to pytest."""
+    environment = ROOT / ".venv-lowest"
+    python = make_environment(environment)
+    requirements = environment / "lowest.txt"
+    requirements.write_text("\n".join(pins(*LOWEST)))
+    set_up("core", environment, requirements)
+    # Old versions use what newer packages deprecate.
+    ignored = ("-W", "ignore::DeprecationWarning", "-p", "no:cacheprovider")
+    run(python, "-m", "pytest", "-q", *ignored, *(arguments or CORE_TESTS))
+
+
+def types() -> None:
+    """Check that pyright knows the type of every public symbol."""
+    environment = ROOT / ".venv-types"
+    python = make_environment(environment)
+    run(*pip(python), "install", "--quiet", "--disable-pip-version-check", "--upgrade", ".[types]")
+    # pyright reads the packages of the first Python on the PATH; in another folder, those that are installed.
+    os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    run(python, "-m", "pyright", "--verifytypes", "assistant_stream_ce", "--ignoreexternal", folder=environment)
+
+
+def extras(*names: str) -> None:
+    """Install each extra alone in an empty environment, and import its modules."""
+    set_up("test")
+    with tempfile.TemporaryDirectory() as folder:
+        run(*pip(PYTHON), "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ".")
+        (wheel,) = Path(folder).glob("*.whl")
+        for extra in names or MODULES_OF_EXTRAS:
+            environment = Path(folder) / f"with-{extra}"
+            venv.create(environment, with_pip=HAS_ENSUREPIP)
+            python = python_of(environment)
+            wanted = f"{wheel}[{extra}]" if extra else str(wheel)
+            run(*pip(python), "install", "--quiet", "--disable-pip-version-check", wanted)
+            module, other = MODULES_OF_EXTRAS[extra]
+            run(python, "-c", f"import {module}, {other}", folder=environment)
+            print(f"{extra or 'no extra'}: {module}", flush=True)
+            shutil.rmtree(environment)
+
+
 def find_python(name: str) -> str | None:
     """Return the path of an interpreter on the PATH, or of one that pyenv has installed; None if it does not work."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -262,7 +340,18 @@ def check() -> None:
     test()
 
 
-COMMANDS = {"demo": demo, "chat": chat, "test": test, "lint": lint, "docs": docs, "check": check, "core": core}
+COMMANDS = {
+    "demo": demo,
+    "chat": chat,
+    "test": test,
+    "lint": lint,
+    "docs": docs,
+    "check": check,
+    "core": core,
+    "lowest": lowest,
+    "types": types,
+    "extras": extras,
+}
 
 
 def main() -> None:

@@ -135,4 +135,4 @@ __getattr__: ModuleGetattr = lazy_exports(
     },
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from email.message import Message
+from email.parser import Parser
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import assistant_stream_ce
+import dev
 from tests.support.require import require_packages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,12 +87,55 @@ def test_the_tests_of_a_source_distribution_run(unpacked: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-def test_the_wheel_has_the_package_alone(unpacked: Path, tmp_path: Path) -> None:
-    build("wheel", unpacked, tmp_path)
-    (wheel,) = tmp_path.glob("*.whl")
+@pytest.fixture(scope="module")
+def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a wheel that is built from the source distribution."""
+    target = tmp_path_factory.mktemp("wheel")
+    build("wheel", unpacked, target)
+    (path,) = target.glob("*.whl")
+    return path
+
+
+@pytest.fixture
+def metadata(wheel: Path) -> Message:
+    """Return the metadata of the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return Parser().parsestr(archive.read(name).decode())
+
+
+def test_the_wheel_has_the_package_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"assistant_stream_ce"}
     package = {
         f"assistant_stream_ce/{name}" for name in files_below(ROOT / "assistant_stream_ce") if "__pycache__" not in name
     }
     assert {name for name in names if ".dist-info/" not in name} == package
+
+
+def test_the_metadata_describe_the_project(metadata: Message) -> None:
+    assert (metadata["Name"], metadata["Requires-Python"]) == ("assistant-stream-ce", ">=3.11")
+    assert metadata["Version"] == assistant_stream_ce.__version__
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert str(metadata.get_payload()).strip() == (ROOT / "README.md").read_text(encoding="utf-8").strip()
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+
+
+def test_the_core_needs_two_packages(metadata: Message) -> None:
+    needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    assert sorted(re.split(r"[>= ]", line)[0] for line in needed) == ["janus", "msgspec"]
+
+
+# Extras that put others together, for the demo and for developers.
+TOGETHER = {"core", "demo", "docs", "test", "types"}
+
+
+def test_each_extra_is_for_a_module(metadata: Message) -> None:
+    extras = set(metadata.get_all("Provides-Extra", []))
+    assert extras - TOGETHER == dev.MODULES_OF_EXTRAS.keys() - {""}
+    assert [name for name, _ in dev.MODULES_OF_EXTRAS.values() if find_spec(name) is None] == []
+
+
+def test_the_lowest_versions_are_those_of_setup_cfg(metadata: Message) -> None:
+    allowed = {line.partition(";")[0].strip() for line in metadata.get_all("Requires-Dist", [])}
+    assert {pin.replace("==", ">=") for pin in dev.pins(*dev.LOWEST)} <= allowed

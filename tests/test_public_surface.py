@@ -1,14 +1,15 @@
 """The public surface: `__all__`, the API reference and the docstrings agree.
 
 A module with `__all__` is public, and every name in it is documented in `docs/reference`. Internal modules define none.
+Names and signatures are those of `tests/public_surface.txt`.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -17,24 +18,14 @@ import msgspec
 import pytest
 
 from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler
-from tests.support import django_settings  # noqa: F401 - configures Django
+from tests.support.public_surface import COMMAND, SNAPSHOT, public_modules, surface
+from tests.support.require import require
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "assistant_stream_ce"
 
 # A directive, whether it hides the arguments of a class, and its options.
 _DIRECTIVE = re.compile(r"^( *)\.\. (?:py:)?(\w+):: +([\w.]+)(\(\))?.*\n((?:\1   :.*\n)*)", re.MULTILINE)
 _DOCUMENTS = {"autofunction", "autoclass", "autoexception", "autodata", "data"}
-
-
-def public_modules() -> list[str]:
-    names = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        if any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" for node in tree.body):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            names.append(".".join(parts).removesuffix(".__init__"))
-    return names
 
 
 MODULES = public_modules()
@@ -132,3 +123,9 @@ def test_a_docstring_names_every_parameter(name: str) -> None:
         assert parameters == CALLABLES[f"{module}.{last[1:]}"][0]
         return
     assert [name for name in parameters if name != "self" and not re.search(rf"^ {{4}}{name}: ", text, re.M)] == []
+
+
+def test_a_change_of_the_surface_is_deliberate() -> None:
+    require(sys.version_info[:2] == (3, 11), "signatures are shown as Python 3.11 shows them")
+    found, wanted = surface().splitlines(), SNAPSHOT.read_text(encoding="utf-8").splitlines()
+    assert found == wanted, f"if the change of the public surface is wanted, run `{COMMAND}` and commit the file"
