@@ -1,4 +1,4 @@
-"""The demo page in a real browser: the output of both tabs, and cancellation by Stop."""
+"""The demo page in a real browser: the output of its tabs, cancellation by Stop and Esc, and a reload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.require import require_packages
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Expect, Locator, Page
 
-TABS = ("blocking", "coroutine")
+TABS = ("blocking", "coroutine", "resumable")
 
 pytestmark = pytest.mark.timeout(START_SECONDS + 90)
 
@@ -90,3 +90,52 @@ def test_user_input_is_escaped(page: Page, expect: Expect) -> None:
     expect(panel.locator(".prompt")).to_have_text("<img src=x onerror=alert(1)> Fail on purpose")
     expect(panel.get_by_role("alert")).to_be_visible()
     assert panel.locator(".messages img").count() == 0
+
+
+@pytest.mark.parametrize("kind", TABS)
+def test_keyboard_stops_and_keeps_the_focus(page: Page, expect: Expect, kind: str) -> None:
+    panel = open_tab(page, kind)
+    message = panel.get_by_label("Your message")
+    panel.get_by_role("button", name="A long story").press("Enter")
+    expect(panel.locator(".answer .text")).to_contain_text("Once upon")
+    expect(message).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(panel.get_by_role("status")).to_contain_text("The callback was cancelled")
+    expect(message).to_be_focused()
+
+    message.fill("Fail on purpose")
+    message.press("Enter")
+    state = panel.get_by_label("State", exact=True)
+    state.focus()
+    expect(panel.get_by_role("status")).to_have_text("The callback failed.")
+    expect(state).to_be_focused()
+
+
+def test_answer_survives_a_reload(page: Page, expect: Expect) -> None:
+    panel = open_tab(page, "resumable")
+    panel.get_by_role("button", name="A long story").click()
+    expect(panel.locator(".answer .text")).to_contain_text("Once upon")
+    page.reload()
+    expect(panel.locator(".prompt")).to_have_text("Tell me a long story.")
+    text = panel.locator(".answer .text")
+    expect(text).to_contain_text("Once upon")
+    expect(text).to_contain_text("behind it came another.")
+    panel.get_by_role("button", name="Stop").click()
+    expect(panel.get_by_role("status")).to_contain_text("The callback was cancelled")
+
+
+def test_frames_of_each_format_are_shown(page: Page, expect: Expect) -> None:
+    panel = open_tab(page, "resumable")
+    panel.get_by_text("Frames", exact=True).click()
+    panel.get_by_role("button", name="Weather in Paris").click()
+    frames, choice = panel.get_by_label("Frames of the stream"), panel.get_by_label("Format of the frames")
+    expect(panel.get_by_role("status")).to_have_text("Finished (stop).")
+    expect(frames).to_contain_text('0:"')
+    for name, part in {
+        "UI message stream": '"type":"text-delta"',
+        "AG-UI": '"type":"TEXT_MESSAGE_CONTENT"',
+        "OpenAI": "chat.completion.chunk",
+        "Assistant transport": '"type":"text-delta"',
+    }.items():
+        choice.select_option(name)
+        expect(frames).to_contain_text(part)

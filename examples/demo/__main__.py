@@ -1,4 +1,4 @@
-"""A chat page over a blocking callback and over a coroutine, side by side.
+"""A chat page over a blocking callback, over a coroutine, and over answers that survive a reload.
 
 python -m examples.demo [--port N] [--no-browser]
 """
@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Response
 from starlette.staticfiles import StaticFiles
 
 from assistant_stream_ce import RunController, create_run
-from assistant_stream_ce.responses.starlette import DataStreamResponse
+from assistant_stream_ce.responses.starlette import (
+    AGUIResponse,
+    AssistantTransportResponse,
+    DataStreamResponse,
+    OpenAIStreamResponse,
+    UIMessageStreamResponse,
+)
+from assistant_stream_ce.resumable import FollowedStream, MemoryStore, ResumableStreams
 from examples.assistant import answer, answer_async
 from examples.local_server import listen, local_options, serve_asgi
 from examples.request_body import prompt_of
@@ -59,7 +66,33 @@ async def coroutine(controller: RunController, prompt: str, run: Run) -> None:
 
 
 CALLBACKS = {"blocking": blocking, "coroutine": coroutine}
-SOURCES = {"blocking": inspect.getsource(answer), "coroutine": inspect.getsource(answer_async)}
+STREAMS = ResumableStreams(MemoryStore())
+FORMATS: dict[str, Callable[[FollowedStream], Response]] = {
+    "data-stream": DataStreamResponse,
+    "assistant-transport": AssistantTransportResponse,
+    "ui-message-stream": UIMessageStreamResponse,
+    "ag-ui": AGUIResponse,
+    "openai": OpenAIStreamResponse,
+}
+
+
+def begin(prompt: str, state: Any, run_id: str, run: Run) -> FollowedStream:
+    """Begin an answer that goes on when its reader leaves."""
+    stream = create_run(partial(blocking, prompt=prompt, run=run), state=state)
+    return STREAMS.start(stream, run_id)
+
+
+def follow(run_id: str, format_name: str) -> Response:
+    """Send an answer from its beginning, in any format."""
+    stream = STREAMS.follow(run_id)
+    return FORMATS[format_name](stream) if stream else Response(status_code=204)
+
+
+SOURCES = {
+    "blocking": inspect.getsource(answer),
+    "coroutine": inspect.getsource(answer_async),
+    "resumable": f"{inspect.getsource(begin)}\n\n{inspect.getsource(follow)}",
+}
 
 app = FastAPI()
 runs: dict[str, Run] = {}
@@ -73,6 +106,27 @@ async def chat(kind: str, body: dict[str, Any]) -> DataStreamResponse:
     run = remember(str(body.get("run_id")))
     callback = partial(CALLBACKS[kind], prompt=prompt_of(body), run=run)
     return DataStreamResponse(create_run(callback, state=body.get("state")))
+
+
+# These are not `async def`, because `start`, `follow` and `stop` block.
+@app.post("/api/streams/{run_id}")
+def begin_stream(run_id: str, body: dict[str, Any]) -> DataStreamResponse:
+    """Begin an answer, and send it."""
+    return DataStreamResponse(begin(prompt_of(body), body.get("state"), run_id, remember(run_id)))
+
+
+@app.get("/api/streams/{run_id}/{format_name}")
+def follow_stream(run_id: str, format_name: str) -> Response:
+    """Send an answer, to any number of readers."""
+    if format_name not in FORMATS:
+        raise HTTPException(404)
+    return follow(run_id, format_name)
+
+
+@app.delete("/api/streams/{run_id}")
+def stop_stream(run_id: str) -> bool:
+    """Stop an answer, from any tab."""
+    return STREAMS.stop(run_id)
 
 
 def remember(run_id: str) -> Run:

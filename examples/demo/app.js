@@ -1,6 +1,6 @@
-// The page: two tabs, each with a conversation of its own. Data reaches the document only as text nodes.
+// The page: three tabs, each with a conversation of its own. Data reaches the document only as text nodes.
 
-import { applyOperation, readFrames } from "./data-stream.js";
+import { applyOperation, readFrames, readLines } from "./data-stream.js";
 
 const WIRE_LINES = 400;
 
@@ -161,6 +161,8 @@ class Conversation {
     this.status = find(".status");
     this.statePanel = find(".state");
     this.wire = find(".wire");
+    this.format = find(".format");
+    this.isShown = () => !panel.hidden;
     this.listen();
     this.showSource(find(".source"));
   }
@@ -179,6 +181,9 @@ class Conversation {
       button.addEventListener("click", () => this.send(button.dataset.prompt));
     }
     this.stopButton.addEventListener("click", () => this.stop());
+    document.addEventListener("keydown", ({ key }) => {
+      if (key === "Escape" && this.isShown()) this.stop();
+    });
   }
 
   async showSource(element) {
@@ -189,16 +194,22 @@ class Conversation {
   async send(prompt) {
     if (this.run || !prompt.trim()) return;
     this.input.value = "";
+    await this.show(prompt, crypto.randomUUID(), () => this.post(`api/chat/${this.kind}`, prompt));
+  }
+
+  /** Shows a prompt and its answer, whose response `open` requests. */
+  async show(prompt, id, open) {
     this.messages.querySelector(".welcome")?.remove();
     this.messages.append(make("p", "prompt", prompt));
     this.wire.textContent = "";
     const answer = new Answer();
     this.messages.append(answer.element);
-    this.run = { id: crypto.randomUUID(), aborter: new AbortController(), stoppedAt: null };
+    this.run = { id, aborter: new AbortController(), stoppedAt: null };
     this.showRunning(true);
     try {
-      await this.receive(prompt, answer);
-      this.report(answer);
+      await this.receive(await open(), answer);
+      if (this.run.stoppedAt === null) this.report(answer);
+      else await this.reportStop(answer);
     } catch (error) {
       if (this.run.stoppedAt === null) this.reportFailure(answer, error);
       else await this.reportStop(answer);
@@ -210,13 +221,16 @@ class Conversation {
     }
   }
 
-  async receive(prompt, answer) {
-    const response = await fetch(`api/chat/${this.kind}`, {
+  post(url, prompt) {
+    return fetch(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ prompt, state: this.state, run_id: this.run.id }),
       signal: this.run.aborter.signal,
     });
+  }
+
+  async receive(response, answer) {
     if (!response.ok) throw new Error(`The server answered with status ${response.status}.`);
     for await (const { code, value, line } of readFrames(response.body)) {
       this.showWire(line);
@@ -227,8 +241,14 @@ class Conversation {
   }
 
   stop() {
+    if (!this.run || this.run.stoppedAt !== null) return;
     this.run.stoppedAt = Date.now();
     this.stopButton.disabled = true;
+    this.cancel();
+  }
+
+  /** Cancels the run: the callback learns that its reader has left. */
+  cancel() {
     this.run.aborter.abort();
   }
 
@@ -278,6 +298,7 @@ class Conversation {
   }
 
   showRunning(running) {
+    this.keepFocus();
     // While busy, a screen reader waits; it reads the answer once, when it is whole.
     this.messages.setAttribute("aria-busy", String(running));
     this.sendButton.hidden = running;
@@ -285,7 +306,13 @@ class Conversation {
     this.stopButton.disabled = false;
     for (const button of this.quickButtons) button.disabled = running;
     if (running) this.say("Streaming…");
-    else if (!this.form.closest("[hidden]")) this.input.focus();
+  }
+
+  /** Moves the focus to the input from buttons that go away; elsewhere it stays. */
+  keepFocus() {
+    const { activeElement } = document;
+    const stays = activeElement !== document.body && !activeElement.closest(".composer, .quick");
+    if (this.isShown() && !stays) this.input.focus();
   }
 
   say(text) {
@@ -299,7 +326,63 @@ class Conversation {
   }
 }
 
+/** The tab whose answers go on without the page: after a reload they are shown from their beginning. */
+class ResumableConversation extends Conversation {
+  static KEY = "open-answer";
+
+  constructor(panel) {
+    super(panel);
+    this.format.hidden = false;
+    this.format.addEventListener("change", () => this.showFrames());
+    const open = sessionStorage.getItem(ResumableConversation.KEY);
+    if (open) this.resume(JSON.parse(open));
+  }
+
+  post(url, prompt) {
+    const { id } = this.run;
+    sessionStorage.setItem(ResumableConversation.KEY, JSON.stringify({ id, prompt, state: this.state }));
+    return this.withFrames(id, super.post(`api/streams/${id}`, prompt));
+  }
+
+  async resume({ id, prompt, state }) {
+    const response = await fetch(`api/streams/${id}/data-stream`);
+    if (response.status !== 200 || this.run) return;
+    // The answer changes the state in which it began.
+    this.state = state;
+    await this.show(prompt, id, () => this.withFrames(id, response));
+  }
+
+  cancel() {
+    fetch(`api/streams/${this.run.id}`, { method: "DELETE" });
+  }
+
+  /** Waits for a response and shows the frames of its run, which exists then. */
+  async withFrames(id, response) {
+    const arrived = await response;
+    this.shownId = id;
+    this.showFrames();
+    return arrived;
+  }
+
+  /** Reads the run once more, in the format that is chosen. */
+  async showFrames() {
+    this.frames?.abort();
+    if (!this.shownId) return;
+    const { signal } = (this.frames = new AbortController());
+    this.wire.textContent = "";
+    try {
+      const response = await fetch(`api/streams/${this.shownId}/${this.format.value}`, { signal });
+      for await (const line of readLines(response.body)) super.showWire(line);
+    } catch (error) {
+      if (!signal.aborted) this.wire.append(error.message);
+    }
+  }
+
+  showWire() {}
+}
+
 function showTab(tabs, chosen) {
+  sessionStorage.setItem("tab", chosen.id);
   for (const tab of tabs) {
     const selected = tab === chosen;
     tab.setAttribute("aria-selected", String(selected));
@@ -310,6 +393,8 @@ function showTab(tabs, chosen) {
 
 function listenToTabs() {
   const tabs = [...document.querySelectorAll("[role=tab]")];
+  const before = tabs.find(({ id }) => id === sessionStorage.getItem("tab"));
+  if (before) showTab(tabs, before);
   for (const [index, tab] of tabs.entries()) {
     tab.addEventListener("click", () => showTab(tabs, tab));
     tab.addEventListener("keydown", ({ key }) => {
@@ -322,5 +407,8 @@ function listenToTabs() {
   }
 }
 
-for (const panel of document.querySelectorAll(".panel")) new Conversation(panel);
 listenToTabs();
+for (const panel of document.querySelectorAll(".panel")) {
+  if (panel.dataset.kind === "resumable") new ResumableConversation(panel);
+  else new Conversation(panel);
+}

@@ -4,6 +4,14 @@ const UNSAFE_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 
 /** Yields each frame of a response body as `{code, value, line}`. */
 export async function* readFrames(body) {
+  for await (const line of readLines(body)) {
+    const colon = line.indexOf(":");
+    yield { code: line.slice(0, colon), value: JSON.parse(line.slice(colon + 1)), line };
+  }
+}
+
+/** Yields the lines of a response body that are not empty. */
+export async function* readLines(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -11,10 +19,7 @@ export async function* readFrames(body) {
     if (done) return;
     const lines = (rest + value).split("\n");
     rest = lines.pop();
-    for (const line of lines.filter((one) => one.trim())) {
-      const colon = line.indexOf(":");
-      yield { code: line.slice(0, colon), value: JSON.parse(line.slice(colon + 1)), line };
-    }
+    yield* lines.filter((line) => line.trim());
   }
 }
 
