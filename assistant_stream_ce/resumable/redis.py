@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.errors import StoreUnavailableError
@@ -69,12 +70,21 @@ class RedisStore(Store):
         return RedisSession(self._settings, self._prefix, worker, options)
 
 
-class _Produced(NamedTuple):
+@dataclasses.dataclass
+class _Produced:
     """A stream that this session produces."""
 
     run: str
     epoch: bytes
     thread: ThreadKey | None
+    #: The value of `Commands.opened` when the log was known to be whole.
+    opened: int
+    #: The number of chunks that are stored.
+    last: int = 0
+
+    def id_of(self, number: int) -> bytes:
+        """Return the id of an entry by its last chunk."""
+        return b"%s-%d" % (self.epoch, number)
 
 
 class RedisSession(StoreSession):
@@ -120,7 +130,7 @@ class RedisSession(StoreSession):
         if thread is not None:
             self._run(("SET", self._names.thread(thread), key.stream_id, "PX", self._live))
         with self._lock:
-            self._produced[key] = _Produced(run, epoch, thread)
+            self._produced[key] = _Produced(run, epoch, thread, self._commands.opened)
         return "stopped" if is_stopped else "created"
 
     def read(self, key: StreamKey, after: int = 0) -> StoredStream | None:
@@ -209,16 +219,43 @@ class RedisSession(StoreSession):
         """Store entries; see `StoreSession.append`."""
         commands = []
         for key, run, entry in appends:
-            id_ = b"%s-%d" % (self._epoch_of(key, run), entry.last)
+            # Redis refuses the epoch 0 where there is a log.
+            produced = self._find(key, run) or _Produced(run, b"0", None, 0)
+            id_ = produced.id_of(entry.last)
             commands.append(("XADD", self._names.of(key), "NOMKSTREAM", id_, "c", entry.data, "n", entry.count))
         replies = self._commands.run(*commands)
-        return [self._outcome(append, reply) for append, reply in zip(appends, replies, strict=True)]
+        outcomes = [self._outcome(append, reply) for append, reply in zip(appends, replies, strict=True)]
+        return self._without_holes(appends, outcomes)
 
-    def _epoch_of(self, key: StreamKey, run: str) -> bytes:
+    def _without_holes(self, appends: Sequence[Append], outcomes: list[Outcome]) -> list[Outcome]:
+        """Return the outcomes, "missing" where a failover has lost the entry before the one that was appended."""
+        opened = self._commands.opened
+        stored = [
+            (number, append, produced)
+            for number, append in enumerate(appends)
+            if outcomes[number] == "ok" and (produced := self._find(append.key, append.run)) is not None
+        ]
+        unsure = [one for one in stored if one[2].opened != opened]
+        if unsure:
+            ids = [(self._names.of(append.key), produced.id_of(produced.last)) for _, append, produced in unsure]
+            found = self._run(*(("XRANGE", log, id_, id_, "COUNT", 1) for log, id_ in ids))
+            for (number, _, produced), entries in zip(unsure, found, strict=True):
+                produced.opened = opened
+                if not entries:
+                    outcomes[number] = "missing"
+        for number, append, produced in stored:
+            if outcomes[number] == "ok":
+                produced.last = append.entry.last
+        return outcomes
+
+    def _find(self, key: StreamKey, run: str) -> _Produced | None:
         with self._lock:
             produced = self._produced.get(key)
-        # Redis refuses the epoch 0 where there is a log.
-        return produced.epoch if produced is not None and produced.run == run else b"0"
+        return produced if produced is not None and produced.run == run else None
+
+    def _epoch_of(self, key: StreamKey, run: str) -> bytes:
+        produced = self._find(key, run)
+        return b"0" if produced is None else produced.epoch
 
     def _outcome(self, append: Append, reply: Any) -> Outcome:
         if isinstance(reply, bytes):
@@ -237,7 +274,10 @@ class RedisSession(StoreSession):
 
     def finish(self, key: StreamKey, run: str, terminal: bytes, summary: bytes, thread: ThreadKey | None) -> Outcome:
         """End a stream; see `StoreSession.finish`."""
-        (outcome,) = self._commands.run_script(scripts.FINISH, self._ending(key, run, terminal, summary))
+        produced = self._find(key, run)
+        keys, arguments = self._ending(key, run, terminal, summary)
+        arguments.append(0 if produced is None else produced.last)
+        (outcome,) = self._commands.run_script(scripts.FINISH, (keys, arguments))
         if outcome == b"ok":
             self._release_thread(key, thread)
         with self._lock:
@@ -262,15 +302,17 @@ class RedisSession(StoreSession):
         arguments = [
             time.time_ns() // 1000 if epoch == b"0" else epoch, header, run, self._worker, self._lease, self._live
         ]  # fmt: skip
+        last, opened = 0, self._commands.opened
         for entry in entries:
             arguments += [entry.last, entry.count, entry.data]
+            last = entry.last
         keys = self._names.all(key, "", "lease", "stop", "gone")
         ((outcome, used),) = self._commands.run_script(scripts.RESEED, (keys, arguments))
         if outcome == b"ok":
             if thread is not None:
                 self._run(("SET", self._names.thread(thread), key.stream_id, "PX", self._live))
             with self._lock:
-                self._produced[key] = _Produced(run, used, thread)
+                self._produced[key] = _Produced(run, used, thread, opened, last)
         return _outcome_of(outcome)
 
     def renew(self, runs: Mapping[StreamKey, str]) -> set[StreamKey]:

@@ -91,12 +91,23 @@ class Commands:
     """
 
     def __init__(self, cls: type[redis.connection.AbstractConnection], settings: dict[str, Any]) -> None:
-        pool = redis.BlockingConnectionPool(max_connections=2, timeout=_TIMEOUT, connection_class=cls, **settings)
+        #: How many connections were opened so far: a new one may lead to another server, after a failover.
+        self.opened = 0
+        pool = redis.BlockingConnectionPool(
+            max_connections=2,
+            timeout=_TIMEOUT,
+            connection_class=cls,
+            **{**settings, "redis_connect_func": self._on_connect},
+        )
         self._client = redis.Redis(connection_pool=pool)
         # Plain replies, equal in all versions of the package.
         self._client.response_callbacks.clear()
         # Scripts that the server knows; forgotten when it was restarted.
         self._digests: dict[str, str] = {}
+
+    def _on_connect(self, connection: Any) -> None:
+        connection.on_connect()
+        self.opened += 1
 
     def run(self, *commands: Sequence[Any]) -> list[Any]:
         """Send commands in one go and return their replies, errors among them.

@@ -93,7 +93,7 @@ return 'ok'
 )
 
 #: Keys: log, lease, stop, summary. Arguments: run, terminal, summary, retention and retention of the summary in
-#: milliseconds. Returns "ok", "fenced" or "missing".
+#: milliseconds, the number of the last entry. Returns "ok", "fenced" or "missing", also where entries are.
 FINISH: Final = (
     _HELPERS
     + """
@@ -105,6 +105,7 @@ if number_of(last) == LAST then
   if field(last, 'e') == ARGV[2] then return 'ok' end
   return 'fenced'
 end
+if tonumber(number_of(last)) < tonumber(ARGV[6]) then return 'missing' end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[5])
 redis.call('XADD', KEYS[1], epoch_of(log) .. '-' .. LAST, 'e', ARGV[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -147,6 +148,34 @@ def test_a_log_that_has_lost_its_tail_is_repaired_before_its_follower_goes_on(
     assert producer.reseed(KEY, b"h", "r1", entries[:4], None) == "ok"
     append(producer, entries[4])
     assert read_until(follower, 5) == entries[2:]
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_producer_notices_that_its_log_has_lost_its_tail(
+    client: Any, producer: StoreSession, follower: StoreSession, is_over: bool
+) -> None:
+    """Without a follower that sees the gap: as it goes on, over a new connection, or as it ends."""
+    entries = [entry(number) for number in range(1, 7)]
+    producer.start(KEY, b"h", "r1", None)
+    append(producer, *entries[:2])
+    old = client.dump(LOG)
+    append(producer, *entries[2:5])
+    client.restore(LOG, 60_000, old, replace=True)
+    if is_over:
+        assert producer.finish(KEY, "r1", b"t", b"s", None) == "missing"
+    else:
+        client.client_kill_filter(_type="normal", skipme=True)
+        assert repeated(lambda: append(producer, entries[5])) == ["missing"]
+    assert producer.reseed(KEY, b"h", "r1", entries, None) == "ok"
+    assert producer.finish(KEY, "r1", b"t", b"s", None) == "ok"
+    assert follower.read(KEY) == (b"h", entries, b"t")
+
+
+def repeated(call: Any) -> Any:
+    """Repeat a call while the connection is lost."""
+    while True:
+        with contextlib.suppress(StoreUnavailableError):
+            return call()
 
 
 def test_a_log_that_nobody_writes_again_is_missing(client: Any, producer: StoreSession, follower: StoreSession) -> None:
