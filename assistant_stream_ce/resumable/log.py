@@ -6,6 +6,7 @@ when a follower or the engine asks for them; a `RemoteLog` gets the entries of a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import time
@@ -337,28 +338,35 @@ class LocalLog(Log):
     # --- the store's end ---
 
     def make_entry(self) -> None:
-        """Make an entry of the chunks that are in none. With `taking` held.
+        """Make an entry of the chunks that are in none, and bound the bytes of the log. With `taking` held.
 
         Raises:
             TypeError: a chunk cannot be stored.
         """
         last, made = self.count, self.made
-        if last == made or not self.is_stored:
+        if last == made:
             return
         chunks = self.chunks[made:last]
-        entry = Entry(last, last - made, None, chunks)
-        if self._encodes:
-            size = len(entry.data)
-            self.waiting_bytes += size
+        if self.is_stored:
+            size = self._add_entry(Entry(last, last - made, None, chunks))
         else:
-            size = sum(map(_estimate, chunks))
-        self.waiting.append(entry)
-        self._lasts.append(last)
+            # The log grows for its local followers.
+            size = sum(map(_estimate_any, chunks))
         self.made = last
         self.bytes += size
         if self.bytes > self._max_bytes and not self._channel.is_refusing and not self.run.is_over():
             self._channel.is_refusing = True
             self._channel.capacity = 0
+
+    def _add_entry(self, entry: Entry) -> int:
+        if self._encodes:
+            size = len(entry.data)
+            self.waiting_bytes += size
+        else:
+            size = sum(map(_estimate, entry.chunks))
+        self.waiting.append(entry)
+        self._lasts.append(entry.last)
+        return size
 
     def confirm(self) -> int:
         """Drop the oldest waiting entry, which is stored; return its bytes."""
@@ -386,6 +394,12 @@ def _estimate(chunk: AssistantStreamChunk) -> int:
     if type(chunk) is TextDeltaChunk:
         return 32 + len(chunk.text_delta)
     return len(encode([chunk]))
+
+
+def _estimate_any(chunk: AssistantStreamChunk) -> int:
+    with contextlib.suppress(TypeError):
+        return _estimate(chunk)
+    return 0
 
 
 def with_id(message: AssistantMessage, message_id: str) -> AssistantMessage:

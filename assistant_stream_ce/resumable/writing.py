@@ -155,6 +155,8 @@ class Writing:
     def _work(self) -> None:
         while (dirty := self._next()) is not None:
             try:
+                # First, so that the bounds hold while the store is away.
+                self._make_entries(dirty)
                 if time.monotonic() >= self._renew_at:
                     self._renew()
                 self._store(dirty)
@@ -199,7 +201,7 @@ class Writing:
             with self._lock:
                 self._sweeps -= due
 
-    def _store(self, dirty: list[LocalLog]) -> None:
+    def _make_entries(self, dirty: list[LocalLog]) -> None:
         is_inline = self._engine.store.is_inline
         for log in dirty:
             log.refresh()
@@ -208,6 +210,8 @@ class Writing:
                     self.store_at_once(log)
             else:
                 self._make_entry(log)
+
+    def _store(self, dirty: list[LocalLog]) -> None:
         sent = [log for log in dirty if log.waiting and not log.needs_reseed]
         if sent:
             appends = [Append(log.key, log.header.run, log.waiting[0]) for log in sent]

@@ -500,6 +500,18 @@ def test_a_full_disk_ends_only_the_storing(tmp_path: Path, make_streams: Make) -
             process.kill()
 
 
+def test_no_file_is_left_after_the_retention(tmp_path: Path, make_streams: Make) -> None:
+    place = tmp_path / "streams"
+    first, second = (make_streams(str(place), retention=0.2, message_retention=0.2) for _ in range(2))
+    for number in range(10):
+        first.start(counting(0, [], 10), f"s{number}", owner="user", on_leave=5)
+    for number in range(10):
+        list(second.start(counting(0, [], 10), f"t{number}"))
+    wait_for(lambda: not first.stats()["live"])
+    # Without a further call.
+    wait_for(lambda: not [path for path in place.rglob("*") if path.is_file()])
+
+
 # --- ids ---
 
 

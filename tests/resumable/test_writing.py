@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from assistant_stream_ce import RunController, RunFailedError, StoreUnavailableError, create_run
+from assistant_stream_ce import RunController, RunFailedError, StoreUnavailableError, StreamTooLongError, create_run
 from assistant_stream_ce.resumable import FileStore, ResumableStreams, writing
 from tests.resumable.flaky import KEY, FlakyStore
 from tests.resumable.test_streams import COUNT, SECONDS, WORDS, Talk, wait_for
@@ -197,6 +197,23 @@ def test_too_much_waiting_ends_only_the_storing(
         list(remote)  # type: ignore[arg-type]
     assert [record.levelname for record in caplog.records if "no longer resumable" in record.message] == ["ERROR"]
     wait_for(lambda: pair.first.stats()["live"] == 0)
+
+
+def test_a_stream_that_is_not_stored_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "MOST_WAITING", 1_000)
+    store = FlakyStore()
+
+    def run(controller: RunController) -> None:
+        store.is_away = True
+        while True:
+            controller.append_text("x" * 100)
+            controller.cancelled_event.wait_sync(0.0001)
+
+    with ResumableStreams(store, max_bytes=50_000) as streams:
+        with pytest.raises(StreamTooLongError):
+            list(streams.start(create_run(run), "a"))
+        assert streams.stats()["unstored"] == 1
+        store.is_away = False
 
 
 def test_a_chunk_that_cannot_be_stored_ends_only_the_storing(pair: Pair) -> None:
