@@ -199,11 +199,11 @@ def demo(*arguments: str) -> None:
     become(PYTHON, "-m", "examples.demo", *arguments)
 
 
-def build_chat_page(folder: Path = CHAT_PAGE) -> None:
+def build_chat_page(folder: Path = CHAT_PAGE, *options: str) -> None:
     """Build the page of the chat with the packages of the front ends' tests; keep a built one without Node.js."""
     esbuild, built = FRONT_ENDS / "node_modules" / ".bin" / "esbuild", folder / "dist" / "main.js"
     if shutil.which("node") and esbuild.exists():
-        options = ("--bundle", "--splitting", "--format=esm", "--jsx=automatic", "--minify", "--log-level=warning")
+        options = ("--bundle", "--splitting", "--format=esm", "--jsx=automatic", "--log-level=warning", *options)
         environment = {**os.environ, "NODE_PATH": str(FRONT_ENDS / "node_modules")}
         command = [str(esbuild), str(folder / "main.tsx"), *options, f"--outdir={built.parent}"]
         subprocess.run(command, env=environment, check=True)
@@ -215,7 +215,7 @@ def chat(*arguments: str) -> None:
     """Serve the complete chat; the back end is an argument."""
     set_up("demo")
     set_up_node(FRONT_ENDS)
-    build_chat_page()
+    build_chat_page(CHAT_PAGE, "--minify")
     become(PYTHON, "-m", "examples.chat_server", *arguments)
 
 

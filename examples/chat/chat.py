@@ -50,11 +50,18 @@ def send_mail(to: str, text: str) -> str:
     return f"Sent to {to}."
 
 
+def write_note(title: str, text: str) -> str:
+    """Write a note for the user."""
+    return "The note is written."
+
+
 SIGNER = ApprovalSigner(SECRET_KEY, store=UsedApprovals())
-TOOLS = Tools([get_weather, Tool(send_mail, needs_approval=True)], approvals=SIGNER)
+TIME_ZONE = FrontendTool("get_time_zone", parameters={"type": "object"}, description="Return the user's time zone.")
+TOOLS = Tools([get_weather, write_note, TIME_ZONE, Tool(send_mail, needs_approval=True)], approvals=SIGNER)
 # Without approvals, the page asks the user in a tool of its own.
 QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
-PAGE_TOOLS = Tools([get_weather, FrontendTool("confirm", parameters=QUESTION, description="Ask the user yes or no.")])
+CONFIRM = FrontendTool("confirm", parameters=QUESTION, description="Ask the user yes or no.")
+PAGE_TOOLS = Tools([get_weather, write_note, TIME_ZONE, CONFIRM])
 
 
 def answer(request: ChatRequest, thread: Thread, history: list[Message], tools: Tools) -> AssistantStream:

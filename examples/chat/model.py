@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
+import base64
 import json
 import os
 import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 SECONDS_PER_WORD = 0.02
-_call_numbers = itertools.count(1)
+SUN = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"><circle cx="40" cy="40" r="36" fill="gold"/></svg>'
+)
+PICTURE = f"data:image/svg+xml;base64,{base64.b64encode(SUN).decode()}"
+SOURCE = {"url": "https://example.org/forecast", "title": "The forecast"}
 
 
 def ask(messages: list[Any], tools: list[Any]) -> Any:
@@ -34,12 +39,25 @@ def script(messages: list[Any], tools: set[str]) -> Iterator[dict[str, Any]]:
     elif match := re.search(r"weather in (\w+)", text):
         yield from say("I should look.", "reasoning_content")
         yield from say("Let me look. ")
-        yield call("get_weather", {"city": match[1]})
+        yield from call("get_weather", {"city": match[1]})
         finish_reason = "tool_calls"
     elif "mail" in text:
         wanted = {"to": "me@example.org", "text": text}
-        yield call("send_mail", wanted) if "send_mail" in tools else call("confirm", {"question": "Send it?"})
+        is_approved = "send_mail" in tools
+        yield from call("send_mail", wanted) if is_approved else call("confirm", {"question": "Send it?"})
         finish_reason = "tool_calls"
+    elif "note" in text:
+        yield from call("write_note", {"title": "Shopping", "text": "Apples, bread, milk. " * 10})
+        finish_reason = "tool_calls"
+    elif "time zone" in text:
+        yield from call("get_time_zone", {})
+        finish_reason = "tool_calls"
+    elif "source" in text:
+        yield from say("The forecast promises sun.")
+        yield event({"annotations": [{"type": "url_citation", "url_citation": SOURCE}]})
+    elif "picture" in text:
+        yield from say("This is the sun.")
+        yield event({"images": [{"type": "image_url", "image_url": {"url": PICTURE}}]})
     elif "story" in text:
         yield from say("Once upon a time there was a word, and another one followed. " * 200)
     elif "fail" in text:
@@ -57,10 +75,17 @@ def say(text: str, field: str = "content") -> Iterator[dict[str, Any]]:
         yield event({field: word})
 
 
-def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return a tool call."""
-    function = {"name": name, "arguments": json.dumps(arguments)}
-    return event({"tool_calls": [{"index": 0, "id": f"call-{next(_call_numbers)}", "function": function}]})
+def call(name: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a tool call, its arguments word by word."""
+    yield piece_of_call({"name": name, "arguments": ""}, id=f"call-{uuid4().hex}")
+    for word in re.findall(r"\S+\s*", json.dumps(arguments)):
+        time.sleep(SECONDS_PER_WORD)
+        yield piece_of_call({"arguments": word})
+
+
+def piece_of_call(function: dict[str, str], **fields: str) -> dict[str, Any]:
+    """Return the event of a piece of a tool call."""
+    return event({"tool_calls": [{"index": 0, "function": function, **fields}]})
 
 
 def event(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:

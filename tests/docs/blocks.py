@@ -27,7 +27,8 @@ REST_BLOCK = re.compile(
 )
 #: The included pages, which tests/frontends runs in a browser.
 INCLUDED_PAGE = re.compile(
-    r"^\.\. literalinclude:: \.\./((?:tests/frontends/pages|examples/chat/page)/.*)\n   :language: (tsx|html)$", re.M
+    r"^\.\. literalinclude:: \.\./((?:tests/frontends/pages|examples/chat/page)/.*)\n   :language: (tsx|html|css)$",
+    re.M,
 )
 #: An included Python file is a block with its name.
 INCLUDED_FILE = re.compile(

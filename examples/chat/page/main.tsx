@@ -16,10 +16,20 @@ export type ChatProps = {
 type Session = { csrf: string | null; threads: string[] };
 type LoadedProps = ChatProps & { Chat: ComponentType<ChatProps>; threads: string[]; load: number };
 
+const frontEnds = {
+  "use-chat": "AI SDK",
+  "data-stream": "Data stream",
+  "assistant-transport": "Assistant transport",
+  "ag-ui": "AG-UI",
+};
 const address = new URLSearchParams(location.search);
 const frontEnd = address.get("front-end") ?? "use-chat";
 const thread = address.get("thread") ?? "1";
 const api = `/api/threads/${encodeURIComponent(thread)}/${frontEnd}`;
+
+function linkTo(frontEnd: string, thread: string) {
+  return `?front-end=${frontEnd}&thread=${encodeURIComponent(thread)}`;
+}
 
 async function fetchJson(path: string, options?: RequestInit) {
   const response = await fetch(path, options);
@@ -63,9 +73,16 @@ function App() {
   if (props) {
     return (
       <>
-        <nav>
+        <nav aria-label="Front ends">
+          {Object.entries(frontEnds).map(([name, label]) => (
+            <a key={name} href={linkTo(name, thread)} aria-current={name === frontEnd ? "page" : undefined}>
+              {label}
+            </a>
+          ))}
+        </nav>
+        <nav aria-label="Threads">
           {[...props.threads, crypto.randomUUID()].map((id, index) => (
-            <a key={id} href={`?front-end=${frontEnd}&thread=${encodeURIComponent(id)}`}>
+            <a key={id} href={linkTo(frontEnd, id)} aria-current={id === thread ? "page" : undefined}>
               {index < props.threads.length ? id : "New thread"}{" "}
             </a>
           ))}

@@ -4,7 +4,7 @@ import { useAgUiRuntime } from "@assistant-ui/react-ag-ui";
 import { useMemo } from "react";
 
 import type { ChatProps } from "../main";
-import { Thread } from "../thread";
+import { config, Thread } from "../thread";
 
 export function Chat({ thread, api, headers, history, stop }: ChatProps) {
   const agent = useMemo(() => new HttpAgent({ url: api, headers, threadId: thread }), [api, headers, thread]);
@@ -15,7 +15,7 @@ export function Chat({ thread, api, headers, history, stop }: ChatProps) {
   );
   const runtime = useAgUiRuntime({ agent, onCancel: stop, adapters: { history: stored } });
   return (
-    <AssistantRuntimeProvider runtime={runtime}>
+    <AssistantRuntimeProvider runtime={runtime} config={config}>
       <Thread />
     </AssistantRuntimeProvider>
   );

@@ -8,7 +8,7 @@ import {
 import { useEffect } from "react";
 
 import type { ChatProps } from "../main";
-import { Thread } from "../thread";
+import { config, Thread } from "../thread";
 
 type State = { messages: ThreadMessageLike[] };
 
@@ -43,7 +43,7 @@ export function Chat({ api, headers, history, isOpen, stop }: ChatProps) {
     if (isOpen) runtime.thread.resumeRun({ parentId: null });
   }, [isOpen, runtime]);
   return (
-    <AssistantRuntimeProvider runtime={runtime}>
+    <AssistantRuntimeProvider runtime={runtime} config={config}>
       <Thread />
     </AssistantRuntimeProvider>
   );

@@ -2,7 +2,7 @@ import { AssistantRuntimeProvider } from "@assistant-ui/react";
 import { useDataStreamRuntime } from "@assistant-ui/react-data-stream";
 
 import type { ChatProps } from "../main";
-import { Thread } from "../thread";
+import { config, Thread } from "../thread";
 
 export function Chat({ api, headers, history, stop }: ChatProps) {
   const runtime = useDataStreamRuntime({
@@ -17,7 +17,7 @@ export function Chat({ api, headers, history, stop }: ChatProps) {
     maxSteps: 10,
   });
   return (
-    <AssistantRuntimeProvider runtime={runtime}>
+    <AssistantRuntimeProvider runtime={runtime} config={config}>
       <Thread />
     </AssistantRuntimeProvider>
   );

@@ -1,9 +1,13 @@
 import { useChat } from "@ai-sdk/react";
 import { DefaultChatTransport, getToolName, isToolUIPart, type UIMessage } from "ai";
-import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
+import {
+  lastAssistantMessageIsCompleteWithApprovalResponses as isDecided,
+  lastAssistantMessageIsCompleteWithToolCalls as hasResults,
+} from "ai";
 import { useState } from "react";
 
 import type { ChatProps } from "../main";
+import { File, getTimeZone, Reasoning, Source, ToolCall } from "../parts";
 
 export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps) {
   const chat = useChat({
@@ -15,7 +19,11 @@ export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps)
       headers,
       prepareReconnectToStreamRequest: () => ({ api: `${api}/stream` }),
     }),
-    sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
+    sendAutomaticallyWhen: (answer) => isDecided(answer) || hasResults(answer),
+    onToolCall({ toolCall: { toolName: tool, toolCallId } }) {
+      // Not awaited: it waits for the answer that is being read.
+      if (tool === "get_time_zone") chat.addToolOutput({ tool, toolCallId, output: getTimeZone() });
+    },
   });
   const [edited, setEdited] = useState<UIMessage>();
   const isRunning = chat.status === "submitted" || chat.status === "streaming";
@@ -26,7 +34,7 @@ export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps)
   }
 
   return (
-    <main>
+    <main onKeyDown={({ key }) => key === "Escape" && isRunning && stop()}>
       {chat.messages.map((message) => (
         <article key={message.id} data-role={message.role}>
           {message.parts.map((part, index) => (
@@ -40,7 +48,7 @@ export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps)
       ))}
       {chat.error && <p role="alert">{chat.error.message}</p>}
       <form action={send} key={edited?.id}>
-        <input name="text" aria-label="Message" defaultValue={edited && textOf(edited)} />
+        <input name="text" aria-label="Message" autoFocus={edited !== undefined} defaultValue={edited && textOf(edited)} />
         <button disabled={isRunning}>Send</button>
         {isRunning && (
           <button type="button" onClick={stop}>
@@ -57,18 +65,18 @@ function textOf(message: UIMessage): string {
 }
 
 function Part({ part, decide }: { part: UIMessage["parts"][number]; decide: (id: string, approved: boolean) => void }) {
-  if (part.type === "text") return <p>{part.text}</p>;
-  if (part.type === "reasoning") return <p>({part.text})</p>;
+  switch (part.type) {
+    case "text":
+      return <p>{part.text}</p>;
+    case "reasoning":
+      return <Reasoning text={part.text} />;
+    case "source-url":
+      return <Source url={part.url} title={part.title} />;
+    case "file":
+      return <File data={part.url} type={part.mediaType} />;
+  }
   if (!isToolUIPart(part)) return null;
-  return (
-    <pre>
-      {getToolName(part)} {JSON.stringify(part.input)} {JSON.stringify(part.output ?? part.errorText)}
-      {part.state === "approval-requested" && (
-        <>
-          <button onClick={() => decide(part.approval.id, true)}>Yes</button>
-          <button onClick={() => decide(part.approval.id, false)}>No</button>
-        </>
-      )}
-    </pre>
-  );
+  const { input, output, errorText, state, approval } = part;
+  const answer = state === "approval-requested" ? (approved: boolean) => decide(approval.id, approved) : undefined;
+  return <ToolCall name={getToolName(part)} input={input} output={output ?? errorText} decide={answer} />;
 }
