@@ -104,6 +104,7 @@ def test_every_kind_of_part_is_shown_and_stored(page: Page, expect: Expect) -> N
         expect(page.get_by_role("link", name="The forecast")).to_have_attribute("href", "https://example.org/forecast")
         expect(page.get_by_role("img", name="Picture")).to_have_js_property("naturalWidth", 80)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], step
+        expect(page.get_by_role("img", name="Picture")).to_be_in_viewport()
         page.reload()
 
 

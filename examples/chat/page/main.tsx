@@ -94,13 +94,21 @@ function App() {
   if (error === undefined) return null;
   return (
     <form action={logIn}>
-      <input name="user" aria-label="User" />
-      <input name="password" aria-label="Password" type="password" />
+      <input name="user" aria-label="User" placeholder="User" />
+      <input name="password" aria-label="Password" placeholder="Password" type="password" />
       <button>Log in</button>
       {error && <p role="alert">{error}</p>}
     </form>
   );
 }
+
+// The page follows an answer that grows, unless the user has scrolled up.
+let height = 0;
+new ResizeObserver(() => {
+  const isAtEnd = scrollY + innerHeight > height - 100;
+  height = document.documentElement.scrollHeight;
+  if (isAtEnd) scrollTo(0, height);
+}).observe(document.body);
 
 createRoot(document.getElementById("root")!).render(
   <StrictMode>

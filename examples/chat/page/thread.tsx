@@ -31,7 +31,7 @@ export function Thread() {
     <ThreadPrimitive.Root>
       <ThreadPrimitive.Messages components={{ UserMessage, AssistantMessage, EditComposer }} />
       <ComposerPrimitive.Root>
-        <ComposerPrimitive.Input aria-label="Message" />
+        <ComposerPrimitive.Input aria-label="Message" placeholder="Write a message" />
         <ComposerPrimitive.Send>Send</ComposerPrimitive.Send>
         <AuiIf condition={(store) => store.thread.isRunning}>
           <ComposerPrimitive.Cancel>Stop</ComposerPrimitive.Cancel>

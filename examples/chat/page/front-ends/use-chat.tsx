@@ -48,7 +48,13 @@ export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps)
       ))}
       {chat.error && <p role="alert">{chat.error.message}</p>}
       <form action={send} key={edited?.id}>
-        <input name="text" aria-label="Message" autoFocus={edited !== undefined} defaultValue={edited && textOf(edited)} />
+        <input
+          name="text"
+          aria-label="Message"
+          placeholder="Write a message"
+          autoFocus={edited !== undefined}
+          defaultValue={edited && textOf(edited)}
+        />
         <button disabled={isRunning}>Send</button>
         {isRunning && (
           <button type="button" onClick={stop}>
