@@ -8,9 +8,16 @@ Database connections that a callback opens are closed when it ends.
 from __future__ import annotations
 
 import contextvars
+import functools
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from typing import Any
 
 from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
@@ -26,6 +33,7 @@ from assistant_stream_ce.serialization import Encoder
 
 try:
     from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.signals import got_request_exception
     from django.db import connections
     from django.http import HttpRequest, StreamingHttpResponse
@@ -70,6 +78,15 @@ async def _around_coroutine() -> AsyncGenerator[None]:
             yield
         finally:
             await sync_to_async(connections.close_all)()
+
+
+@functools.cache
+def _import_backends() -> None:
+    """Import the modules of the databases, which Django does at the first query; opens no connection."""
+    # A database whose driver is missing is reported by the first query, as ever.
+    with suppress(ImproperlyConfigured):
+        for connection in connections.all():
+            connection.ops.compiler("SQLCompiler")
 
 
 def _claim_locals() -> None:
@@ -129,6 +146,10 @@ class AssistantStreamResponse(StreamingHttpResponse):
         if reason is not None and (not isinstance(reason, str) or not reason.isprintable()):
             raise TypeError(f"reason must be a printable str, not {shorten(repr(reason))}")
         stream, encoder, status = replace_none(stream, encoder, status)
+        if is_gevent():
+            # The locks of imports are gevent's, which lose wake-ups when several native threads, here those of the
+            # ORM in coroutines, and greenlets import the same module at once.
+            _import_backends()
         self._encoder = encoder
         self._body = ResponseBody(stream, encoder, heartbeat, _callback_contexts, event_ids=event_ids)
         self._body.context.run(_forget_executor)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
+import importlib.util
 import sqlite3
+import subprocess
+import sys
 import threading
 import zlib
 import zoneinfo
@@ -43,6 +46,7 @@ from assistant_stream_ce.testing import acollect, check_wire, collect
 from tests.support import django_settings  # noqa: F401 - configures Django
 from tests.support.asgi import Client
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind
+from tests.support.require import require
 
 GZIP = "django.middleware.gzip.GZipMiddleware"
 COMMON = "django.middleware.common.CommonMiddleware"
@@ -502,3 +506,42 @@ async def test_a_response_that_middleware_replaces_calls_on_finish(address: str,
     gc.collect()
     assert await asyncio.to_thread(steps.ended.wait, 5)
     assert [result.reason for result in steps.results] == ["cancelled"]
+
+
+# gevent's import lock can hang when native threads and greenlets import the same module at once.
+UNDER_GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import sys
+from tests.support import django_settings
+from asgiref.sync import sync_to_async
+from django.db import connection, models
+from assistant_stream_ce import create_run
+from assistant_stream_ce.responses.django import PlainTextResponse
+
+class Word(models.Model):
+    class Meta:
+        app_label = "tests"
+        db_table = "word"
+
+def query():
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE word (id integer)")
+    return Word.objects.count()
+
+async def answer(controller):
+    controller.append_text(f"{await sync_to_async(query)()} words")
+
+assert "django.db.backends.sqlite3.base" not in sys.modules
+response = PlainTextResponse(create_run(answer))
+before = set(sys.modules)
+print(b"".join(response).decode(), sorted(name for name in set(sys.modules) - before if name.startswith("django")))
+"""
+
+
+@pytest.mark.timeout(60)
+def test_under_gevent_a_query_of_a_coroutine_imports_nothing() -> None:
+    require(importlib.util.find_spec("gevent"), "not installed: gevent")
+    command = [sys.executable, "-c", UNDER_GEVENT]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert (child.stdout, child.returncode) == ("0 words []\n", 0), child.stderr
