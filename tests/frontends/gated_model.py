@@ -19,7 +19,8 @@ def ask(messages: list[Any], tools: list[Any]) -> Iterator[dict[str, Any]]:
     yield event("The first part, ")
     while "story" in question:
         yield event("and on ")
-        time.sleep(0.02)
+        # Slow enough for pages on a busy machine, which render each piece.
+        time.sleep(0.2)
     pass_gate(f"{question}/2")
     yield event("the second part, ")
     pass_gate(f"{question}/3")

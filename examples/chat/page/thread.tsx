@@ -99,7 +99,7 @@ function DataPart({ name, data }: { name: string; data: any }) {
   return name === "file" ? <File data={data.data} type={data.mimeType} /> : null;
 }
 
-type ToolCallState = Extract<EnrichedPartState, { type: "tool-call" }>;
+type ToolCallState = EnrichedPartState & { type: "tool-call" };
 
 // The runtime of AG-UI parses the arguments when they are complete.
 function inputOf({ args, argsText }: ToolCallState) {
