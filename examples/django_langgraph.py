@@ -21,7 +21,7 @@ from langchain_openai import ChatOpenAI
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
-from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce import RunController, create_run, mask_errors
 from assistant_stream_ce.chat_requests import RequestError, parse_ai_sdk
 from assistant_stream_ce.conversions import to_openai_chat
 from assistant_stream_ce.integrations import langgraph
@@ -63,7 +63,7 @@ def chat(request: HttpRequest) -> HttpResponseBase:
         turn = langgraph.forward(controller, graph.stream(question, stream_mode="messages"))
         controller.add_message_finish(turn.finish_reason)
 
-    return UIMessageStreamResponse(create_run(run, message_id=chat_request.message_id))
+    return UIMessageStreamResponse(create_run(run, message_id=chat_request.message_id, on_error=mask_errors))
 
 
 settings.configure(ALLOWED_HOSTS=["127.0.0.1", "localhost"], ROOT_URLCONF=__name__)

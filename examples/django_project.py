@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from assistant_stream_ce import AssistantStream, create_run
+from assistant_stream_ce import AssistantStream, create_run, mask_errors
 from assistant_stream_ce.responses.django import (
     AssistantTransportResponse,
     DataStreamResponse,
@@ -35,7 +35,7 @@ settings.configure(ALLOWED_HOSTS=["127.0.0.1", "localhost"], ROOT_URLCONF=__name
 def reply(request: HttpRequest) -> AssistantStream:
     """Return the stream; the run starts when the server reads it."""
     body = json.loads(request.body)
-    return create_run(partial(answer, prompt=prompt_of(body)), state=body.get("state"))
+    return create_run(partial(answer, prompt=prompt_of(body)), state=body.get("state"), on_error=mask_errors)
 
 
 @require_POST

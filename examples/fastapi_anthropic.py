@@ -14,7 +14,7 @@ import uvicorn
 from anthropic import AsyncAnthropic
 from fastapi import FastAPI, HTTPException, Request
 
-from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce import RunController, create_run, mask_errors
 from assistant_stream_ce.chat_requests import RequestError, parse_ai_sdk
 from assistant_stream_ce.conversions import to_anthropic
 from assistant_stream_ce.integrations import anthropic
@@ -53,7 +53,7 @@ async def chat(request: Request) -> UIMessageStreamResponse:
     async def run(controller: RunController) -> None:
         await anthropic.answer(controller, ask, messages, tools=tools)
 
-    return UIMessageStreamResponse(create_run(run, message_id=chat_request.message_id))
+    return UIMessageStreamResponse(create_run(run, message_id=chat_request.message_id, on_error=mask_errors))
 
 
 if __name__ == "__main__":

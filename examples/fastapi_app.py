@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from assistant_stream_ce import AssistantStream, create_run
+from assistant_stream_ce import AssistantStream, create_run, mask_errors
 from assistant_stream_ce.responses.starlette import (
     AssistantTransportResponse,
     DataStreamResponse,
@@ -28,7 +28,7 @@ app = FastAPI()
 
 def reply(body: dict[str, Any]) -> AssistantStream:
     """Return the stream; the run starts when the server reads it."""
-    return create_run(partial(answer_async, prompt=prompt_of(body)), state=body.get("state"))
+    return create_run(partial(answer_async, prompt=prompt_of(body)), state=body.get("state"), on_error=mask_errors)
 
 
 @app.post("/api/chat")

@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask, request
 
-from assistant_stream_ce import AssistantStream, create_run
+from assistant_stream_ce import AssistantStream, create_run, mask_errors
 from assistant_stream_ce.responses.flask import (
     AssistantTransportResponse,
     DataStreamResponse,
@@ -28,7 +28,7 @@ app = Flask(__name__)
 def reply() -> AssistantStream:
     """Return the stream; the run starts when the server reads it."""
     body = request.get_json()
-    return create_run(partial(answer, prompt=prompt_of(body)), state=body.get("state"))
+    return create_run(partial(answer, prompt=prompt_of(body)), state=body.get("state"), on_error=mask_errors)
 
 
 @app.post("/api/chat")

@@ -14,7 +14,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from assistant_stream_ce import AssistantStream, RunController, create_run
+from assistant_stream_ce import AssistantStream, RunController, create_run, mask_errors
 from assistant_stream_ce.responses.starlette import (
     AssistantTransportResponse,
     DataStreamResponse,
@@ -42,7 +42,7 @@ def relay(body: dict[str, Any]) -> AssistantStream:
             response.raise_for_status()
             await controller.add_stream(decode(response.aiter_bytes(), DataStreamDecoder()))
 
-    return create_run(run, state=body.get("state"))
+    return create_run(run, state=body.get("state"), on_error=mask_errors)
 
 
 @app.post("/api/chat")

@@ -13,7 +13,7 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIServer, make_server
 
-from assistant_stream_ce import create_run
+from assistant_stream_ce import create_run, mask_errors
 from assistant_stream_ce.responses.wsgi import (
     AssistantTransportResponse,
     DataStreamResponse,
@@ -40,7 +40,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
         start_response("404 Not Found", [("Content-Type", "text/plain")])
         return [b"POST a prompt to /api/chat\n"]
     body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-    stream = create_run(partial(answer, prompt=prompt_of(body)), state=body.get("state"))
+    stream = create_run(partial(answer, prompt=prompt_of(body)), state=body.get("state"), on_error=mask_errors)
     return response(stream)(environ, start_response)
 
 
