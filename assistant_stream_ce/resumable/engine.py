@@ -232,13 +232,13 @@ class Engine:
     # --- stop and delete ---
 
     def stop_local(self, log: LocalLog) -> bool:
-        """Stop a run of this process; return whether it was told."""
+        """Stop a run of this process; return whether this call has cancelled it."""
         was_told = log.cancel("stopped")
         self.counters.stopped += was_told
         return was_told
 
     def stop(self, key: StreamKey) -> bool:
-        """Stop a run wherever it is; return whether a live one was told. Blocks."""
+        """Stop a run wherever it is; return whether there was a live one. Blocks."""
         log = self.local(key)
         if log is not None:
             return self.stop_local(log)

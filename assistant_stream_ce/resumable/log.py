@@ -242,7 +242,7 @@ class LocalLog(Log):
         self.is_shared = False
         #: Whether the writer has it among the streams to look at.
         self.is_marked = False
-        #: Whether followers elsewhere are still to be told that it is not resumable any more.
+        #: Whether followers elsewhere have yet to be notified that it is not resumable any more.
         self.owes_end = False
         #: Seconds without followers after which the run is cancelled; None for never. And the time at which it is.
         self.leave_seconds: float | None = None

@@ -9,14 +9,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.concurrency.waiters import OneShotEvent, ThreadWaiter
+from assistant_stream_ce.concurrency.waiters import ThreadWaiter
 from assistant_stream_ce.errors import StoreUnavailableError
 from assistant_stream_ce.resumable.log import LOST, RemoteLog
 from assistant_stream_ce.resumable.store import Event, StreamKey
-from assistant_stream_ce.resumable.writing import STOP_SECONDS
+from assistant_stream_ce.resumable.writing import EngineThread
 from assistant_stream_ce.run.logger import logger
-from assistant_stream_ce.run.loops import start_thread
 
 if TYPE_CHECKING:
     from assistant_stream_ce.resumable.engine import Engine
@@ -31,23 +29,15 @@ _IDLE = 60.0
 # Seconds between two calls that bring something, so that one call brings the entries of many streams.
 _PACE = 0.002
 
-# Seconds before another attempt after the store was away.
-_FIRST_RETRY = 0.05
-_LAST_RETRY = 1.0
 
-
-class Reading:
+class Reading(EngineThread):
     """The reader of one engine. `watch`, `suspect`, `poke` and `on_unfollowed` are thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        # Guards the next six.
-        self._lock = new_lock()
+        super().__init__(engine, "assistant-stream-reader")
+        # Guarded by the lock.
         self._requests: list[RemoteLog] = []
         self._suspects: set[StreamKey] = set()
-        self._is_running = False
-        self._is_stopped = False
-        self._ended = OneShotEvent()
         self._pause: ThreadWaiter | None = None
         # Used by the thread alone, times by `time.monotonic`.
         self._watched: set[StreamKey] = set()
@@ -58,7 +48,6 @@ class Reading:
         self._due: set[StreamKey] = set()
         self._look_at = 0.0
         self._announce_at = 0.0
-        self._retry_seconds = 0.0
 
     # --- from any thread ---
 
@@ -85,15 +74,6 @@ class Reading:
         self.ensure_thread()
         self.poke()
 
-    def ensure_thread(self) -> None:
-        """Start the thread unless it runs."""
-        with self._lock:
-            if self._is_running or self._is_stopped:
-                return
-            self._is_running = True
-            self._ended = OneShotEvent()
-        start_thread(self._run, "assistant-stream-reader")
-
     def poke(self) -> None:
         """Have the thread look at what there is to do."""
         with self._lock:
@@ -103,23 +83,7 @@ class Reading:
                 self._pause.wake()
         self._engine.session.wake()
 
-    def stop(self) -> None:
-        """Have the thread end, and wait for it."""
-        with self._lock:
-            self._is_stopped = True
-            is_running = self._is_running
-        if is_running:
-            self.poke()
-            self._ended.wait_sync(STOP_SECONDS)
-
     # --- the thread ---
-
-    def _run(self) -> None:
-        ended = self._ended
-        try:
-            self._work()
-        finally:
-            ended.set()
 
     def _work(self) -> None:
         while self._has_work():
@@ -149,12 +113,9 @@ class Reading:
             return True
 
     def _wait_for_store(self, error: Exception) -> None:
-        if not self._retry_seconds:
-            logger.warning("the store of resumable streams is away, and is tried again: %s", error)
-        self._engine.counters.failures += 1
+        self._count_failure(error)
         # A producer that is missing after this may only have had no store.
         self._missing.clear()
-        self._retry_seconds = min(2 * self._retry_seconds or _FIRST_RETRY, _LAST_RETRY)
         with self._lock:
             if self._is_stopped:
                 return

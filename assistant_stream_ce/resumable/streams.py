@@ -300,7 +300,7 @@ class ResumableStreams(ClosesBothWays):
             owner: as in `start`.
 
         Returns:
-            Whether a live run was told.
+            Whether there was a live run.
 
         Raises:
             StoreUnavailableError: the store is away, and the run is not in this process.

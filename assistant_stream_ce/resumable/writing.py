@@ -35,27 +35,86 @@ _PACE = 0.001
 _FIRST_RETRY = 0.05
 _LAST_RETRY = 1.0
 
-#: The most seconds to wait for a thread whose call of the store does not return.
-STOP_SECONDS = 5.0
+# The most seconds to wait for a thread whose call of the store does not return.
+_STOP_SECONDS = 5.0
 
 # Seconds after which it is asked again whether another process follows a stream.
 _ASK_AGAIN = 1.0
 
 
-class Writing:
-    """The writer of one engine. `mark` and `poke` are thread-safe and never block."""
+class EngineThread:
+    """A thread of one engine, which exists only while there is work. All methods without `_` are thread-safe.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: the engine.
+        name: the name of the thread.
+    """
+
+    def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
-        # Guards the next five.
+        self._name = name
+        # Guards the next three, and fields of subclasses.
         self._lock = new_lock()
-        self._dirty: dict[LocalLog, None] = {}
-        self._waiter: ThreadWaiter | None = None
         self._is_running = False
         self._is_stopped = False
         self._ended = OneShotEvent()
-        # Used by the thread alone, times by `time.monotonic`.
+        # Used by the thread alone.
         self._retry_seconds = 0.0
+
+    def ensure_thread(self) -> None:
+        """Start the thread unless it runs."""
+        with self._lock:
+            if self._is_running or self._is_stopped:
+                return
+            self._is_running = True
+            self._ended = OneShotEvent()
+        self._begin()
+        start_thread(self._run, self._name)
+
+    def stop(self) -> None:
+        """Have the thread end, and wait for it."""
+        with self._lock:
+            self._is_stopped = True
+            is_running = self._is_running
+        if is_running:
+            self.poke()
+            self._ended.wait_sync(_STOP_SECONDS)
+
+    def poke(self) -> None:
+        """Have the thread look at what there is to do."""
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        """Prepare a new thread."""
+
+    def _work(self) -> None:
+        """Work until there is nothing to do."""
+        raise NotImplementedError
+
+    def _run(self) -> None:
+        ended = self._ended
+        try:
+            self._work()
+        finally:
+            ended.set()
+
+    def _count_failure(self, error: Exception) -> None:
+        """Log the first of several failures of the store, and choose the seconds before the next attempt."""
+        if not self._retry_seconds:
+            logger.warning("the store of resumable streams is away, and is tried again: %s", error)
+        self._engine.counters.failures += 1
+        self._retry_seconds = min(2 * self._retry_seconds or _FIRST_RETRY, _LAST_RETRY)
+
+
+class Writing(EngineThread):
+    """The writer of one engine. `mark` and `poke` are thread-safe and never block."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, "assistant-stream-writer")
+        # Guarded by the lock.
+        self._dirty: dict[LocalLog, None] = {}
+        self._waiter: ThreadWaiter | None = None
+        # Used by the thread alone, times by `time.monotonic`.
         self._retry_at = 0.0
         self._renewed_at = time.monotonic()
         self._renew_at = 0.0
@@ -85,24 +144,8 @@ class Writing:
         with log.taking:
             self.store_at_once(log)
 
-    def ensure_thread(self) -> None:
-        """Start the thread unless it runs."""
-        with self._lock:
-            if self._is_running or self._is_stopped:
-                return
-            self._is_running = True
-            self._ended = OneShotEvent()
+    def _begin(self) -> None:
         self._renewed_at = time.monotonic()
-        start_thread(self._run, "assistant-stream-writer")
-
-    def stop(self) -> None:
-        """Have the thread end, and wait for it."""
-        with self._lock:
-            self._is_stopped = True
-            is_running = self._is_running
-            self._wake()
-        if is_running:
-            self._ended.wait_sync(STOP_SECONDS)
 
     def forget(self, log: LocalLog) -> None:
         """Drop a stream whose end is stored, or never will be."""
@@ -144,13 +187,6 @@ class Writing:
             self.mark(log)
 
     # --- the thread ---
-
-    def _run(self) -> None:
-        ended = self._ended
-        try:
-            self._work()
-        finally:
-            ended.set()
 
     def _work(self) -> None:
         while (dirty := self._next()) is not None:
@@ -291,10 +327,7 @@ class Writing:
         log.owes_end = True
 
     def _wait_for_store(self, dirty: list[LocalLog], error: Exception) -> None:
-        if not self._retry_seconds:
-            logger.warning("the store of resumable streams is away, and is tried again: %s", error)
-        self._engine.counters.failures += 1
-        self._retry_seconds = min(2 * self._retry_seconds or _FIRST_RETRY, _LAST_RETRY)
+        self._count_failure(error)
         self._retry_at = time.monotonic() + self._retry_seconds
         # The first thing when it is back: nobody must take a live run for dead.
         self._renew_at = self._retry_at
