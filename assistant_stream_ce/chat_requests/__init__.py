@@ -44,7 +44,7 @@ class RequestOptions(TypedDict, total=False):
         max_messages: limit of messages in the history; 1,000 by default.
         max_parts: limit of parts in all messages together; 10,000 by default.
         max_depth: limit of nesting levels of the JSON; 32 by default.
-        max_id_length: limit of ids and names, in characters; 100,000 by default. Longer ones are dropped and reported.
+        max_id_length: limit of ids and names, in characters; 100,000 by default.
     """
 
     trust_system: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,8 @@ from assistant_stream_ce.message import AssistantMessage, ToolCallPart
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Ids of threads that exist only in the page: not to be used as a key of a store.
 _LOCAL_THREAD = "__LOCALID_"
+# Characters of a key in the path of a report.
+_SHOWN = 80
 
 _CALL_SETTINGS = frozenset(
     {
@@ -68,7 +70,7 @@ class Body:
     """
 
     def __init__(self, body: object, limits: Limits, *, trust_system: bool = False) -> None:
-        self.history: HistoryBuilder = HistoryBuilder(trust_system=trust_system, max_id_length=limits.max_id_length)
+        self.history: HistoryBuilder = _RequestHistory(trust_system=trust_system, max_id_length=limits.max_id_length)
         self._limits = limits
         self.fields: dict[str, JSON] = self._read(body)
         self._taken: set[str] = set()
@@ -86,7 +88,7 @@ class Body:
         if not isinstance(body, dict):
             raise RequestError("the request body must be a JSON object")
         self._count(body)
-        copied = _Copier(self.history, limits.max_depth).copy(body, "", 0)
+        copied = _Copier(self.history, limits.max_depth).copy(body)
         assert isinstance(copied, dict)
         return copied
 
@@ -141,7 +143,7 @@ class Body:
         value = self.take("tools")
         tools: dict[str, ClientTool] = {}
         if isinstance(value, dict):
-            found: Iterable[tuple[str, Any, Any]] = [(f"tools.{name}", name, tool) for name, tool in value.items()]
+            found: Iterable[tuple[str, Any, Any]] = [(f"tools.{name:.{_SHOWN}}", name, tool) for name, tool in value.items()]
         else:
             found = [(path, None, tool) for path, tool in self.history.objects(value, "tools")]
         for path, name, tool in found:
@@ -199,6 +201,25 @@ def _part_count(message: object) -> int:
     return max(1, sum(len(holder[name]) for name in _PART_LISTS if isinstance(holder.get(name), (list, tuple))))
 
 
+class _RequestHistory(HistoryBuilder):
+    """The history of a request, in which an id or a name that is too long breaks a limit."""
+
+    def reject_name(self, path: str, reason: str) -> None:
+        raise RequestError(f"{path} is {reason}", 413)
+
+
+# Where a value is: the place of its container, and its key. A path as text would be copied for each value below it.
+_Place: TypeAlias = "tuple[_Place, object] | None"
+
+
+def _path(place: _Place) -> str:
+    keys = []
+    while place is not None:
+        place, key = place
+        keys.append(str(key)[:_SHOWN])
+    return ".".join(reversed(keys))
+
+
 class _Copier:
     """Copies JSON; drops and reports keys that messages must not contain."""
 
@@ -206,7 +227,7 @@ class _Copier:
         self._history = history
         self._max_depth = max_depth
 
-    def copy(self, value: object, path: str, depth: int) -> JSON:
+    def copy(self, value: object, place: _Place = None, depth: int = 0) -> JSON:
         if value is None or isinstance(value, (str, bool, int)):
             return value
         if isinstance(value, float):
@@ -216,14 +237,13 @@ class _Copier:
         if isinstance(value, dict):
             copied = {}
             for key, item in value.items():
-                where = f"{path}.{key}" if path else str(key)
                 if not isinstance(key, str):
                     raise RequestError("the request body must be JSON: an object has a key that is no text")
                 if key == "__proto__" or (key == "constructor" and isinstance(item, dict) and "prototype" in item):
-                    self._history.drop(where, "a key that pollutes prototypes")
+                    self._history.drop(_path((place, key)), "a key that pollutes prototypes")
                 else:
-                    copied[key] = self.copy(item, where, depth + 1)
+                    copied[key] = self.copy(item, (place, key), depth + 1)
             return copied
         if isinstance(value, (list, tuple)):
-            return [self.copy(item, f"{path}.{index}", depth + 1) for index, item in enumerate(value)]
+            return [self.copy(item, (place, index), depth + 1) for index, item in enumerate(value)]
         raise RequestError(f"the request body must be JSON: it holds a {type(value).__name__}")

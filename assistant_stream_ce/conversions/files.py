@@ -22,6 +22,8 @@ _DATA_URL = re.compile(r"data:(?P<type>[^;,\s]*)(?P<parameters>(?:;[^,]*)?),", r
 # Space, control characters and backslashes, which URL parsers interpret differently.
 _ODD = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+*-]+", re.ASCII)
+# Networks whose addresses end with an IPv4 address: NAT64, and "IPv4-compatible" ones.
+_EMBEDDING = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 _PRIVATE_NAMES = ("localhost", "internal", "local", "localdomain", "lan", "home", "corp", "intranet")
 _UNKNOWN_TYPE = "application/octet-stream"
 
@@ -128,7 +130,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
             return None
     if isinstance(address, ipaddress.IPv6Address):
         embedded = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if embedded is None and address in ipaddress.IPv6Network("64:ff9b::/96"):
+        if embedded is None and any(address in network for network in _EMBEDDING):
             embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         return embedded or address
     return address

@@ -28,6 +28,9 @@ from assistant_stream_ce.message.partial_json import parse_partial
 #: The longest id or name, in characters.
 MAX_ID_LENGTH = 100_000
 
+#: The most reports of dropped data: a hostile body has a million values to report.
+MAX_REPORTS = 10_000
+
 _SHOWN = 80
 
 
@@ -58,11 +61,14 @@ class HistoryBuilder:
         self.messages: list[Message] = []
         self.dropped: list[Dropped] = []
         self._trust_system = trust_system
-        self._max_id_length = max_id_length
+        self.max_id_length = max_id_length
 
     def drop(self, path: str, reason: str) -> None:
-        """Report something that is dropped."""
-        self.dropped.append(Dropped(path, reason))
+        """Report something that is dropped. After `MAX_REPORTS`, one last report says that there is more."""
+        if len(self.dropped) < MAX_REPORTS:
+            self.dropped.append(Dropped(path, reason))
+        elif len(self.dropped) == MAX_REPORTS:
+            self.dropped.append(Dropped("", f"more than {MAX_REPORTS:,} values were dropped"))
 
     def objects(self, value: JSON, path: str) -> Iterator[tuple[str, dict[str, JSON]]]:
         """Yield the objects of a list, each with its path; report all other items."""
@@ -86,10 +92,14 @@ class HistoryBuilder:
         if not isinstance(value, str) or not value:
             self.drop(path, "not a text")
             return None
-        if len(value) > self._max_id_length:
-            self.drop(path, f"longer than {self._max_id_length:,} characters")
+        if len(value) > self.max_id_length:
+            self.reject_name(path, f"longer than {self.max_id_length:,} characters")
             return None
         return value
+
+    def reject_name(self, path: str, reason: str) -> None:
+        """Report an id or a name that is too long."""
+        self.drop(path, reason)
 
     def system(self, text: str, message_id: str | None, path: str) -> None:
         """Add a message of the system, if these are trusted."""

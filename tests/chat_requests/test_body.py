@@ -6,6 +6,7 @@ import copy
 import json
 import random
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -95,13 +96,33 @@ def test_a_huge_request_is_refused_fast() -> None:
     assert time.process_time() - started < 1
 
 
-def test_long_ids_and_names_are_dropped() -> None:
-    request = parse_ai_sdk(
-        ai_sdk(user(id="x" * 100_001), assistant(call("output-available", toolCallId="y" * 100_001)))
-    )
-    assert [one.path for one in request.dropped][:2] == ["messages.0.id", "messages.1.parts.0.toolCallId"]
-    assert request.user is not None
-    assert request.user.id is None
+@pytest.mark.parametrize(
+    ("place", "posted"),
+    [
+        ("id", ai_sdk(user(), id="x" * 100_001)),
+        ("messages.0.id", ai_sdk(user(id="x" * 100_001))),
+        ("messages.1.parts.0.toolCallId", ai_sdk(user(), assistant(call("output-available", toolCallId="y" * 100_001)))),
+    ],
+)
+def test_an_id_above_its_limit_is_rejected(place: str, posted: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match=f"^{place} is longer than 100,000 characters") as caught:
+        parse_ai_sdk(posted)
+    assert caught.value.status == 413
+
+
+def test_reports_are_bounded_in_number_and_length() -> None:
+    """A long key above many dropped values does not multiply in memory, nor in time."""
+    posted = json.dumps(ai_sdk(user(), **{"k" * 100_000: [{"__proto__": 1}] * 20_000}))
+    tracemalloc.start()
+    try:
+        request = parse_ai_sdk(posted)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60_000_000
+    assert request.dropped[0].path == "k" * 80 + ".0.__proto__"
+    assert [one.path for one in request.dropped[9_999:]] == ["k" * 80 + ".9999.__proto__", ""]
+    assert request.dropped[-1].reason == "more than 10,000 values were dropped"
 
 
 @pytest.mark.parametrize(
@@ -132,6 +153,7 @@ def test_long_ids_and_names_are_dropped() -> None:
         "http://[fd00::1]/",
         "http://[::ffff:127.0.0.1]/",
         "http://[64:ff9b::7f00:1]/",
+        "http://[::127.0.0.1]/",
         "http://[2002:7f00:1::]/",
         "http://metadata.google.internal/",
         "http://printer/",
