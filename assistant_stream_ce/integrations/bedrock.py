@@ -42,7 +42,8 @@ def forward(controller: RunController, stream: Any, *, reasoning: bool = True, p
 
 
 def _stream_of(response: Any) -> Any:
-    return response["stream"] if isinstance(response, Mapping) else response
+    # Without a stream it is a whole answer, which `drive` rejects.
+    return response.get("stream", response) if isinstance(response, Mapping) else response
 
 
 def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -48,6 +48,7 @@ def drive(
         ModelStreamError: the stream has ended before its finish, or with an error event.
         RunCancelled: the reader of the run has left.
         StreamUsageError: a blocking stream is read inside a running event loop.
+        TypeError: `stream` is not a stream, for example a whole answer.
     """
     reader = make_reader(TurnBuilder(controller, reasoning=reasoning, parent_id=parent_id))
     reader.begin()
@@ -55,7 +56,7 @@ def drive(
     observed = observation.turn(reader)
     if callable(stream) and not _is_stream(stream):
         stream = _made(controller, stream)
-    stream = stream_of(stream)
+    stream = _checked(stream_of(stream))
     if is_async(stream):
         return _read_async(controller, stream, observed, stream_of)
     if running_loop() is not None:
@@ -88,6 +89,16 @@ def _is_stream(stream: Any) -> bool:
     )
 
 
+def _checked(stream: Any) -> Any:
+    """Return a stream; raise for a whole answer, which is a dict or a pydantic model, and thereby iterable too."""
+    is_whole = isinstance(stream, (str, bytes, Mapping)) or hasattr(type(stream), "model_dump")
+    if is_whole or not _is_stream(stream):
+        raise TypeError(
+            f"stream must be a stream of events, not {type(stream).__name__}: does the request ask for a stream?"
+        )
+    return stream
+
+
 def _read(controller: RunController, stream: Any, reader: EventReader) -> Turn:
     try:
         with _open(stream) as events, _aborting(controller, events, stream):
@@ -117,7 +128,7 @@ async def _read_all(
 ) -> Turn:
     count = 0
     if inspect.isawaitable(stream):
-        stream = stream_of(await stream)
+        stream = _checked(stream_of(await stream))
     async with _open_async(stream) as events:
         reader.opened(events)
         async for event in events:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.conversions.openai_chat import NAMES
+from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.integrations.driver import drive
 from assistant_stream_ce.integrations.events import EventReader, field, text_of
 from assistant_stream_ce.integrations.openai_chat_events import ChatReader
@@ -97,7 +98,12 @@ def tool_schemas(tools: Iterable[ToolSchema], *, api: Literal["chat", "responses
     Args:
         tools: `Tools`, or an iterable of tools.
         api: the API of the request.
+
+    Raises:
+        ValueError: there is no such API.
     """
+    if api not in ("chat", "responses"):
+        raise ValueError(f'api must be "chat" or "responses", not {shorten(repr(api))}')
     functions = chat_tool_schemas(tools)
     return (
         functions

@@ -48,6 +48,9 @@ class Encoder(ChunkHandler[bytes], ABC):
     #: Whether the encoder writes ids or times, and takes those of the stream by `start_stream`.
     needs_header: ClassVar[bool] = False
 
+    #: Whether the encoder has been given its stream: its state is that of one response.
+    has_stream = False
+
     # Whether a subclass overrides `encode`, and whether its `_around_delta` accounts for that.
     _has_own_encode: ClassVar[bool]
     _knows_deltas: ClassVar[bool]
@@ -168,6 +171,10 @@ class Encoder(ChunkHandler[bytes], ABC):
 
         Args:
             stream: a stream, or any iterable of chunks.
+
+        Raises:
+            StreamUsageError: the encoder has encoded another stream, or the stream was read to its end.
+            TypeError: it is neither a stream nor an iterable.
         """
         return _stream_class()(self, stream)
 

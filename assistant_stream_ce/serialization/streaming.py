@@ -12,7 +12,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
-from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError, RunCancelled
+from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError, RunCancelled, StreamUsageError
 from assistant_stream_ce.run.recorder import header_of
 from assistant_stream_ce.serialization.cursor import with_cursor
 from assistant_stream_ce.serialization.decoder import Decoder
@@ -35,14 +35,21 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         heartbeat: seconds without a chunk after which the encoder's keepalive is yielded, and in a thread once more a
             quarter of a second later; None for no heartbeat.
         event_ids: whether the last server-sent event of each chunk has a cursor as its `id:`; ignored in other formats.
+
+    Raises:
+        StreamUsageError: the encoder has encoded another stream, or the stream was read to its end.
+        TypeError: `source` is neither a stream nor an iterable of chunks.
     """
 
     def __init__(
         self, encoder: Encoder, source: ChunkSource, heartbeat: float | None = None, *, event_ids: bool = False
     ) -> None:
+        if encoder.has_stream:
+            raise StreamUsageError("an encoder encodes one stream: create another one for each")
         self._encoder = encoder
         self._encode_chunk = encoder.encode
         self._stream = as_stream(source)
+        encoder.has_stream = True
         if encoder.needs_state:
             encoder.start_state(self._stream.initial_state)
         # Not that of `self._stream`: the run that forwards an iterable of chunks has an id that nobody else knows.

@@ -117,7 +117,7 @@ def answer_with(
             TypeError: an argument has a wrong type.
             ValueError: `max_turns` is not positive.
         """
-        _check(ask, messages, tools, max_turns)
+        _check(ask, messages, tools, max_turns, thread)
         loop = AnswerLoop(controller, messages, Tools() if tools is None else tools, max_turns, thread, tool_results)
         turn_of = partial(forward, controller, partial(ask, messages))
         controller.raise_if_cancelled()
@@ -127,7 +127,7 @@ def answer_with(
     return answer
 
 
-def _check(ask: object, messages: object, tools: object, max_turns: object) -> None:
+def _check(ask: object, messages: object, tools: object, max_turns: object, thread: object) -> None:
     if not callable(ask):
         raise TypeError("ask must be a function that receives the messages and returns a stream, called for each turn")
     if not isinstance(messages, list):
@@ -138,6 +138,8 @@ def _check(ask: object, messages: object, tools: object, max_turns: object) -> N
         raise TypeError(f"max_turns must be an int, not {type(max_turns).__name__}")
     if max_turns < 1:
         raise ValueError(f"max_turns must be positive, not {max_turns}")
+    if thread is not None and not isinstance(thread, str):
+        raise TypeError(f"thread must be a str or None, not {type(thread).__name__}")
     if is_callable_as(inspect.iscoroutinefunction, ask) and running_loop() is None:
         raise StreamUsageError(
             "an async ask needs a coroutine: make the callback an `async def`, and await answer(...)"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from assistant_stream_ce import AssistantStreamChunk, RunController, create_run
@@ -178,6 +179,37 @@ async def test_a_blocking_stream_in_a_coroutine_is_refused() -> None:
         SDKS["openai"].module.forward(controller, iter([]))
 
     with pytest.raises(StreamUsageError, match="plain `def`"):
+        [chunk async for chunk in create_run(run)]
+
+
+class WholeAnswer(msgspec.Struct):
+    """What an SDK returns without `stream=True`: like its pydantic models, iterable and with `model_dump`."""
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter([("id", "answer-1")])
+
+    def model_dump(self) -> dict[str, str]:
+        return dict(self)
+
+
+@pytest.mark.parametrize("answer", [WholeAnswer(), {"output": {"message": {}}}, "text", b"bytes", None, 3])
+@pytest.mark.parametrize("name", ["openai", "anthropic", "google", "bedrock", "ollama", "langchain"])
+def test_an_answer_that_is_no_stream_is_refused(name: str, answer: object) -> None:
+    def run(controller: RunController) -> None:
+        SDKS[name].module.forward(controller, lambda: answer)
+
+    with pytest.raises(TypeError, match=f"not {type(answer).__name__}: does the request ask for a stream"):
+        list(create_run(run))
+
+
+async def test_an_awaited_answer_that_is_no_stream_is_refused() -> None:
+    async def answer() -> WholeAnswer:
+        return WholeAnswer()
+
+    async def run(controller: RunController) -> None:
+        await SDKS["openai"].module.forward(controller, answer())
+
+    with pytest.raises(TypeError, match="does the request ask for a stream"):
         [chunk async for chunk in create_run(run)]
 
 

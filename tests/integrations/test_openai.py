@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from assistant_stream_ce.integrations import openai
 from tests.integrations.feeding import feed
 from tests.integrations.samples import CHAT, RESPONSES
@@ -23,6 +25,8 @@ def test_the_two_forms_of_a_tool() -> None:
     [response] = openai.tool_schemas([WEATHER], api="responses")
     assert chat["function"]["name"] == response["name"] == "weather"
     assert response["type"] == "function"
+    with pytest.raises(ValueError, match='"chat" or "responses"'):
+        openai.tool_schemas([WEATHER], api="completions")  # type: ignore[arg-type]
 
 
 def test_the_kind_of_stream_is_seen_in_its_first_event() -> None:

@@ -12,9 +12,11 @@ from assistant_stream_ce import (
     DecodeError,
     ErrorChunk,
     RunController,
+    StreamUsageError,
     TextDeltaChunk,
     create_run,
 )
+from assistant_stream_ce.responses.wsgi import AssistantStreamResponse
 from assistant_stream_ce.serialization import (
     DataStreamDecoder,
     DataStreamEncoder,
@@ -54,6 +56,20 @@ async def test_decode_async() -> None:
     assert closed
     chunks = [chunk async for chunk in decode(source(), DataStreamDecoder())]
     assert chunks == [TextDeltaChunk("a"), TextDeltaChunk("b"), TextDeltaChunk("c")]
+
+
+def test_an_encoder_is_for_one_stream() -> None:
+    encoder = DataStreamEncoder()
+    with pytest.raises(TypeError):
+        encoder.encode_stream(None)  # type: ignore[arg-type]
+    first = encoder.encode_stream(create_run(lambda controller: controller.append_text("a")))
+    with create_run(lambda controller: controller.append_text("b")) as second:
+        with pytest.raises(StreamUsageError, match="an encoder encodes one stream"):
+            encoder.encode_stream(second)
+        with pytest.raises(StreamUsageError):
+            AssistantStreamResponse(second, encoder)
+        assert b"".join(first) == b'0:"a"\n'
+        assert b"".join(DataStreamEncoder().encode_stream(second)) == b'0:"b"\n'
 
 
 @pytest.mark.parametrize("make_decoder", [OpenAIStreamDecoder])

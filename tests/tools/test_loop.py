@@ -652,6 +652,8 @@ def test_wrong_arguments_are_clear_errors() -> None:
         answer(model.ask, [], max_turns="3")
     with pytest.raises(ValueError, match="max_turns"):
         answer(model.ask, [], max_turns=0)
+    with pytest.raises(TypeError, match="thread"):
+        answer(model.ask, [], thread=3)
     with pytest.raises(StreamUsageError, match="await answer"):
         answer(model.aask, [])
 
