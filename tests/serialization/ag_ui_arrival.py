@@ -9,13 +9,17 @@ from typing import Any
 
 from assistant_stream_ce import (
     AssistantStreamChunk,
+    DataPartChunk,
     ErrorChunk,
+    FileChunk,
     MessageFinishChunk,
     ProviderMetadataChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     ReasoningSignatureChunk,
     RefusalDeltaChunk,
+    SourceChunk,
+    SourceDocumentChunk,
     StepFinishChunk,
     StepStartChunk,
     TextDeltaChunk,
@@ -181,6 +185,10 @@ class AGUIArrival:
                 yield from self.end_all()
             case ErrorChunk():
                 self.failure = chunk
+            case SourceChunk() | SourceDocumentChunk() | FileChunk() | DataPartChunk(transient=False):
+                if self.metadata:
+                    yield from self.end_message()
+                yield chunk
             case _:
                 yield chunk
 

@@ -208,20 +208,21 @@ class AGUIEncoder(StatefulEncoder):
         return frames + self._close(record)
 
     def source(self, chunk: chunks.SourceChunk) -> bytes:
-        return _custom("source", assistant_ui.source(chunk))
+        return self._end_signed() + _custom("source", assistant_ui.source(chunk))
 
     def source_document(self, chunk: chunks.SourceDocumentChunk) -> bytes:
-        return _custom("source-document", assistant_ui.source_document(chunk))
+        return self._end_signed() + _custom("source-document", assistant_ui.source_document(chunk))
 
     def file(self, chunk: chunks.FileChunk) -> bytes:
-        return _custom("file", assistant_ui.file(chunk))
+        return self._end_signed() + _custom("file", assistant_ui.file(chunk))
 
     def data(self, chunk: chunks.DataChunk) -> bytes:
         return _custom("data", chunk.data)
 
     def data_part(self, chunk: chunks.DataPartChunk) -> bytes:
         notes = {"id": chunk.id, "transient": chunk.transient or None, "parentId": chunk.parent_id}
-        return _custom(chunk.name, chunk.data, notes)
+        end = b"" if chunk.transient else self._end_signed()
+        return end + _custom(chunk.name, chunk.data, notes)
 
     def annotations(self, chunk: chunks.AnnotationsChunk) -> bytes:
         return _custom("annotations", chunk.annotations)
@@ -311,6 +312,10 @@ class AGUIEncoder(StatefulEncoder):
         """End the open text or reasoning."""
         end, self._open_end, self._open_kind = self._open_end, b"", None
         return end
+
+    def _end_signed(self) -> bytes:
+        """End the open text or reasoning if it has metadata, which belongs to what is before the next part."""
+        return self._end_open() if self._metadata else b""
 
     def _end_message(self) -> bytes:
         """End the open text or reasoning, and start a new message."""

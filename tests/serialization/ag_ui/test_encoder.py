@@ -19,6 +19,7 @@ from assistant_stream_ce import (
     ErrorChunk,
     FileChunk,
     MessageFinishChunk,
+    ProviderMetadataChunk,
     ReasoningDeltaChunk,
     ReasoningPartChunk,
     ReasoningSignatureChunk,
@@ -618,3 +619,13 @@ def test_open_approval_requests_are_the_interrupts_of_the_run() -> None:
     decoded = [*decoder.feed(data), *decoder.close()]
     assert asked[1] in decoded
     assert chunks[-1] in decoded
+
+
+@pytest.mark.parametrize(
+    "part", [SourceChunk("s", "https://example.org"), FileChunk("aGk=", "text/plain"), DataPartChunk("chart", 1)]
+)
+def test_metadata_of_a_text_arrives_before_the_part_after_it(part: AssistantStreamChunk) -> None:
+    chunks = [TextDeltaChunk("a"), ProviderMetadataChunk({"google": {"thoughtSignature": "x"}}), part]
+    decoder = AGUIDecoder()
+    arrived = decoder.feed(b"".join(AGUIEncoder().encode_stream(chunks))) + decoder.close()
+    assert arrived[:3] == chunks
