@@ -143,7 +143,9 @@ class Body:
         value = self.take("tools")
         tools: dict[str, ClientTool] = {}
         if isinstance(value, dict):
-            found: Iterable[tuple[str, Any, Any]] = [(f"tools.{name:.{_SHOWN}}", name, tool) for name, tool in value.items()]
+            found: Iterable[tuple[str, Any, Any]] = [
+                (f"tools.{name:.{_SHOWN}}", name, tool) for name, tool in value.items()
+            ]
         else:
             found = [(path, None, tool) for path, tool in self.history.objects(value, "tools")]
         for path, name, tool in found:

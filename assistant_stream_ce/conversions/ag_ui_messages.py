@@ -12,7 +12,7 @@ from assistant_stream_ce.conversions.history import (
     json_or_text,
     optional_text,
 )
-from assistant_stream_ce.conversions.reading import Fields, result_text
+from assistant_stream_ce.conversions.reading import Fields, history_of, result_text
 from assistant_stream_ce.conversions.turns import turns_of
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import (
@@ -132,9 +132,12 @@ def to_ag_ui_messages(messages: Iterable[Message]) -> list[Fields]:
 
     Args:
         messages: the history, oldest message first.
+
+    Raises:
+        TypeError: it is not an iterable of messages.
     """
     shown: list[Fields] = []
-    for number, message in enumerate(messages):
+    for number, message in enumerate(history_of(messages)):
         message_id = message.id or f"message-{number}"
         if isinstance(message, AssistantMessage):
             shown += _assistant(message, message_id)

@@ -49,6 +49,9 @@ def to_anthropic(messages: Iterable[Message], *, system: str | None = None) -> t
     Args:
         messages: the history, oldest message first.
         system: instructions that come first.
+
+    Raises:
+        TypeError: an argument has a wrong type.
     """
     instructions, entries = prepare(messages, NAMES, system)
     made = alternating(entries, _user_block, _assistant_block, _result_block)

@@ -49,6 +49,9 @@ def to_assistant_ui(message: AssistantMessage) -> Fields:
 
     Args:
         message: the message.
+
+    Raises:
+        TypeError: it is not a message of the assistant.
     """
     shown: list[Fields] = []
     starts = step_starts(message)

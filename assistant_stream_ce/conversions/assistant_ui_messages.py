@@ -9,7 +9,7 @@ import msgspec
 from assistant_stream_ce.conversions.assistant_ui import from_assistant_ui, to_assistant_ui
 from assistant_stream_ce.conversions.files import data_url
 from assistant_stream_ce.conversions.history import Dropped, HistoryBuilder, system_text
-from assistant_stream_ce.conversions.reading import Fields
+from assistant_stream_ce.conversions.reading import Fields, history_of
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import AssistantMessage, Message, SystemMessage, TextPart, UserPart
 from assistant_stream_ce.serialization.assistant_ui import without_none
@@ -20,8 +20,11 @@ def to_assistant_ui_messages(messages: Iterable[Message]) -> list[Fields]:
 
     Args:
         messages: the history, oldest message first.
+
+    Raises:
+        TypeError: it is not an iterable of messages.
     """
-    return [_message(message, f"message-{number}") for number, message in enumerate(messages)]
+    return [_message(message, f"message-{number}") for number, message in enumerate(history_of(messages))]
 
 
 def _message(message: Message, fallback_id: str) -> Fields:

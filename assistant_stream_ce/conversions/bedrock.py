@@ -66,6 +66,9 @@ def to_bedrock(messages: Iterable[Message], *, system: str | None = None) -> tup
     Args:
         messages: the history, oldest message first.
         system: instructions that come first.
+
+    Raises:
+        TypeError: an argument has a wrong type.
     """
     instructions, entries = prepare(messages, NAMES, system)
     blocks = alternating(entries, _user_block, _assistant_block, _result_block)

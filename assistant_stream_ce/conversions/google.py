@@ -52,6 +52,9 @@ def to_google(messages: Iterable[Message], *, system: str | None = None) -> tupl
     Args:
         messages: the history, oldest message first.
         system: instructions that come first.
+
+    Raises:
+        TypeError: an argument has a wrong type.
     """
     instructions, entries = prepare(messages, NAMES, system)
     made = alternating(entries, _user_part, _model_part, _response_part, model="model")

@@ -18,6 +18,9 @@ def to_openai_messages(message: AssistantMessage) -> list[Fields]:
 
     Args:
         message: the message.
+
+    Raises:
+        TypeError: it is not a message of the assistant.
     """
     messages: list[Fields] = []
     turn = _Turn()

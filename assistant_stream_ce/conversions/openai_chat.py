@@ -35,6 +35,9 @@ def to_openai_chat(messages: Iterable[Message], *, system: str | None = None) ->
     Args:
         messages: the history, oldest message first.
         system: instructions, as the first message.
+
+    Raises:
+        TypeError: an argument has a wrong type.
     """
     instructions, entries = prepare(messages, NAMES, system)
     made: list[Fields] = [{"role": "system", "content": instructions}] if instructions else []

@@ -41,6 +41,9 @@ def to_openai_responses(messages: Iterable[Message], *, system: str | None = Non
     Args:
         messages: the history, oldest message first.
         system: instructions, as the first item.
+
+    Raises:
+        TypeError: an argument has a wrong type.
     """
     instructions, entries = prepare(messages, NAMES, system)
     items: list[Fields] = [{"role": "system", "content": instructions}] if instructions else []

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from assistant_stream_ce.jsonvalue import JSON, dumps, plain
-from assistant_stream_ce.message import AssistantMessage, Usage
+from assistant_stream_ce.message import (
+    AssistantMessage,
+    FilePart,
+    Message,
+    SystemMessage,
+    TextPart,
+    Usage,
+    UserMessage,
+)
 from assistant_stream_ce.serialization.usage import usage_details
 from assistant_stream_ce.serialization.usage import usage_fields as usage_totals
 
@@ -35,8 +44,39 @@ def items(value: object, name: str) -> list[Fields]:
     return [fields(item, f"an item of {name}") for item in value or ()]
 
 
+def history_of(messages: object) -> list[Message]:
+    """Return the messages of a history.
+
+    Raises:
+        TypeError: it is not an iterable of messages, or a part of a user's message is neither a text nor a file.
+    """
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
+        raise TypeError(f"messages must be a list of messages, not {type(messages).__name__}")
+    history: list[Message] = list(messages)
+    for message in history:
+        if isinstance(message, UserMessage):
+            for part in message.parts:
+                if not isinstance(part, (TextPart, FilePart)):
+                    raise TypeError(
+                        f"a part of a UserMessage must be a TextPart or FilePart, not {type(part).__name__}: "
+                        "write UserMessage([TextPart(text)])"
+                    )
+        elif not isinstance(message, (AssistantMessage, SystemMessage)):
+            raise TypeError(
+                "messages must hold UserMessage, AssistantMessage and SystemMessage, not "
+                f"{type(message).__name__}: use a parser or a `from_` function, such as from_ui_messages"
+            )
+    return history
+
+
 def step_starts(message: AssistantMessage) -> Counter[int]:
-    """Return how many steps begin at each part, by its index. Steps of which only the finish is known do not count."""
+    """Return how many steps begin at each part, by its index. Steps of which only the finish is known do not count.
+
+    Raises:
+        TypeError: it is not a message of the assistant.
+    """
+    if not isinstance(message, AssistantMessage):
+        raise TypeError(f"message must be an AssistantMessage, not {type(message).__name__}")
     return Counter(step.first_part for step in message.steps if step.message_id is not None)
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from assistant_stream_ce.conversions.files import is_url
-from assistant_stream_ce.conversions.reading import result_text, step_starts
+from assistant_stream_ce.conversions.reading import history_of, result_text, step_starts
 from assistant_stream_ce.jsonvalue import JSON, whole_text
 from assistant_stream_ce.message import (
     AssistantMessage,
@@ -156,8 +156,13 @@ def prepare(messages: Iterable[Message], names: Names, system: str | None = None
         messages: the history, oldest message first.
         names: maps ids and names.
         system: instructions that come first.
+
+    Raises:
+        TypeError: an argument has a wrong type.
     """
-    history = list(messages)
+    if not isinstance(system, str | None):
+        raise TypeError(f"system must be a str or None, not {type(system).__name__}")
+    history = history_of(messages)
     instructions = [system or "", *(one.text for one in history if isinstance(one, SystemMessage))]
     talk = [one for one in history if not isinstance(one, SystemMessage)]
     last_user = max((number for number, one in enumerate(talk) if isinstance(one, UserMessage)), default=-1)

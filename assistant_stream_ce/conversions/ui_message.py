@@ -48,6 +48,9 @@ def to_ui_message(message: AssistantMessage) -> Fields:
 
     Args:
         message: the message.
+
+    Raises:
+        TypeError: it is not a message of the assistant.
     """
     parts: list[Fields] = []
     starts = step_starts(message) + Counter(automatic_steps(message))

@@ -14,7 +14,7 @@ from assistant_stream_ce.conversions.history import (
     call_part,
     optional_text,
 )
-from assistant_stream_ce.conversions.reading import Fields, read, usage_fields
+from assistant_stream_ce.conversions.reading import Fields, history_of, read, usage_fields
 from assistant_stream_ce.conversions.ui_message import automatic_steps, to_ui_message
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import (
@@ -52,8 +52,11 @@ def to_ui_messages(messages: Iterable[Message]) -> list[Fields]:
 
     Args:
         messages: the history, oldest message first.
+
+    Raises:
+        TypeError: it is not an iterable of messages.
     """
-    return [_to_ui(message, f"message-{number}") for number, message in enumerate(messages)]
+    return [_to_ui(message, f"message-{number}") for number, message in enumerate(history_of(messages))]
 
 
 def _to_ui(message: Message, fallback_id: str) -> Fields:

@@ -101,7 +101,10 @@ def test_a_huge_request_is_refused_fast() -> None:
     [
         ("id", ai_sdk(user(), id="x" * 100_001)),
         ("messages.0.id", ai_sdk(user(id="x" * 100_001))),
-        ("messages.1.parts.0.toolCallId", ai_sdk(user(), assistant(call("output-available", toolCallId="y" * 100_001)))),
+        (
+            "messages.1.parts.0.toolCallId",
+            ai_sdk(user(), assistant(call("output-available", toolCallId="y" * 100_001))),
+        ),
     ],
 )
 def test_an_id_above_its_limit_is_rejected(place: str, posted: dict[str, Any]) -> None:
