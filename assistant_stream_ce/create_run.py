@@ -275,12 +275,12 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
     def cancel(self) -> None:
         """Stop the run without waiting: the callback is notified at once. Thread-safe, also in a loop.
 
-        A reader reaches the end at once, without an exception and without the chunks that wait. A response or encoder
-        ends its format as an interrupted answer: with `abort` in the UI message stream, the finish reason "length" for
-        OpenAI, and the finish reason "interrupted" in the others. A callback that still runs two seconds later is
-        abandoned, with a warning.
+        A reader gets the chunks that wait, and then the end, without an exception. A response or encoder ends its
+        format as an interrupted answer: with `abort` in the UI message stream, the finish reason "length" for OpenAI,
+        and the finish reason "interrupted" in the others. A callback that still runs two seconds later is abandoned,
+        with a warning.
         """
-        self._run.cancel()
+        self._run.cancel(keeps_waiting=True)
 
     def close(self) -> None:
         """Cancel the run, and wait for the callback to end, for a thread at most 50 ms.

@@ -259,6 +259,24 @@ def test_close_after_the_end_does_nothing() -> None:
     assert ending.results == [RunResult("completed")]
 
 
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("reader", READER_KINDS)
+def test_a_cancelled_stream_has_all_that_was_sent_before(kind: str, reader: str) -> None:
+    """Not only what happened to be read at that moment: the message has it too."""
+
+    def send(controller: RunController) -> None:
+        for text in "abc":
+            controller.append_text(text)
+        stream.cancel()
+        with contextlib.suppress(RunCancelled):
+            controller.append_text("late")
+
+    stream = create_run(as_kind(kind, send))
+    assert read(reader, stream) == [TextDeltaChunk("a"), TextDeltaChunk("b"), TextDeltaChunk("c")]
+    assert stream.message.text == "abc"
+    assert stream.was_interrupted
+
+
 def test_a_stream_reports_its_cancellation() -> None:
     def run(controller: RunController) -> None:
         controller.append_text("a")

@@ -386,9 +386,10 @@ class Run:
         else:
             self.cancel()
 
-    def cancel(self) -> None:
-        """Cancel the run without waiting; a callback that does not end in time is abandoned later."""
-        if self.begin_cancel(self.run_context.channel.close):
+    def cancel(self, *, keeps_waiting: bool = False) -> None:
+        """Cancel the run without waiting; abandon a late callback. Drops what waits for the reader by default."""
+        channel = self.run_context.channel
+        if self.begin_cancel(channel.finish if keeps_waiting else channel.close):
             self.abandon_later()
         # No reader is left to raise it, and its traceback refers to the run.
         self.report.error = None
