@@ -66,12 +66,18 @@ class FileStore(Store):
 
     Args:
         directory: the directory; it is made, for this user alone, at the first use.
+
+    Raises:
+        TypeError: it is not a path.
+        ValueError: it is empty.
     """
 
     looks = 1
     needs_sweep = True
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
+        if directory == "":
+            raise ValueError("directory must not be empty")
         self._directory = Path(directory).absolute()
 
     def connect(self, worker: str, options: StoreOptions) -> StoreSession:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.errors import StoreUnavailableError
 from assistant_stream_ce.resumable import redis_scripts as scripts
+from assistant_stream_ce.resumable.arguments import text_of
 from assistant_stream_ce.resumable.records import Entry
 from assistant_stream_ce.resumable.redis_connections import Commands, Reader, checked, settings_of
 from assistant_stream_ce.resumable.redis_watches import WatchedLog, Watches, epoch_of, fields_of, number_of
@@ -35,6 +36,9 @@ _PAGE: Final = 512
 # Milliseconds that a stop request, and the inbox of a worker, are kept: longer than a lease, for a lost event.
 _REQUEST: Final = 60_000
 
+# Seconds of a thousand years.
+_MILLENNIUM: Final = 31_556_952_000.0
+
 # Milliseconds for which a deleted log leaves its mark.
 _MARK: Final = 1_000
 
@@ -52,13 +56,13 @@ class RedisStore(Store):
         prefix: the beginning of all keys.
 
     Raises:
-        TypeError: `url_or_client` is something else.
+        TypeError: `url_or_client` is something else, or `prefix` is not a str.
         MissingExtraError: redis-py is not installed.
     """
 
     def __init__(self, url_or_client: Any, *, prefix: str = "assistant-stream") -> None:
         self._settings = settings_of(url_or_client)
-        self._prefix = prefix
+        self._prefix = text_of(prefix, "prefix")
 
     def connect(self, worker: str, options: StoreOptions) -> StoreSession:
         """Return a session; see `Store.connect`.
@@ -354,8 +358,8 @@ class RedisSession(StoreSession):
 
 
 def _milliseconds(seconds: float) -> int:
-    # At least one, because Redis refuses zero.
-    return max(1, round(seconds * 1000))
+    # At least one, because Redis refuses zero; and infinity is a thousand years.
+    return max(1, round(min(seconds, _MILLENNIUM) * 1000))
 
 
 def _is_live(top: Any) -> bool:

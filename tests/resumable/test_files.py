@@ -204,6 +204,12 @@ def test_an_id_is_free_when_its_log_is_past_its_retention(store: FileStore) -> N
         assert session.start(KEY, b"h", "r2", None) == "created"
 
 
+def test_the_directory_has_a_name() -> None:
+    """An unset variable of the environment must not mean the working directory."""
+    with pytest.raises(ValueError, match="directory must not be empty"):
+        FileStore("")
+
+
 def test_the_directory_is_private(tmp_path: Path, producer: StoreSession) -> None:
     producer.start(KEY, b"h", "r1", None)
     assert [path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")] == [0] * 4

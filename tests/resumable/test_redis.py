@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -295,6 +296,19 @@ def test_a_sentinel_s_pool_finds_the_master(server: RedisServer, client: Any) ->
 def test_something_else_is_a_type_error(source: Any) -> None:
     with pytest.raises(TypeError, match="RedisStore needs a URL, a client or a connection pool"):
         RedisStore(source)
+
+
+def test_the_prefix_is_a_text() -> None:
+    with pytest.raises(TypeError, match="prefix must be a str, not NoneType"):
+        RedisStore("redis://localhost", prefix=None)  # type: ignore[arg-type]
+
+
+def test_infinite_times_are_a_thousand_years(server: RedisServer, client: Any) -> None:
+    forever = StoreOptions(lease=math.inf, retention=math.inf, thread_retention=math.inf)
+    with closing(RedisStore(server.url).connect("w", forever)) as session:
+        session.start(KEY, b"h", "r1", None)
+        session.finish(KEY, "r1", b"end", b"summary", None)
+        assert client.ttl(LOG) > 900 * 365 * 86_400
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
