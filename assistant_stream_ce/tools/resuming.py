@@ -83,9 +83,16 @@ class Resumption:
         controller: the controller of the run.
         request: the request.
         thread: the id of the conversation; that of the request if None.
+
+    Raises:
+        TypeError: `request` was not parsed, or `thread` is not a str.
     """
 
     def __init__(self, tools: Tools, controller: RunController, request: ChatRequest, thread: str | None) -> None:
+        if not hasattr(request, "approvals"):
+            raise TypeError(f"request must be a ChatRequest, as parse(body) returns, not {type(request).__name__}")
+        if not isinstance(thread, str | None):
+            raise TypeError(f"thread must be a str or None, not {type(thread).__name__}")
         self._tools = tools
         self._controller = controller
         self._request = request

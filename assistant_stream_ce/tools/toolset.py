@@ -114,6 +114,7 @@ class Tools:
         Raises:
             RunCancelled: the reader of the run has left.
             StreamUsageError: it was called in a running event loop.
+            TypeError: `request` was not parsed, or `thread` is not a str.
         """
         if running_loop() is not None:
             raise StreamUsageError("resume would block the event loop: await tools.aresume(...)")

@@ -543,3 +543,17 @@ def test_an_approval_that_ag_ui_clients_post_is_found_in_the_stored_history(kind
     stored = request_of(pending(approval=ToolApproval("int-1", signature=signature))).messages
     played, _ = resume(kind, files.tools(), msgspec.structs.replace(request, messages=stored))
     assert played.results == {"c1": "deleted x"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "options", "what"),
+    [
+        (None, {}, "request must be a ChatRequest, as parse"),
+        (body("ai7-approval-yes"), {}, "not dict"),
+        (parse(body("ai7-approval-yes")), {"thread": 3}, "thread must be a str or None"),
+    ],
+)
+def test_arguments_are_checked(request_: Any, options: dict[str, Any], what: str) -> None:
+    stream = create_run(lambda controller: Tools([weather]).resume(controller, request_, **options))
+    with pytest.raises(TypeError, match=what):
+        list(stream)
