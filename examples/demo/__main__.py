@@ -1,4 +1,4 @@
-"""A chat page over a blocking callback, over a coroutine, and over answers that survive a reload.
+"""A chat page over a blocking callback, a coroutine, and answers that survive a reload and are stopped from any tab.
 
 python -m examples.demo [--port N] [--no-browser]
 """
@@ -6,151 +6,165 @@ python -m examples.demo [--port N] [--no-browser]
 from __future__ import annotations
 
 import inspect
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
 
-from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce import AssistantStream, RunController, RunResult, create_run
 from assistant_stream_ce.responses.starlette import (
     AGUIResponse,
     AssistantTransportResponse,
     DataStreamResponse,
     OpenAIStreamResponse,
+    PlainTextResponse,
     UIMessageStreamResponse,
 )
-from assistant_stream_ce.resumable import FollowedStream, MemoryStore, ResumableStreams
+from assistant_stream_ce.resumable import ResumableStreams
 from examples.assistant import answer, answer_async
 from examples.local_server import listen, local_options, serve_asgi
-from examples.request_body import prompt_of
 
 REMEMBERED_RUNS = 100
+# Seconds to wait for the end of a run that was stopped.
+WAIT_SECONDS = 5
 
-
-@dataclass
-class Run:
-    """When a callback learned that its reader had left, and when it ended; in milliseconds since 1970."""
-
-    learned_at: float | None = None
-    ended_at: float | None = None
-
-    @contextmanager
-    def watching(self, controller: RunController) -> Iterator[None]:
-        """Take the two times of the callback inside the block."""
-        controller.on_cancel(self._learn)
-        try:
-            yield
-        finally:
-            self.ended_at = time.time() * 1000
-
-    def _learn(self) -> None:
-        self.learned_at = time.time() * 1000
-
-
-def blocking(controller: RunController, prompt: str, run: Run) -> None:
-    """Answer in a thread of its own."""
-    with run.watching(controller):
-        answer(controller, prompt)
-
-
-async def coroutine(controller: RunController, prompt: str, run: Run) -> None:
-    """Answer in a task."""
-    with run.watching(controller):
-        await answer_async(controller, prompt)
-
-
-CALLBACKS = {"blocking": blocking, "coroutine": coroutine}
-STREAMS = ResumableStreams(MemoryStore())
-FORMATS: dict[str, Callable[[FollowedStream], Response]] = {
+FormatName: TypeAlias = Literal["data-stream", "assistant-transport", "ui-message-stream", "ag-ui", "openai", "text"]
+RESPONSES: dict[FormatName, Callable[[AssistantStream | None], Response]] = {
     "data-stream": DataStreamResponse,
     "assistant-transport": AssistantTransportResponse,
     "ui-message-stream": UIMessageStreamResponse,
     "ag-ui": AGUIResponse,
     "openai": OpenAIStreamResponse,
-}
-
-
-def begin(prompt: str, state: Any, run_id: str, run: Run) -> FollowedStream:
-    """Begin an answer that goes on when its reader leaves."""
-    stream = create_run(partial(blocking, prompt=prompt, run=run), state=state)
-    return STREAMS.start(stream, run_id)
-
-
-def follow(run_id: str, format_name: str) -> Response:
-    """Send an answer from its beginning, in any format."""
-    stream = STREAMS.follow(run_id)
-    return FORMATS[format_name](stream) if stream else Response(status_code=204)
-
-
-SOURCES = {
-    "blocking": inspect.getsource(answer),
-    "coroutine": inspect.getsource(answer_async),
-    "resumable": f"{inspect.getsource(begin)}\n\n{inspect.getsource(follow)}",
+    "text": PlainTextResponse,
 }
 
 app = FastAPI()
-runs: dict[str, Run] = {}
+streams = ResumableStreams()
 
 
-@app.post("/api/chat/{kind}")
-async def chat(kind: str, body: dict[str, Any]) -> DataStreamResponse:
-    """Answer a prompt; the page names the run, so that it can ask about it even when no answer ever came."""
-    if kind not in CALLBACKS:
-        raise HTTPException(404)
-    run = remember(str(body.get("run_id")))
-    callback = partial(CALLBACKS[kind], prompt=prompt_of(body), run=run)
-    return DataStreamResponse(create_run(callback, state=body.get("state")))
+@dataclass
+class Question:
+    """What the page posts. The page names the run, so that it can ask about one that it has stopped."""
+
+    prompt: str
+    run_id: str
+    state: Any = None
 
 
-# These are not `async def`, because `start`, `follow` and `stop` block.
-@app.post("/api/streams/{run_id}")
-def begin_stream(run_id: str, body: dict[str, Any]) -> DataStreamResponse:
-    """Begin an answer, and send it."""
-    return DataStreamResponse(begin(prompt_of(body), body.get("state"), run_id, remember(run_id)))
+@dataclass
+class End:
+    """How a run ended, and when it was cancelled and ended, in milliseconds since 1970."""
+
+    reason: str = "running"
+    cancelled_at: float | None = None
+    ended_at: float | None = None
+    has_ended: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        """Take the time of the cancellation."""
+        self.cancelled_at = time.time() * 1000
+
+    def finish(self, result: RunResult) -> None:
+        """Take the time of the end, and its reason."""
+        self.reason, self.ended_at = result.reason, time.time() * 1000
+        self.has_ended.set()
+
+
+ends: dict[str, End] = {}
+
+
+def observe(run_id: str) -> End:
+    """Begin the record of a run, and forget the oldest ones."""
+    while len(ends) >= REMEMBERED_RUNS:
+        del ends[next(iter(ends))]
+    return ends.setdefault(run_id, End())
+
+
+# --- The code of the tabs, which the page shows ---
+
+
+@app.post("/api/chat/blocking/{format_name}")
+def chat(question: Question, format_name: FormatName) -> Response:
+    """Answer from blocking code. A disconnect cancels it."""
+    return RESPONSES[format_name](blocking(question))
+
+
+@app.post("/api/chat/coroutine/{format_name}")
+async def chat_async(question: Question, format_name: FormatName) -> Response:
+    """Answer from a coroutine. A disconnect cancels it."""
+    return RESPONSES[format_name](coroutine(question))
+
+
+@app.post("/api/streams/{format_name}")
+def start(question: Question, format_name: FormatName) -> Response:
+    """Answer; the run continues when its readers leave."""
+    return RESPONSES[format_name](streams.start(blocking(question), question.run_id))
 
 
 @app.get("/api/streams/{run_id}/{format_name}")
-def follow_stream(run_id: str, format_name: str) -> Response:
-    """Send an answer, to any number of readers."""
-    if format_name not in FORMATS:
-        raise HTTPException(404)
-    return follow(run_id, format_name)
+def follow(run_id: str, format_name: FormatName) -> Response:
+    """Send an answer from its beginning, to any tab; status 204 if there is none."""
+    return RESPONSES[format_name](streams.follow(run_id, wait=1))
 
 
 @app.delete("/api/streams/{run_id}")
-def stop_stream(run_id: str) -> bool:
+def stop(run_id: str) -> bool:
     """Stop an answer, from any tab."""
-    return STREAMS.stop(run_id)
+    return streams.stop(run_id)
 
 
-def remember(run_id: str) -> Run:
-    """Begin the record of a run, and forget the oldest ones."""
-    while len(runs) >= REMEMBERED_RUNS:
-        del runs[next(iter(runs))]
-    runs[run_id] = Run()
-    return runs[run_id]
+def blocking(question: Question) -> AssistantStream:
+    """Run a blocking callback, in a thread of its own."""
+    end = observe(question.run_id)
+
+    def run(controller: RunController) -> None:
+        controller.on_cancel(end.cancel)
+        answer(controller, question.prompt)
+
+    return create_run(run, state=question.state, on_finish=end.finish)
+
+
+def coroutine(question: Question) -> AssistantStream:
+    """Run a coroutine, in a task."""
+    end = observe(question.run_id)
+
+    async def run(controller: RunController) -> None:
+        controller.on_cancel(end.cancel)
+        await answer_async(controller, question.prompt)
+
+    return create_run(run, state=question.state, on_finish=end.finish)
+
+
+TABS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "blocking": (chat, blocking, answer),
+    "coroutine": (chat_async, coroutine, answer_async),
+    "resumable": (start, follow, blocking),
+    "shared": (start, follow, stop),
+}
+
+
+# --- What the page asks about ---
+
+
+@app.get("/api/tabs/{name}")
+def source(name: str) -> str:
+    """Return the code of a tab."""
+    return "\n\n".join(inspect.getsource(function) for function in TABS[name])
 
 
 @app.get("/api/runs/{run_id}")
-async def run_times(run_id: str) -> Run:
-    """Tell what became of a run."""
-    if run_id not in runs:
-        raise HTTPException(404)
-    return runs[run_id]
-
-
-@app.get("/api/callbacks/{kind}")
-async def callback_source(kind: str) -> dict[str, str]:
-    """Show the code behind a tab."""
-    if kind not in SOURCES:
-        raise HTTPException(404)
-    return {"source": SOURCES[kind]}
+def end_of(run_id: str) -> dict[str, object] | None:
+    """Return how and when a run ended, once it has; null for an unknown one."""
+    found = ends.get(run_id)
+    if found is None:
+        return None
+    found.has_ended.wait(WAIT_SECONDS)
+    return {"reason": found.reason, "cancelled_at": found.cancelled_at, "ended_at": found.ended_at}
 
 
 app.mount("/", StaticFiles(directory=Path(__file__).parent, html=True))
