@@ -25,9 +25,9 @@ MARKDOWN_BLOCK = re.compile(r"^```(?P<language>.*)\n(?P<code>(?:.*\n)*?)```$", r
 REST_BLOCK = re.compile(
     r"^(?P<indent> *)\.\. code-block:: (?P<language>.*)\n(?P<code>(?:[ ]*\n|(?P=indent) +\S.*\n)*)", re.M
 )
-#: The included pages, which tests/frontends runs in a browser.
+#: The included files of pages, which tests/frontends runs in a browser.
 INCLUDED_PAGE = re.compile(
-    r"^\.\. literalinclude:: \.\./((?:tests/frontends/pages|examples/chat/page)/.*)\n   :language: (tsx|html|css)$",
+    r"^\.\. literalinclude:: \.\./(examples/(?:chat/page|front-ends)/.*)\n   :language: (tsx|html|css)$",
     re.M,
 )
 #: An included Python file is a block with its name.
@@ -75,9 +75,9 @@ def blocks_of(page: str) -> list[Block]:
 
 
 def included_pages(page: str) -> list[Path]:
-    """Return the files of `examples` for a browser that a page includes."""
+    """Return the files for a browser that a page includes."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    return [ROOT / path for path, _ in INCLUDED_PAGE.findall(text) if path.startswith("examples/")]
+    return [ROOT / path for path, _ in INCLUDED_PAGE.findall(text)]
 
 
 def bound_names(code: str) -> set[str]:

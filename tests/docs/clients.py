@@ -195,7 +195,8 @@ def write_files(page: str, folder: Path, changes: tuple[str, str] = ("", "")) ->
         if block.file_name:
             (folder / block.file_name).write_text(block.code.replace(*changes), encoding="utf-8")
     for path in included_pages(page):
-        copy = folder / path.relative_to(ROOT / "examples" / "chat")
+        # Below the folder of the example.
+        copy = folder / Path(*path.relative_to(ROOT / "examples").parts[1:])
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -23,6 +23,7 @@ DEFAULT_POST = ("/chat", {"prompt": "Hello there"})
 #: The first request to a server of a page, where no `curl` command shows one.
 FIRST_POSTS: dict[str, tuple[str, object]] = {
     "docs/chat-backend.rst": ("/api/login", {"user": "demo", "password": "demo"}),
+    "docs/front-ends.rst": ("/use-chat", {"messages": []}),
 }
 
 
@@ -74,7 +75,7 @@ def run_command(block: Block, command: str, folder: Path) -> None:
         installed = json.loads((ROOT / "tests/frontends/package.json").read_text(encoding="utf-8"))["dependencies"]
         assert set(words[2:]) <= set(installed)
     elif words[:2] == ["npx", "esbuild"]:
-        assert command in build_commands(block.page)  # tests/frontends/test_chat_example.py runs it
+        assert command in build_commands(block.page)  # tests/frontends runs it
     elif words[0] in ("uvicorn", "gunicorn"):
         run_server(block.page, words, folder)
     else:
@@ -88,11 +89,12 @@ def build_commands(page: str) -> list[str]:
 
 
 def check_requirements(requirements: list[str]) -> None:
-    known = importlib.metadata.metadata("assistant-stream-ce")
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
     for requirement in requirements:
         name, extra, version = re.fullmatch(r"([\w.-]+)(?:\[([\w-]+)\])?(>=.*)?", requirement).groups()  # type: ignore[union-attr]
-        if name in (known["Name"], "."):
-            assert extra is None or extra in (known.get_all("Provides-Extra") or ())
+        if name in (config["metadata"]["name"], "."):
+            assert extra is None or extra in config["options.extras_require"]
             assert name == "." or version == ">=0.1", "releases 0.0.x on the package index are a different code base"
         else:
             require(is_installed(name), f"not installed: {name}")

@@ -8,8 +8,8 @@
 - A `console` block posts with `$ curl` to the newest application of the page and shows exactly the response; or it
   runs the library's own command and shows its output, with `...` for omitted lines.
 - The commands of a `bash` block are executed: servers are started and requested.
-- The `tsx` of README.md is run by `tests/frontends/test_readme.py`. Other `tsx` and `html` files are included from the
-  pages that `tests/frontends` runs in a browser. Proxy settings (`nginx`, `apache`) and blocks of `html` or
+- The `tsx` and `html` of README.md are run by `tests/frontends/test_readme.py`. Other pages include such files from
+  `examples`, and `tests/frontends` runs them in a browser. Proxy settings (`nginx`, `apache`) and blocks of `html` or
   `none` are not executed.
 """
 

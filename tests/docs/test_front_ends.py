@@ -1,10 +1,22 @@
-"""Checks of docs/front-ends.rst."""
+"""Checks of docs/front-ends.rst. tests/frontends/test_front_end_pages.py runs its pages in a browser."""
 
-from tests.docs.clients import post
+import os
+import tempfile
+from pathlib import Path
+
+from tests.docs.clients import at_page_end, post, write_files
 from tests.docs.runner import Document
 
 doc = Document("docs/front-ends.rst")
 page = doc.page
+
+
+@doc.before("# chat.py")
+def check_page_is_in_the_folder() -> None:
+    folder = at_page_end.enter_context(tempfile.TemporaryDirectory())
+    at_page_end.callback(os.chdir, os.getcwd())
+    os.chdir(folder)
+    write_files("docs/front-ends.rst", Path(folder))
 
 
 @doc.after("def ag_ui(")

@@ -79,7 +79,7 @@ def test_text_follows_what_prints_it(page: str) -> None:
 @pytest.mark.parametrize("page", MARKDOWN_PAGES)
 def test_markdown_has_no_other_blocks(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    assert {block.language for block in blocks_of(page)} <= {"python", "text", "console", "bash", "tsx"}
+    assert {block.language for block in blocks_of(page)} <= {"python", "text", "console", "bash", "tsx", "html"}
     assert len(re.findall(r"^\s*(?:```|~~~)", text, re.M)) == 2 * len(blocks_of(page))
     assert "<!--" not in re.sub(r"<!-- (?:begin|end)[^>]*-->", "", text)
 

@@ -12,6 +12,7 @@ import time
 
 from assistant_stream_ce import TextDeltaChunk, create_run
 from assistant_stream_ce.serialization import (
+    AGUIEncoder,
     AssistantTransportEncoder,
     DataStreamEncoder,
     OpenAIStreamEncoder,
@@ -147,6 +148,7 @@ def check_table_of_first_bytes() -> None:
     encoders = (
         DataStreamEncoder(),
         UIMessageStreamEncoder(),
+        AGUIEncoder(),
         AssistantTransportEncoder(),
         OpenAIStreamEncoder(completion_id="chatcmpl-1"),
     )

@@ -1,7 +1,9 @@
-"""The first chat of README.md in a browser: its Flask application and its component, and a model on loopback."""
+"""The chat of README.md in a browser: its application, its page, built by its command, and a model on loopback."""
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.docs.blocks import ROOT, blocks_of
+from tests.docs.commands import build_commands
 from tests.docs.providers import LOOK, REPORT, chat
 from tests.integrations.fake_provider import fake_provider
 from tests.support.browser import open_page
@@ -24,16 +27,6 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parent
 BUNDLE_SECONDS = 50
-
-MAIN = """
-import { createRoot } from "react-dom/client";
-import { Chat } from "./chat";
-createRoot(document.getElementById("root")!).render(<Chat />);
-"""
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Chat</title><link rel="icon" href="data:,">
-<div id="root"></div><script type="module" src="/static/main.js"></script></html>
-"""
 
 
 def block(language: str, snippet: str) -> str:
@@ -48,16 +41,20 @@ def test_example_has_less_than_forty_lines() -> None:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """Bundle the component of README.md; give the folder of the bundle."""
+    """Build the page of README.md; give its folder."""
     require(shutil.which("node"), "Node.js is not installed")
     require((FOLDER / "node_modules").is_dir(), "no front ends: run python3 dev.py test, which installs them")
-    (tmp_path / "chat.tsx").write_text(block("tsx", "useChat"), encoding="utf-8")
-    (tmp_path / "main.tsx").write_text(MAIN, encoding="utf-8")
-    # esbuild looks for packages beside the files.
-    (tmp_path / "node_modules").symlink_to(FOLDER / "node_modules")
-    esbuild = [FOLDER / "node_modules/.bin/esbuild", "main.tsx", "--bundle", "--format=esm", "--jsx=automatic"]
-    out = ["--outfile=static/main.js", "--define:process.env={}", "--preserve-symlinks", "--log-level=warning"]
-    subprocess.run([*esbuild, *out], cwd=tmp_path, check=True, timeout=BUNDLE_SECONDS)
+    (tmp_path / "static").mkdir()
+    for name, code in {
+        "chat.tsx": block("tsx", "// chat.tsx"),
+        "main.tsx": block("tsx", "// main.tsx"),
+        "static/index.html": block("html", "main.js"),
+    }.items():
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    (command,) = build_commands("README.md")
+    words = [FOLDER / "node_modules/.bin/esbuild", *shlex.split(command)[2:], "--log-level=warning"]
+    environment = {**os.environ, "NODE_PATH": str(FOLDER / "node_modules")}
+    subprocess.run(words, cwd=tmp_path, env=environment, check=True, timeout=BUNDLE_SECONDS)
     return tmp_path / "static"
 
 
@@ -74,13 +71,12 @@ def address(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setitem(sys.modules, "chat", module)
         exec(block("python", "# chat.py"), module.__dict__)
         module.app.static_folder = str(bundle)
-        module.app.get("/")(lambda: PAGE)
         with module.client, serving_wsgi(module.app) as address:
             yield address
 
 
 def test_answer_is_shown(browser: Browser, expect: Expect, address: str) -> None:
-    with open_page(browser, address) as page:
+    with open_page(browser, f"{address}/static/index.html") as page:
         page.get_by_role("textbox").fill("How is the weather in Paris?")
         page.get_by_role("textbox").press("Enter")
         expect(page.locator("p")).to_have_text(
