@@ -1,6 +1,9 @@
 """A model for the examples without a key: a script behind the APIs of OpenAI, Anthropic and Ollama, on this machine.
 
 It calls `get_weather` if the request offers that tool, tells a long story if asked for one, and fails if asked to.
+The examples start it themselves; for other programs:
+
+python -m examples.local_model [--port N]
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import os
 import re
 import threading
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -211,3 +215,17 @@ APIS: dict[str, tuple[str, Callable[[list[Piece], str], Iterator[bytes]]]] = {
     "/v1/messages": ("text/event-stream", anthropic_messages),
     "/api/chat": ("application/x-ndjson", ollama_chat),
 }
+
+
+def main() -> None:
+    """Serve the model until interrupted."""
+    parser = ArgumentParser(prog="python -m examples.local_model", description="Serve a scripted model.")
+    parser.add_argument("--port", type=int, default=8001)
+    with ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), Handler) as server:
+        print(f"The model is at http://127.0.0.1:{server.server_port} (stop it with Ctrl-C)", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -438,6 +438,13 @@ def test_langgraph_with_a_key(openai_requests: tuple[dict[str, str], list[dict[s
     assert_two_rounds(requests)
 
 
+def test_local_model_serves_other_programs() -> None:
+    with serving("examples.local_model", "--port", "0") as address:
+        answer = post(f"{address}/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "Hi"}]})
+    texts = [choice["delta"].get("content", "") for event in answer.events() for choice in event["choices"]]
+    assert "".join(texts) == "I have no tools, but I read: Hi"
+
+
 def test_ollama_with_a_host() -> None:
     require_packages("ollama")
     with fake_provider() as provider:
