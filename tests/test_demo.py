@@ -53,7 +53,7 @@ def pages(browser: Browser, address: str) -> Iterator[dict[str, Page]]:
         for name, page in pages.items():
             for tab in TABS:
                 panel = open_tab(page, tab)
-                panel.get_by_label("Format").select_option(name)
+                panel.get_by_label("Format of the frames").select_option(name)
                 panel.get_by_role("button", name="Weather in Paris").click()
         yield pages
 
@@ -73,7 +73,7 @@ def test_answer_is_shown(pages: dict[str, Page], expect: Expect, name: str, tab:
     text = panel.locator(".answer .text")
     expect(text.first).to_contain_text("Let me look up the weather in Paris.")
     expect(text.last).to_contain_text("It is 21 °C and sunny in Paris.")
-    expect(panel.get_by_label("Frames of the last answer")).to_contain_text(frame)
+    expect(panel.get_by_label("Frames of the stream")).to_contain_text(frame)
     if seen == "text":
         return
     reasoning = "The user wonders about Paris. The forecast knows more than I do."
@@ -99,7 +99,7 @@ def test_answer_is_shown(pages: dict[str, Page], expect: Expect, name: str, tab:
     }.items(),
 )
 def test_code_of_the_tab_is_shown(page: Page, expect: Expect, tab: str, calls: tuple[str, ...]) -> None:
-    code = open_tab(page, tab).get_by_label("Code of this tab")
+    code = open_tab(page, tab).get_by_label("Code behind this tab")
     for call in calls:
         expect(code).to_contain_text(call)
 
@@ -171,16 +171,32 @@ def test_answer_survives_a_reload(page: Page, expect: Expect) -> None:
 def test_other_format_reads_the_same_answer(page: Page, expect: Expect) -> None:
     panel = open_tab(page, "resumable")
     panel.get_by_role("button", name="A long story").click()
-    frames, text = panel.get_by_label("Frames of the last answer"), panel.locator(".answer .text")
+    frames, text = panel.get_by_label("Frames of the stream"), panel.locator(".answer .text")
     for name, frame in (("ag-ui", '"type":"TEXT_MESSAGE_CONTENT"'), ("text", "Once upon")):
         expect(text).to_contain_text("Once upon")
-        panel.get_by_label("Format").select_option(name)
+        panel.get_by_label("Format of the frames").select_option(name)
         expect(frames).to_contain_text(frame)
         expect(frames).not_to_contain_text("aui-state")
     expect(text).to_contain_text("behind it came another.")
     expect(panel.locator(".prompt")).to_have_count(1)
     page.keyboard.press("Escape")
     expect(panel.get_by_role("status")).to_contain_text("The callback was cancelled")
+
+
+def test_frames_of_each_format_are_shown(page: Page, expect: Expect) -> None:
+    panel = open_tab(page, "resumable")
+    panel.get_by_role("button", name="Fail on purpose").click()
+    frames, choice = panel.get_by_label("Frames of the stream"), panel.get_by_label("Format of the frames")
+    expect(panel.get_by_role("status")).to_have_text("The callback failed.")
+    expect(frames).to_contain_text('0:"')
+    for name, part in {
+        "UI message stream": '"type":"text-delta"',
+        "AG-UI": '"type":"TEXT_MESSAGE_CONTENT"',
+        "OpenAI": "chat.completion.chunk",
+        "Assistant transport": '"type":"text-delta"',
+    }.items():
+        choice.select_option(name)
+        expect(frames).to_contain_text(part)
 
 
 def test_stop_from_another_tab(browser: Browser, address: str, expect: Expect) -> None:
@@ -190,7 +206,7 @@ def test_stop_from_another_tab(browser: Browser, address: str, expect: Expect) -
             panel.get_by_role("link", name="Open this page in a second tab").click()
         other = opened.value.locator("#panel-shared")
         # Both pages are ready.
-        expect(other.get_by_label("Code of this tab")).to_contain_text("streams.stop(")
+        expect(other.get_by_label("Code behind this tab")).to_contain_text("streams.stop(")
         panel.get_by_role("button", name="A long story").click()
         expect(other.locator(".prompt")).to_have_text("Tell me a long story.")
         expect(other.locator(".answer .text")).to_contain_text("behind it came another.")
