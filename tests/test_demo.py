@@ -98,8 +98,8 @@ def test_answer_is_shown(pages: dict[str, Page], expect: Expect, name: str, tab:
         "shared": ("streams.follow(", "streams.stop("),
     }.items(),
 )
-def test_code_of_the_tab_is_shown(page: Page, expect: Expect, tab: str, calls: tuple[str, ...]) -> None:
-    code = open_tab(page, tab).get_by_label("Code behind this tab")
+def test_code_of_the_tab_is_shown(pages: dict[str, Page], expect: Expect, tab: str, calls: tuple[str, ...]) -> None:
+    code = open_tab(pages["data-stream"], tab).get_by_label("Code behind this tab")
     for call in calls:
         expect(code).to_contain_text(call)
 
