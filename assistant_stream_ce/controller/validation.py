@@ -54,6 +54,9 @@ def finish_reason(value: object) -> str:
 
 def spelled(value: object, name: str = "finish_reason") -> str:
     """Return a finish reason of any API in the spelling of the data stream."""
+    if value is None:
+        # Not the hint of `text`: an empty reason is none.
+        raise TypeError(f"{name} must be a str, not NoneType: write `{name} or 'unknown'` where a client may give None")
     reason = text(value, name)
     return reason.replace("_", "-") if reason in ("tool_calls", "content_filter") else reason
 

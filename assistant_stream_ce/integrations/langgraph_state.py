@@ -12,7 +12,7 @@ from assistant_stream_ce.jsonvalue import JSON, plain
 NodeNames: TypeAlias = str | list[str] | Callable[[list[str]], bool]
 
 
-def append_langgraph_event(state: Any, namespace: Sequence[str], event_type: str, payload: Any) -> None:
+def append_langgraph_event(state: Any, namespace: Sequence[str], type: str, payload: Any) -> None:
     """Write an event of `graph.stream(..., stream_mode=["messages", "updates"], subgraphs=True)` to a state.
 
     Of `messages`, the chunks of a message are joined to one item of `state["messages"]`, found by its `id`; a message
@@ -22,15 +22,15 @@ def append_langgraph_event(state: Any, namespace: Sequence[str], event_type: str
     Args:
         state: `controller.state`, or a dict inside it as `get_tool_call_subgraph_state` returns it.
         namespace: the namespace of the event. It is not used: pass the state of the subgraph as `state`.
-        event_type: the stream mode of the event.
+        type: the stream mode of the event.
         payload: its data.
 
     Raises:
         TypeError: an updated channel is not JSON.
     """
-    if event_type == "messages":
+    if type == "messages":
         _append_message(state, payload[0])
-    elif event_type == "updates":
+    elif type == "updates":
         for channels in payload.values():
             if isinstance(channels, dict):
                 assign_channels(state, channels)

@@ -341,9 +341,16 @@ class AssistantMessage(msgspec.Struct, frozen=True, omit_defaults=True):
             data: the JSON text.
 
         Raises:
-            ValueError: it is not JSON, or not a message.
+            TypeError: it is neither bytes nor text.
+            ValueError: it is not JSON, or not a message of the assistant.
         """
-        return message_from(loads(data))
+        return message_from(_decoded(data))
+
+
+def _decoded(data: object) -> JSON:
+    if not isinstance(data, (bytes, bytearray, memoryview, str)):
+        raise TypeError(f"data must be bytes or a str, not {type(data).__name__}")
+    return loads(data if isinstance(data, str) else bytes(data))
 
 
 def _answered(part: MessagePart, answers: dict[str, ToolCallPart]) -> MessagePart:
@@ -381,6 +388,9 @@ def message_from(fields: JSON) -> AssistantMessage:
     Raises:
         ValueError: a field is missing or has a wrong type.
     """
+    # Messages of the assistant have no role in their JSON.
+    if isinstance(fields, dict) and fields.get("role", "assistant") != "assistant":
+        raise ValueError(f"not a message of the assistant: its role is {fields['role']!r:.80}")
     try:
         return msgspec.convert(fields, AssistantMessage)
     except msgspec.ValidationError as error:
@@ -427,10 +437,11 @@ class UserMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="ro
             data: the JSON text.
 
         Raises:
+            TypeError: it is neither bytes nor text.
             ValueError: it is not JSON, or not a message of a user.
         """
         try:
-            return msgspec.convert(loads(data), UserMessage)
+            return msgspec.convert(_decoded(data), UserMessage)
         except msgspec.ValidationError as error:
             raise ValueError(f"not a message of a user: {error}") from None
 

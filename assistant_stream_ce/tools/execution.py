@@ -59,11 +59,14 @@ class ToolJob(Job):
 
     def show(self, value: object) -> None:
         """Send a preliminary result."""
-        if self._is_shown:
+        if self._is_shown and not isinstance(value, ToolFailure):
             self._controller.add_tool_result(self.call_id, value, preliminary=True)
 
     def succeed(self, value: object) -> None:
-        """Send the result."""
+        """Send the result, or the failure that the tool returned instead of raising it."""
+        if isinstance(value, ToolFailure):
+            self._send(value)
+            return
         try:
             result = plain(value, f"the result of the tool {self.name}")
         except (TypeError, ValueError) as error:

@@ -29,6 +29,7 @@ def called(name: str, *arguments: Any, **options: Any) -> list[Any]:
         ("add_source", ("id", 5), r"url must be a str, not int"),
         ("add_source", ("id", "url", 5), r"title must be a str, not int"),
         ("add_annotations", ({"a": 1},), r"annotations must be a list, not dict"),
+        ("add_step_finish", (None,), r"finish_reason must be a str, not NoneType: write `finish_reason or 'unknown'`"),
         ("add_step_finish", ("stop", -1), r"input_tokens must be an int of at least 0, not -1"),
         ("add_step_finish", ("stop", "x" * 10_000), r"input_tokens must be an int of at least 0, not 'x{79}\.\.\."),
         ("add_step_finish", ("stop", 1, True), r"output_tokens must be an int of at least 0, not True"),

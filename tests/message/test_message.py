@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -59,6 +60,20 @@ def test_user_messages_are_stored_as_json() -> None:
     for data in ("no JSON", "[]", '{"role": "assistant"}', '{"role": "user", "parts": [{"type": "poem"}]}'):
         with pytest.raises(ValueError, match=r"message of a user|Expecting value"):
             UserMessage.from_json(data)
+
+
+@pytest.mark.parametrize("kind", [AssistantMessage, UserMessage])
+def test_json_is_bytes_or_text(kind: Any) -> None:
+    stored = kind([TextPart("Hello")]).to_json()
+    assert kind.from_json(memoryview(stored)) == kind.from_json(stored.decode()) == kind.from_json(stored)
+    for data in (None, {}, 3):
+        with pytest.raises(TypeError, match=f"data must be bytes or a str, not {type(data).__name__}"):
+            kind.from_json(data)
+
+
+def test_a_message_of_the_user_is_none_of_the_assistant() -> None:
+    with pytest.raises(ValueError, match="not a message of the assistant: its role is 'user'"):
+        AssistantMessage.from_json(UserMessage([TextPart("Hello")]).to_json())
 
 
 def message_of(callback: Callable[[RunController], None]) -> AssistantMessage:

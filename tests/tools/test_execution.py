@@ -67,3 +67,16 @@ def test_a_failure_is_sent() -> None:
     assert shown(lambda controller: send_failure(controller, "c1", ToolFailure("no"))) == [
         ToolResultChunk("c1", "no", is_error=True)
     ]
+
+
+def test_a_failure_may_be_returned() -> None:
+    jobs: list[ToolJob] = []
+
+    def run(controller: RunController) -> None:
+        job = ToolJob(controller, Tool(double), "c1", {"number": 2}, None)
+        job.show(ToolFailure("no"))
+        job.succeed(ToolFailure("no"))
+        jobs.append(job)
+
+    assert shown(run) == [ToolResultChunk("c1", "no", is_error=True)]
+    assert isinstance(jobs[0].result, ToolFailure)
