@@ -15,6 +15,7 @@ def read_assistant_transport(body: Body) -> ChatRequest:
     if not isinstance(commands, list):
         raise RequestError("the request has no list of commands")
     results: list[ToolResult] = []
+    seen: set[str] = set()
     parents: list[str | None] = []
     is_edit = False
     for path, command in body.history.objects(commands, "commands"):
@@ -24,7 +25,7 @@ def read_assistant_transport(body: Body) -> ChatRequest:
                 parents.append(body.history.name(command.get("parentId"), f"{path}.parentId"))
                 is_edit |= optional_text(command.get("sourceId")) is not None
             case "add-tool-result":
-                results += _tool_result(body.history, command, path, {result.tool_call_id for result in results})
+                results += _tool_result(body.history, command, path, seen)
     return body.request(
         tool_results=results,
         thread_id=body.take_thread("threadId"),
@@ -78,6 +79,7 @@ def _tool_result(history: HistoryBuilder, command: dict[str, JSON], path: str, s
     if call_id is None or call_id in seen:
         history.drop(path, "a tool result without the id of its call" if call_id is None else "a second result")
         return []
+    seen.add(call_id)
     content = command.get("modelContent")
     return [
         ToolResult(

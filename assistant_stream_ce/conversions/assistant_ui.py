@@ -53,20 +53,18 @@ def to_assistant_ui(message: AssistantMessage) -> Fields:
     Raises:
         TypeError: it is not a message of the assistant.
     """
-    shown: list[Fields] = []
     starts = step_starts(message)
-    before: MessagePart | None = None
+    groups: list[list[MessagePart]] = []
     for number, part in enumerate(message.parts):
-        value = _part(part, message)
-        if _joins(before, part, is_in_new_step=number in starts):
-            value["text"] = shown.pop()["text"] + value["text"]
-        shown.append(value)
-        before = part
+        if groups and _joins(groups[-1][-1], part, is_in_new_step=number in starts):
+            groups[-1].append(part)
+        else:
+            groups.append([part])
     return {
         **without_none({"id": message.id}),
         "role": "assistant",
         "status": _status(message),
-        "content": shown,
+        "content": [_joined(group, message) for group in groups],
         "metadata": {
             "unstable_state": message.state,
             "unstable_data": message.data,
@@ -77,9 +75,9 @@ def to_assistant_ui(message: AssistantMessage) -> Fields:
     }
 
 
-def _joins(before: MessagePart | None, part: MessagePart, *, is_in_new_step: bool) -> bool:
+def _joins(before: MessagePart, part: MessagePart, *, is_in_new_step: bool) -> bool:
     """Return whether the front end joins a part with the previous one."""
-    if before is None or before.parent_id != part.parent_id:
+    if before.parent_id != part.parent_id:
         return False
     if isinstance(part, (TextPart, RefusalPart)):
         return isinstance(before, (TextPart, RefusalPart))
@@ -89,6 +87,14 @@ def _joins(before: MessagePart | None, part: MessagePart, *, is_in_new_step: boo
         and part.summary is None
         and (is_in_new_step or before.signature is not None)
     )
+
+
+def _joined(group: list[MessagePart], message: AssistantMessage) -> Fields:
+    """Return the part that the front end has for one or several texts, or for any other part."""
+    shown = _part(group[-1], message)
+    if len(group) > 1:
+        shown["text"] = "".join(getattr(part, "text", "") for part in group)
+    return shown
 
 
 def _part(part: MessagePart, message: AssistantMessage) -> Fields:

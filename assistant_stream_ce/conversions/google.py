@@ -6,6 +6,7 @@ https://ai.google.dev/api/caching#Content
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from assistant_stream_ce.conversions.files import is_base64, is_url
@@ -127,7 +128,7 @@ class _Reader(BlockReader):
         super().__init__(log)
         self._calls = 0
         # The calls without a result: their ids, by name, oldest first.
-        self._open: dict[str, list[str]] = {}
+        self._open: dict[str, OrderedDict[str, None]] = {}
 
     def finish(self) -> int:
         """Add the answer that is open; see the base class."""
@@ -152,7 +153,7 @@ class _Reader(BlockReader):
         if isinstance(call, dict):
             self._calls += 1
             call_id = optional_text(call.get("id")) or f"call_{self._calls}"
-            self._open.setdefault(str(call.get("name")), []).append(call_id)
+            self._open.setdefault(str(call.get("name")), OrderedDict())[call_id] = None
             self.take_call(call_id, call.get("name"), call.get("args"), path, provider_metadata=metadata)
         elif isinstance(text := block.get("text"), str) and (text or metadata):
             kind = ReasoningPart if block.get("thought") else TextPart
@@ -166,12 +167,12 @@ class _Reader(BlockReader):
         response = _get(block, "function_response")
         if not isinstance(response, dict):
             return False
-        waiting = self._open.get(str(response.get("name")), [])
+        waiting = self._open.get(str(response.get("name")))
         call_id = optional_text(response.get("id"))
-        if call_id in waiting:
-            waiting.remove(call_id)
-        elif call_id is None and waiting:
-            call_id = waiting.pop(0)
+        if waiting and call_id is None:
+            call_id, _ = waiting.popitem(last=False)
+        elif waiting and call_id is not None:
+            waiting.pop(call_id, None)
         value = response.get("response")
         key = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else None
         result = value[key] if isinstance(value, dict) and key in ("error", "output", "result") else value

@@ -46,18 +46,17 @@ def turns_of(message: AssistantMessage) -> list[list[MessagePart]]:
     turns: list[list[MessagePart]] = []
     starts = step_starts(message)
     turn: list[MessagePart] = []
+    # Whether all calls of the turn are answered; None if it has none.
+    is_answered: bool | None = None
     for number, part in enumerate(message.parts):
-        goes_on = isinstance(part, (TextPart, RefusalPart, ReasoningPart)) and _is_answered(turn)
+        goes_on = isinstance(part, (TextPart, RefusalPart, ReasoningPart)) and is_answered
         if turn and (number in starts or goes_on):
             turns.append(turn)
-            turn = []
+            turn, is_answered = [], None
         turn.append(part)
+        if isinstance(part, ToolCallPart) and not part.provider_executed:
+            is_answered = part.state == "answered" and is_answered is not False
     return [*turns, turn] if turn else turns
-
-
-def _is_answered(turn: Sequence[MessagePart]) -> bool:
-    calls = [part for part in turn if isinstance(part, ToolCallPart) and not part.provider_executed]
-    return bool(calls) and all(call.state == "answered" for call in calls)
 
 
 class Call(msgspec.Struct, frozen=True):

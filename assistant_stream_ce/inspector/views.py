@@ -24,6 +24,9 @@ TIME_COLUMNS = 11
 # Lines that wait for an earlier one are written once they have more characters than this together.
 _MAX_WAITING_CHARACTERS = 20_000
 
+# So many lines may grow at once: each delta looks at all of them.
+_MAX_GROWING_LINES = 50
+
 
 class View(AbstractContextManager["View"]):
     """Base of the views: shows events on an output, from one thread."""
@@ -151,7 +154,7 @@ class PlainView(View):
                 if sum(len(waiting.unwritten) for waiting in self._open) > _MAX_WAITING_CHARACTERS:
                     self._end_all()
                 return
-        if not self._may_wait(line):
+        if not self._may_wait(line) or len(self._open) >= _MAX_GROWING_LINES:
             self._end_all()
         self._open.append(GrowingLine(line, seconds))
         if line.key is None:

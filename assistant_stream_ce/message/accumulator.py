@@ -52,8 +52,9 @@ class MessageAccumulator(ChunkHandler[None]):
     """
 
     def __init__(self, *, state: object = None) -> None:
-        self._parts: list[TextBuilder | ToolCallBuilder | MessagePart] = []
-        # The text that the next delta may extend.
+        # Ended texts are stored as parts, not as builders: with thousands of them, memory is most of the cost.
+        self._parts: list[ToolCallBuilder | MessagePart] = []
+        # The text that the next delta may extend: the last part.
         self._open_text: TextBuilder | None = None
         self._calls: dict[str, ToolCallBuilder] = {}
         self._open_calls: dict[str, ToolCallBuilder] = {}
@@ -129,7 +130,7 @@ class MessageAccumulator(ChunkHandler[None]):
             if self._state_copy is None:
                 self._state_copy = [clone(self._state)]
             self._message = AssistantMessage(
-                parts=[self._built(part) for part in self._parts],
+                parts=self._built_parts(),
                 status=self._status(),
                 error=self._error,
                 steps=list(self._steps),
@@ -140,12 +141,12 @@ class MessageAccumulator(ChunkHandler[None]):
             )
         return self._message
 
-    def _built(self, part: TextBuilder | ToolCallBuilder | MessagePart) -> MessagePart:
-        if isinstance(part, TextBuilder):
-            return part.build("running" if part is self._open_text and not self._is_over else "complete")
-        if isinstance(part, ToolCallBuilder):
-            return part.build(is_over=self._is_over and not self._is_cancelled)
-        return part
+    def _built_parts(self) -> list[MessagePart]:
+        is_over = self._is_over and not self._is_cancelled
+        parts = [part.build(is_over=is_over) if isinstance(part, ToolCallBuilder) else part for part in self._parts]
+        if self._open_text is not None:
+            parts.append(self._open_text.build("complete" if self._is_over else "running"))
+        return parts
 
     def _status(self) -> MessageStatus:
         if self._error is not None:
@@ -167,7 +168,7 @@ class MessageAccumulator(ChunkHandler[None]):
 
     def text_part(self, chunk: chunks.TextPartChunk) -> None:
         # The next text starts the part, so that a boundary without text creates none.
-        self._open_text = None
+        self._end_text()
 
     def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> None:
         self._extend_text(ReasoningPart, chunk.parent_id, chunk.reasoning_delta)
@@ -190,7 +191,7 @@ class MessageAccumulator(ChunkHandler[None]):
         if builder is None or not builder.is_reasoning:
             builder = self._begin_text(TextBuilder(ReasoningPart, None))
         builder.sign(chunk.signature)
-        self._open_text = None
+        self._end_text()
 
     def provider_metadata(self, chunk: chunks.ProviderMetadataChunk) -> None:
         kind = TextPart if chunk.part == "text" else ReasoningPart
@@ -200,9 +201,14 @@ class MessageAccumulator(ChunkHandler[None]):
         builder.add_metadata(chunk.provider_metadata)
 
     def _begin_text(self, builder: TextBuilder) -> TextBuilder:
-        self._parts.append(builder)
+        self._end_text()
         self._open_text = builder
         return builder
+
+    def _end_text(self) -> None:
+        if self._open_text is not None:
+            self._parts.append(self._open_text.build("complete"))
+            self._open_text = None
 
     # --- tool calls ---
 
@@ -269,15 +275,16 @@ class MessageAccumulator(ChunkHandler[None]):
         if chunk.id is None:
             self._append(part)
             return
-        index = self._data_parts.setdefault((chunk.name, chunk.id), len(self._parts))
-        if index == len(self._parts):
+        index = self._data_parts.get((chunk.name, chunk.id))
+        if index is None:
             self._append(part)
+            self._data_parts[chunk.name, chunk.id] = len(self._parts) - 1
         else:
             self._parts[index] = part
 
     def _append(self, part: ToolCallBuilder | MessagePart) -> None:
+        self._end_text()
         self._parts.append(part)
-        self._open_text = None
 
     # --- data beside the parts ---
 
@@ -296,13 +303,13 @@ class MessageAccumulator(ChunkHandler[None]):
 
     def step_start(self, chunk: chunks.StepStartChunk) -> None:
         # Each step has its own text, even if a front end joins them.
-        self._open_text = None
+        self._end_text()
         self._steps.append(Step(chunk.message_id, len(self._parts)))
 
     def step_finish(self, chunk: chunks.StepFinishChunk) -> None:
         self._close_all()
         if not self._steps or self._steps[-1].finish_reason is not None:
-            self._steps.append(Step(first_part=len(self._parts)))
+            self._steps.append(Step(first_part=len(self._parts) + (self._open_text is not None)))
         step = self._steps[-1]
         usage = self._usage.add_step(chunk)
         self._steps[-1] = Step(step.message_id, step.first_part, chunk.finish_reason, usage, chunk.is_continued)
