@@ -229,9 +229,8 @@ class LangChainReader(EventReader):
             calls = [*(field(event, "tool_calls") or ()), *(field(event, "invalid_tool_calls") or ())]
             deltas = [{**call, "index": index} for index, call in enumerate(calls)]
         for position, delta in enumerate(deltas or (), 1):
-            function = {"name": delta.get("name"), "arguments": delta.get("args")}
-            made = {"index": delta.get("index"), "id": delta.get("id"), "function": function}
-            self.out.forward(self._calls.add(made, position if len(deltas) > 1 else 0))
+            index, call_id, name, args = map(delta.get, ("index", "id", "name", "args"))
+            self.out.forward(self._calls.add_fields(index, call_id, name, args, position if len(deltas) > 1 else 0))
 
     def _server_call(self, block: Any) -> None:
         """Read a tool call that the provider runs itself: whole, or in pieces of which only the first has the id."""

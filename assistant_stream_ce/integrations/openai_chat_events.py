@@ -5,10 +5,9 @@ Format: https://platform.openai.com/docs/api-reference/chat-streaming
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
@@ -52,20 +51,18 @@ class ChatReader(EventReader):
         self._audio: list[str] = []
         self._executed: dict[Any, CallBuilder] = {}
         self._has_final_usage = False
-        # Whether a chunk that has only text can be sent at once.
-        self._is_plain = False
 
     def feed(self, event: Any) -> None:
         """Process a chunk."""
-        plain = _only_text(event) if self._is_plain else None
-        if plain is None:
+        only = _only_content(event) if self.out.id is not None else None
+        if only is None:
             self._feed_any(event)
-            self._is_plain = self.out.id is not None and not self._calls.calls
-        elif type(plain) is str:
-            self._texts.append(plain)
-            self.out.text(plain)
+        elif type(only) is str:
+            self._text(only)
+        elif type(only) is tuple:
+            self._reason(*only)
         else:
-            self._reason(*plain)
+            self._tool_calls(only)
 
     def _feed_any(self, event: Any) -> None:
         if (kind := field(event, "type")) is not None and field(event, "choices") is None:
@@ -91,7 +88,7 @@ class ChatReader(EventReader):
     def end(self) -> Turn:
         """Return the turn; see the base class."""
         is_cut = self.provider_reason is None and not self._has_final_usage
-        self._forward(self._calls.end(is_cut=is_cut))
+        self.out.forward(self._calls.end(is_cut=is_cut))
         for call in self._calls.calls:
             self.out.set_provider_id(call.id, call.provider_id)
         if is_cut:
@@ -123,12 +120,9 @@ class ChatReader(EventReader):
         if refusal := text_of(delta, "refusal"):
             self._refusals.append(refusal)
             self.out.refusal(refusal)
-        calls = field(delta, "tool_calls")
-        if calls:
-            for position, call in enumerate(calls):
-                self._forward(self._calls.add(_tool_call(call), position + 1 if len(calls) > 1 else 0))
+        self._tool_calls(field(delta, "tool_calls") or ())
         if (legacy := field(delta, "function_call")) is not None:
-            self._forward(self._calls.add({"index": 0, "function": native(legacy)}))
+            self.out.forward(self._calls.add({"index": 0, "function": native(legacy)}))
         if not _RARE.isdisjoint(delta):
             self._rare(delta)
 
@@ -151,9 +145,24 @@ class ChatReader(EventReader):
     def _text(self, text: str) -> None:
         if text:
             if self._calls.calls:
-                self._forward(self._calls.begin_waiting())
+                self.out.forward(self._calls.begin_waiting())
             self._texts.append(text)
             self.out.text(text)
+
+    def _tool_calls(self, calls: Sequence[Any]) -> None:
+        for position, call in enumerate(calls, start=1):
+            fields = fields_of(call)
+            function = fields_of(fields.get("function"))
+            args = function.get("arguments")
+            self.out.forward(
+                self._calls.add_fields(
+                    fields.get("index"),
+                    fields.get("id"),
+                    function.get("name"),
+                    args if type(args) is str else native(args),
+                    position if len(calls) > 1 else 0,
+                )
+            )
 
     def _parts(self, parts: Iterable[Any]) -> None:
         """Read a content that is a list, as Mistral's reasoning models and some gateways send it."""
@@ -208,9 +217,6 @@ class ChatReader(EventReader):
         if (output := field(tool, "output")) is not None:
             self._executed.pop(key).result(native(output))
 
-    def _forward(self, made: Iterable[AssistantStreamChunk]) -> None:
-        self.out.forward(made)
-
     def _count(self, usage: Any) -> None:
         """Set the usage; the last one counts."""
         self.out.usage = Usage(
@@ -262,23 +268,13 @@ def _filled(delta: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def _tool_call(call: Any) -> dict[str, JSON]:
-    """Return what counts of a tool call as plain data: copying the whole model would cost ten times as much."""
-    if type(call) is dict:
-        return call
-    fields = fields_of(call)
-    function = fields_of(fields.get("function"))
-    plain = {"name": function.get("name"), "arguments": native(function.get("arguments"))}
-    return {"index": fields.get("index"), "id": fields.get("id"), "function": plain}
-
-
-def _only_text(event: Any) -> str | tuple[str, str] | None:
-    """Return the text of a chunk that has nothing else, as most have; None for any other chunk.
+def _only_content(event: Any) -> str | tuple[str, str] | Sequence[Any] | None:
+    """Return the only content of a chunk, as most have: a text, reasoning, or pieces of tool calls; None for any other.
 
     It costs a tenth of looking for everything that a chunk may have.
 
     Returns:
-        The text; for reasoning with the name of its field before it.
+        The text; reasoning with the name of its field before it; or the list of pieces.
     """
     if type(event) is dict:
         return None
@@ -294,17 +290,18 @@ def _only_text(event: Any) -> str | tuple[str, str] | None:
         if (extra := event.__pydantic_extra__) and not _NOTEWORTHY.isdisjoint(extra):
             return None
         pieces = delta.__dict__
-        text: Any = pieces["content"]
-        filled = len(pieces) - [*pieces.values()].count(None)
-        own = filled - (pieces["role"] is not None)
-        if (extra := delta.__pydantic_extra__) and any(extra.values()):
-            return _only_thought(extra, own if text is None else own - (text == ""))
-        if own == 1 and type(text) is str:
-            return text
+        text, calls = pieces["content"], pieces.get("tool_calls")
+        if len(delta.__pydantic_fields_set__) > 1 or text is calls:
+            # Some servers send all fields, most of them null.
+            own = len(pieces) - [*pieces.values()].count(None) - (pieces["role"] is not None)
+            if (extra := delta.__pydantic_extra__) and any(extra.values()):
+                return _only_thought(extra, own if text is None else own - (text == ""))
+            if own != 1:
+                return None
+        return text if type(text) is str else calls
     except (AttributeError, KeyError, TypeError, ValueError):
         # A chunk without choices, or of an SDK with other classes.
         return None
-    return None
 
 
 def _only_thought(extra: dict[str, Any], others: int) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -186,14 +186,14 @@ class TurnBuilder:
     def forward(self, made: Iterable[AssistantStreamChunk]) -> None:
         """Send the chunks of tool calls that `ToolCallDeltas` returns."""
         for chunk in made:
-            if isinstance(chunk, chunks.ToolCallBeginChunk):
-                self._assigned[chunk.tool_call_id] = self.call(chunk.tool_name, chunk.tool_call_id)
-            elif isinstance(chunk, chunks.ToolCallDeltaChunk):
+            if isinstance(chunk, chunks.ToolCallDeltaChunk):
                 call = self._assigned[chunk.tool_call_id]
                 if chunk.is_final:
                     call.close()
                 else:
                     call.append(chunk.args_text_delta)
+            elif isinstance(chunk, chunks.ToolCallBeginChunk):
+                self._assigned[chunk.tool_call_id] = self.call(chunk.tool_name, chunk.tool_call_id)
 
     def set_provider_id(self, call_id: str, provider_id: str | None) -> None:
         """Record the provider's id of a call that `forward` has sent."""
@@ -275,7 +275,7 @@ class TurnBuilder:
 
     def _begin_call(
         self, name: str, provider_id: str | None, is_providers: bool, metadata: dict[str, JSON] | None
-    ) -> tuple[str, Callable[[str], None], Callable[[], None]]:
+    ) -> str:
         flags: Any = {"provider_executed": is_providers, "provider_metadata": metadata}
         try:
             call = self.controller.add_tool_call(name, provider_id or None, **flags)
@@ -283,7 +283,7 @@ class TurnBuilder:
             # Some providers repeat their ids in each response.
             call = self.controller.add_tool_call(name, **flags)
         self._keep(chunks.ToolCallBeginChunk(call.tool_call_id, name, self._parent_id, **flags))
-        return call.tool_call_id, call.append_args_text, call.close
+        return call.tool_call_id
 
 
 class CallBuilder:
@@ -304,8 +304,8 @@ class CallBuilder:
         self._turn = turn
         self._pieces: list[str] = []
         self._is_closed = False
-        self.id: str
-        self.id, self._append, self._close = turn._begin_call(name, provider_id, is_providers, metadata)
+        self.id: str = turn._begin_call(name, provider_id, is_providers, metadata)
+        self._calls = turn.controller.run_context.calls
 
     @property
     def has_arguments(self) -> bool:
@@ -320,9 +320,11 @@ class CallBuilder:
     def append(self, text: str) -> None:
         """Append argument text."""
         if text and not self._is_closed:
-            self._append(text)
+            # One chunk for the reader and for the message, as in `TurnBuilder.text`.
+            chunk = chunks.ToolCallDeltaChunk(self.id, text)
+            self._calls.append_args(chunk)
             self._pieces.append(text)
-            self._turn._keep(chunks.ToolCallDeltaChunk(self.id, text))
+            self._turn._keep(chunk)
 
     def set(self, arguments: JSON) -> None:
         """Set whole arguments: JSON text or a value; does nothing after the first argument text."""
@@ -334,7 +336,7 @@ class CallBuilder:
         if not self._is_closed:
             self.append("" if self.text.strip() else "{}")
             self._is_closed = True
-            self._close()
+            self._calls.close(self.id)
             self._turn._keep(chunks.ToolCallDeltaChunk(self.id, "", is_final=True))
 
     def result(self, result: JSON, *, is_error: bool = False, denied: bool = False) -> None:

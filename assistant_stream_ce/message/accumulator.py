@@ -222,7 +222,7 @@ class MessageAccumulator(ChunkHandler[None]):
         self._begin_call(chunk.tool_call_id, chunk)
 
     def tool_call_delta(self, chunk: chunks.ToolCallDeltaChunk) -> None:
-        call = self._begin_call(chunk.tool_call_id)
+        call = self._open_calls.get(chunk.tool_call_id) or self._begin_call(chunk.tool_call_id)
         if call.is_open:
             if chunk.args_text_delta:
                 call.extend(chunk.args_text_delta)

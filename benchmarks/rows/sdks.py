@@ -9,6 +9,7 @@ from benchmarks.processes import sampled
 
 SDKS = {
     "openai-chat": "openai, chat completions",
+    "openai-chat-arguments": "openai, chat completions",
     "openai-responses": "openai, responses",
     "anthropic": "anthropic",
     "google": "google-genai",
@@ -30,7 +31,7 @@ ROWS = [
     Row(
         name=f"forward-{sdk}",
         family="sdks",
-        title=f"a text of {title}",
+        title=f"a {'piece of tool arguments' if sdk.endswith('-arguments') else 'text'} of {title}",
         unit="µs",
         subjects={OURS: _forwarding("ours.forwarding", sdk), BY_HAND: _forwarding("by_hand.forwarding", sdk)},
         targets=(Target(2.0, BY_HAND),),

@@ -1,4 +1,4 @@
-"""Streams of model SDKs: a text again and again, and the end, as the SDK's own objects."""
+"""Streams of model SDKs: a text or piece again and again, and the end, as the SDK's own objects."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from typing import Any
 from benchmarks.subjects.work import TEXT
 
 
-def _openai_chat() -> tuple[list[Any], Any, list[Any]]:
+def _chat_chunk(delta: dict[str, Any], finish: str | None = None) -> Any:
     chunk = importlib.import_module("openai.types.chat").ChatCompletionChunk.model_validate
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return chunk({"id": "r", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
 
-    def made(delta: dict[str, Any], finish: str | None) -> Any:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return chunk({"id": "r", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
 
-    return [], made({"content": TEXT}, None), [made({}, "stop")]
+def _openai_chat() -> tuple[list[Any], Any, list[Any]]:
+    return [], _chat_chunk({"content": TEXT}), [_chat_chunk({}, "stop")]
+
+
+def _openai_chat_arguments() -> tuple[list[Any], Any, list[Any]]:
+    def piece(text: str, **begin: str) -> Any:
+        function = {"arguments": text, **({"name": "write"} if begin else {})}
+        return _chat_chunk({"tool_calls": [{"index": 0, "function": function, **begin}]})
+
+    first = [piece("", id="c", type="function"), piece('{"text": "')]
+    return first, piece(TEXT), [piece('"}'), _chat_chunk({}, "tool_calls")]
 
 
 def _openai_responses() -> tuple[list[Any], Any, list[Any]]:
@@ -87,6 +96,7 @@ def _langgraph() -> tuple[list[Any], Any, list[Any]]:
 #: The first events, the repeated one, and the last ones of each SDK.
 EVENTS: dict[str, Callable[[], tuple[list[Any], Any, list[Any]]]] = {
     "openai-chat": _openai_chat,
+    "openai-chat-arguments": _openai_chat_arguments,
     "openai-responses": _openai_responses,
     "anthropic": _anthropic,
     "google": _google,
@@ -98,6 +108,6 @@ EVENTS: dict[str, Callable[[], tuple[list[Any], Any, list[Any]]]] = {
 
 
 def stream(sdk: str, count: int) -> Iterator[Any]:
-    """Return the events of an answer with so many texts."""
+    """Return the events of an answer with so many texts or pieces."""
     first, repeated, last = EVENTS[sdk]()
     return itertools.chain(first, itertools.repeat(repeated, count), last)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from assistant_stream_ce.errors import ModelStreamError
 from assistant_stream_ce.integrations.openai_chat_events import ChatReader
 from tests.integrations.feeding import feed
 from tests.integrations.samples import CHAT
+from tests.support.require import require
 
 
 def chunk(finish: str | None = None, **delta: object) -> dict[str, object]:
@@ -47,6 +50,43 @@ def test_calls_with_one_index_are_two_calls() -> None:
     _, turn = feed(ChatReader, [*(chunk(tool_calls=[call]) for call in calls), chunk("stop")])
     assert [call.provider_id for call in turn.tool_calls] == ["c1", "c2"]
     assert turn.finish_reason == "tool-calls"
+
+
+def test_objects_are_read_as_plain_data_is() -> None:
+    """Chunks with one kind of content take another way than the rest, and plain data never takes it."""
+    require(importlib.util.find_spec("openai"), "not installed: openai")
+    from openai.types.chat import ChatCompletionChunk
+
+    def piece(index: int, arguments: str, **begin: object) -> dict[str, object]:
+        name = {"name": "write"} if begin else {}
+        return chunk(tool_calls=[{"index": index, "function": {"arguments": arguments, **name}, **begin}])
+
+    events = [
+        chunk(role="assistant", content=""),
+        chunk(content=None, reasoning_content="hm"),
+        chunk(reasoning_content="."),
+        chunk(content="Look", tool_calls=None),
+        chunk(role="assistant", content=":"),
+        piece(0, "", id="a", type="function"),
+        piece(1, "", id="b", type="function"),
+        piece(0, '{"a":'),
+        piece(1, '{"b"'),
+        piece(0, '"\\'),
+        piece(0, '"}'),
+        chunk(content=None, tool_calls=[{"index": 0, "function": {"arguments": '"}'}}]),
+        piece(1, ":[1]}"),
+        chunk(content="Done", refusal=""),
+        piece(2, "{}", id="a", type="function"),
+        chunk(refusal="No."),
+        chunk("tool_calls"),
+    ]
+    given = [ChatCompletionChunk.model_validate({"object": "chat.completion.chunk", "created": 1, **e}) for e in events]
+    (_, plain), (_, turn) = feed(ChatReader, events), feed(ChatReader, given)
+    assert turn.text == "Look:Done"
+    assert [call.args for call in turn.tool_calls] == [{"a": '"}'}, {"b": [1]}, {}]
+    assert [type(part) for part in turn.message.parts] == [type(part) for part in plain.message.parts]
+    assert turn.tool_calls[:2] == plain.tool_calls[:2]
+    assert len(turn.messages[0]["tool_calls"]) == len(plain.messages[0]["tool_calls"]) == 3
 
 
 def test_arguments_that_are_cut_are_reported() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from assistant_stream_ce.chunks import ToolCallBeginChunk, ToolCallDeltaChunk
@@ -36,6 +36,7 @@ class ProviderToolCall:
         name: the name of the tool, as far as it has arrived.
         has_begun: whether the begin chunk was sent.
         has_args: whether any argument text has arrived.
+        passes_args: whether more argument text is passed on as it comes.
         is_complete: whether the argument text so far is a complete JSON value.
     """
 
@@ -45,6 +46,7 @@ class ProviderToolCall:
         self.name = ""
         self.has_begun = False
         self.has_args: bool = False
+        self.passes_args: bool = False
         self.is_complete: bool = False
         # How the argument text begins. A JSON text inside a JSON string, as some gateways send, is held to its end,
         # other text until the name has arrived.
@@ -64,10 +66,21 @@ class ProviderToolCall:
             self.has_args = self._start != ""
         self._held.append(text)
         self._held_size += len(text)
-        text, self._escape = self._escape + text, ""
-        end = 0
-        for match in _TOKENS.finditer(text):
-            token, end = match[0], match.end()
+        self.read_args(text)
+
+    def read_args(self, text: str) -> None:
+        """Read argument text, to know where its JSON value ends."""
+        if self._escape:
+            text, self._escape = self._escape + text, ""
+        if tokens := _TOKENS.findall(text):
+            self._read_tokens(tokens)
+            text = text.rpartition(tokens[-1])[2]
+        if self.is_complete and text.strip():
+            # More follows the value, such as a colon.
+            self.is_complete = False
+
+    def _read_tokens(self, tokens: list[str]) -> None:
+        for token in tokens:
             if token == "\\":
                 # The escaped character has not arrived.
                 self._escape = token
@@ -79,9 +92,6 @@ class ProviderToolCall:
             elif not self._is_in_text and token in "}]":
                 self._depth -= 1
                 self.is_complete = self._depth == 0
-        if self.is_complete and text[end:].strip():
-            # More follows the value, such as a colon.
-            self.is_complete = False
 
     def take_args(self, *, is_end: bool = False) -> list[str]:
         """Remove and return the argument text that need not be held back any longer."""
@@ -94,6 +104,7 @@ class ProviderToolCall:
         if is_quoted:
             # Above the limit of text that is held back.
             self._start = "  "
+        self.passes_args = self.has_begun and len(self._start) > 1
         return texts
 
     @property
@@ -122,8 +133,8 @@ class ToolCallDeltas:
         # The calls that have a name and have not begun.
         self._waiting: dict[ProviderToolCall, None] = {}
 
-    def add(self, delta: dict[str, JSON], position: int = 0) -> Iterator[_Chunk]:
-        """Yield the chunks of one delta.
+    def add(self, delta: dict[str, JSON], position: int = 0) -> list[_Chunk]:
+        """Return the chunks of one delta.
 
         Args:
             delta: an item of `tool_calls`.
@@ -131,11 +142,22 @@ class ToolCallDeltas:
         """
         function = delta.get("function")
         function = function if isinstance(function, dict) else {}
-        name, args, provider_id = _text(function.get("name")), _args(function.get("arguments")), _text(delta.get("id"))
+        return self.add_fields(
+            delta.get("index"), delta.get("id"), function.get("name"), function.get("arguments"), position
+        )
+
+    def add_fields(self, index: JSON, provider_id: JSON, name: JSON, args: JSON, position: int = 0) -> list[_Chunk]:
+        """Return the chunks of one delta, given by its fields; see `add`."""
+        if type(index) is int and type(args) is str and not (name or provider_id or self._waiting):
+            # Fast path, because most deltas only extend arguments: a third of the cost.
+            known = self._by_index.get(index)
+            if known is not None and known.passes_args and not known.is_complete:
+                known.read_args(args)
+                return [ToolCallDeltaChunk(known.id, args)] if args else []
+        name, args, provider_id = _text(name), _args(args), _text(provider_id)
         if provider_id == "null":
             provider_id = ""
-        index = delta.get("index")
-        if type(index) not in (int, str):
+        if type(index) is not int and type(index) is not str:
             index = ("position", position) if position else None
         call = self._find(index, provider_id, name, args)
         if call is not None and call.is_complete:
@@ -143,33 +165,35 @@ class ToolCallDeltas:
                 name, provider_id, call = name or call.next_name, provider_id or call.provider_id or "", None
             elif name and not args.strip():
                 call.next_name = name
+        made: list[_Chunk] = []
         if self._waiting and (call not in self._waiting or len(self._waiting) > 1):
-            yield from self.begin_waiting()
+            made = self.begin_waiting()
         if call is None:
             call = ProviderToolCall(provider_id or None)
             self.calls.append(call)
         self._note(call, index, provider_id)
-        yield from self._extend(call, name, args)
+        return made + self._extend(call, name, args)
 
-    def begin_waiting(self) -> Iterator[_Chunk]:
+    def begin_waiting(self) -> list[_Chunk]:
         """Begin the calls whose names have arrived: something else follows."""
-        for call in list(self._waiting):
-            yield from self._begin(call)
+        return [chunk for call in list(self._waiting) for chunk in self._begin(call)]
 
-    def end(self, *, is_cut: bool = False) -> Iterator[_Chunk]:
-        """Yield the text that was held back, and the ends of all arguments.
+    def end(self, *, is_cut: bool = False) -> list[_Chunk]:
+        """Return the text that was held back, and the ends of all arguments.
 
         Args:
             is_cut: whether the stream ended too early, so that arguments may be incomplete; they are not ended then.
         """
+        made: list[_Chunk] = []
         for call in self.calls:
             if not call.has_begun and (call.name or call.has_args):
-                yield from self._begin(call)
+                made += self._begin(call)
         for call in self.calls:
             if call.has_begun:
-                yield from _deltas(call, call.take_args(is_end=True))
+                made += _deltas(call, call.take_args(is_end=True))
                 if not is_cut:
-                    yield ToolCallDeltaChunk(call.id, "", is_final=True)
+                    made.append(ToolCallDeltaChunk(call.id, "", is_final=True))
+        return made
 
     def _find(self, index: Any, provider_id: str, name: str, args: str) -> ProviderToolCall | None:
         """Return the call that a delta belongs to; None if it begins one."""
@@ -203,31 +227,28 @@ class ToolCallDeltas:
             self._by_id[provider_id] = call
             call.provider_id = call.provider_id or provider_id
 
-    def _extend(self, call: ProviderToolCall, name: str, args: str) -> Iterator[_Chunk]:
+    def _extend(self, call: ProviderToolCall, name: str, args: str) -> list[_Chunk]:
         if not call.has_begun and name != call.name:
             call.name += name
             self._waiting[call] = None
         if args:
             call.add_args(args)
-        if not call.has_begun and call.must_begin:
-            yield from self._begin(call)
-        elif call.has_begun:
-            yield from _deltas(call, call.take_args())
+        if call.has_begun:
+            return _deltas(call, call.take_args())
+        return self._begin(call) if call.must_begin else []
 
-    def _begin(self, call: ProviderToolCall) -> Iterator[_Chunk]:
+    def _begin(self, call: ProviderToolCall) -> list[_Chunk]:
         self._waiting.pop(call, None)
         call.has_begun = True
         call.id = call.provider_id or ""
         if not call.id or call.id in self._ids or (self._is_taken is not None and self._is_taken(call.id)):
             call.id = f"call_{uuid.uuid4().hex}"
         self._ids.add(call.id)
-        yield ToolCallBeginChunk(call.id, call.name or _UNKNOWN_TOOL)
-        yield from _deltas(call, call.take_args())
+        return [ToolCallBeginChunk(call.id, call.name or _UNKNOWN_TOOL), *_deltas(call, call.take_args())]
 
 
-def _deltas(call: ProviderToolCall, texts: list[str]) -> Iterator[_Chunk]:
-    for text in filter(None, texts):
-        yield ToolCallDeltaChunk(call.id, text)
+def _deltas(call: ProviderToolCall, texts: list[str]) -> list[_Chunk]:
+    return [ToolCallDeltaChunk(call.id, text) for text in texts if text]
 
 
 def _may_continue(call: ProviderToolCall, index: Any, name: str) -> bool:

@@ -112,6 +112,7 @@ def _langgraph(controller: RunController, stream: Iterator[Any]) -> None:
 
 _LOOPS: dict[str, Callable[[RunController, Iterator[Any]], None]] = {
     "openai-chat": _openai_chat,
+    "openai-chat-arguments": _openai_chat,
     "openai-responses": _openai_responses,
     "anthropic": _anthropic,
     "google": _google,
