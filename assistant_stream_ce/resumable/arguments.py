@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 from assistant_stream_ce.errors import shorten
+from assistant_stream_ce.resumable.store import StreamKey, ThreadKey
 
 #: What happens to a run that nobody follows: it goes on, is cancelled, or is cancelled after so many seconds.
 OnLeave: TypeAlias = Literal["continue", "stop"] | float
@@ -14,14 +15,9 @@ OnLeave: TypeAlias = Literal["continue", "stop"] | float
 _STREAM_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
 
-def is_stream_id(value: object) -> bool:
+def is_stream_id(value: object) -> TypeGuard[str]:
     """Return whether a value is a valid id of a stream."""
     return isinstance(value, str) and _STREAM_ID.fullmatch(value) is not None
-
-
-def is_name(stream_id: object, thread: object) -> bool:
-    """Return whether an id or a thread may name a stream."""
-    return is_stream_id(stream_id) or isinstance(thread, str)
 
 
 def hashed(text: str) -> str:
@@ -36,6 +32,20 @@ def owner_hash(owner: object) -> str:
         TypeError: the owner is neither a text nor None.
     """
     return "_" if owner is None else hashed(text_of(owner, "owner"))
+
+
+def name_of(stream_id: object, thread: object, owner: object) -> StreamKey | ThreadKey | None:
+    """Return the key of a stream, or of a thread without an id; None for what is no id or no thread.
+
+    Raises:
+        TypeError: there is neither an id nor a thread, or the owner is neither a text nor None.
+    """
+    owner_key = owner_hash(owner)
+    if stream_id is None and thread is None:
+        raise TypeError("pass stream_id, or thread")
+    if stream_id is None:
+        return ThreadKey(owner_key, hashed(thread)) if isinstance(thread, str) else None
+    return StreamKey(owner_key, stream_id) if is_stream_id(stream_id) else None
 
 
 def text_of(value: object, name: str) -> str:

@@ -257,6 +257,21 @@ def a_thread_points_at_its_newest_stream(make_store: StoreFactory) -> None:
         assert reader.delete(newer)
 
 
+def an_expected_start_is_reported(make_store: StoreFactory) -> None:
+    """Check that the start of a stream is reported to who expects it or its thread, also if it was before the call."""
+    with _sessions(make_store, 4) as (producer, reader, of_thread, late):
+        names: list[tuple[StoreSession, StreamKey | ThreadKey]] = [(reader, _KEY), (of_thread, _THREAD)]
+        if not all(session.expect({name}) for session, name in names):
+            return
+        assert [event for session, _ in names for event in session.poll(0.05)] == []
+        producer.start(_OTHER, _header("r2"), "r2", None)
+        producer.start(_KEY, _header("r1"), "r1", _THREAD)
+        late.expect({_KEY})
+        for session, name in (*names, (late, _KEY)):
+            assert _wait_for(session, "started").key == name
+            session.expect(())
+
+
 def followers_are_announced_for_some_time(make_store: StoreFactory) -> None:
     """Check the notes of followers, and that they end."""
     with _sessions(make_store) as (producer, follower):
@@ -299,6 +314,7 @@ STORE_CHECKS: tuple[Callable[[StoreFactory], None], ...] = (
     a_dead_producer_is_found_and_its_stream_ended_once,
     a_deleted_stream_leaves_nothing,
     a_thread_points_at_its_newest_stream,
+    an_expected_start_is_reported,
     followers_are_announced_for_some_time,
     a_log_can_be_written_anew,
 )

@@ -25,6 +25,7 @@ from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent
 from assistant_stream_ce.errors import StoreUnavailableError, StreamUsageError
 from assistant_stream_ce.message import AssistantMessage
+from assistant_stream_ce.resumable.counters import Counters
 from assistant_stream_ce.resumable.log import LOST, LocalLog, Log, RemoteLog
 from assistant_stream_ce.resumable.reading import Reading
 from assistant_stream_ce.resumable.records import Header, Summary, decode, decode_header, encode
@@ -43,6 +44,9 @@ OnInterrupted = Callable[[str, AssistantMessage | None], object]
 
 # Seconds within which a start must have failed to be repeated.
 _REPEAT_WITHIN = 1.0
+
+# Seconds that a start waits for the end of an earlier run of its id to be stored.
+_SETTLE_SECONDS = 1.0
 
 # Seconds for which a stopped run may still run until its end is stored: its patience and then some.
 _STOP_SECONDS = 5.0
@@ -71,13 +75,6 @@ class Settings(msgspec.Struct, frozen=True):
         return StoreOptions(self.lease / 2, self.retention, self.message_retention)
 
 
-class Counters:
-    """Counters for monitoring; each is only ever increased, by one thread at a time or under a lock."""
-
-    def __init__(self) -> None:
-        self.started = self.entries = self.bytes = self.failures = self.reaped = self.stopped = self.unstored = 0
-
-
 class Engine:
     """The streams of one process."""
 
@@ -91,12 +88,15 @@ class Engine:
         self.counters: Counters = Counters()
         # One command at a time; held during its I/O.
         self.commands: threading.Lock = threading.Lock()
-        # Guards the next four.
+        # Guards the next six.
         self.lock: threading.Lock = new_lock()
         self.logs: dict[StreamKey, LocalLog] = {}
         self.remotes: dict[StreamKey, RemoteLog] = {}
         self.is_draining: bool = False
         self.is_closed: bool = False
+        #: How many runs have begun, and how many requests came for none of them: one may be about to begin.
+        self.begun: int = 0
+        self.unclaimed: int = 0
         self.writing: Writing = Writing(self)
         self.reading: Reading = Reading(self)
         _engines.add(self)
@@ -108,6 +108,7 @@ class Engine:
         thread = None if header.thread is None else ThreadKey(key.owner, header.thread)
         data = encode(header)
         self.check_open()
+        unclaimed = self.unclaimed
         began = time.monotonic()
         try:
             started = self.command(lambda: self.session.start(key, data, header.run, thread))
@@ -124,12 +125,21 @@ class Engine:
         log.on_unfollowed = self.writing.poke
         with self.lock:
             self.logs[key] = log
+            self.begun += 1
+            log.number = self.begun
+            may_have_missed = unclaimed != self.unclaimed
         self.counters.started += 1
-        self.writing.ensure_thread()
+        self.writing.renew_soon(at_once=may_have_missed)
         self.reading.ensure_thread()
         if started == "stopped":
             self.stop_local(log)
+        elif self.is_draining:
+            log.cancel("interrupted", ErrorChunk(GOODBYE))
         return log
+
+    def _check_not_closed(self) -> None:
+        if self.is_closed:
+            raise StreamUsageError("these streams were closed: make a new ResumableStreams")
 
     def check_open(self) -> None:
         """Check that a run may start.
@@ -153,6 +163,7 @@ class Engine:
                 remote.join()
             return remote
         with self.lock:
+            self._check_not_closed()
             # Another caller may have been faster. Joined under the lock, so that it is not dropped as unfollowed.
             remote = self.remotes.setdefault(key, remote)
             remote.join()
@@ -182,7 +193,11 @@ class Engine:
             return self.logs.get(key)
 
     def join_local(self, key: StreamKey) -> LocalLog | None:
-        """Follow a stream whose run is in this process: count a follower. None where there is none."""
+        """Follow a stream whose run is in this process: count a follower. None where there is none. Blocks."""
+        log = self.local(key)
+        if log is not None and log.terminal is not None and not self.store.is_inline:
+            # Once its end is stored, others may delete it before this process has forgotten it.
+            log.settled.wait_sync(_SETTLE_SECONDS)
         with self.lock:
             log = self.logs.get(key)
             if log is not None:
@@ -201,7 +216,8 @@ class Engine:
         if self.store.is_inline:
             # Its producer may be another engine of this process.
             for engine in list(_engines):
-                if engine is not self and engine.store is self.store and (log := engine.local(key)) is not None:
+                is_other = engine is not self and engine.store is self.store and engine.pid == self.pid
+                if is_other and (log := engine.local(key)) is not None:
                     engine.writing.share(log)
         return self.command(lambda: self.session.read(key))
 
@@ -327,28 +343,28 @@ class Engine:
     def close(self) -> None:
         """End everything. Idempotent. Blocks."""
         self.drain(0.0)
-        with self.lock:
-            if self.is_closed:
-                return
-            logs, remotes = list(self.logs.values()), list(self.remotes.values())
         self.writing.stop()
         self.reading.stop()
+        self.reading.wake_waiting()
+        with self.commands:
+            if self.is_closed:
+                return
+            with self.lock:
+                # Nobody joins any more.
+                self.is_closed = True
+                logs, remotes = list(self.logs.values()), list(self.remotes.values())
+            self.session.close()
         for log in logs:
             self.writing.forget(log)
         for remote in remotes:
             remote.end(LOST)
-        with self.commands:
-            if not self.is_closed:
-                self.is_closed = True
-                self.session.close()
 
     # --- calls ---
 
     def command(self, call: Callable[[], T]) -> T:
         """Call a command of the store. Blocks unless the store is in memory."""
         with self.commands:
-            if self.is_closed:
-                raise StreamUsageError("these streams were closed: make a new ResumableStreams")
+            self._check_not_closed()
             try:
                 return call()
             except StoreUnavailableError:
@@ -392,17 +408,19 @@ def _host() -> str:
     return name[:30] or "host"
 
 
-def stats_of(engine: Engine | None) -> dict[str, int]:
+def stats_of(engine: Engine | None) -> dict[str, float]:
     """Return the counters of an engine, all 0 without one."""
     logs = [] if engine is None else list(engine.logs.values())
     remotes = [] if engine is None else list(engine.remotes.values())
+    counters = Counters() if engine is None else engine.counters
     return {
         "live": len(logs),
         "followed": sum(log.followers > 0 for log in logs),
         "followers": sum(log.followers for log in (*logs, *remotes)),
         "remote": len(remotes),
         "waiting_bytes": sum(log.waiting_bytes for log in logs),
-        **vars(Counters() if engine is None else engine.counters),
+        **counters.totals(),
+        **counters.latencies(),
     }
 
 

@@ -56,8 +56,15 @@ class Paths:
         """Return the path of a thread pointer."""
         return self.directory / thread.owner / f"{thread.thread}.thread"
 
+    def of_name(self, name: StreamKey | ThreadKey) -> Path:
+        """Return the path that is there when a stream or thread is."""
+        return self.thread(name) if isinstance(name, ThreadKey) else self.of(name, "log")
+
     def temporary(self) -> Path:
         """Return the path of a new file, to be renamed; outside the directories that are watched."""
+        # Somebody may have deleted the directory: its live streams are then written anew.
+        with contextlib.suppress(FileExistsError):
+            self.directory.mkdir(mode=0o700, parents=True)
         return self.directory / f"{self._worker}.{next(self._numbers)}.tmp"
 
     def write(self, path: Path, data: bytes, until: float | None = None) -> None:
@@ -73,6 +80,19 @@ class Paths:
         if until is not None:
             os.utime(temporary, (until, until))
         self.place(lambda: os.rename(temporary, path), path)
+
+    def extend(self, path: Path, data: bytes, until: float) -> None:
+        """Set the time of a small file, unless it has another content.
+
+        Args:
+            path: its path.
+            data: the content.
+            until: its time, in Unix seconds.
+        """
+        # By the descriptor: another process may give the name to a new file meanwhile.
+        with opened(path) as fd:
+            if fd is not None and file_log.read_all(fd) == data:
+                os.utime(fd, (until, until))
 
     def place(self, place: Callable[[], object], path: Path) -> None:
         """Give a file its name; its directory is made, also if `sweep` removes an empty one meanwhile."""
@@ -103,14 +123,15 @@ class Paths:
         }
         for path in self._files():
             kind = path.name.rpartition(".")[2]
-            if path.parent == self.stops:
-                is_over = age(path) > options.stop_retention and not self._is_live(path.name)
-            elif kind == "log":
-                is_over = _is_over(path, options)
-            else:
-                is_over = age(path) > ages.get(kind, float("inf"))
-            if is_over:
-                path.unlink(missing_ok=True)
+            # What cannot be read or deleted keeps nothing else from being deleted.
+            with contextlib.suppress(OSError):
+                if kind == "log" and path.parent != self.stops:
+                    drop_log(path, lambda fd, path=path: _is_over(fd, path, options))  # type: ignore[misc]
+                elif path.parent == self.stops:
+                    if age(path) > options.stop_retention and not self._is_live(path.name):
+                        path.unlink(missing_ok=True)
+                elif age(path) > ages.get(kind, float("inf")):
+                    path.unlink(missing_ok=True)
         for directory in self.directory.iterdir():
             if directory != self.stops:
                 # Only an empty one can be removed.
@@ -120,7 +141,9 @@ class Paths:
     def _files(self) -> Iterator[Path]:
         for path in self.directory.iterdir():
             if path.is_dir():
-                yield from path.iterdir()
+                # Another user's: `lost+found`, where the directory is a file system of its own.
+                with contextlib.suppress(OSError):
+                    yield from path.iterdir()
             else:
                 yield path
 
@@ -129,13 +152,23 @@ class Paths:
             return fd is not None and file_log.read_terminal(fd) is None
 
 
-def _is_over(path: Path, options: StoreOptions) -> bool:
+def _is_over(fd: int, path: Path, options: StoreOptions) -> bool:
+    if file_log.has_producer(fd):
+        return False
+    return age(path) > (options.live_retention if file_log.read_terminal(fd) is None else options.retention)
+
+
+def drop_log(path: Path, is_over: Callable[[int], bool]) -> None:
+    """Delete a log that is over and has no producer.
+
+    Args:
+        path: its path.
+        is_over: returns whether the file of a descriptor is over.
+    """
     with opened(path) as fd:
-        if fd is None:
-            return False
-        if file_log.read_terminal(fd) is not None:
-            return age(path) > options.retention
-        return age(path) > options.live_retention and not file_log.has_producer(fd)
+        # Locked, because a racing process may have deleted it and begun a new log with the name.
+        if fd is not None and is_over(fd) and file_log.lock_again(fd) and not file_log.is_deleted(fd):
+            path.unlink(missing_ok=True)
 
 
 def age(path: Path) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from assistant_stream_ce.resumable import file_log
 from assistant_stream_ce.resumable.file_notices import Notices
 from assistant_stream_ce.resumable.file_paths import Paths
 from assistant_stream_ce.resumable.records import Entry
-from assistant_stream_ce.resumable.store import Event, StreamKey
+from assistant_stream_ce.resumable.store import Event, StreamKey, ThreadKey
 
 # Seconds between two looks at the producers where the kernel sends no notices.
 _LOOK: Final = 0.5
@@ -60,6 +60,10 @@ class Watches:
         self._due: set[StreamKey] = set()
         self._stops = self._notices.add(str(paths.stops), is_directory=True)
         self._next_look = 0.0
+        self._expected: set[StreamKey | ThreadKey] = set()
+        # The watched directories of owners.
+        self._owners: dict[int, str] = {}
+        self._events: list[Event] = []
 
     def add(self, key: StreamKey, after: int) -> None:
         """Watch a log."""
@@ -86,6 +90,37 @@ class Watches:
             self._notices.remove(log.watch)
             os.close(log.fd)
 
+    def expect(self, names: Collection[StreamKey | ThreadKey]) -> None:
+        """Report what begins; see `StoreSession.expect`."""
+        new, self._expected = set(names) - self._expected, set(names)
+        owners = {name.owner for name in names}
+        for watch, owner in list(self._owners.items()):
+            if owner not in owners:
+                del self._owners[watch]
+                self._notices.remove(watch)
+        for owner in owners - set(self._owners.values()):
+            self._watch_owner(owner)
+        # After that, so that none is missed between the two.
+        self._events += self._started(new)
+
+    def _watch_owner(self, owner: str) -> None:
+        path = self._paths.directory / owner
+        path.mkdir(mode=0o700, exist_ok=True)
+        self._owners[self._notices.add(str(path), is_directory=True)] = owner
+
+    def _started(self, names: Iterable[StreamKey | ThreadKey]) -> list[Event]:
+        return [Event(StreamKey(*name), "started") for name in names if self._paths.of_name(name).exists()]
+
+    def _handle_owner(self, watch: int, name: str) -> list[Event]:
+        """Return the events of a new name in a watched directory, or of a directory that was removed as empty."""
+        owner = self._owners[watch]
+        if name:
+            key = StreamKey(owner, name.rpartition(".")[0])
+            return self._started(each for each in self._expected if each == key)
+        del self._owners[watch]
+        self._watch_owner(owner)
+        return self._started(self._expected)
+
     def close(self) -> None:
         """End all watches."""
         for key in list(self._logs):
@@ -101,16 +136,19 @@ class Watches:
         """
         deadline = time.monotonic() + timeout
         while True:
-            events = [event for key in self._take_due() for event in self._read(key)]
+            events, self._events = self._events, []
+            events += [event for key in self._take_due() for event in self._read(key)]
             now = time.monotonic()
             notices, is_woken = self._notices.wait(0.0 if events else deadline - now)
             for watch, name, is_closed in notices:
                 if watch is None:
                     self._due |= self._logs.keys()
-                    events += self._all_stops(produced)
+                    events += self._all_stops(produced) + self._started(self._expected)
                 elif watch == self._stops:
                     # Only if it is there still: a notice may be of an earlier stream with this id.
                     events += self._all_stops({self._paths.key_of_stop(name)} & set(produced))
+                elif watch in self._owners:
+                    events += self._handle_owner(watch, name)
                 elif (key := self._keys.get(watch)) is not None:
                     self._due.add(key)
                     if is_closed:
@@ -127,7 +165,7 @@ class Watches:
     def _look(self, produced: Collection[StreamKey]) -> list[Event]:
         """Do what notices of the kernel would have brought."""
         self._due |= self._logs.keys()
-        events = self._all_stops(produced)
+        events = self._all_stops(produced) + self._started(self._expected)
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK
             events += [Event(key, "look") for key in self._logs]

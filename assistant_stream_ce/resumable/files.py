@@ -14,7 +14,7 @@ from typing import Final
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.errors import StoreUnavailableError
 from assistant_stream_ce.resumable import file_log
-from assistant_stream_ce.resumable.file_paths import Paths, age, opened
+from assistant_stream_ce.resumable.file_paths import Paths, age, drop_log, opened
 from assistant_stream_ce.resumable.file_watches import Watches
 from assistant_stream_ce.resumable.records import Entry
 from assistant_stream_ce.resumable.store import (
@@ -146,18 +146,26 @@ class FileSession(StoreSession):
     def start(self, key: StreamKey, header: bytes, run: str, thread: ThreadKey | None) -> Started:
         """Begin a stream; see `StoreSession.start`."""
         with _reported_failures():
-            if self._find(key, run) is None:
-                if not self._create(key, header, run, thread):
-                    return "exists"
-                for kind in ("gone", "summary"):
-                    self._paths.of(key, kind).unlink(missing_ok=True)
-            self._point(thread, key, self._options.live_retention)
-            stop = self._paths.stop(key)
-            if age(stop) <= self._options.stop_retention:
-                return "stopped"
-            # A request that was kept for an earlier run.
-            stop.unlink(missing_ok=True)
-            return "created"
+            if self._find(key, run) is None and not self._create(key, header, run, thread):
+                return "exists"
+            try:
+                return self._announce_start(key, thread)
+            except OSError:
+                # The caller runs nothing then, and a locked log would have followers wait.
+                self._paths.of(key, "log").unlink(missing_ok=True)
+                self._forget(key)
+                raise
+
+    def _announce_start(self, key: StreamKey, thread: ThreadKey | None) -> Started:
+        for kind in ("gone", "summary"):
+            self._paths.of(key, kind).unlink(missing_ok=True)
+        self._point(thread, key)
+        stop = self._paths.stop(key)
+        if age(stop) <= self._options.stop_retention:
+            return "stopped"
+        # A request that was kept for an earlier run.
+        stop.unlink(missing_ok=True)
+        return "created"
 
     def _create(self, key: StreamKey, header: bytes, run: str, thread: ThreadKey | None) -> bool:
         """Make the log, locked, unless it is there."""
@@ -168,7 +176,7 @@ class FileSession(StoreSession):
                     self._paths.place(lambda: os.link(temporary, path), path)
                     self._keep(key, _Produced(run, os.dup(fd), thread))
                     return True
-                self._drop_expired(path)
+                drop_log(path, lambda fd: self._is_expired(fd, path))
         return False
 
     @contextlib.contextmanager
@@ -195,10 +203,11 @@ class FileSession(StoreSession):
         if before is not None:
             os.close(before.fd)
 
-    def _drop_expired(self, path: Path) -> None:
-        with opened(path) as fd:
-            if fd is not None and file_log.read_terminal(fd) and age(path) > self._options.retention:
-                path.unlink(missing_ok=True)
+    def _is_expired(self, fd: int, path: Path) -> bool:
+        if file_log.read_terminal(fd) is not None:
+            return age(path) > self._options.retention
+        # A loss of power has torn the header of one that nobody could read.
+        return next(file_log.unpack(file_log.read_all(fd)), None) is None
 
     def read(self, key: StreamKey, after: int = 0) -> StoredStream | None:
         """Read a log; see `StoreSession.read`."""
@@ -231,26 +240,27 @@ class FileSession(StoreSession):
                 return path.read_text()
         return None
 
-    def _point(self, thread: ThreadKey | None, key: StreamKey, seconds: float) -> None:
+    def _point(self, thread: ThreadKey | None, key: StreamKey) -> None:
         """Point a thread at a stream; the file's time is when the pointer ends."""
         if thread is not None:
-            self._paths.write(self._paths.thread(thread), key.stream_id.encode(), time.time() + seconds)
+            until = time.time() + self._options.live_retention
+            self._paths.write(self._paths.thread(thread), key.stream_id.encode(), until)
 
-    def _release_thread(self, thread: ThreadKey | None, key: StreamKey) -> None:
-        if thread is not None and self.find_thread(thread) == key.stream_id:
-            self._point(thread, key, self._options.thread_retention)
-
-    def _renew_thread(self, thread: ThreadKey, key: StreamKey) -> None:
-        seconds = self._options.live_retention
-        if age(self._paths.thread(thread)) > -seconds / 2 and self.find_thread(thread) == key.stream_id:
-            self._point(thread, key, seconds)
+    def _extend_pointer(self, thread: ThreadKey | None, key: StreamKey, seconds: float) -> None:
+        """Have a pointer end in so many seconds, unless it points at a newer stream."""
+        if thread is not None:
+            self._paths.extend(self._paths.thread(thread), key.stream_id.encode(), time.time() + seconds)
 
     def stop(self, key: StreamKey) -> bool:
         """Ask a producer to stop; see `StoreSession.stop`."""
         with _reported_failures(), opened(self._paths.of(key, "log")) as fd:
             if fd is not None and file_log.read_terminal(fd) is not None:
                 return False
-            self._paths.write(self._paths.stop(key), b"")
+            request = self._paths.stop(key)
+            self._paths.write(request, b"")
+            if fd is not None and file_log.read_terminal(fd) is not None:
+                # It has ended meanwhile, and the next stream with this id is not meant.
+                request.unlink(missing_ok=True)
             return fd is not None
 
     def find_dead(self, keys: Collection[StreamKey]) -> set[StreamKey]:
@@ -259,7 +269,8 @@ class FileSession(StoreSession):
 
     def _is_dead(self, key: StreamKey) -> bool:
         with _reported_failures(), opened(self._paths.of(key, "log")) as fd:
-            return fd is not None and file_log.read_terminal(fd) is None and not file_log.has_producer(fd)
+            # In this order: a producer releases the lock when it has written the end.
+            return fd is not None and not file_log.has_producer(fd) and file_log.read_terminal(fd) is None
 
     def reap(self, key: StreamKey, last: int, terminal: bytes, summary: bytes, thread: ThreadKey | None) -> bool:
         """End a stream whose producer is dead; see `StoreSession.reap`."""
@@ -286,7 +297,7 @@ class FileSession(StoreSession):
                 raise
         file_log.append(fd, file_log.pack(file_log.TERMINAL, terminal))
         self._paths.stop(key).unlink(missing_ok=True)
-        self._release_thread(thread, key)
+        self._extend_pointer(thread, key, self._options.thread_retention)
 
     def delete(self, key: StreamKey) -> bool:
         """Delete a stream; see `StoreSession.delete`."""
@@ -389,7 +400,7 @@ class FileSession(StoreSession):
             with self._locked_file(records) as (temporary, fd):
                 self._paths.place(lambda: os.rename(temporary, path), path)
                 self._keep(key, _Produced(run, os.dup(fd), thread, entries[-1].last if entries else 0))
-            self._point(thread, key, self._options.live_retention)
+            self._point(thread, key)
             return "ok"
 
     def renew(self, runs: Mapping[StreamKey, str]) -> set[StreamKey]:
@@ -397,8 +408,8 @@ class FileSession(StoreSession):
         with _reported_failures():
             for key, run in runs.items():
                 produced = self._find(key, run)
-                if produced is not None and produced.thread is not None:
-                    self._renew_thread(produced.thread, key)
+                if produced is not None:
+                    self._extend_pointer(produced.thread, key, self._options.live_retention)
             return {key for key in runs if self._paths.stop(key).exists()}
 
     # --- reader ---
@@ -410,6 +421,12 @@ class FileSession(StoreSession):
     def unwatch(self, key: StreamKey) -> None:
         """End a watch; see `StoreSession.unwatch`."""
         self._watches.remove(key)
+
+    def expect(self, names: Collection[StreamKey | ThreadKey]) -> bool:
+        """Report what begins; see `StoreSession.expect`."""
+        with _reported_failures():
+            self._watches.expect(names)
+        return True
 
     def poll(self, timeout: float) -> list[Event]:
         """Wait for events; see `StoreSession.poll`."""

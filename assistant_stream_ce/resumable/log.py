@@ -52,7 +52,7 @@ class Log:
         self.ended: OneShotEvent = OneShotEvent()
         # Guards the next two.
         self._lock = new_lock()
-        self._waiters: list[Waiter] = []
+        self._waiters: dict[Waiter, None] = {}
         self.followers: int = 0
 
     @property
@@ -77,25 +77,24 @@ class Log:
         with self._lock:
             if self.is_ready(position):
                 return False
-            self._waiters.append(waiter)
+            self._waiters[waiter] = None
             return True
 
     def remove_waiter(self, waiter: Waiter) -> None:
         """Forget a waiter."""
         with self._lock:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            self._waiters.pop(waiter, None)
 
     def wake_followers(self) -> bool:
         """Wake everyone who waits; return whether somebody did."""
         if not self._waiters:
             return False
         with self._lock:
-            # A waiter is removed only after it was woken, so that an interrupted call can be repeated.
             found = bool(self._waiters)
-            while self._waiters:
-                self._waiters[-1].wake()
-                self._waiters.pop()
+            # They are removed only after they were woken, so that an interrupted call can be repeated.
+            for waiter in self._waiters:
+                waiter.wake()
+            self._waiters.clear()
         return found
 
     def join(self) -> None:
@@ -238,6 +237,8 @@ class LocalLog(Log):
         self._lasts = array("Q")
         #: Set when its end is stored, or never will be.
         self.settled: OneShotEvent = OneShotEvent()
+        #: The number of the run in its engine.
+        self.number: int = 0
         #: Whether another engine of this process reads it from the store.
         self.is_shared = False
         #: Whether the writer has it among the streams to look at.
@@ -251,6 +252,9 @@ class LocalLog(Log):
         self.on_unfollowed: Callable[[], object] = lambda: None
         #: Called with `taking` held when there are new chunks or the end; for a store that never blocks.
         self.on_taken: Callable[[LocalLog], object] | None = None
+        # Also of one that is cancelled before its start.
+        if not run.ended.add(_OnEnd(self)):
+            self.has_run_ended = True
 
     # --- the producer's end ---
 
@@ -263,8 +267,6 @@ class LocalLog(Log):
     def start(self, loop: Any) -> None:
         """Start the run."""
         self.run.start_detached(loop, self)
-        if not self.run.ended.add(_OnEnd(self)):
-            _OnEnd(self).wake()
 
     def cancel(self, state: StreamState, last: AssistantStreamChunk | None = None) -> bool:
         """Cancel the run; return whether this call was the first and the run had not ended.

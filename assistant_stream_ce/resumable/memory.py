@@ -90,10 +90,8 @@ class MemoryStore(Store):
             worker: the name of the session.
             options: the settings.
         """
-        number = os.getpid()
-        if number not in self._data:
-            self._data = {number: _Data()}
-        return MemorySession(self._data[number], options)
+        # By process id: a child must not wait for a lock that its parent held at the fork.
+        return MemorySession(self._data.setdefault(os.getpid(), _Data()), options)
 
 
 class MemorySession(StoreSession):
@@ -103,6 +101,7 @@ class MemorySession(StoreSession):
         self._data = data
         self._options = options
         self._watches: dict[StreamKey, int] = {}
+        self._expected: set[StreamKey | ThreadKey] = set()
         # What `poll` has to look at, and the events that need no look.
         self._due: set[StreamKey] = set()
         self._events: list[Event] = []
@@ -139,6 +138,8 @@ class MemorySession(StoreSession):
                 data.gone.pop(key, None)
             if thread is not None:
                 data.threads[thread] = (key.stream_id, float("inf"))
+            for session in data.sessions:
+                session._report_started({key, thread} & session._expected)
             return "stopped" if key in data.stops else "created"
 
     def read(self, key: StreamKey, after: int = 0) -> StoredStream | None:
@@ -287,6 +288,15 @@ class MemorySession(StoreSession):
         with self._data.lock:
             self._drop_watch(key)
 
+    def expect(self, names: Collection[StreamKey | ThreadKey]) -> bool:
+        """Report what begins; see `StoreSession.expect`."""
+        with self._data.lock:
+            self._data.drop_expired()
+            there = self._data.logs.keys() | self._data.threads.keys()
+            self._report_started((set(names) - self._expected) & there)
+            self._expected = set(names)
+        return True
+
     def poll(self, timeout: float) -> list[Event]:
         """Wait for events; see `StoreSession.poll`."""
         for seconds in (timeout, 0.0):
@@ -326,6 +336,11 @@ class MemorySession(StoreSession):
                 session._due.add(key)
                 session._wake()
 
+    def _report_started(self, names: Iterable[StreamKey | ThreadKey | None]) -> None:
+        for name in names:
+            if name is not None:
+                self._add(Event(StreamKey(*name), "started"))
+
     def _add(self, event: Event) -> None:
         self._events.append(event)
         self._wake()
@@ -335,7 +350,9 @@ class MemorySession(StoreSession):
             self._waiter.wake()
 
     def _take_events(self) -> list[Event]:
-        events, self._events = self._events, []
+        # A request to stop that is not there any more was for an earlier run with the id.
+        events = [event for event in self._events if event.kind != "stop" or event.key in self._data.stops]
+        self._events = []
         due, self._due = self._due, set()
         for key in due & self._watches.keys():
             log, after = self._data.logs.get(key), self._watches[key]

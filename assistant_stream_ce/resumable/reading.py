@@ -7,17 +7,23 @@ announces the followers of this process where a producer wants to know.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from assistant_stream_ce.concurrency.waiters import ThreadWaiter
 from assistant_stream_ce.errors import StoreUnavailableError
-from assistant_stream_ce.resumable.log import LOST, RemoteLog
-from assistant_stream_ce.resumable.store import Event, StreamKey
+from assistant_stream_ce.resumable.log import LOST, LocalLog, RemoteLog
+from assistant_stream_ce.resumable.store import Event, StreamKey, ThreadKey
 from assistant_stream_ce.resumable.writing import EngineThread
 from assistant_stream_ce.run.logger import logger
 
 if TYPE_CHECKING:
     from assistant_stream_ce.resumable.engine import Engine
+
+T = TypeVar("T")
+
+# Seconds between two looks for a stream that has not begun, with a store that does not report its start.
+_WAIT_STEP = 0.05
 
 # Seconds for which followers are announced, and between two announcements.
 _PRESENCE = 3.0
@@ -31,16 +37,22 @@ _PACE = 0.002
 
 
 class Reading(EngineThread):
-    """The reader of one engine. `watch`, `suspect`, `poke` and `on_unfollowed` are thread-safe."""
+    """The reader of one engine. All methods without `_` are thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, "assistant-stream-reader")
         # Guarded by the lock.
         self._requests: list[RemoteLog] = []
         self._suspects: set[StreamKey] = set()
+        # Who waits for which stream or thread to begin, with an identity of its own.
+        self._waiting: dict[object, tuple[StreamKey | ThreadKey, ThreadWaiter]] = {}
         self._pause: ThreadWaiter | None = None
         # Used by the thread alone, times by `time.monotonic`.
         self._watched: set[StreamKey] = set()
+        self._expected: set[StreamKey | ThreadKey] = set()
+        self._is_notified = True
+        # How many runs had begun when the events came.
+        self._begun = 0
         # Streams with lost entries, which are read again at each look until they are whole.
         self._broken: dict[StreamKey, float] = {}
         # When each producer was first missing.
@@ -74,6 +86,48 @@ class Reading(EngineThread):
         self.ensure_thread()
         self.poke()
 
+    def wait_for_start(self, name: StreamKey | ThreadKey, look: Callable[[], T | None], seconds: float) -> T | None:
+        """Wait until a stream has begun. Blocks.
+
+        Args:
+            name: the stream, or the thread whose newest one is meant.
+            look: returns what is wanted of it, or None while it is not there.
+            seconds: the most seconds to wait.
+
+        Returns:
+            The result of `look`.
+        """
+        deadline, waiting = time.monotonic() + seconds, object()
+        try:
+            while True:
+                # Noted before the look, so that no start is missed.
+                waiter = self._note_waiting(waiting, name)
+                found = look()
+                left = deadline - time.monotonic()
+                if found is not None or left <= 0:
+                    return found
+                waiter.wait(left if self._is_notified else min(_WAIT_STEP, left))
+        finally:
+            with self._lock:
+                self._waiting.pop(waiting, None)
+            self.poke()
+
+    def _note_waiting(self, waiting: object, name: StreamKey | ThreadKey) -> ThreadWaiter:
+        with self._lock:
+            is_new = waiting not in self._waiting
+            self._waiting[waiting] = name, (waiter := ThreadWaiter())
+        if is_new:
+            self.ensure_thread()
+            self.poke()
+        return waiter
+
+    def wake_waiting(self, name: StreamKey | None = None) -> None:
+        """Have those look who wait for a stream to begin; all of them without a name."""
+        with self._lock:
+            for expected, waiter in self._waiting.values():
+                if name is None or expected == name:
+                    waiter.wake()
+
     def poke(self) -> None:
         """Have the thread look at what there is to do."""
         with self._lock:
@@ -90,8 +144,8 @@ class Reading(EngineThread):
             try:
                 self._apply_requests()
                 events = self._engine.session.poll(self._seconds_to_wait())
-                for event in events:
-                    self._handle(event)
+                self._begun = self._engine.begun
+                self._handle_all(events)
                 self._look()
                 self._announce()
                 self._retry_seconds = 0.0
@@ -107,7 +161,7 @@ class Reading(EngineThread):
     def _has_work(self) -> bool:
         with self._lock:
             engine = self._engine
-            if self._is_stopped or not (engine.logs or engine.remotes or self._suspects):
+            if self._is_stopped or not (engine.logs or engine.remotes or self._suspects or self._waiting):
                 self._is_running = False
                 return False
             return True
@@ -136,6 +190,7 @@ class Reading(EngineThread):
     def _apply_requests(self) -> None:
         with self._lock:
             requests, self._requests = self._requests, []
+            expected = {name for name, _ in self._waiting.values()}
         session, remotes = self._engine.session, self._engine.remotes
         for log in requests:
             if remotes.get(log.key) is log and log.key not in self._watched:
@@ -145,11 +200,27 @@ class Reading(EngineThread):
         for key in [key for key in self._watched if key not in remotes]:
             session.unwatch(key)
             self._forget(key)
+        if expected != self._expected:
+            self._is_notified = session.expect(expected)
+            self._expected = expected
+            if not self._is_notified:
+                self.wake_waiting()
 
     def _forget(self, key: StreamKey) -> None:
         self._watched.discard(key)
         self._broken.pop(key, None)
         self._missing.pop(key, None)
+
+    def _handle_all(self, events: Iterable[Event]) -> None:
+        """Handle events, which come only once: an exception at one is raised after the others."""
+        failure = None
+        for event in events:
+            try:
+                self._handle(event)
+            except Exception as error:
+                failure = error
+        if failure is not None:
+            raise failure
 
     def _handle(self, event: Event) -> None:
         engine, key = self._engine, event.key
@@ -164,12 +235,27 @@ class Reading(EngineThread):
                 self._broken[key] = time.monotonic()
         elif event.kind == "look":
             self._due.add(key)
-        elif (local := engine.logs.get(key)) is not None:
+        elif event.kind == "started":
+            self.wake_waiting(key)
+        elif (local := self._claim(key)) is not None:
             if event.kind == "stop":
                 engine.stop_local(local)
             else:
                 local.needs_reseed = True
                 engine.writing.mark(local)
+
+    def _claim(self, key: StreamKey) -> LocalLog | None:
+        """Return the run that a request is for; note a request whose run has no log yet."""
+        engine = self._engine
+        with engine.lock:
+            local = engine.logs.get(key)
+            if local is not None and local.number <= self._begun:
+                return local
+            engine.unclaimed += 1
+        if local is not None:
+            # It began after the request had come, which may be for an earlier run with this id: the store knows.
+            engine.writing.renew_soon(at_once=True)
+        return None
 
     def _extend(self, log: RemoteLog, event: Event) -> None:
         """Append what has arrived; at a gap, ask for a repair and hold the rest."""
@@ -195,10 +281,13 @@ class Reading(EngineThread):
         if log.key in self._watched:
             self._engine.session.unwatch(log.key)
         self._forget(log.key)
-        if terminal is None:
-            log.end(LOST)
-        else:
-            log.end_as_stored(terminal)
+        try:
+            if terminal is not None:
+                log.end_as_stored(terminal)
+        except ValueError as error:
+            logger.warning("stream %s has an end that this version does not know: %s", log.key.stream_id, error)
+        # Idempotent.
+        log.end(LOST)
 
     @property
     def _look_every(self) -> float:
@@ -211,7 +300,7 @@ class Reading(EngineThread):
             self._look_at = now + self._look_every
             with self._lock:
                 self._due |= self._suspects
-            self._due |= engine.remotes.keys()
+            self._due |= set(engine.remotes)
             for key in list(self._broken):
                 self._read_again(key)
         due, self._due = self._due, set()
@@ -219,7 +308,7 @@ class Reading(EngineThread):
             return
         dead = engine.command(lambda: engine.session.find_dead(due))
         with self._lock:
-            self._suspects &= dead
+            self._suspects -= due - dead
         for key in due:
             if key not in dead:
                 self._missing.pop(key, None)
@@ -248,6 +337,8 @@ class Reading(EngineThread):
             is_late = is_late or stored.terminal is not None
         if is_late or (header is not None and header.run != log.header.run):
             self._end(log)
+        elif stored is not None:
+            self._engine.command(lambda: self._engine.session.request_repair(key))
 
     def _announce(self) -> None:
         engine, now = self._engine, time.monotonic()

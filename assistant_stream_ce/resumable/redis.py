@@ -14,6 +14,7 @@ from assistant_stream_ce.resumable import redis_scripts as scripts
 from assistant_stream_ce.resumable.arguments import text_of
 from assistant_stream_ce.resumable.records import Entry
 from assistant_stream_ce.resumable.redis_connections import Commands, Reader, checked, settings_of
+from assistant_stream_ce.resumable.redis_names import REQUEST, Names
 from assistant_stream_ce.resumable.redis_watches import WatchedLog, Watches, epoch_of, fields_of, number_of
 from assistant_stream_ce.resumable.store import (
     Append,
@@ -32,9 +33,6 @@ __all__ = ("RedisStore",)
 
 # Entries that one reply brings.
 _PAGE: Final = 512
-
-# Milliseconds that a stop request, and the inbox of a worker, are kept: longer than a lease, for a lost event.
-_REQUEST: Final = 60_000
 
 # Seconds of a thousand years.
 _MILLENNIUM: Final = 31_556_952_000.0
@@ -125,14 +123,19 @@ class RedisSession(StoreSession):
 
     def start(self, key: StreamKey, header: bytes, run: str, thread: ThreadKey | None) -> Started:
         """Begin a stream; see `StoreSession.start`."""
-        keys = self._names.all(key, "", "lease", "stop", "gone", "message")
+        keys = [*self._names.all(key, "", "lease", "stop", "gone", "message"), self._names.inbox(self._worker)]
         arguments = [header, run, self._worker, self._lease, self._live, time.time_ns() // 1000]
         (found,) = self._commands.run_script(scripts.START, (keys, arguments))
         if not found:
             return "exists"
         epoch, is_stopped = found
         if thread is not None:
-            self._run(("SET", self._names.thread(thread), key.stream_id, "PX", self._live))
+            name, note = self._names.thread(thread), self._names.note(thread)
+            self._run(
+                ("SET", name, key.stream_id, "PX", self._live),
+                ("XADD", note, "MAXLEN", 1, "*", "i", key.stream_id),
+                ("PEXPIRE", note, self._thread_retention),
+            )
         with self._lock:
             self._produced[key] = _Produced(run, epoch, thread, self._commands.opened)
         return "stopped" if is_stopped else "created"
@@ -170,7 +173,7 @@ class RedisSession(StoreSession):
     def stop(self, key: StreamKey) -> bool:
         """Ask a producer to stop; see `StoreSession.stop`."""
         keys = self._names.all(key, "", "stop")
-        (worker,) = self._commands.run_script(scripts.STOP, (keys, [_REQUEST, self._stop]))
+        (worker,) = self._commands.run_script(scripts.STOP, (keys, [REQUEST, self._stop]))
         if worker:
             # A full server refuses it: the producer finds the request when it renews its lease.
             self._commands.run(*self._names.letter(worker.decode(), "stop", key))
@@ -285,7 +288,8 @@ class RedisSession(StoreSession):
         if outcome == b"ok":
             self._release_thread(key, thread)
         with self._lock:
-            if outcome != b"missing":
+            # A repeated call may come when the id has a new run.
+            if outcome != b"missing" and self._produced.get(key) is produced:
                 self._produced.pop(key, None)
         return _outcome_of(outcome)
 
@@ -345,6 +349,11 @@ class RedisSession(StoreSession):
         """End a watch; see `StoreSession.unwatch`."""
         self._watches.remove(key)
 
+    def expect(self, names: Collection[StreamKey | ThreadKey]) -> bool:
+        """Report what begins; see `StoreSession.expect`."""
+        self._watches.expect(names)
+        return True
+
     def poll(self, timeout: float) -> list[Event]:
         """Wait for events; see `StoreSession.poll`."""
         return self._watches.poll(timeout)
@@ -369,39 +378,3 @@ def _is_live(top: Any) -> bool:
 
 def _outcome_of(reply: bytes) -> Outcome:
     return "ok" if reply == b"ok" else "fenced" if reply == b"fenced" else "missing"
-
-
-class Names:
-    """The names of keys.
-
-    Args:
-        prefix: the beginning of all of them.
-    """
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-
-    def of(self, key: StreamKey, suffix: str = "") -> str:
-        """Return the key of a stream's log, or of what a suffix names. The hash tag keeps them in one slot."""
-        name = f"{self._prefix}:{{{key.owner}:{key.stream_id}}}"
-        return f"{name}:{suffix}" if suffix else name
-
-    def all(self, key: StreamKey, *suffixes: str) -> list[str]:
-        """Return several keys of a stream."""
-        return [self.of(key, suffix) for suffix in suffixes]
-
-    def thread(self, thread: ThreadKey) -> str:
-        """Return the key of a thread pointer."""
-        return f"{self._prefix}:thread:{{{thread.owner}:{thread.thread}}}"
-
-    def inbox(self, worker: str) -> str:
-        """Return the key of the requests to a worker."""
-        return f"{self._prefix}:in:{worker}"
-
-    def letter(self, worker: str, word: str, key: StreamKey) -> list[Sequence[Any]]:
-        """Return the commands that send a request for a stream to a worker."""
-        inbox = self.inbox(worker)
-        return [
-            ("XADD", inbox, "MAXLEN", "~", 1000, "*", "k", word, "i", f"{key.owner}:{key.stream_id}"),
-            ("PEXPIRE", inbox, _REQUEST),
-        ]

@@ -30,6 +30,13 @@ _KEPT: Final = frozenset(
     }
 )  # fmt: skip
 
+# What a server of a cluster answers to keys of several slots, or of another server.
+_CLUSTER: Final = (
+    redis.exceptions.AskError,
+    redis.exceptions.ClusterCrossSlotError,
+    redis.exceptions.ClusterError,
+)
+
 # Seconds in which the server must answer, where the client sets none.
 _TIMEOUT: Final = 5.0
 
@@ -48,7 +55,7 @@ def settings_of(source: Any) -> tuple[type[redis.connection.AbstractConnection],
     """
     pool = redis.ConnectionPool.from_url(source) if isinstance(source, str) else source
     pool = getattr(pool, "connection_pool", pool)
-    if not hasattr(pool, "connection_kwargs"):
+    if not hasattr(pool, "connection_kwargs") or not hasattr(pool, "connection_class"):
         raise TypeError(
             f"RedisStore needs a URL, a client or a connection pool of redis-py, not {type(source).__name__}; "
             "a cluster client cannot be used: pass the URL of one server"
@@ -79,6 +86,8 @@ def reported_failures() -> Iterator[None]:
 
 def unavailable(error: BaseException) -> StoreUnavailableError:
     """Return the error for a failure of the server or the connection."""
+    if isinstance(error, _CLUSTER):
+        return StoreUnavailableError("this is a Redis cluster, which RedisStore does not support: use a single server")
     return StoreUnavailableError(f"Redis does not do its part ({type(error).__name__}): {str(error)[:200]}")
 
 

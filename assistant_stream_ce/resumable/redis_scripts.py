@@ -35,8 +35,9 @@ local function log_of(key)
 end
 """
 
-#: Keys: log, lease, stop, gone, summary. Arguments: header, run, worker, lease and live time in milliseconds, the time
-#: in microseconds. Returns the epoch and whether a stop came before; an empty list where the log is another run's.
+#: Keys: log, lease, stop, gone, summary, and the worker's inbox: a cluster refuses it at once. Arguments: header, run,
+#: worker, lease and live time in milliseconds, the time in microseconds. Returns the epoch and whether a stop came
+#: before; an empty list where the log is another run's.
 START: Final = (
     _HELPERS
     + """

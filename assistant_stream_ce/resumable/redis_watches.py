@@ -6,17 +6,17 @@ One blocking XREAD covers them all. It is interrupted, by an entry in the inbox,
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.resumable.records import Entry
 from assistant_stream_ce.resumable.redis_scripts import LAST
-from assistant_stream_ce.resumable.store import Event, StreamKey
+from assistant_stream_ce.resumable.store import Event, StreamKey, ThreadKey
 
 if TYPE_CHECKING:
-    from assistant_stream_ce.resumable.redis import Names
     from assistant_stream_ce.resumable.redis_connections import Commands, Reader
+    from assistant_stream_ce.resumable.redis_names import Names
 
 # Entries of one stream that one reply brings.
 _COUNT: Final = 512
@@ -108,7 +108,9 @@ class Watches:
         self._inbox = names.inbox(worker).encode()
         self._inbox_cursor = b"0-0"
         self._logs: dict[StreamKey, WatchedLog] = {}
-        # What the active read covers.
+        # What is expected, by its Redis key, with the cursor behind what was reported.
+        self._expected: dict[bytes, tuple[StreamKey, bytes]] = {}
+        # The logs that the active read covers.
         self._reading: dict[bytes, StreamKey] = {}
         self._has_new = False
         self._is_interrupted = False
@@ -146,6 +148,14 @@ class Watches:
     def remove(self, key: StreamKey) -> None:
         """End a watch. The active read goes on; its entries are dropped."""
         self._logs.pop(key, None)
+
+    def expect(self, names: Collection[StreamKey | ThreadKey]) -> None:
+        """Report what begins; see `StoreSession.expect`."""
+        before, self._expected = self._expected, {}
+        for name in names:
+            key = self._names.note(name) if isinstance(name, ThreadKey) else self._names.of(name)
+            self._expected[key.encode()] = before.get(key.encode(), (StreamKey(*name), b"0-0"))
+        self._has_new = self._has_new or not self._expected.keys() <= before.keys()
 
     def request_repair(self, key: StreamKey) -> None:
         """Ask the producer of a log to write it anew. Thread-safe."""
@@ -204,24 +214,38 @@ class Watches:
                 if page and b"h" in fields_of(page[0]):
                     self._logs[key].epoch = epoch_of(page[0])
         self._has_new = False
-        self._reading = {self._inbox: StreamKey("", "")}
-        cursors = [self._inbox_cursor]
+        self._reading = {}
+        cursors = {name: cursor for name, (_, cursor) in self._expected.items()}
+        cursors[self._inbox] = self._inbox_cursor
         for key, log in self._logs.items():
             if log.epoch is not None and log.held_until <= now:
-                self._reading[self._names.of(key).encode()] = key
-                cursors.append(log.id_of(log.after))
+                name = self._names.of(key).encode()
+                self._reading[name] = key
+                cursors[name] = log.id_of(log.after)
         self._is_interrupted = False
         self._sent = now
-        self._reader.send("COUNT", _COUNT, "STREAMS", *self._reading, *cursors)
+        self._reader.send("COUNT", _COUNT, "STREAMS", *cursors, *cursors.values())
 
     def _handle(self, reply: Iterable[Any]) -> None:
         for name, page in reply:
             if name == self._inbox:
                 self._inbox_cursor = page[-1][0]
-                for event in _requests(page):
-                    self._report(event)
-            elif (log := self._logs.get(key := self._reading[name])) is not None:
-                self._handle_log(key, log, page)
+                self._handle_requests(list(_requests(page)))
+            elif name in self._reading:
+                if (log := self._logs.get(key := self._reading[name])) is not None:
+                    self._handle_log(key, log, page)
+            elif name in self._expected:
+                self._expected[name] = self._expected[name][0], page[-1][0]
+                self._report(Event(self._expected[name][0], "started"))
+
+    def _handle_requests(self, events: Sequence[Event]) -> None:
+        stops = [event.key for event in events if event.kind == "stop"]
+        # One that is not there any more was for an earlier run with this id.
+        found = self._run(*(("EXISTS", self._names.of(key, "stop")) for key in stops)) if stops else []
+        gone = {key for key, is_there in zip(stops, found, strict=True) if not is_there}
+        for event in events:
+            if event.key not in gone:
+                self._report(event)
 
     def _handle_log(self, key: StreamKey, log: WatchedLog, page: Sequence[Any]) -> None:
         log.heard = time.monotonic()
@@ -255,12 +279,12 @@ class Watches:
         silent = [(key, log) for key, log in self._logs.items() if log.heard <= now - self._lease / 2]
         if not silent:
             return
-        found = self._run(
-            *(("EXISTS", self._names.of(key)) for key, _ in silent),
-            *(("EXISTS", self._names.of(key, "gone")) for key, _ in silent),
-        )
-        for (key, log), is_there, is_gone in zip(silent, found, found[len(silent) :], strict=False):
-            if is_there:
+        found = iter(self._run(*(command for key, log in silent for command in self._questions(key, log))))
+        for key, log in silent:
+            is_there, is_gone, older = next(found), next(found), next(found)
+            if older:
+                self._end(key)
+            elif is_there:
                 log.missing_since = None
             elif is_gone:
                 self._end(key)
@@ -269,6 +293,14 @@ class Watches:
                 log.missing_since = now
             elif now - log.missing_since > 2 * self._lease:
                 self._end(key)
+
+    def _questions(self, key: StreamKey, log: WatchedLog) -> Iterator[Sequence[Any]]:
+        """Return the commands that ask for a log, its deletion, and a log of a machine whose clock is behind."""
+        name = self._names.of(key)
+        yield "EXISTS", name
+        yield "EXISTS", self._names.of(key, "gone")
+        # XREAD never returns entries that are older than its cursor.
+        yield "XRANGE", name, "-", b"(%s-0" % (log.epoch or b"1"), "COUNT", 1
 
 
 def _requests(page: Iterable[Any]) -> Iterator[Event]:

@@ -10,12 +10,13 @@ threads and event loops.
 **Threads.** The engine makes three kinds of calls, of each kind one at a time:
 
 - the *writer's*: `append`, `finish`, `reseed`, `renew`, from a thread of the engine;
-- the *reader's*: `watch`, `unwatch`, `poll`, from another one;
+- the *reader's*: `watch`, `unwatch`, `expect`, `poll`, from another one;
 - the *commands*: all others, from any thread, but never two at once.
 
 So three connections, or locks around shared fields, suffice. Only `wake` may be called from any thread. The session of
-a store with `is_inline` is called from any thread, event loops included, except for `watch`, `unwatch` and `poll`. The
-threads exist only while there is work: a `poll` is active while this process produces a stream or watches one.
+a store with `is_inline` is called from any thread, event loops included, except for the reader's
+calls. The threads exist only while there is work: a `poll` is active while this process produces a stream, watches one
+or expects one.
 
 **Processes.** `connect` is called at the first use, in each process, and again in a child process after a fork. The
 child drops the parent's session without calling it: its connections must not be used there, nor its locks kept. A store
@@ -147,13 +148,14 @@ class Event(NamedTuple):
             "stop": a `stop` for a stream that this session has started;
             "look": the producer may have died: the engine calls `find_dead` at once;
             "missing": the watched log was deleted or lost;
-            "repair": a process asks the producer for a `reseed`, see `request_repair`.
+            "repair": a process asks the producer for a `reseed`, see `request_repair`;
+            "started": a stream or thread of `expect` is there; `key` has the two texts of its name.
         entries: for "arrived", in order, without a gap to one another; may be empty.
         terminal: for "arrived": the bytes of the terminal entry; None without one.
     """
 
     key: StreamKey
-    kind: Literal["arrived", "stop", "look", "missing", "repair"]
+    kind: Literal["arrived", "stop", "look", "missing", "repair", "started"]
     entries: Sequence[Entry] = ()
     terminal: bytes | None = None
 
@@ -397,6 +399,20 @@ class StoreSession(ABC):
         Args:
             key: the stream.
         """
+
+    def expect(self, names: Collection[StreamKey | ThreadKey]) -> bool:
+        """Have `poll` return a "started" event for each of these that begins, and for each that is there already.
+
+        Followers wait for them. The event may come more than once.
+
+        Args:
+            names: all that are expected; they replace those of the call before.
+
+        Returns:
+            Whether the store can do this. Without it, as in this method of the base class, the engine calls `read` or
+            `find_thread` every 50 ms while somebody waits.
+        """
+        return False
 
     @abstractmethod
     def poll(self, timeout: float) -> list[Event]:

@@ -38,8 +38,11 @@ _LAST_RETRY = 1.0
 # The most seconds to wait for a thread whose call of the store does not return.
 _STOP_SECONDS = 5.0
 
-# Seconds after which it is asked again whether another process follows a stream.
+# Seconds after which it is asked again whether another process follows a stream, and after a failed sweep.
 _ASK_AGAIN = 1.0
+_SWEEP_AGAIN = 60.0
+
+_NEVER = float("inf")
 
 
 class EngineThread:
@@ -68,7 +71,6 @@ class EngineThread:
                 return
             self._is_running = True
             self._ended = OneShotEvent()
-        self._begin()
         start_thread(self._run, self._name)
 
     def stop(self) -> None:
@@ -83,9 +85,6 @@ class EngineThread:
     def poke(self) -> None:
         """Have the thread look at what there is to do."""
         raise NotImplementedError
-
-    def _begin(self) -> None:
-        """Prepare a new thread."""
 
     def _work(self) -> None:
         """Work until there is nothing to do."""
@@ -114,12 +113,12 @@ class Writing(EngineThread):
         # Guarded by the lock.
         self._dirty: dict[LocalLog, None] = {}
         self._waiter: ThreadWaiter | None = None
-        # Used by the thread alone, times by `time.monotonic`.
-        self._retry_at = 0.0
-        self._renewed_at = time.monotonic()
-        self._renew_at = 0.0
-        # When to sweep the store, with the lock held.
+        # Times by `time.monotonic`: of the last renewal of leases and the next one, and when to sweep the store.
+        self._renewed_at = 0.0
+        self._renew_at = _NEVER
         self._sweeps: set[float] = {0.0} if engine.store.needs_sweep else set()
+        # Used by the thread alone.
+        self._retry_at = 0.0
 
     # --- from any thread ---
 
@@ -144,8 +143,21 @@ class Writing(EngineThread):
         with log.taking:
             self.store_at_once(log)
 
-    def _begin(self) -> None:
-        self._renewed_at = time.monotonic()
+    def renew_soon(self, *, at_once: bool) -> None:
+        """Have the lease of a new stream renewed in time.
+
+        Args:
+            at_once: renew now, which also finds a request to stop.
+        """
+        now = time.monotonic()
+        with self._lock:
+            if self._renew_at == _NEVER:
+                self._renewed_at = now
+            due = now if at_once else now + self._engine.options.lease / 3
+            if due < self._renew_at:
+                self._renew_at = due
+                self._wake()
+        self.ensure_thread()
 
     def forget(self, log: LocalLog) -> None:
         """Drop a stream whose end is stored, or never will be."""
@@ -165,6 +177,8 @@ class Writing(EngineThread):
         options, now = self._engine.options, time.monotonic()
         with self._lock:
             for seconds in (options.retention, options.retention + options.message_retention):
+                if seconds == _NEVER:
+                    continue
                 step = max(1.0, seconds / 20)
                 self._sweeps.add((now + seconds) // step * step + step)
 
@@ -216,6 +230,7 @@ class Writing(EngineThread):
                 logs = self._engine.logs
                 if self._is_stopped or not (logs or self._dirty or self._sweeps):
                     self._is_running = False
+                    self._renew_at = _NEVER
                     return None
                 due = self._renew_at if self._retry_at <= now else self._retry_at
                 due = min([due, *(log.leave_at for log in list(logs.values()) if log.leave_at is not None)])
@@ -233,7 +248,13 @@ class Writing(EngineThread):
         with self._lock:
             due = {at for at in self._sweeps if at <= now}
         if due:
-            self._engine.command(self._engine.session.sweep)
+            try:
+                self._engine.command(self._engine.session.sweep)
+            except StoreUnavailableError as error:
+                # Nobody waits for it, and what cannot be deleted must not delay what is written.
+                logger.warning("expired streams cannot be deleted: %s", error)
+                with self._lock:
+                    self._sweeps.add(now + _SWEEP_AGAIN)
             with self._lock:
                 self._sweeps -= due
 
@@ -251,7 +272,10 @@ class Writing(EngineThread):
         sent = [log for log in dirty if log.waiting and not log.needs_reseed]
         if sent:
             appends = [Append(log.key, log.header.run, log.waiting[0]) for log in sent]
-            for log, outcome in zip(sent, self._engine.session.append(appends), strict=True):
+            began = time.monotonic()
+            outcomes = self._engine.session.append(appends)
+            self._engine.counters.add_append(began)
+            for log, outcome in zip(sent, outcomes, strict=True):
                 self._settle(log, outcome)
         for log in dirty:
             if log.needs_reseed and log.is_stored:
@@ -259,7 +283,7 @@ class Writing(EngineThread):
             # A follower may have taken the last chunks, and seen the end, since the entry was made.
             if log.waiting or (log.is_stored and log.terminal is not None and log.made < log.count):
                 self.mark(log)
-            elif log.owes_end or log.terminal is not None:
+            elif (log.owes_end or log.terminal is not None) and not log.settled.is_set():
                 self._finish(log)
 
     def _make_entry(self, log: LocalLog) -> None:
@@ -329,8 +353,9 @@ class Writing(EngineThread):
     def _wait_for_store(self, dirty: list[LocalLog], error: Exception) -> None:
         self._count_failure(error)
         self._retry_at = time.monotonic() + self._retry_seconds
-        # The first thing when it is back: nobody must take a live run for dead.
-        self._renew_at = self._retry_at
+        with self._lock:
+            # The first thing when it is back: nobody must take a live run for dead.
+            self._renew_at = self._retry_at
         total = sum(log.waiting_bytes for log in dirty)
         for log in sorted(dirty, key=lambda log: -log.waiting_bytes):
             if log.waiting_bytes > MOST_WAITING or total > MOST_WAITING_OF_ALL:
@@ -340,22 +365,22 @@ class Writing(EngineThread):
 
     def _renew(self) -> None:
         engine = self._engine
-        with engine.lock:
-            logs = [log for log in engine.logs.values() if log.is_stored]
-        if logs and not engine.store.is_inline:
-            for key in engine.session.renew({log.key: log.header.run for log in logs}):
-                log = engine.logs.get(key)
-                if log is not None:
-                    engine.stop_local(log)
+        with self._lock, engine.lock:
+            # Before the call: a request to stop that comes during it is found by the next one.
+            self._renew_at = time.monotonic() + engine.options.lease / 3 if engine.logs else _NEVER
+            logs = {log.key: log for log in engine.logs.values() if log.is_stored}
+        if logs:
+            for key in engine.session.renew({key: log.header.run for key, log in logs.items()}):
+                # Not the one that has this id by now.
+                engine.stop_local(logs[key])
         now = time.monotonic()
         if now - self._renewed_at > engine.options.lease:
             # This process, or the store, was frozen: another one may have ended the streams.
-            for log in logs:
+            for log in logs.values():
                 stored = engine.command(lambda log=log: engine.session.read(log.key, 2**62))  # type: ignore[misc]
                 if stored is not None and stored.terminal is not None and log.terminal is None:
                     self._on_fenced(log)
         self._renewed_at = now
-        self._renew_at = now + (engine.options.lease / 3 if logs else 60.0)
 
     def _cancel_unfollowed(self) -> None:
         now = time.monotonic()

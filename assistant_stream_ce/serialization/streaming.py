@@ -53,13 +53,15 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         if encoder.needs_state:
             encoder.start_state(self._stream.initial_state)
         # Not that of `self._stream`: the run that forwards an iterable of chunks has an id that nobody else knows.
-        if encoder.needs_header and (header := header_of(source)) is not None:
+        self._has_event_ids = event_ids and encoder.media_type == EVENT_STREAM
+        header = header_of(source) if encoder.needs_header or self._has_event_ids else None
+        if encoder.needs_header and header is not None:
             encoder.start_stream(header)
+        self._run_id = None if header is None else header.run_id
         if skipped := self._stream.skipped:
             # What the client has already: the rest is encoded as if it had been sent.
             encoder.encode_all(skipped, [])
         self._position = len(skipped)
-        self._has_event_ids = event_ids and encoder.media_type == EVENT_STREAM
         self._heartbeat = heartbeat
         self._echo = None if heartbeat is None else min(heartbeat, _ECHO_SECONDS)
         self._sync_reader: SyncReader | None = None
@@ -139,7 +141,7 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     def _encode_with_ids(self, batch: list[AssistantStreamChunk], frames: list[bytes]) -> None:
         for chunk in batch:
             self._position += 1
-            frames.append(with_cursor(self._encode_chunk(chunk), self._position))
+            frames.append(with_cursor(self._encode_chunk(chunk), self._position, self._run_id))
 
     def _report(self, error: Exception) -> None:
         """Report a chunk that could not be encoded; for subclasses whose reader does not see the exception."""

@@ -3,7 +3,12 @@
 import os
 import shutil
 import tempfile
+import threading
+import time
 
+import pytest
+
+from assistant_stream_ce import RunController, RunFailedError, create_run
 from tests.docs.clients import Reply, at_page_end, post
 from tests.docs.runner import Document
 
@@ -43,6 +48,33 @@ def check_the_answer_is_found_again_by_its_chat() -> None:
 @doc.after("# chat_async.py")
 def check_the_same_in_coroutines() -> None:
     check_replay("t2", post(page.app, "/api/chat", {**BODY, "id": "t2"}))
+
+
+@doc.after("on_interrupted=save_part")
+def check_the_part_of_a_killed_process_is_saved() -> None:
+    dying = page.ResumableStreams(page.FileStore("run/streams"))
+    may_end = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("It goes")
+        may_end.wait(30)
+
+    dying.start(create_run(run), "cut")
+    followed = page.watchful.follow("cut")
+    next(followed)
+    # As the kernel does with the locks of a process that is killed.
+    dying._engine.session.close_files()
+    assert followed.message.text == "It goes"
+    with pytest.raises(RunFailedError):
+        list(followed)
+    deadline = time.monotonic() + 30
+    while "cut" not in page.history:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert page.history == {"cut": "It goes (interrupted)"}
+    may_end.set()
+    dying.close()
+    page.watchful.close()
 
 
 @doc.after("RedisStore(os.environ")

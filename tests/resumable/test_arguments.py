@@ -7,20 +7,21 @@ import pytest
 from assistant_stream_ce.resumable.arguments import (
     bytes_of,
     hashed,
-    is_name,
     is_stream_id,
     leave_seconds,
+    name_of,
     owner_hash,
     seconds_of,
 )
+from assistant_stream_ce.resumable.store import StreamKey, ThreadKey
 
 
 def test_ids_and_owners() -> None:
     assert is_stream_id("A-Z.a_z:0-9")
     assert not is_stream_id(None)
-    assert is_name("a", None)
-    assert is_name(None, "any text at all")
-    assert not is_name("/", None)
+    assert name_of("a", None, None) == StreamKey("_", "a")
+    assert name_of(None, "any text at all", "u") == ThreadKey(owner_hash("u"), hashed("any text at all"))
+    assert name_of("/", None, None) is name_of(None, 1, None) is None
     assert owner_hash(None) == "_"
     assert len({owner_hash(""), owner_hash("a"), hashed("a\ud800")}) == 3
     assert len(owner_hash("a")) == 32

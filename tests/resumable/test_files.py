@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 
 from assistant_stream_ce import StoreUnavailableError, TextDeltaChunk
 from assistant_stream_ce.resumable import FileStore
+from assistant_stream_ce.resumable.file_paths import Paths
 from assistant_stream_ce.resumable.records import Entry
 from assistant_stream_ce.resumable.store import Append, Event, StoreOptions, StoreSession, StreamKey, ThreadKey
 from assistant_stream_ce.testing import STORE_CHECKS
@@ -148,6 +150,47 @@ def test_a_full_disk_is_unavailable_and_leaves_no_half_record(
     assert follower.read(KEY) == (b"h", [entry(1), entry(2)], None)
 
 
+def test_a_start_that_fails_leaves_nothing(
+    producer: StoreSession, follower: StoreSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody runs it, so nobody may find a live stream."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Paths, "write", fail)
+    with pytest.raises(StoreUnavailableError):
+        producer.start(KEY, b"h", "r1", THREAD)
+    monkeypatch.undo()
+    assert follower.read(KEY) is None
+    assert follower.start(KEY, b"h", "r2", THREAD) == "created"
+
+
+def test_a_stop_that_comes_with_the_end_is_not_for_the_next_stream(
+    producer: StoreSession, follower: StoreSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producer.start(KEY, b"h", "r1", None)
+    write = Paths.write
+
+    def end_first(self: Paths, path: Path, *args: Any, **options: Any) -> None:
+        monkeypatch.undo()
+        producer.finish(KEY, "r1", b"t", b"s", None)
+        write(self, path, *args, **options)
+
+    monkeypatch.setattr(Paths, "write", end_first)
+    assert follower.stop(KEY)
+    follower.delete(KEY)
+    assert producer.start(KEY, b"h", "r2", None) == "created"
+
+
+def test_a_log_without_a_header_is_replaced(store: FileStore, tmp_path: Path, producer: StoreSession) -> None:
+    """A loss of power leaves such a file."""
+    producer.start(StreamKey("_", "b"), b"h", "r1", None)
+    (tmp_path / "streams" / "_" / "a.log").write_bytes(b"\0" * 100)
+    assert producer.read(KEY) is None
+    assert producer.start(KEY, b"h", "r1", None) == "created"
+
+
 def test_a_follower_goes_on_when_the_log_is_written_anew(producer: StoreSession, follower: StoreSession) -> None:
     producer.start(KEY, b"h", "r1", None)
     append(producer, entry(1))
@@ -162,7 +205,7 @@ def test_a_follower_goes_on_when_the_log_is_written_anew(producer: StoreSession,
 def test_a_log_that_was_lost_is_written_again(tmp_path: Path, producer: StoreSession, follower: StoreSession) -> None:
     producer.start(KEY, b"h", "r1", THREAD)
     append(producer, entry(1))
-    (tmp_path / "streams" / "_" / "a.log").unlink()
+    shutil.rmtree(tmp_path / "streams")
     assert append(producer, entry(2)) == ["missing"]
     assert producer.reseed(KEY, b"h", "r1", [entry(1), entry(2)], THREAD) == "ok"
     assert follower.read(KEY) == (b"h", [entry(1), entry(2)], None)

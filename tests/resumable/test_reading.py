@@ -6,11 +6,20 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from assistant_stream_ce import RunController, RunFailedError, TextDeltaChunk, create_run
-from assistant_stream_ce.resumable.records import FORMAT, encode
+from assistant_stream_ce import (
+    RunController,
+    RunFailedError,
+    StoreUnavailableError,
+    StreamUsageError,
+    TextDeltaChunk,
+    create_run,
+)
+from assistant_stream_ce.resumable.records import FORMAT, Entry, encode
+from assistant_stream_ce.resumable.store import Event, StreamKey
 from tests.resumable.flaky import KEY
 from tests.resumable.test_streams import COUNT, SECONDS, WORDS, wait_for
 from tests.resumable.test_writing import Pair, read_half
@@ -97,6 +106,9 @@ def test_a_stream_of_a_newer_version_is_unknown(pair: Pair, caplog: pytest.LogCa
     assert pair.first.follow("a") is None
     assert pair.first.status("a") is None
     assert "newer version" in caplog.text
+    with pytest.raises(StoreUnavailableError, match="taken by a log that this version"):
+        pair.first.start(pair.talk.run(), "a")
+    assert pair.talk.calls == 0
     session.close()
 
 
@@ -106,6 +118,88 @@ def test_a_header_that_is_none_is_unknown(pair: Pair, caplog: pytest.LogCaptureF
     assert pair.first.follow("a") is None
     assert "cannot be read" in caplog.text
     session.close()
+
+
+def test_a_start_is_looked_for_where_the_store_reports_none(pair: Pair) -> None:
+    pair.second._started_engine().session.expect = lambda names: False  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(pair.second.follow, "a", wait=SECONDS)
+        wait_for(lambda: not pair.second._started_engine().reading._is_notified)
+        pair.first.start(pair.talk.run(), "a")
+        stream = found.result(SECONDS)
+    pair.talk.may_go_on.set()
+    assert list(stream or []) == WORDS
+
+
+def test_an_end_of_a_newer_version_is_an_interruption(pair: Pair) -> None:
+    pair.first.start(pair.talk.run(), "a")
+    remote = pair.second.follow("a")
+    read_half(remote)
+    with pair.store.data.lock:
+        pair.store.data.logs[KEY].terminal = encode({"state": "of a newer version"})
+        for session in pair.store.data.sessions:
+            session._notify(KEY)
+    with pytest.raises(RunFailedError):
+        list(remote)  # type: ignore[arg-type]
+
+
+def test_an_exception_at_an_event_loses_no_other(pair: Pair) -> None:
+    pair.first.start(pair.talk.run(), "a")
+    pair.first.start(create_run(lambda controller: controller.cancelled_event.wait_sync(SECONDS)), "b")
+    remotes = [pair.second.follow(name) for name in "ab"]
+    session = pair.second._started_engine().session
+    poll, may_fail = session.poll, True
+
+    def add_gap(timeout: float) -> Any:
+        nonlocal may_fail
+        events = poll(timeout)
+        if may_fail and any(event.terminal for event in events):
+            may_fail = False
+            return [Event(StreamKey("_", "b"), "arrived", [Entry(99, 1, None, WORDS[:1])]), *events]
+        return events
+
+    def fail(_: StreamKey) -> None:
+        raise ValueError("a fault of the store")
+
+    session.poll = add_gap  # type: ignore[method-assign]
+    session.request_repair = fail  # type: ignore[method-assign]
+    pair.talk.may_go_on.set()
+    assert list(remotes[0]) == WORDS  # type: ignore[arg-type]
+    wait_for(lambda: pair.second.stats()["failures"])
+    pair.first.stop("b")
+    assert list(remotes[1]) == []  # type: ignore[arg-type]
+
+
+def test_a_stop_between_the_start_in_the_store_and_here_is_not_lost(pair: Pair) -> None:
+    pair.first.start(create_run(lambda controller: controller.cancelled_event.wait_sync(SECONDS)), "other")
+    engine = pair.first._started_engine()
+    start = engine.session.start
+
+    def start_and_stop(*args: Any) -> Any:
+        result = start(*args)
+        assert pair.second.stop("a")
+        wait_for(lambda: engine.unclaimed)
+        return result
+
+    engine.session.start = start_and_stop  # type: ignore[method-assign]
+    stream = pair.first.start(pair.talk.run(), "a")
+    assert wait_for(lambda: stream.reason) == "stopped"
+    pair.first.stop("other")
+
+
+def test_who_follows_while_the_streams_are_closed_does_not_wait(pair: Pair) -> None:
+    pair.first.start(pair.talk.run(), "a")
+    engine = pair.second._started_engine()
+    load = engine.load
+
+    def load_and_close(key: StreamKey) -> Any:
+        log = load(key)
+        engine.close()
+        return log
+
+    engine.load = load_and_close  # type: ignore[method-assign]
+    with pytest.raises(StreamUsageError, match="closed"):
+        pair.second.follow("a")
 
 
 def test_a_stream_is_watched_only_while_it_is_followed(pair: Pair) -> None:

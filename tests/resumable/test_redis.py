@@ -187,6 +187,27 @@ def test_a_log_that_nobody_writes_again_is_missing(client: Any, producer: StoreS
     assert wait_for(follower, "missing").key == KEY
 
 
+def test_a_log_of_a_machine_whose_clock_is_behind_is_not_waited_for(
+    client: Any, producer: StoreSession, follower: StoreSession
+) -> None:
+    """Entries of a lower id are never returned behind a cursor."""
+    producer.start(KEY, b"h", "r1", None)
+    follower.watch(KEY, 0)
+    assert follower.poll(0.0) == []
+    with client.pipeline() as pipeline:
+        pipeline.delete(LOG).xadd(LOG, {"h": "h", "r": "r2", "o": "w"}, "5-0").execute()
+    assert wait_for(follower, "missing").key == KEY
+
+
+def test_a_request_for_an_earlier_run_is_dropped(client: Any, producer: StoreSession, follower: StoreSession) -> None:
+    producer.start(KEY, b"h", "r1", None)
+    assert follower.stop(KEY)
+    client.delete(f"{LOG}:stop")
+    assert producer.poll(0.2) == []
+    assert follower.stop(KEY)
+    assert wait_for(producer, "stop").key == KEY
+
+
 def test_a_full_server_is_unavailable(client: Any, producer: StoreSession) -> None:
     producer.start(KEY, b"h", "r1", None)
     client.config_set("maxmemory", 1)
@@ -309,6 +330,13 @@ def test_infinite_times_are_a_thousand_years(server: RedisServer, client: Any) -
         session.start(KEY, b"h", "r1", None)
         session.finish(KEY, "r1", b"end", b"summary", None)
         assert client.ttl(LOG) > 900 * 365 * 86_400
+
+
+def test_a_client_of_a_cluster_is_a_type_error(server: RedisServer) -> None:
+    import redis.asyncio
+
+    with pytest.raises(TypeError, match="a cluster client cannot be used"):
+        RedisStore(redis.asyncio.RedisCluster(host="localhost"))
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:

@@ -12,6 +12,7 @@ import pytest
 from assistant_stream_ce import StoreUnavailableError, TextDeltaChunk
 from assistant_stream_ce.resumable import RedisStore
 from assistant_stream_ce.resumable.records import Entry
+from assistant_stream_ce.resumable.redis_connections import unavailable
 from assistant_stream_ce.resumable.store import Append, StoreOptions, StoreSession, StreamKey
 from tests.support.redis_proxy import RedisProxy
 from tests.support.redis_server import redis_server
@@ -67,3 +68,12 @@ def test_nothing_is_doubled_or_lost(server_url: str, cuts: bool) -> None:
         producer.close()
         follower.close()
         proxy.close()
+
+
+@pytest.mark.parametrize("name", ["MovedError", "ClusterCrossSlotError", "ClusterDownError"])
+def test_a_server_of_a_cluster_is_refused_with_a_clear_error(name: str) -> None:
+    """The script of a start has keys of two slots: each cluster answers one of these."""
+    import redis.exceptions
+
+    error = getattr(redis.exceptions, name)("3999 127.0.0.1:6381")
+    assert "a Redis cluster, which RedisStore does not support" in str(unavailable(error))

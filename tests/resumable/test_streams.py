@@ -163,12 +163,14 @@ def test_a_follower_may_wait_for_its_stream(world: World, make_worker: Workers) 
     talk = Talk("def")
     talk.may_go_on.set()
     assert world.call(second, "follow", "a", wait=0.01) is None
-    with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(second.follow, "a", wait=SECONDS)
-        first.start(talk.run(), "a")
-        stream = found.result(SECONDS)
-    assert stream is not None
-    assert list(stream) == WORDS
+    with ThreadPoolExecutor(3) as pool:
+        names: list[Any] = [{"stream_id": "a"}, {"thread": "t"}]
+        found = [pool.submit(second.follow, **name, owner="u", wait=SECONDS) for name in names]
+        found.append(pool.submit(first.follow, "a", owner="u", wait=SECONDS))
+        wait_for(lambda: len(second._started_engine().reading._waiting) == 2)
+        first.start(talk.run(), "a", thread="t", owner="u")
+        streams = [each.result(SECONDS) for each in found]
+    assert [list(stream) for stream in streams if stream is not None] == [WORDS] * 3
 
 
 def test_a_replay_has_the_bytes_of_the_first_response(world: World, talk: Talk, make_worker: Workers) -> None:
@@ -327,6 +329,20 @@ def test_a_stop_that_overtakes_its_start_wins(world: World, talk: Talk, make_wor
     assert (stream.reason, talk.calls) == ("stopped", 0)
     assert [result.reason for result in talk.results] == ["cancelled"]
     wait_for(lambda: world.call(second, "status", "a").state == "stopped")
+
+
+def test_a_stop_is_for_the_run_that_it_finds(make_worker: Workers) -> None:
+    """Also where others delete the stream and begin it anew in the moment of its end."""
+    first, second = make_worker(), make_worker()
+    for _ in range(15):
+        endless = create_run(lambda controller: controller.cancelled_event.wait_sync(SECONDS))
+        for run, reason in ((endless, "stopped"), (create_run(lambda controller: None), "completed")):
+            stream = first.start(run, "a")
+            assert stream.is_producer
+            if reason == "stopped":
+                assert second.stop("a")
+            assert (list(stream), stream.reason) == ([], reason)
+            assert second.delete("a")
 
 
 def test_a_failure_is_raised_where_the_callback_ran(world: World, make_worker: Workers) -> None:
@@ -626,6 +642,7 @@ def test_counters_tell_what_happened(world: World, make_worker: Workers) -> None
     read(world, stream)
     wait_for(lambda: streams.stats()["live"] == 0)
     assert streams.stats()["stopped"] == 1
+    assert (streams.stats()["append_p99"] > 0) != streams._store.is_inline
 
 
 def test_a_hundred_followers_and_no_thread_is_left(world: World, make_worker: Workers) -> None:

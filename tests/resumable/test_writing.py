@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,70 @@ def test_nothing_is_left_of_a_file_store_after_its_retention(tmp_path: Path) -> 
         assert len(list(streams.start(create_run(lambda controller: controller.append_text("a")), "a"))) == 1
         wait_for(files)
         wait_for(lambda: not files())
+
+
+def test_a_sweep_that_fails_delays_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FlakyStore, "needs_sweep", True)
+    sweeps = 0
+
+    def fail() -> None:
+        nonlocal sweeps
+        sweeps += 1
+        raise StoreUnavailableError("a file of another user")
+
+    with ResumableStreams(pair.store) as streams:
+        streams._started_engine().session.sweep = fail  # type: ignore[method-assign]
+        local = streams.start(pair.talk.run(), "a")
+        remote = pair.second.follow("a")
+        pair.talk.may_go_on.set()
+        assert list(local) == list(remote) == WORDS  # type: ignore[arg-type]
+        assert sweeps == streams.stats()["failures"] == 1
+
+
+def test_leases_are_renewed_beside_a_stream_that_is_not_stored(pair: Pair) -> None:
+    """Its process looks at its other streams as often as before."""
+    may_end = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.run_context.channel.put(object())  # type: ignore[arg-type]
+        may_end.wait(SECONDS)
+
+    pair.first.start(create_run(run, keep_message=False), "unstored")
+    wait_for(lambda: pair.first.stats()["unstored"])
+    wait_for(lambda: pair.first._started_engine().writing._renew_at > time.monotonic())
+    pair.first.start(pair.talk.run(), "a")
+    pair.store.calls.clear()
+    wait_for(lambda: "renew" in pair.store.calls)
+    may_end.set()
+
+
+def test_a_start_whose_loop_is_closed_ends_its_stream(pair: Pair) -> None:
+    may_answer, is_asked = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        is_asked.set()
+        may_answer.wait(SECONDS)
+
+    async def begin() -> None:
+        task = asyncio.create_task(pair.first.astart(pair.talk.run(), "a"))
+        await asyncio.to_thread(is_asked.wait, SECONDS)
+        task.cancel()
+
+    pair.first._started_engine()
+    pair.store.before["start"] = hold
+    asyncio.run(begin())
+    may_answer.set()
+    wait_for(lambda: (status := pair.second.status("a")) and status.state == "interrupted")
+    wait_for(lambda: pair.first.stats()["live"] == 0)
+
+
+def test_a_run_that_starts_while_others_are_drained_is_interrupted(pair: Pair) -> None:
+    pair.first._started_engine()
+    pair.store.before["start"] = lambda: pair.first._started_engine().drain(0.0)
+    stream = pair.first.start(pair.talk.run(), "a")
+    with pytest.raises(RunFailedError):
+        list(stream)
+    assert stream.reason == "interrupted"
 
 
 def test_a_start_whose_caller_is_cancelled_runs_all_the_same(pair: Pair) -> None:

@@ -24,6 +24,13 @@ def test_a_cursor_comes_back(count: int) -> None:
     assert chunks_before(cursor(count)) == chunks_before(count) == count
 
 
+def test_a_cursor_is_of_one_run() -> None:
+    text = cursor(7, "0123456789abcdef")
+    assert (text, chunks_before(text)) == ("1.7.01234567", 7)
+    assert (chunks_before(text, "0123456789abcdef"), chunks_before(text, "fedcba9876543210")) == (7, 0)
+    assert chunks_before("1.7", "0123456789abcdef") == 7
+
+
 @pytest.mark.parametrize("text", ["", "7", "2.7", "1.", "1.-3", "1.٣", "1.1" + "0" * 30, "x.y", "1.7 "])
 def test_another_text_means_the_whole_stream(text: str) -> None:
     assert chunks_before(text) == 0
