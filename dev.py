@@ -1,7 +1,8 @@
 """The project's commands, for a machine with nothing but Python. Each installs what it needs, then does its work.
 
 python3 dev.py demo     serve the chat page on a local port
-python3 dev.py chat     build and serve the complete chat of examples/chat, by flask, fastapi or django
+python3 dev.py chat     serve the complete chat of examples/chat, by flask, fastapi or django
+python3 dev.py page     build the page of the chat into its archive, for machines without Node.js
 python3 dev.py test     run every test; arguments are passed to pytest
 python3 dev.py lint     ruff and mypy
 python3 dev.py docs     build the documentation, warnings as errors
@@ -27,6 +28,8 @@ import venv
 from pathlib import Path
 from typing import NoReturn
 
+from examples import chat_page
+
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
 # Debian's Python lacks it.
@@ -34,10 +37,9 @@ HAS_ENSUREPIP = importlib.util.find_spec("ensurepip") is not None
 # JavaScript packages of the tests: clients for Node.js, and front ends for a browser.
 FRONT_ENDS = ROOT / "tests" / "frontends"
 NODE_FOLDERS = (ROOT / "tests" / "conformance", FRONT_ENDS)
-CHAT_PAGE = ROOT / "examples" / "chat" / "page"
-NO_NODE = """The page of the chat is built with Node.js 20 or newer and packages of npm, and one of them is missing.
-Install Node.js with npm (https://nodejs.org or the system's package manager) and run this again.
-`python3 dev.py demo` serves a chat page without Node.js."""
+CHAT_PAGE = chat_page.PAGE
+NO_NODE = """The page of the chat was edited, but Node.js 20 or newer with npm, which builds it, is not installed.
+Without an installation of it (https://nodejs.org), the page is served as it was before the edit."""
 # Extras that another one includes.
 INCLUDED_IN = {"core": ("test",), "demo": ("test",), "docs": ("test",)}
 # The versions beside the one that runs the whole suite.
@@ -200,23 +202,29 @@ def demo(*arguments: str) -> None:
 
 
 def build_chat_page(folder: Path = CHAT_PAGE, *options: str) -> None:
-    """Build the page of the chat with the packages of the front ends' tests; keep a built one without Node.js."""
-    esbuild, built = FRONT_ENDS / "node_modules" / ".bin" / "esbuild", folder / "dist" / "main.js"
-    if shutil.which("node") and esbuild.exists():
-        options = ("--bundle", "--splitting", "--format=esm", "--jsx=automatic", "--log-level=warning", *options)
-        environment = {**os.environ, "NODE_PATH": str(FRONT_ENDS / "node_modules")}
-        command = [str(esbuild), str(folder / "main.tsx"), *options, f"--outdir={built.parent}"]
-        subprocess.run(command, env=environment, check=True)
-    elif not built.exists():
-        raise SystemExit(NO_NODE)
+    """Build the page of the chat; without Node.js, take the one in the archive."""
+    if chat_page.can_build():
+        chat_page.build(folder, *options)
+    else:
+        print(NO_NODE, flush=True)
+        chat_page.unpack(folder)
 
 
 def chat(*arguments: str) -> None:
     """Serve the complete chat; the back end is an argument."""
     set_up("demo")
-    set_up_node(FRONT_ENDS)
-    build_chat_page(CHAT_PAGE, "--minify")
+    if chat_page.is_packed():
+        chat_page.unpack()
+    else:
+        set_up_node(FRONT_ENDS)
+        build_chat_page(CHAT_PAGE, "--minify")
     become(PYTHON, "-m", "examples.chat_server", *arguments)
+
+
+def page() -> None:
+    """Write the archive of the chat's page."""
+    set_up_node(FRONT_ENDS)
+    chat_page.pack()
 
 
 def test(*arguments: str) -> None:
@@ -343,6 +351,7 @@ def check() -> None:
 COMMANDS = {
     "demo": demo,
     "chat": chat,
+    "page": page,
     "test": test,
     "lint": lint,
     "docs": docs,

@@ -1,17 +1,15 @@
-"""`python3 dev.py chat`: its page is built, and each back end serves the page and answers."""
+"""`python3 dev.py chat`: each back end serves the page and answers."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 
-import dev
 from tests.support.processes import serving
-from tests.support.require import require, require_packages
+from tests.support.require import require_packages
 
 SECONDS = 20
 QUESTION = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}
@@ -32,20 +30,3 @@ def test_each_back_end_serves_the_page_and_answers(back_end: str, tmp_path: Path
         request = Request(f"{address}/api/threads/1/use-chat", body, {"x-csrftoken": token})
         with browser.open(request, timeout=SECONDS) as response:
             assert '"delta":"Hello"' in response.read().decode()
-
-
-def test_the_page_is_built(tmp_path: Path) -> None:
-    require(shutil.which("node"), "Node.js is not installed")
-    require((dev.FRONT_ENDS / "node_modules").is_dir(), "no front ends: run python3 dev.py test, which installs them")
-    page = shutil.copytree(dev.CHAT_PAGE, tmp_path / "page", ignore=shutil.ignore_patterns("dist"))
-    dev.build_chat_page(page)
-    assert (page / "dist" / "main.js").stat().st_size > 100_000
-
-
-def test_without_node_a_built_page_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dev.shutil, "which", lambda name: None)
-    with pytest.raises(SystemExit, match="Install Node"):
-        dev.build_chat_page(tmp_path)
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / "main.js").touch()
-    dev.build_chat_page(tmp_path)

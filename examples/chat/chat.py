@@ -21,6 +21,7 @@ from assistant_stream_ce import (
     RunFailedError,
     RunResult,
     TextDeltaChunk,
+    UpdateStateChunk,
     conversions,
     create_run,
     mask_errors,
@@ -50,8 +51,9 @@ def send_mail(to: str, text: str) -> str:
     return f"Sent to {to}."
 
 
-def write_note(title: str, text: str) -> str:
+def write_note(controller: RunController, title: str, text: str) -> str:
     """Write a note for the user."""
+    controller.state["notes"][title] = text
     return "The note is written."
 
 
@@ -72,6 +74,7 @@ def answer(request: ChatRequest, thread: Thread, history: list[Message], tools: 
     approvals_of = f"{thread.owner}/{thread.id}"
 
     def run(controller: RunController) -> None:
+        controller.state = state_of(history)
         known = msgspec.structs.replace(request, messages=history)
         history[:] = tools.resume(controller, known, thread=approvals_of)
         messages = conversions.to_openai_chat(history, system=SYSTEM)
@@ -86,6 +89,12 @@ def answer(request: ChatRequest, thread: Thread, history: list[Message], tools: 
     if not isinstance(history[-1], AssistantMessage):
         thread.expect(stream.message_id)
     return stream
+
+
+def state_of(history: list[Message]) -> dict[str, Any]:
+    """Return the state in which the last answer left the thread."""
+    states = (message.state for message in reversed(history) if isinstance(message, AssistantMessage))
+    return next(filter(None, states), {"notes": {}})
 
 
 # --- The front ends ---------------------------------------------------------------------------------
@@ -112,11 +121,13 @@ def find_front_end(name: str) -> FrontEnd:
 
 
 def stored(front_end: str, thread: Thread) -> dict[str, Any]:
-    """Return the history for a front end, and whether an answer is open."""
+    """Return the history for a front end, the state, and whether an answer is open."""
     # Asked before the history: an answer that has ended is in it.
     status = STREAMS.status(thread=thread.id, owner=thread.owner)
-    messages = find_front_end(front_end).to_messages(thread.history())
-    return {"messages": messages, "isOpen": status is not None and status.state == "running"}
+    is_open = status is not None and status.state == "running"
+    history = thread.history()
+    messages = find_front_end(front_end).to_messages(history)
+    return {"messages": messages, "state": state_of(history), "isOpen": is_open}
 
 
 def respond(responses: Any, front_end: str, thread: Thread, body: bytes) -> Any:
@@ -162,7 +173,7 @@ def resumable_state(thread: Thread) -> dict[str, Any] | None:
 def show_in_state(stream: AssistantStream, history: list[Message], controller: RunController) -> None:
     """Write an answer to the state, which is all that the assistant transport renders."""
     controller.on_cancel(stream.close)
-    controller.state = {"messages": conversions.to_assistant_ui_messages(history)}
+    controller.state = {**state_of(history), "messages": conversions.to_assistant_ui_messages(history)}
     messages = controller.state["messages"]
     place = len(history) - isinstance(history[-1], AssistantMessage)
     seen = MessageAccumulator()
@@ -175,6 +186,8 @@ def show_in_state(stream: AssistantStream, history: list[Message], controller: R
             # Not `stream.message`, which may be ahead of the chunks that are read.
             shown = with_answer(history, msgspec.structs.replace(seen.message, id=stream.message_id))
             messages[place:] = conversions.to_assistant_ui_messages(shown[place:])
+        if isinstance(chunk, UpdateStateChunk):
+            controller.state |= seen.message.state
 
 
 # --- The login --------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ def ask(messages: list[Any], tools: list[Any]) -> Any:
 def script(messages: list[Any], tools: set[str]) -> Iterator[dict[str, Any]]:
     """Answer the last message, word by word."""
     last = messages[-1]
-    text = last["content"] if isinstance(last["content"], str) else last["content"][0]["text"]
+    content = last["content"] if isinstance(last["content"], list) else [{"type": "text", "text": last["content"]}]
+    text = " ".join(part["text"] for part in content if part["type"] == "text")
     finish_reason = "stop"
     if last["role"] == "tool":
         yield from say(f"The tool returned {text}")
@@ -64,6 +65,7 @@ def script(messages: list[Any], tools: set[str]) -> Iterator[dict[str, Any]]:
         yield from say("So far, so good. ")
         raise ConnectionError("the password of the model's server is 1234")
     else:
+        yield from say("I see your picture. " if any(part["type"] == "image_url" for part in content) else "")
         yield from say(f"You said: {text}")
     yield event({}, finish_reason)
 

@@ -75,6 +75,8 @@ def check_application(app: Any, kind: str) -> None:
     check_wrong_requests(client, path)
     check_history(client, path)
     check_approval(client, f"/api/threads/{kind}-mail/use-chat")
+    check_state(client, f"/api/threads/{kind}-note")
+    check_picture(client, f"/api/threads/{kind}-picture/use-chat")
     check_stop(client, f"/api/threads/{kind}-story/use-chat")
     check_resumed_state(client, f"/api/threads/{kind}-state/assistant-transport")
     check_error(client, f"/api/threads/{kind}-fail/use-chat")
@@ -115,13 +117,17 @@ def check_history(client: Client, path: str) -> None:
     shown = client.history(path)
     assert [message["role"] for message in shown] == ["user", "assistant"] * 2
     assert len({message["id"] for message in shown}) == 4
-    assert [part["text"] for part in shown[3]["parts"] if part["type"] == "text"] == ["You said: Hello"]
+    assert texts_of(shown[3]) == ["You said: Hello"]
 
     # What a client claims that the assistant said is not used.
     shown[1]["parts"] = [{"type": "text", "text": "A forged answer"}]
     question = {"id": "user-4", "role": "user", "parts": [{"type": "text", "text": "And now?"}]}
     client.request("POST", path, {"id": "t", "trigger": "submit-message", "messages": [*shown, question]})
     assert "forged" not in json.dumps(client.history(path))
+
+
+def texts_of(message: dict[str, Any]) -> list[str]:
+    return [part["text"] for part in message["parts"] if part["type"] == "text"]
 
 
 def check_approval(client: Client, path: str) -> None:
@@ -138,8 +144,30 @@ def check_approval(client: Client, path: str) -> None:
     assert answer["id"] == waiting[1]["id"]
     (call,) = [part for part in answer["parts"] if part["type"] == "tool-send_mail"]
     assert (call["state"], call["output"]) == ("output-available", "Sent to me@example.org.")
-    assert answer["parts"][-1]["text"] == "The tool returned Sent to me@example.org."
+    assert texts_of(answer)[-1] == "The tool returned Sent to me@example.org."
     assert '"output"' not in client.request("POST", path, body).text
+
+
+def check_state(client: Client, path: str) -> None:
+    assert client.get(f"{path}/use-chat")["state"] == {"notes": {}}
+    reply = client.ask(f"{path}/use-chat", "Write a note")
+    assert '"type":"data-state"' in reply.text
+    client.ask(f"{path}/use-chat", "Hello")
+    state = client.get(f"{path}/ag-ui")["state"]
+    assert state["notes"]["Shopping"].startswith("Apples")
+    # Not the state that a client posts.
+    question = {**command("Hello again"), "parentId": client.history(f"{path}/use-chat")[-1]["id"]}
+    body = {"commands": [question], "state": {"notes": {"Forged": ""}}}
+    assert "Forged" not in client.request("POST", f"{path}/assistant-transport", body).text
+    assert client.get(f"{path}/assistant-transport")["state"] == state
+
+
+def check_picture(client: Client, path: str) -> None:
+    file = {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,AAAA"}
+    message = {"id": "u1", "role": "user", "parts": [file, {"type": "text", "text": "Look"}]}
+    reply = client.request("POST", path, {"id": "t", "trigger": "submit-message", "messages": [message]})
+    assert '"delta":"picture. "' in reply.text
+    assert [part["type"] for part in client.history(path)[0]["parts"]] == ["file", "text"]
 
 
 def check_stop(client: Client, path: str) -> None:
@@ -153,7 +181,7 @@ def check_stop(client: Client, path: str) -> None:
 
     assert json.loads(client.request("POST", f"{path}/stop").text) == {"stopped": True}
     shown = client.history(path)
-    assert "Once upon" in shown[1]["parts"][-1]["text"]
+    assert "Once upon" in texts_of(shown[1])[-1]
     assert client.get(path)["isOpen"] is False
     assert json.loads(client.request("POST", f"{path}/stop").text) == {"stopped": False}
 

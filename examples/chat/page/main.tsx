@@ -2,19 +2,27 @@
 import { StrictMode, useEffect, useState, type ComponentType } from "react";
 import { createRoot } from "react-dom/client";
 
+import type { State } from "./parts";
+
 export type Headers = { [name: string]: string };
+export type Stored = {
+  messages: any[];
+  state: State;
+  // Whether an answer to the messages is being sent.
+  isOpen: boolean;
+};
 export type ChatProps = {
   thread: string;
   api: string;
   headers: Headers;
-  history: any[];
-  // Whether an answer to the history is being sent.
-  isOpen: boolean;
-  stop: () => void;
+  stored: Stored;
+  load: () => Promise<Stored>;
+  // Resolves when the answer is stored as far as it came.
+  stop: () => Promise<void>;
 };
 
 type Session = { csrf: string | null; threads: string[] };
-type LoadedProps = ChatProps & { Chat: ComponentType<ChatProps>; threads: string[]; load: number };
+type LoadedProps = ChatProps & { Chat: ComponentType<ChatProps>; threads: string[]; number: number };
 
 const frontEnds = {
   "use-chat": "AI SDK",
@@ -37,22 +45,28 @@ async function fetchJson(path: string, options?: RequestInit) {
   return response.json();
 }
 
+// How often the thread was loaded: more than once when the network was away.
+let loads = 0;
+
 function App() {
   const [props, setProps] = useState<LoadedProps>();
   const [error, setError] = useState<string>();
 
-  async function enter(session: Promise<Session>, load = 0) {
+  async function enter(session: Promise<Session>, number = 0) {
     try {
       const { csrf, threads } = await session;
       if (csrf === null) return setError("");
-      const [{ Chat }, stored] = await Promise.all([import(`./front-ends/${frontEnd}.tsx`), fetchJson(api)]);
+      const load = () => fetchJson(api);
+      const [{ Chat }, stored] = await Promise.all([import(`./front-ends/${frontEnd}.tsx`), load()]);
       const headers = { "x-csrftoken": csrf };
       // Leaving does not stop an answer, so that it can be resumed.
-      const stop = () => void fetchJson(`${api}/stop`, { method: "POST", headers }).catch(() => {});
-      const { messages: history, isOpen } = stored;
-      const loaded = { Chat, thread, api, headers, history, isOpen, stop, threads, load };
+      async function stop() {
+        if (number === loads) await fetchJson(`${api}/stop`, { method: "POST", headers }).catch(() => {});
+      }
+      loads = Math.max(loads, number);
+      const loaded = { Chat, thread, api, headers, stored, load, stop, threads, number };
       // Strict mode loads twice: the front ends keep their first history.
-      setProps((props) => (props && props.load >= load ? props : loaded));
+      setProps((props) => (props && props.number >= number ? props : loaded));
     } catch (error) {
       setError((error as Error).message);
     }
@@ -65,7 +79,7 @@ function App() {
   useEffect(() => {
     enter(fetchJson("/api/session"));
     // After the network was away, the answer is resumed as after a reload.
-    const reconnect = () => enter(fetchJson("/api/session"), Date.now());
+    const reconnect = () => enter(fetchJson("/api/session"), loads + 1);
     addEventListener("online", reconnect);
     return () => removeEventListener("online", reconnect);
   }, []);
@@ -87,7 +101,7 @@ function App() {
             </a>
           ))}
         </nav>
-        <props.Chat key={props.load} {...props} />
+        <props.Chat key={props.number} {...props} />
       </>
     );
   }

@@ -1,29 +1,35 @@
-// The parts of a message that all front ends show alike, and the tool that runs in the page.
+// The parts of a message that all front ends show alike, and the state.
 
-export function getTimeZone() {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
-}
+// What `chat.py` keeps in `controller.state`.
+export type State = { notes: { [title: string]: string } };
 
-type ToolCallProps = { name: string; input: any; output: unknown; decide?: (isApproved: boolean) => void };
-
-export function ToolCall({ name, input, output, decide }: ToolCallProps) {
-  // The arguments of a note are shown while the model writes them.
-  if (name === "write_note") return <Note {...input} />;
+export function StatePanel({ state }: { state?: State | null }) {
+  const notes = Object.entries(state?.notes ?? {});
+  if (notes.length === 0) return null;
   return (
-    <pre>
-      {name} {JSON.stringify(input)} {JSON.stringify(output)}
-      {decide && <button onClick={() => decide(true)}>Yes</button>}
-      {decide && <button onClick={() => decide(false)}>No</button>}
-    </pre>
+    <details className="state" aria-label="State">
+      <summary>Written so far: {notes.map(([title]) => title).join(", ")}</summary>
+      <dl>
+        {notes.map(([title, text]) => (
+          <div key={title}>
+            <dt>{title}</dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
   );
 }
 
-function Note({ title, text }: { title?: string; text?: string }) {
+export function Text({ text }: { text: string }) {
+  // What assistant-ui makes of a text file.
+  const [, name, content] = /^<attachment name="(.*)">\n([^]*)\n<\/attachment>$/.exec(text) ?? [];
+  if (name === undefined) return <p>{text}</p>;
   return (
-    <aside aria-label="Note">
-      <h2>{title}</h2>
-      <p>{text}</p>
-    </aside>
+    <details>
+      <summary>{name}</summary>
+      {content}
+    </details>
   );
 }
 
@@ -39,12 +45,12 @@ export function Source({ url, title }: { url: string; title?: string }) {
   );
 }
 
-export function File({ data, type }: { data: string; type: string }) {
+export function File({ data, type, name }: { data: string; type: string; name?: string }) {
   const url = data.startsWith("data:") || data.startsWith("https:") ? data : `data:${type};base64,${data}`;
-  if (type.startsWith("image/")) return <img src={url} alt="Picture of the assistant" />;
+  if (type.startsWith("image/")) return <img src={url} alt={name ?? "Picture"} />;
   return (
-    <a href={url} download>
-      {type}
+    <a href={url} download={name ?? ""}>
+      {name ?? type}
     </a>
   );
 }

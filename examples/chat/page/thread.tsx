@@ -1,19 +1,26 @@
 // The thread of the three assistant-ui runtimes.
 import {
   ActionBarPrimitive,
+  AttachmentPrimitive,
   AuiConfig,
   AuiIf,
   ComposerPrimitive,
+  CompositeAttachmentAdapter,
   defineToolkit,
   ErrorPrimitive,
   MessagePrimitive,
+  SimpleImageAttachmentAdapter,
+  SimpleTextAttachmentAdapter,
   ThreadPrimitive,
   Tools,
+  useAui,
+  useAuiState,
   type EnrichedPartState,
 } from "@assistant-ui/react";
 import { parsePartialJsonObject } from "assistant-stream/utils";
 
-import { File, getTimeZone, Reasoning, Source, ToolCall } from "./parts";
+import { File, Reasoning, Source, StatePanel, Text, type State } from "./parts";
+import { getTimeZone, ToolCall } from "./tools";
 
 const toolkit = defineToolkit({
   get_time_zone: {
@@ -25,26 +32,47 @@ const toolkit = defineToolkit({
 });
 
 export const config = AuiConfig({ tools: Tools({ toolkit }) });
+export const attachments = new CompositeAttachmentAdapter([
+  new SimpleImageAttachmentAdapter(),
+  new SimpleTextAttachmentAdapter(),
+]);
 
 export function Thread() {
+  const state = useAuiState((store) => store.thread.state as State | null);
   return (
     <ThreadPrimitive.Root>
+      <StatePanel state={state} />
       <ThreadPrimitive.Messages components={{ UserMessage, AssistantMessage, EditComposer }} />
       <ComposerPrimitive.Root>
         <ComposerPrimitive.Input aria-label="Message" placeholder="Write a message" />
+        <ComposerPrimitive.AddAttachment>Attach</ComposerPrimitive.AddAttachment>
         <ComposerPrimitive.Send>Send</ComposerPrimitive.Send>
         <AuiIf condition={(store) => store.thread.isRunning}>
           <ComposerPrimitive.Cancel>Stop</ComposerPrimitive.Cancel>
         </AuiIf>
+        <ComposerPrimitive.Attachments>{() => <Attachment />}</ComposerPrimitive.Attachments>
       </ComposerPrimitive.Root>
     </ThreadPrimitive.Root>
   );
 }
 
+function Attachment() {
+  return (
+    <AttachmentPrimitive.Root>
+      <AttachmentPrimitive.Name /> <AttachmentPrimitive.Remove>Remove</AttachmentPrimitive.Remove>
+    </AttachmentPrimitive.Root>
+  );
+}
+
 function UserMessage() {
+  // The stored message has them among its parts.
+  const attachments = useAuiState((store) => store.message.attachments);
   return (
     <MessagePrimitive.Root data-role="user">
       <MessagePrimitive.Parts>{({ part }) => <Part part={part} />}</MessagePrimitive.Parts>
+      {attachments?.flatMap(({ content }) => content ?? []).map((part, index) => (
+        <Part key={index} part={part as EnrichedPartState} />
+      ))}
       <ActionBarPrimitive.Edit>Edit</ActionBarPrimitive.Edit>
     </MessagePrimitive.Root>
   );
@@ -68,23 +96,43 @@ function AssistantMessage() {
           <ErrorPrimitive.Message />
         </ErrorPrimitive.Root>
       </MessagePrimitive.Error>
-      <ActionBarPrimitive.Reload>Regenerate</ActionBarPrimitive.Reload>
+      <Regenerate />
     </MessagePrimitive.Root>
+  );
+}
+
+function Regenerate() {
+  const aui = useAui();
+  const canReload = useAuiState((store) => store.thread.capabilities.reload);
+  const isRunning = useAuiState((store) => store.thread.isRunning);
+  const index = useAuiState((store) => store.message.index);
+  if (canReload) return <ActionBarPrimitive.Reload>Regenerate</ActionBarPrimitive.Reload>;
+
+  // The assistant transport edits only: the question is asked again.
+  function askAgain() {
+    const { messages } = aui.thread.getState();
+    const question = messages[index - 1];
+    aui.thread.append({ ...question, sourceId: question.id, parentId: messages[index - 2]?.id ?? null });
+  }
+  return (
+    <button onClick={askAgain} disabled={isRunning}>
+      Regenerate
+    </button>
   );
 }
 
 function Part({ part }: { part: EnrichedPartState }) {
   switch (part.type) {
     case "text":
-      return <p>{part.text}</p>;
+      return <Text text={part.text} />;
     case "reasoning":
       return <Reasoning text={part.text} />;
     case "source":
       return part.sourceType === "url" ? <Source url={part.url} title={part.title} /> : null;
     case "image":
-      return <File data={part.image} type="image/*" />;
+      return <File data={part.image} type="image/*" name={part.filename} />;
     case "file":
-      return <File data={part.data} type={part.mimeType} />;
+      return <File data={part.data} type={part.mimeType} name={part.filename} />;
     case "data":
       return <DataPart name={part.name} data={part.data} />;
     case "tool-call":

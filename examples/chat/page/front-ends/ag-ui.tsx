@@ -1,22 +1,38 @@
 import { HttpAgent } from "@ag-ui/client";
-import { AssistantRuntimeProvider, ExportedMessageRepository } from "@assistant-ui/react";
+import { AssistantRuntimeProvider, type AssistantRuntime } from "@assistant-ui/react";
 import { useAgUiRuntime } from "@assistant-ui/react-ag-ui";
-import { useMemo } from "react";
+import { useState } from "react";
 
+import { createHistory } from "../history";
 import type { ChatProps } from "../main";
-import { config, Thread } from "../thread";
+import { attachments, config, Thread } from "../thread";
 
-export function Chat({ thread, api, headers, history, stop }: ChatProps) {
-  const agent = useMemo(() => new HttpAgent({ url: api, headers, threadId: thread }), [api, headers, thread]);
-  // The server stores the answers.
-  const stored = useMemo(
-    () => ({ load: async () => ExportedMessageRepository.fromArray(history), append: async () => {} }),
-    [history],
+export function Chat(props: ChatProps) {
+  const { api, headers, thread } = props;
+  const [agent] = useState(() => new HttpAgent({ url: api, headers, threadId: thread }));
+  const [history] = useState(() =>
+    createHistory(props, {
+      runtime: () => runtime,
+      convert: withInterrupts,
+      showState: (state) => runtime.thread.importExternalState(state),
+    }),
   );
-  const runtime = useAgUiRuntime({ agent, onCancel: stop, adapters: { history: stored } });
+  const runtime: AssistantRuntime = useAgUiRuntime({
+    agent,
+    onCancel: props.stop,
+    adapters: { attachments, history },
+  });
   return (
     <AssistantRuntimeProvider runtime={runtime} config={config}>
       <Thread />
     </AssistantRuntimeProvider>
   );
+}
+
+// This runtime finds the open approvals of a message in its metadata.
+function withInterrupts(message: any) {
+  const open = message.content.filter((part: any) => part.approval?.approved === undefined && part.approval && !("result" in part));
+  if (open.length === 0) return message;
+  const interrupts = open.map(({ approval, toolCallId }: any) => ({ id: approval.id, reason: "tool_call", toolCallId }));
+  return { ...message, status: { type: "requires-action", reason: "interrupt" }, metadata: { custom: { agui: { interrupts } } } };
 }

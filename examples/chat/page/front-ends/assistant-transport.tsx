@@ -8,40 +8,43 @@ import {
 import { useEffect } from "react";
 
 import type { ChatProps } from "../main";
-import { config, Thread } from "../thread";
+import type { State } from "../parts";
+import { attachments, config, Thread } from "../thread";
 
-type State = { messages: ThreadMessageLike[] };
+type ChatState = State & { messages: ThreadMessageLike[] };
 
 const converter = createMessageConverter((message: ThreadMessageLike) => message);
 
-function convert(state: State, { pendingCommands, isSending }: AssistantTransportConnectionMetadata) {
+function convert(state: ChatState, { pendingCommands, isSending }: AssistantTransportConnectionMetadata) {
   // The messages of the user that the state does not contain yet.
   const pending = pendingCommands.flatMap((command): ThreadMessageLike[] =>
     command.type === "add-message" ? [{ role: "user", content: command.message.parts }] : [],
   );
-  return { messages: converter.toThreadMessages([...state.messages, ...pending], isSending), isRunning: isSending };
+  const messages = converter.toThreadMessages([...state.messages, ...pending], isSending);
+  return { messages, state, isRunning: isSending };
 }
 
-export function Chat({ api, headers, history, isOpen, stop }: ChatProps) {
-  const runtime = useAssistantTransportRuntime<State>({
+export function Chat({ api, headers, stored, stop }: ChatProps) {
+  const runtime = useAssistantTransportRuntime<ChatState>({
     api,
     resumeApi: `${api}/stream`,
     resumeStateApi: `${api}/state`,
     headers,
     protocol: "assistant-transport",
-    initialState: { messages: history },
+    initialState: { ...stored.state, messages: stored.messages },
     converter: convert,
     capabilities: { edit: true },
+    adapters: { attachments },
     onCancel: ({ error }) => error ?? stop(),
     onError: ({ message }, { updateState }) =>
-      updateState(({ messages }) => {
+      updateState(({ messages, ...state }) => {
         const status = { type: "incomplete", reason: "error", error: message } as const;
-        return { messages: [...messages, { role: "assistant", content: [], status }] };
+        return { ...state, messages: [...messages, { role: "assistant", content: [], status }] };
       }),
   });
   useEffect(() => {
-    if (isOpen) runtime.thread.resumeRun({ parentId: null });
-  }, [isOpen, runtime]);
+    if (stored.isOpen) runtime.thread.resumeRun({ parentId: null });
+  }, [stored, runtime]);
   return (
     <AssistantRuntimeProvider runtime={runtime} config={config}>
       <Thread />

@@ -4,16 +4,19 @@ import {
   lastAssistantMessageIsCompleteWithApprovalResponses as isDecided,
   lastAssistantMessageIsCompleteWithToolCalls as hasResults,
 } from "ai";
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 import type { ChatProps } from "../main";
-import { File, getTimeZone, Reasoning, Source, ToolCall } from "../parts";
+import { File, Reasoning, Source, StatePanel, Text, type State } from "../parts";
+import { getTimeZone, ToolCall } from "../tools";
 
-export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps) {
-  const chat = useChat({
+type Message = UIMessage<unknown, { state: State }>;
+
+export function Chat({ thread, api, headers, stored, stop }: ChatProps) {
+  const chat = useChat<Message>({
     id: thread,
-    messages: history,
-    resume: isOpen,
+    messages: stored.messages,
+    resume: stored.isOpen,
     transport: new DefaultChatTransport({
       api,
       headers,
@@ -25,16 +28,21 @@ export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps)
       if (tool === "get_time_zone") chat.addToolOutput({ tool, toolCallId, output: getTimeZone() });
     },
   });
-  const [edited, setEdited] = useState<UIMessage>();
+  const [edited, setEdited] = useState<Message>();
   const isRunning = chat.status === "submitted" || chat.status === "streaming";
 
+  const files = useRef<HTMLInputElement>(null);
+  const state = chat.messages.flatMap(({ parts }) => parts).findLast((part) => part.type === "data-state");
+
   function send(form: FormData) {
-    chat.sendMessage({ text: String(form.get("text")), messageId: edited?.id });
+    const text = String(form.get("text"));
+    chat.sendMessage({ text, files: files.current?.files ?? undefined, messageId: edited?.id });
     setEdited(undefined);
   }
 
   return (
     <main onKeyDown={({ key }) => key === "Escape" && isRunning && stop()}>
+      <StatePanel state={state?.data} />
       {chat.messages.map((message) => (
         <article key={message.id} data-role={message.role}>
           {message.parts.map((part, index) => (
@@ -55,6 +63,7 @@ export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps)
           autoFocus={edited !== undefined}
           defaultValue={edited && textOf(edited)}
         />
+        <input type="file" ref={files} aria-label="Files" accept="image/*,text/*" multiple />
         <button disabled={isRunning}>Send</button>
         {isRunning && (
           <button type="button" onClick={stop}>
@@ -66,20 +75,20 @@ export function Chat({ thread, api, headers, history, isOpen, stop }: ChatProps)
   );
 }
 
-function textOf(message: UIMessage): string {
+function textOf(message: Message): string {
   return message.parts.map((part) => (part.type === "text" ? part.text : "")).join("");
 }
 
-function Part({ part, decide }: { part: UIMessage["parts"][number]; decide: (id: string, approved: boolean) => void }) {
+function Part({ part, decide }: { part: Message["parts"][number]; decide: (id: string, approved: boolean) => void }) {
   switch (part.type) {
     case "text":
-      return <p>{part.text}</p>;
+      return <Text text={part.text} />;
     case "reasoning":
       return <Reasoning text={part.text} />;
     case "source-url":
       return <Source url={part.url} title={part.title} />;
     case "file":
-      return <File data={part.url} type={part.mediaType} />;
+      return <File data={part.url} type={part.mediaType} name={part.filename} />;
   }
   if (!isToolUIPart(part)) return null;
   const { input, output, errorText, state, approval } = part;
