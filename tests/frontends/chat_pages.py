@@ -30,7 +30,7 @@ BUNDLES = {
 
 _SHOWN = """
 () => [...document.querySelectorAll("[data-role] p, [data-role] pre")].map(
-  (part) => [part.closest("[data-role]").dataset.role, part.innerText.trim()]
+  (part) => [part.closest("[data-role]").dataset.role, part.textContent.trim()]
 )
 """
 

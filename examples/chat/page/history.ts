@@ -28,12 +28,14 @@ export function createHistory(chat: ChatProps, { runtime, convert, showState }: 
 
     // The open answer, whatever front end has begun it, as a data stream.
     async *resume({ abortSignal }) {
+      let shown: unknown = null;
       try {
         const api = `/api/threads/${encodeURIComponent(chat.thread)}/data-stream/stream`;
         const response = await fetch(api, { headers: chat.headers, signal: abortSignal });
-        const messages = response.body!.pipeThrough(new DataStreamDecoder()).pipeThrough(new AssistantMessageAccumulator());
-        for await (const { content, status, metadata } of asAsyncIterableStream(messages)) {
-          if (metadata.unstable_state) showState?.(metadata.unstable_state as State);
+        const chunks = response.body!.pipeThrough(new DataStreamDecoder());
+        const messages = asAsyncIterableStream(chunks.pipeThrough(new AssistantMessageAccumulator()));
+        for await (const { content, status, metadata } of messages) {
+          if (metadata.unstable_state !== shown) showState?.((shown = metadata.unstable_state) as State);
           yield { content, status, metadata };
         }
       } finally {

@@ -8,7 +8,7 @@ export function StatePanel({ state }: { state?: State | null }) {
   if (notes.length === 0) return null;
   return (
     <details className="state" aria-label="State">
-      <summary>Written so far: {notes.map(([title]) => title).join(", ")}</summary>
+      <summary>Notes: {notes.map(([title]) => title).join(", ")}</summary>
       <dl>
         {notes.map(([title, text]) => (
           <div key={title}>
@@ -21,15 +21,21 @@ export function StatePanel({ state }: { state?: State | null }) {
   );
 }
 
+// A text file, as assistant-ui sends it.
+const attachment = /\s*<attachment name="(.*?)">\n([^]*?)\n<\/attachment>/g;
+
 export function Text({ text }: { text: string }) {
-  // What assistant-ui makes of a text file.
-  const [, name, content] = /^<attachment name="(.*)">\n([^]*)\n<\/attachment>$/.exec(text) ?? [];
-  if (name === undefined) return <p>{text}</p>;
+  const said = text.replace(attachment, "");
   return (
-    <details>
-      <summary>{name}</summary>
-      {content}
-    </details>
+    <>
+      {said && <p>{said}</p>}
+      {[...text.matchAll(attachment)].map(([, name, content], index) => (
+        <details key={index}>
+          <summary>{name}</summary>
+          {content}
+        </details>
+      ))}
+    </>
   );
 }
 

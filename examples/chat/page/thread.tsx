@@ -16,6 +16,7 @@ import {
   useAui,
   useAuiState,
   type EnrichedPartState,
+  type ThreadMessage,
 } from "@assistant-ui/react";
 import { parsePartialJsonObject } from "assistant-stream/utils";
 
@@ -28,6 +29,7 @@ const toolkit = defineToolkit({
     description: "Return the time zone of the user.",
     parameters: { type: "object", properties: {} },
     execute: async () => getTimeZone(),
+    renderText: { running: "Reading the time zone" },
   },
 });
 
@@ -39,12 +41,18 @@ export const attachments = new CompositeAttachmentAdapter([
 
 export function Thread() {
   const state = useAuiState((store) => store.thread.state as State | null);
+  // AG-UI begins no answer while an approval is open.
+  const waits = useAuiState((store) => isInterrupted(store.thread.messages.at(-1)));
   return (
     <ThreadPrimitive.Root>
       <StatePanel state={state} />
       <ThreadPrimitive.Messages components={{ UserMessage, AssistantMessage, EditComposer }} />
       <ComposerPrimitive.Root>
-        <ComposerPrimitive.Input aria-label="Message" placeholder="Write a message" />
+        <ComposerPrimitive.Input
+          aria-label="Message"
+          placeholder={waits ? "Please decide first" : "Write a message"}
+          readOnly={waits}
+        />
         <ComposerPrimitive.AddAttachment>Attach</ComposerPrimitive.AddAttachment>
         <ComposerPrimitive.Send>Send</ComposerPrimitive.Send>
         <AuiIf condition={(store) => store.thread.isRunning}>
@@ -54,6 +62,10 @@ export function Thread() {
       </ComposerPrimitive.Root>
     </ThreadPrimitive.Root>
   );
+}
+
+function isInterrupted(message?: ThreadMessage) {
+  return message?.status?.type === "requires-action" && message.status.reason === "interrupt";
 }
 
 function Attachment() {

@@ -29,10 +29,12 @@ export function Chat(props: ChatProps) {
   );
 }
 
-// This runtime finds the open approvals of a message in its metadata.
+// This runtime finds the approvals that are open in the metadata of their message.
 function withInterrupts(message: any) {
-  const open = message.content.filter((part: any) => part.approval?.approved === undefined && part.approval && !("result" in part));
-  if (open.length === 0) return message;
-  const interrupts = open.map(({ approval, toolCallId }: any) => ({ id: approval.id, reason: "tool_call", toolCallId }));
-  return { ...message, status: { type: "requires-action", reason: "interrupt" }, metadata: { custom: { agui: { interrupts } } } };
+  const interrupts = message.content
+    .filter(({ approval, result }: any) => approval && approval.approved === undefined && result === undefined)
+    .map(({ approval, toolCallId }: any) => ({ id: approval.id, reason: "tool_call", toolCallId }));
+  if (interrupts.length === 0) return message;
+  const status = { type: "requires-action", reason: "interrupt" };
+  return { ...message, status, metadata: { ...message.metadata, custom: { agui: { interrupts } } } };
 }

@@ -21,7 +21,8 @@ function convert(state: ChatState, { pendingCommands, isSending }: AssistantTran
     command.type === "add-message" ? [{ role: "user", content: command.message.parts }] : [],
   );
   const messages = converter.toThreadMessages([...state.messages, ...pending], isSending);
-  return { messages, state, isRunning: isSending };
+  // It is JSON, which its type does not show.
+  return { messages, state: state as never, isRunning: isSending };
 }
 
 export function Chat({ api, headers, stored, stop }: ChatProps) {
