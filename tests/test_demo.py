@@ -26,6 +26,11 @@ FORMATS = {
     "openai": ("no results", '"object":"chat.completion.chunk"'),
     "text": ("text", "You will not need an umbrella"),
 }
+STATUS = {
+    "everything": "Finished (stop).",
+    "no results": "Finished (stop). OpenAI carries no tool results and no state.",
+    "text": "Finished. Plain text carries no reasoning, no tool calls and no state.",
+}
 
 pytestmark = pytest.mark.timeout(START_SECONDS + 90)
 
@@ -69,7 +74,7 @@ def open_tab(page: Page, kind: str) -> Locator:
 def test_answer_is_shown(pages: dict[str, Page], expect: Expect, name: str, tab: str) -> None:
     seen, frame = FORMATS[name]
     panel = open_tab(pages[name], tab)
-    expect(panel.get_by_role("status")).to_have_text("Finished." if seen == "text" else "Finished (stop).")
+    expect(panel.get_by_role("status")).to_have_text(STATUS[seen])
     text = panel.locator(".answer .text")
     expect(text.first).to_contain_text("Let me look up the weather in Paris.")
     expect(text.last).to_contain_text("It is 21 °C and sunny in Paris.")

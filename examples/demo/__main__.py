@@ -102,14 +102,16 @@ async def chat_async(question: Question, format_name: FormatName) -> Response:
 
 @app.post("/api/streams/{format_name}")
 def start(question: Question, format_name: FormatName) -> Response:
-    """Answer; the run continues when its readers leave."""
-    return RESPONSES[format_name](streams.start(blocking(question), question.run_id))
+    """Answer. The run continues when its readers leave."""
+    stream = streams.start(blocking(question), question.run_id)
+    return RESPONSES[format_name](stream)
 
 
 @app.get("/api/streams/{run_id}/{format_name}")
 def follow(run_id: str, format_name: FormatName) -> Response:
-    """Send an answer from its beginning, to any tab; status 204 if there is none."""
-    return RESPONSES[format_name](streams.follow(run_id, wait=1))
+    """Send an answer from its beginning, to any tab; status 204 without one."""
+    stream = streams.follow(run_id, wait=1)
+    return RESPONSES[format_name](stream)
 
 
 @app.delete("/api/streams/{run_id}")

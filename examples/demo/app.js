@@ -140,12 +140,18 @@ class Conversation {
     if (!end?.cancelled_at) {
       if (stoppedAt !== null) return this.say("Stopped. The callback was not cancelled.");
       if (end?.reason === "failed") return this.say("The callback failed.");
-      return this.say(answer.finishReason ? `Finished (${answer.finishReason}).` : "Finished.");
+      return this.say((answer.finishReason ? `Finished (${answer.finishReason}).` : "Finished.") + this.limits());
     }
     if (stoppedAt === null) return this.say("Stopped from another tab.");
     const cancelled = inMilliseconds(end.cancelled_at - stoppedAt);
     const ended = inMilliseconds(end.ended_at - stoppedAt);
     this.say(`Stopped. The callback was cancelled after ${cancelled} and had ended after ${ended}.`);
+  }
+
+  /** Says what the chosen format does not carry. */
+  limits() {
+    const { lacks } = FORMATS[this.format.value];
+    return lacks ? ` ${this.format.selectedOptions[0].label} carries no ${lacks}.` : "";
   }
 
   /** Returns how and when the run ended, when it has; null if the server does not know it. */

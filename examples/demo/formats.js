@@ -2,14 +2,14 @@
 
 import { applyOperation, operationOf } from "./state.js";
 
-/** The separator of the frames of each format, and its decoder; plain text has no frames. */
+/** The separator of the frames of each format, its decoder, and what the format does not carry. Plain text has no frames. */
 export const FORMATS = {
   "data-stream": { separator: "\n", decoder: dataStream },
   "assistant-transport": { separator: "\n\n", decoder: events(assistantTransport) },
   "ui-message-stream": { separator: "\n\n", decoder: events(uiMessageStream) },
   "ag-ui": { separator: "\n\n", decoder: events(agUi) },
-  openai: { separator: "\n\n", decoder: events(openAi) },
-  text: { separator: null, decoder: (answer) => (text) => answer.appendText(text) },
+  openai: { separator: "\n\n", decoder: events(openAi), lacks: "tool results and no state" },
+  text: { separator: null, decoder: plainText, lacks: "reasoning, no tool calls and no state" },
 };
 
 /** Yields the frames of a response body as text. */
@@ -112,6 +112,10 @@ function agUi(answer) {
     RUN_ERROR: ({ message }) => answer.showError(message),
     RUN_FINISHED: ({ metadata }) => answer.finish(metadata?.finishReason),
   });
+}
+
+function plainText(answer) {
+  return (text) => answer.appendText(text);
 }
 
 function openAi(answer) {
