@@ -110,19 +110,19 @@ def test_code_of_the_tab_is_shown(pages: dict[str, Page], expect: Expect, tab: s
 
 
 @pytest.mark.parametrize("kind", TABS)
-def test_error_is_shown_after_the_text(page: Page, expect: Expect, kind: str) -> None:
-    panel = open_tab(page, kind)
+def test_error_is_shown_after_the_text(pages: dict[str, Page], expect: Expect, kind: str) -> None:
+    panel = open_tab(pages["data-stream"], kind)
     panel.get_by_role("button", name="Fail on purpose").click()
     expect(panel.get_by_role("alert")).to_have_text("The model broke off, as it was asked to.")
-    expect(panel.locator(".answer .text")).to_have_text("So far everything is fine, and then")
+    expect(panel.locator(".answer").last.locator(".text")).to_have_text("So far everything is fine, and then")
     expect(panel.get_by_role("status")).to_have_text("The callback failed.")
 
 
 @pytest.mark.parametrize("kind", TABS)
-def test_stop_cancels_the_callback(page: Page, expect: Expect, kind: str) -> None:
-    panel = open_tab(page, kind)
+def test_stop_cancels_the_callback(pages: dict[str, Page], expect: Expect, kind: str) -> None:
+    panel = open_tab(pages["ag-ui"], kind)
     panel.get_by_role("button", name="A long story").click()
-    text = panel.locator(".answer .text")
+    text = panel.locator(".answer").last.locator(".text")
     expect(text).to_contain_text("Once upon")
     expect(text).not_to_have_text(text.inner_text())
     expect(text).to_contain_text("behind it came another.")
