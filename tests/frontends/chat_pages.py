@@ -1,4 +1,4 @@
-"""The pages of `examples/chat`, built as its documentation shows."""
+"""The chat of `examples/chat`: its pages, built as the documentation shows, its back ends, and what a user does."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import os
 import shlex
 import shutil
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.docs.clients import write_files
 from tests.docs.commands import build_commands
-from tests.support.require import require
+from tests.support.browser import open_page
+from tests.support.processes import serving
+from tests.support.require import require, require_packages
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, BrowserContext, Expect, Locator, Page
 
 FOLDER = Path(__file__).resolve().parent
 BUNDLE_SECONDS = 50
@@ -27,6 +31,17 @@ BUNDLES = {
     "v6": ["--alias:ai=ai-v6", "--alias:@ai-sdk/react=ai-sdk-react-v6"],
     "v5": [f"--alias:ai={FOLDER / 'ai-v5.js'}", "--alias:@ai-sdk/react=ai-sdk-react-v5"],
 }
+FRONT_ENDS = ("use-chat", "data-stream", "assistant-transport", "ag-ui")
+
+#: The commands of the back ends, and the option with the folder of the application.
+_GUNICORN = ("gunicorn", "--threads", "8", "--bind", "127.0.0.1:0", "--chdir")
+_UVICORN = ("uvicorn", "--port", "0", "--app-dir")
+SERVERS = {
+    "flask": (*_GUNICORN, "{folder}", "--workers", "2", "flask_app:app"),
+    "fastapi": (*_UVICORN, "{folder}", "fastapi_app:app"),
+    "django": (*_GUNICORN, "{folder}", "django_app:application"),
+    "django-asgi": (*_UVICORN, "{folder}", "django_app:asgi_application"),
+}
 
 _SHOWN = """
 () => [...document.querySelectorAll("[data-role] p, [data-role] pre")].map(
@@ -35,10 +50,27 @@ _SHOWN = """
 """
 
 
-def build_pages(folder: Path) -> None:
-    """Write the files of the documentation to a folder, and build a page of each bundle in it."""
+# --- The application --------------------------------------------------------------------------------
+
+
+def build_once(folder: Path) -> Path:
+    """Build the pages in a folder, unless another process has done it or is about to; return the folder."""
     require(shutil.which("node"), "Node.js is not installed")
     require((FOLDER / "node_modules").is_dir(), "no front ends: run python3 dev.py test, which installs them")
+    import fcntl
+
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder / "done"
+        if not done.exists():
+            folder.mkdir(exist_ok=True)
+            build_pages(folder)
+            done.touch()
+    return folder
+
+
+def build_pages(folder: Path) -> None:
+    """Write the files of the documentation to a folder, and build a page of each bundle in it."""
     # Only the files that the page of the documentation shows, built with its command.
     write_files(DOCUMENTATION, folder)
     (build,) = build_commands(DOCUMENTATION)
@@ -51,23 +83,145 @@ def build_pages(folder: Path) -> None:
         (folder / "page" / f"{bundle}.html").write_text(index.replace("dist/", f"{bundle}/"), encoding="utf-8")
 
 
-def log_in(page: Page) -> None:
-    """Log in on a page."""
-    page.get_by_label("User").fill("demo")
-    page.get_by_label("Password").fill("demo")
-    page.get_by_role("button", name="Log in").click()
+@contextmanager
+def serving_chat(back_end: str, folder: Path, data: Path, **environment: str) -> Iterator[str]:
+    """Serve the chat of a folder with a back end, whose database and streams are in another one; give its address."""
+    require_packages("django", "fastapi", "flask", "gunicorn", "itsdangerous", "uvicorn")
+    data.mkdir()
+    command = [word.format(folder=folder) for word in SERVERS[back_end]]
+    environment |= {
+        "CHAT_DATABASE": str(data / "chat.sqlite3"),
+        "CHAT_STORE": str(data / "streams"),
+        "SECRET_KEY": "the same in all processes",
+    }
+    with serving(*command, **environment) as address:
+        yield address
 
 
-def shown_parts(page: Page) -> list[list[str]]:
-    """Return the parts of all messages as a page shows them, each with the role."""
-    parts: list[list[str]] = page.evaluate(_SHOWN)
-    return parts
+@contextmanager
+def logged_in(
+    browser: Browser, expect: Expect, address: str, *, by_keyboard: bool = False, **options: Any
+) -> Iterator[BrowserContext]:
+    """Log in, and give the browser context of the user, with these options."""
+    with browser.new_context(**options) as context:
+        with open_page(context, address) as page:
+            Chat(page, expect, "use-chat", by_keyboard).log_in()
+            page.get_by_label("Message", exact=True).wait_for()
+        yield context
 
 
-def wait_until_shown(page: Page, parts: list[list[str]]) -> None:
-    """Wait until a page shows these parts of all messages."""
-    from playwright.sync_api import TimeoutError
+# --- The page ---------------------------------------------------------------------------------------
 
-    with suppress(TimeoutError):
-        page.wait_for_function(f"(parts) => JSON.stringify(({_SHOWN})()) === JSON.stringify(parts)", arg=parts)
-    assert shown_parts(page) == parts
+
+@dataclass(frozen=True)
+class Chat:
+    """A page of a thread, used with the mouse or with the keyboard alone."""
+
+    page: Page
+    expect: Expect
+    front_end: str
+    by_keyboard: bool = False
+
+    def log_in(self) -> None:
+        """Log in as the user of the demo."""
+        self.type(self.page.get_by_label("User"), "demo")
+        self.type(self.page.get_by_label("Password"), "demo")
+        self.click("Log in")
+
+    def button(self, name: str) -> Locator:
+        """Return the buttons of a name."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def click(self, name: str, which: int = -1) -> None:
+        """Click a button of a name, by default the last one."""
+        button = self.button(name).nth(which)
+        if self.by_keyboard:
+            self.move_to(button)
+            self.page.keyboard.press("Enter")
+        else:
+            button.click()
+
+    def type(self, field: Locator, words: str) -> None:
+        """Replace the text of a field."""
+        if self.by_keyboard:
+            self.move_to(field)
+            self.page.keyboard.press("ControlOrMeta+a")
+            self.page.keyboard.type(words)
+        else:
+            field.fill(words)
+
+    def move_to(self, element: Locator) -> None:
+        """Move the focus to an element by Shift+Tab: what is used most is at the end of the page."""
+        element.wait_for()
+        for _ in range(150):
+            if element.evaluate("(element) => element === document.activeElement"):
+                return
+            self.page.keyboard.press("Shift+Tab")
+        raise AssertionError(f"the keyboard does not reach {element}")
+
+    def ask(self, words: str) -> None:
+        """Type a message and send it."""
+        self.type(self.page.get_by_label("Message", exact=True), words)
+        if self.by_keyboard:
+            self.page.keyboard.press("Enter")
+        else:
+            self.click("Send")
+
+    def edit(self, words: str, which: int = -1) -> None:
+        """Edit a message of the user, by default the last one."""
+        self.click("Edit", which)
+        if self.front_end == "use-chat":
+            self.ask(words)
+        else:
+            self.type(self.page.get_by_label("Edited message"), words)
+            self.click("Save")
+
+    def regenerate(self) -> None:
+        """Ask for the last answer again."""
+        # The new answer may have the same text: without this, the old one could be taken for it.
+        with self.page.expect_request("**/api/**"):
+            self.click("Regenerate")
+
+    def stop(self) -> None:
+        """Stop the answer."""
+        if self.by_keyboard:
+            self.page.keyboard.press("Escape")
+        else:
+            self.click("Stop")
+
+    def wait_for(self, words: str) -> None:
+        """Wait until an answer ends with some words."""
+        self.expect(self.last_answer.locator("p").last).to_have_text(words)
+        self.wait_for_end()
+
+    def wait_for_part(self, words: str) -> None:
+        """Wait until the last answer contains some words."""
+        self.expect(self.last_answer.locator("p").last).to_contain_text(words)
+
+    def wait_for_end(self) -> None:
+        """Wait until no answer is open."""
+        self.expect(self.button("Stop")).to_have_count(0)
+
+    @property
+    def last_answer(self) -> Locator:
+        """The last message of the assistant."""
+        return self.page.locator("[data-role=assistant]").last
+
+    def shown(self) -> list[list[str]]:
+        """Return the parts of all messages as they are shown, each with the role."""
+        parts: list[list[str]] = self.page.evaluate(_SHOWN)
+        return parts
+
+    def wait_until_shown(self, parts: list[list[str]]) -> None:
+        """Wait until these parts of all messages are shown."""
+        from playwright.sync_api import TimeoutError
+
+        with suppress(TimeoutError):
+            shown = f"(parts) => JSON.stringify(({_SHOWN})()) === JSON.stringify(parts)"
+            self.page.wait_for_function(shown, arg=parts)
+        assert self.shown() == parts
+
+    def reload(self) -> None:
+        """Load the page again."""
+        self.page.reload()
+        self.expect(self.page.locator("[data-role=assistant]").first).to_be_visible()

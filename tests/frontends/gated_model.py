@@ -16,7 +16,7 @@ def ask(messages: list[Any], tools: list[Any]) -> Iterator[dict[str, Any]]:
     """Answer in three parts, with a gate before the second and the third; or tell a story that only a stop ends."""
     content = messages[-1]["content"]
     question = content if isinstance(content, str) else content[0]["text"]
-    yield event("The first part, ")
+    yield event(f"{question}: the first part, ")
     while "story" in question:
         yield event("and on ")
         # Slow enough for pages on a busy machine, which render each piece.
