@@ -15,7 +15,7 @@ PACKAGE = TESTS.parent / "assistant_stream_ce"
 
 # From the lowest. A module may import from its own package, from those in its row, and from the rows above it.
 LAYERS = [
-    ["_lazy"],
+    ["_lazy", "assistant_stream_chunk", "modules"],
     ["errors"],
     ["jsonvalue"],
     ["chunks"],
@@ -252,8 +252,12 @@ def own_tests(path: Path) -> list[Path]:
 
 
 def has_code(path: Path) -> bool:
+    """Return whether a module has more than re-exports, or the error of a place that version 0.0 had."""
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return path.stem != "__init__" or any(isinstance(node, definitions) for node in tree_of(path).body)
+    body = tree_of(path).body
+    if isinstance(body[-1], ast.Raise):
+        return False
+    return path.stem != "__init__" or any(isinstance(node, definitions) for node in body)
 
 
 @pytest.mark.parametrize("path", [*filter(has_code, MODULES)], ids=lambda path: str(path.relative_to(PACKAGE)))

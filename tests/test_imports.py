@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pkgutil
+import re
 import subprocess
 import sys
 
@@ -86,3 +88,19 @@ def test_create_run_is_the_function_however_it_is_reached() -> None:
         "assert callable(create_run)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from assistant_stream_ce.modules.langgraph import append_langgraph_event",
+        "from assistant_stream_ce.modules.tool_call import ToolCallController",
+        "from assistant_stream_ce.assistant_stream_chunk import TextDeltaChunk",
+        "from assistant_stream_ce.serialization.stream_encoder import StreamEncoder",
+    ],
+)
+def test_the_import_of_a_module_of_version_0_0_names_what_replaces_it(line: str) -> None:
+    with pytest.raises(ImportError, match=r"was part of version 0\.0: use ") as caught:
+        exec(line)
+    for place in re.findall(r"assistant_stream_ce[\w.]+", str(caught.value).partition(": use ")[2]):
+        pkgutil.resolve_name(place)
