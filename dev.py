@@ -10,7 +10,8 @@ python3 dev.py check    lint, docs, test
 python3 dev.py core     run the core tests on the other Pythons that are present
 python3 dev.py lowest   run the core tests with the lowest versions of the frameworks
 python3 dev.py types    check that every public symbol has a type, with pyright
-python3 dev.py extras   install each extra alone in an empty environment, and import what it is for
+python3 dev.py extras   install each extra alone in an empty environment, on each Python, and import what it is for
+python3 dev.py package  build the wheel and the source distribution into dist, and check their metadata
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def make_environment(environment: Path, interpreter: str = sys.executable) -> Pa
     """Make a virtual environment, if there is none; return its Python."""
     python = python_of(environment)
     if not python.exists():
-        print(f"Making the virtual environment {environment.relative_to(ROOT)} ...", flush=True)
+        print(f"Making the virtual environment {environment.name} ...", flush=True)
         if interpreter == sys.executable:
             venv.create(environment, with_pip=HAS_ENSUREPIP)
         else:
@@ -252,7 +253,7 @@ def docs() -> None:
 
 def core(*names: str) -> None:
     """Run the core tests on other Pythons, side by side; without names, on those that are present."""
-    names = names or tuple(name for name in OTHER_PYTHONS if find_python(name))
+    names = names or tuple(name for name in other_pythons() if find_python(name))
     if len(names) == 1:
         core_on(*names)
         return
@@ -313,21 +314,40 @@ def types() -> None:
 
 
 def extras(*names: str) -> None:
-    """Install each extra alone in an empty environment, and import its modules."""
-    set_up("test")
-    with tempfile.TemporaryDirectory() as folder:
-        run(*pip(PYTHON), "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ".")
-        (wheel,) = Path(folder).glob("*.whl")
-        for extra in names or MODULES_OF_EXTRAS:
-            environment = Path(folder) / f"with-{extra}"
-            venv.create(environment, with_pip=HAS_ENSUREPIP)
-            python = python_of(environment)
-            wanted = f"{wheel}[{extra}]" if extra else str(wheel)
-            run(*pip(python), "install", "--quiet", "--disable-pip-version-check", wanted)
-            module, other = MODULES_OF_EXTRAS[extra]
-            run(python, "-c", f"import {module}, {other}", folder=environment)
-            print(f"{extra or 'no extra'}: {module}", flush=True)
-            shutil.rmtree(environment)
+    """Install each extra alone in an empty environment, on each Python, and import its modules."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run(*pip(make_environment(folder / "build")), "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ".")
+        (wheel,) = folder.glob("*.whl")
+        for interpreter in (sys.executable, *filter(None, map(find_python, other_pythons()))):
+            for extra in names or MODULES_OF_EXTRAS:
+                check_extra(extra, wheel, folder / f"with-{extra or 'none'}", interpreter)
+
+
+def check_extra(extra: str, wheel: Path, environment: Path, interpreter: str) -> None:
+    """Install a wheel with one extra in an environment that is removed again, and import the modules of the extra."""
+    python = make_environment(environment, interpreter)
+    wanted = f"{wheel}[{extra}]" if extra else str(wheel)
+    run(*pip(python), "install", "--quiet", "--disable-pip-version-check", wanted)
+    module, other = MODULES_OF_EXTRAS[extra]
+    code = f"import platform, {module}, {other}; print('Python', platform.python_version(), {extra!r}, {module!r})"
+    # In another folder, those that are installed.
+    run(python, "-c", code, folder=environment)
+    shutil.rmtree(environment)
+
+
+def package() -> None:
+    """Build the wheel and the source distribution into dist, and check their metadata and the README in them."""
+    python = make_environment(ROOT / ".venv-package")
+    run(*pip(python), "install", "--quiet", "--disable-pip-version-check", "--upgrade", "build", "twine")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    run(python, "-m", "build", "--outdir", "dist")
+    run(python, "-m", "twine", "check", "--strict", *(ROOT / "dist").iterdir())
+
+
+def other_pythons() -> list[str]:
+    """Return the names of the supported Pythons beside the one that runs."""
+    return [name for name in OTHER_PYTHONS if name != f"python3.{sys.version_info.minor}"]
 
 
 def find_python(name: str) -> str | None:
@@ -360,6 +380,7 @@ COMMANDS = {
     "lowest": lowest,
     "types": types,
     "extras": extras,
+    "package": package,
 }
 
 
