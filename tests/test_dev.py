@@ -100,6 +100,27 @@ def test_each_command_installs_what_it_needs(tmp_path: Path, monkeypatch: pytest
     assert installed("docs")
 
 
+def test_an_extra_is_installed_alone_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    environment = tmp_path / "with-flask"
+
+    def make_environment(path: Path, interpreter: str) -> Path:
+        path.mkdir()
+        return path / "python"
+
+    monkeypatch.setattr(dev, "make_environment", make_environment)
+    monkeypatch.setattr(dev, "run", lambda *command, **options: commands.append([*map(str, command)]))
+    dev.check_extra("flask", tmp_path / "package.whl", environment, "python3.12")
+    installed, imported = commands
+    assert installed[-1] == f"{tmp_path / 'package.whl'}[flask]"
+    assert "import platform, assistant_stream_ce.responses.flask, flask;" in imported[-1]
+    assert not environment.exists()
+
+
+def test_no_python_is_checked_twice() -> None:
+    assert f"python3.{sys.version_info.minor}" not in dev.other_pythons()
+
+
 def test_an_unknown_python_is_reported() -> None:
     assert dev.find_python("python9.99") is None
     found = dev.find_python(Path(sys.executable).name)
