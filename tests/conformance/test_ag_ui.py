@@ -20,7 +20,7 @@ from assistant_stream_ce import (
     UpdateStateChunk,
 )
 from assistant_stream_ce.serialization import AGUIEncoder
-from tests.conformance import test_any_chunks, test_random_conversations, test_state_edits
+from tests.conformance import random_conversations, test_any_chunks, test_state_edits
 from tests.conformance.clients import Job, decode, decode_all, require_clients
 from tests.conformance.expected import difference
 from tests.conformance.expected_ag_ui import ag_ui_run, shown_by_ag_ui
@@ -45,7 +45,7 @@ def events_of(data: bytes) -> list[Any]:
 def conversations() -> list[tuple[Conversation, bytes]]:
     """Return the random conversations with their bytes."""
     made = map(conversation, SEEDS)
-    return [(talk, test_random_conversations.encode(talk, AGUIEncoder(state=talk.state))) for talk in made]
+    return [(talk, random_conversations.encode(talk, AGUIEncoder(state=talk.state))) for talk in made]
 
 
 @pytest.mark.timeout(180)
@@ -63,7 +63,7 @@ def test_clients_show_what_was_written(protocol: str, fragment: int | None) -> N
             if not keeps_state(protocol, wanted["state"], data):
                 wanted["state"] = got["state"]
             found = difference(wanted, got) or difference(pending(talk), pending_in(result, talk), "pending")
-        assert not found, test_random_conversations.report(talk, data, found or "")
+        assert not found, random_conversations.report(talk, data, found or "")
 
 
 def keeps_state(protocol: str, state: Any, data: bytes) -> bool:

@@ -16,10 +16,10 @@ from assistant_stream_ce import AssistantMessage, AssistantStreamChunk, StepFini
 from assistant_stream_ce.conversions import to_assistant_ui, to_ui_message
 from assistant_stream_ce.message.partial_json import parse_partial
 from assistant_stream_ce.serialization import AssistantTransportDecoder, DataStreamDecoder, Decoder
-from tests.conformance import test_random_conversations
+from tests.conformance import random_conversations
 from tests.conformance.clients import Job, decode_all, node, require_clients
 from tests.conformance.expected import ANY_ID, difference
-from tests.conformance.test_random_conversations import MESSAGE_ID, NO_AI_SDK_MESSAGE, SEEDS, report
+from tests.conformance.random_conversations import MESSAGE_ID, NO_AI_SDK_MESSAGE, SEEDS, report
 from tests.support.conversations import Act, Conversation, ModelError, conversation, perform
 
 DECODERS: dict[str, type[Decoder]] = {
@@ -67,7 +67,7 @@ def _plain(act: Act) -> Iterator[Act]:
 def conversations(protocol: str) -> list[tuple[Conversation, bytes]]:
     """Return the conversations with the bytes of a protocol."""
     made = map(plain_conversation, SEEDS)
-    encode, make_encoder = test_random_conversations.encode, test_random_conversations.make_encoder
+    encode, make_encoder = random_conversations.encode, random_conversations.make_encoder
     return [(talk, encode(talk, make_encoder(protocol, talk))) for talk in made]
 
 

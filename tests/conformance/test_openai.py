@@ -20,7 +20,7 @@ from assistant_stream_ce import AssistantStream, RunController, RunFailedError, 
 from assistant_stream_ce.serialization import acompletion, completion
 from tests.conformance.clients import FOLDER, ONE_SECONDS, require_clients
 from tests.conformance.expected import difference, openai_message
-from tests.conformance.test_random_conversations import conversations, report
+from tests.conformance.random_conversations import conversations, report
 from tests.support.conversations import joined
 from tests.support.kinds import CALLBACK_KINDS, as_kind
 from tests.support.require import require

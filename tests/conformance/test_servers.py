@@ -21,7 +21,7 @@ from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.serialization import OpenAIStreamEncoder
 from tests.conformance.clients import decode_url, require_clients
 from tests.conformance.expected import assistant_ui_message, difference, openai_message
-from tests.conformance.test_random_conversations import failure, shown_by_openai
+from tests.conformance.random_conversations import failure, shown_by_openai
 from tests.support.conversations import Act, Conversation, ModelError, perform
 from tests.support.kinds import CALLBACK_KINDS, as_kind
 from tests.support.require import require

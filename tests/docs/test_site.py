@@ -14,10 +14,12 @@ import pytest
 
 from tests.docs.blocks import DOCS, INCLUDED_PAGE, REST_PAGES, ROOT, blocks_of
 from tests.docs.commands import is_installed
+from tests.support.public_surface import public_modules
 from tests.support.require import require
-from tests.test_public_surface import MODULES
 
 BUILD_SECONDS = 240
+
+MODULES = public_modules()
 
 pytestmark = pytest.mark.timeout(BUILD_SECONDS + 20)
 

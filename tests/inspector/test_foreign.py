@@ -11,7 +11,7 @@ from assistant_stream_ce.inspector.foreign import ForeignDetector
 from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.sources import Origin, SourceError
 from assistant_stream_ce.serialization.formats import FORMATS
-from tests.inspector.test_inspection import inspected
+from tests.inspector.inspecting import inspected
 from tests.support.conversations import conversation
 from tests.support.samples import encoded
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from assistant_stream_ce import ErrorChunk, TextDeltaChunk, chunks
+from assistant_stream_ce import chunks
 from assistant_stream_ce.inspector.events import (
     Broken,
     ChunkReceived,
     End,
     FormatFound,
     HowEnded,
-    InspectionEvent,
     PartCount,
     PartRef,
     Refused,
@@ -26,44 +24,11 @@ from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.sources import Origin, Piece, SourceError
 from assistant_stream_ce.serialization.decoder import MAX_FRAME_BYTES
 from assistant_stream_ce.serialization.formats import FORMATS
+from tests.inspector.inspecting import inspected, only, texts, whole
 from tests.support.conversations import conversation
 from tests.support.samples import encoded
 
 BAD = Path(__file__).parents[1] / "conformance" / "inputs" / "bad"
-
-
-def inspected(
-    pieces: list[tuple[float, bytes]],
-    wire: str | None = None,
-    headers: dict[str, str] | None = None,
-    end: tuple[float, HowEnded] | None = None,
-    is_timed: bool = True,
-) -> list[InspectionEvent]:
-    """Return all events of pieces; by default they end with the last one."""
-    inspection = Inspection(Origin("test", is_timed, "", 200, headers or {}), wire)
-    events = list(inspection.begin())
-    for seconds, data in pieces:
-        events += inspection.feed(Piece(seconds, data))
-    events += inspection.end(*(end or (pieces[-1][0], "complete")))
-    return events
-
-
-def whole(data: bytes, wire: str | None = None) -> list[InspectionEvent]:
-    return inspected([(0.0, data)], wire)
-
-
-def only(events: list[InspectionEvent], kind: Any) -> Any:
-    (event,) = [event for event in events if isinstance(event, kind)]
-    return event
-
-
-def texts(events: list[InspectionEvent]) -> list[str]:
-    """Return the texts, and `None` is not among them: only texts and errors are expected."""
-    return [
-        event.chunk.text_delta if isinstance(event.chunk, TextDeltaChunk) else event.chunk.error
-        for event in events
-        if isinstance(event, ChunkReceived) and isinstance(event.chunk, (TextDeltaChunk, ErrorChunk))
-    ]
 
 
 # --- every wire ---

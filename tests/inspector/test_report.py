@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import random
-import unicodedata
 
 import pytest
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.inspector.events import Broken, ChunkReceived, End, FormatFound, PartRef, Refused, Start
 from assistant_stream_ce.inspector.report import VisibleText, report_line, report_opening, visible
+from tests.inspector.inspecting import is_harmless
 
 EVIL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\u202e\u2028\x00\x7f"
-
-#: May stand in what is shown.
-HARMLESS_CONTROLS = {"\t", "\n"}
-OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-
-
-def is_harmless(text: str) -> bool:
-    """Return whether a terminal shows a text and does nothing else."""
-    return all(
-        character in HARMLESS_CONTROLS
-        or (
-            unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")
-            and unicodedata.bidirectional(character) not in OVERRIDES
-        )
-        for character in text
-    )
 
 
 def test_each_character_is_made_harmless() -> None:

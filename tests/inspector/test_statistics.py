@@ -17,7 +17,7 @@ from assistant_stream_ce.inspector.events import (
 )
 from assistant_stream_ce.inspector.sources import Origin, Piece
 from assistant_stream_ce.inspector.statistics import Statistics
-from tests.inspector.test_inspection import inspected, only, whole
+from tests.inspector.inspecting import inspected, only, whole
 
 TEXT = PartRef(0, "text")
 

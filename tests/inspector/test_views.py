@@ -11,8 +11,7 @@ import pytest
 from assistant_stream_ce.inspector.events import InspectionEvent
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
 from assistant_stream_ce.serialization.formats import FORMATS
-from tests.inspector.test_inspection import inspected
-from tests.inspector.test_report import is_harmless
+from tests.inspector.inspecting import inspected, is_harmless
 from tests.support.conversations import conversation
 from tests.support.samples import encoded
 

@@ -3,52 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from importlib.util import find_spec
 
 import pytest
 
+from tests.support.processes import python
 from tests.support.require import require
-
-
-def python(code: str, *, after: str = "", interrupts: bool = False) -> tuple[int, str, str, float]:
-    """Run a script; return its status, what it printed, and how long it took, in all or after a line that it prints.
-
-    Args:
-        code: the script.
-        after: what is in that line.
-        interrupts: whether to press Ctrl-C then.
-    """
-    started = time.monotonic()
-    code = textwrap.dedent(code)
-    if interrupts:
-        # Whatever is started in the background of a shell script ignores Ctrl-C, and hands that down.
-        code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{code}"
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-X", "dev", "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        printed = ""
-        if after:
-            assert process.stdout is not None
-            while after not in (line := process.stdout.readline()):
-                assert line, "the script ended early"
-                printed += line
-            started = time.monotonic()
-        if interrupts:
-            process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=30)
-        return process.returncode, printed + out, errors, time.monotonic() - started
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])

@@ -22,8 +22,8 @@ from assistant_stream_ce import (
 from assistant_stream_ce.create_run import AssistantStream
 from assistant_stream_ce.responses.body import ResponseBody
 from assistant_stream_ce.serialization import DataStreamEncoder
-from tests.run.test_loops import python
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, read
+from tests.support.processes import python
 
 GOODBYE = ErrorChunk("The server is shutting down.")
 

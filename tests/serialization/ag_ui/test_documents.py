@@ -8,7 +8,7 @@ import pytest
 
 from assistant_stream_ce import DataPartChunk, DecodeError
 from assistant_stream_ce.serialization import AGUIDecoder
-from tests.serialization.ag_ui.test_decoder import RUN, STOPPED, activity, custom, delta, edit, run, snapshot, stream
+from tests.serialization.ag_ui.events import RUN, STOPPED, activity, custom, delta, edit, run, snapshot, stream
 
 
 @pytest.mark.timeout(20)

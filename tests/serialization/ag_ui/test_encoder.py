@@ -42,7 +42,8 @@ from assistant_stream_ce import (
 )
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.serialization import AGUIDecoder, AGUIEncoder
-from tests.serialization.test_hostile_chunks import TEXTS, VALUES, chunks_of_text, frames, joined
+from tests.serialization.hostile import TEXTS, VALUES, chunks_of_text, frames
+from tests.support.conversations import joined
 from tests.support.kinds import read_into
 
 RUN_STARTED = '{"type":"RUN_STARTED","threadId":"th","runId":"r"}'

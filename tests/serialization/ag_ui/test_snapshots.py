@@ -19,7 +19,7 @@ from assistant_stream_ce import (
     ToolResultChunk,
 )
 from assistant_stream_ce.serialization import AGUIDecoder
-from tests.serialization.ag_ui.test_decoder import FINISHED, RUN, STOPPED, WAITS, stream, text, text_end, text_start
+from tests.serialization.ag_ui.events import FINISHED, RUN, STOPPED, WAITS, stream, text, text_end, text_start
 from tests.serialization.round_trips import decoded
 
 USER = {"id": "u", "role": "user", "content": "Hi"}
