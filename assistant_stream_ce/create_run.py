@@ -76,16 +76,9 @@ def create_run(
         TypeError: an argument has a wrong type, or `state` is not JSON.
         ValueError: `max_pending` is not positive, or `message_id` is empty.
     """
-    if not callable(callback):
-        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
-    if is_generator_function(callback):
-        raise TypeError("callback must not be a generator: call controller.append_text(...) where it yields")
-    if on_error is not None:
-        _check_callable(on_error, "on_error")
-        if is_callable_as(inspect.iscoroutinefunction, on_error):
-            raise TypeError("on_error must be a plain function")
-    if on_finish is not None:
-        _check_callable(on_finish, "on_finish")
+    _check_callback(callback)
+    if on_error is not None or on_finish is not None:
+        _check_hooks(on_error, on_finish)
     if executor is not None and not isinstance(executor, Executor):
         raise TypeError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
     if not isinstance(max_pending, int) or isinstance(max_pending, bool):
@@ -106,9 +99,19 @@ def create_run(
     )
 
 
-def _check_callable(hook: object, name: str) -> None:
-    if not callable(hook):
-        raise TypeError(f"{name} must be callable, not {type(hook).__name__}")
+def _check_callback(callback: object) -> None:
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
+    if is_generator_function(callback):
+        raise TypeError("callback must not be a generator: call controller.append_text(...) where it yields")
+
+
+def _check_hooks(on_error: object, on_finish: object) -> None:
+    for name, hook in (("on_error", on_error), ("on_finish", on_finish)):
+        if hook is not None and not callable(hook):
+            raise TypeError(f"{name} must be callable, not {type(hook).__name__}")
+    if on_error is not None and is_callable_as(inspect.iscoroutinefunction, on_error):
+        raise TypeError("on_error must be a plain function")
 
 
 def as_stream(source: ChunkSource) -> AssistantStream:

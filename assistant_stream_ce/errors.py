@@ -28,6 +28,8 @@ UNKNOWN_ERROR = "Something went wrong."
 
 RUN_HAS_ENDED = "the run has ended: use its controller only while the callback runs"
 
+READER_HAS_LEFT = "the reader has left"
+
 
 def shorten(text: str, limit: int = 80) -> str:
     """Return a text for an error message, shortened to a number of characters."""

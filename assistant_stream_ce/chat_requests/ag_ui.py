@@ -5,8 +5,8 @@ from __future__ import annotations
 from assistant_stream_ce.chat_requests.body import Body
 from assistant_stream_ce.chat_requests.request import Approval, ChatRequest
 from assistant_stream_ce.conversions.ag_ui_messages import read_ag_ui_messages
-from assistant_stream_ce.conversions.history import optional_text
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.conversions.history import text_or_none
+from assistant_stream_ce.jsonvalue import JSON, object_or_empty
 
 
 def read_ag_ui(body: Body) -> ChatRequest:
@@ -31,8 +31,8 @@ def _approvals(body: Body, answer: dict[str, JSON], path: str) -> list[Approval]
         body.history.drop(path, "an answer without the id of its interrupt")
         return []
     payload = answer.get("payload")
-    fields = payload if isinstance(payload, dict) else {}
+    fields = object_or_empty(payload)
     approved = answer.get("status") == "resolved" and fields.get("approved") is True
-    reason, signature = optional_text(fields.get("reason")), optional_text(fields.get("signature"))
-    call_id = optional_text(fields.get("toolCallId"))
+    reason, signature = text_or_none(fields.get("reason")), text_or_none(fields.get("signature"))
+    call_id = text_or_none(fields.get("toolCallId"))
     return [Approval(approval_id, call_id, approved, reason, signature, payload)]

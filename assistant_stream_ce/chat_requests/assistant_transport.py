@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from assistant_stream_ce.chat_requests.body import Body
 from assistant_stream_ce.chat_requests.request import ChatRequest, RequestError, ToolResult
-from assistant_stream_ce.conversions.history import AssistantBuilder, HistoryBuilder, optional_text
+from assistant_stream_ce.conversions.history import AssistantBuilder, HistoryBuilder, text_or_none
+from assistant_stream_ce.conversions.reading import parts_text
 from assistant_stream_ce.jsonvalue import JSON
-from assistant_stream_ce.message import TextPart, UserPart
+from assistant_stream_ce.message import UserPart
 
 
 def read_assistant_transport(body: Body) -> ChatRequest:
@@ -23,7 +24,7 @@ def read_assistant_transport(body: Body) -> ChatRequest:
             case "add-message":
                 _add_message(body.history, command, path)
                 parents.append(body.history.name(command.get("parentId"), f"{path}.parentId"))
-                is_edit |= optional_text(command.get("sourceId")) is not None
+                is_edit |= text_or_none(command.get("sourceId")) is not None
             case "add-tool-result":
                 results += _tool_result(body.history, command, path, seen)
     return body.request(
@@ -68,8 +69,7 @@ def _add_message(history: HistoryBuilder, command: dict[str, JSON], path: str) -
                 builder.add(piece)
             history.assistant(builder, f"{path}.message")
         case "system":
-            text = "\n\n".join(piece.text for piece in parts if isinstance(piece, TextPart))
-            history.system(text, message_id, f"{path}.message")
+            history.system(parts_text(parts, "\n\n"), message_id, f"{path}.message")
         case role:
             history.unknown(role, f"{path}.message.role")
 

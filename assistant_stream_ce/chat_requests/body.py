@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from assistant_stream_ce.chat_requests.request import Approval, ChatRequest, ClientTool, RequestError, ToolResult
-from assistant_stream_ce.conversions.history import HistoryBuilder, optional_text
-from assistant_stream_ce.jsonvalue import JSON, loads_raw
+from assistant_stream_ce.conversions.history import MAX_ID_LENGTH, HistoryBuilder, text_or_none
+from assistant_stream_ce.jsonvalue import JSON, loads_raw, object_or_empty
 from assistant_stream_ce.message import AssistantMessage, ToolCallPart
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -54,7 +54,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_messages: int = 1_000
     max_parts: int = 10_000
     max_depth: int = 32
-    max_id_length: int = 100_000
+    max_id_length: int = MAX_ID_LENGTH
 
 
 class Body:
@@ -132,8 +132,7 @@ class Body:
         """Return call settings and configuration: from objects with these names, and from the top level."""
         settings: dict[str, JSON] = {}
         for name in names:
-            value = self.take(name)
-            settings |= value if isinstance(value, dict) else {}
+            settings |= object_or_empty(self.take(name))
         for name in (_CALL_SETTINGS | _CONFIG) & self.fields.keys():
             settings[name] = self.take(name)
         return settings
@@ -149,17 +148,15 @@ class Body:
         else:
             found = [(path, None, tool) for path, tool in self.history.objects(value, "tools")]
         for path, name, tool in found:
-            fields = tool.get("function", tool) if isinstance(tool, dict) else None
-            fields = fields if isinstance(fields, dict) else {}
+            fields = object_or_empty(tool.get("function", tool) if isinstance(tool, dict) else None)
             name = name or fields.get("name")
             if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
                 self.history.drop(path, "a tool whose name is not 1 to 64 letters, digits, _ and -")
             elif name in tools:
                 self.history.drop(path, "a second tool with this name")
             else:
-                parameters = fields.get("parameters")
-                parameters = parameters if isinstance(parameters, dict) else {}
-                tools[name] = ClientTool(name, optional_text(fields.get("description")), parameters)
+                parameters = object_or_empty(fields.get("parameters"))
+                tools[name] = ClientTool(name, text_or_none(fields.get("description")), parameters)
         return list(tools.values())
 
     def request(self, **fields: Any) -> ChatRequest:

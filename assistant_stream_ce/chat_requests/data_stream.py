@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from assistant_stream_ce.chat_requests.body import Body
 from assistant_stream_ce.chat_requests.request import ChatRequest
-from assistant_stream_ce.conversions.history import AnswerReader, system_text
+from assistant_stream_ce.conversions.answers import AnswerReader
+from assistant_stream_ce.conversions.history import system_text
+from assistant_stream_ce.conversions.reading import text_parts
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import TextPart, UserPart
 
@@ -36,9 +38,7 @@ class _Reader(AnswerReader):
     def take(self, entry: dict[str, JSON], path: str) -> None:
         """Take an entry of the history."""
         role = entry.get("role")
-        content = entry.get("content")
-        if isinstance(content, str):
-            content = [{"type": "text", "text": content}]
+        content = text_parts(entry.get("content"))
         if role == "tool":
             self._take_results(content, path)
         elif role == "assistant":

@@ -1,7 +1,9 @@
-"""Context manager for objects that are closed from threads and from coroutines."""
+"""Context managers that close objects, in threads and in coroutines."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Self
 
 
@@ -29,3 +31,31 @@ class ClosesBothWays:
 
     async def __aexit__(self, *raised: object) -> None:
         await self.aclose()
+
+
+@contextmanager
+def closing_source(source: object, *methods: str) -> Generator[None]:
+    """Close an iterable at the end of the block, if it can be closed.
+
+    Args:
+        source: any iterable.
+        methods: the names of methods, of which the first one that it has is called.
+    """
+    try:
+        yield
+    finally:
+        found = (getattr(source, name, None) for name in methods)
+        close = next(filter(None, found), None)
+        if close is not None:
+            close()
+
+
+@asynccontextmanager
+async def aclosing_source(source: object) -> AsyncGenerator[None]:
+    """Await `aclose` of an async iterable at the end of the block, if it has that."""
+    try:
+        yield
+    finally:
+        aclose = getattr(source, "aclose", None)
+        if aclose is not None:
+            await aclose()

@@ -24,8 +24,8 @@ from assistant_stream_ce.controller.resend import Resender
 from assistant_stream_ce.controller.run_context import ChunkSource, RunContext
 from assistant_stream_ce.controller.tool_calls import ToolCallController, result_chunk, send_approval_request
 from assistant_stream_ce.controller.validation import slots
-from assistant_stream_ce.errors import RunCancelled
-from assistant_stream_ce.jsonvalue import plain, weight
+from assistant_stream_ce.errors import READER_HAS_LEFT, RunCancelled
+from assistant_stream_ce.jsonvalue import json_size, plain
 from assistant_stream_ce.state.proxy import assign_root, read_root
 
 
@@ -122,7 +122,7 @@ class RunController:
             ValueError: there is no such kind of part.
         """
         kind, metadata = validation.part_kind(part), validation.provider_metadata(provider_metadata)
-        self._put(chunks.ProviderMetadataChunk(metadata, kind, self.parent_id), slots(weight(metadata)))
+        self._put(chunks.ProviderMetadataChunk(metadata, kind, self.parent_id), slots(json_size(metadata)))
 
     def add_tool_call(
         self,
@@ -272,7 +272,7 @@ class RunController:
         value = plain(data, "data")
         name, id = validation.text(name, "name"), validation.optional_text(id, "id")
         transient = validation.flag(transient, "transient")
-        self._put(chunks.DataPartChunk(name, value, id, transient, self.parent_id), slots(weight(value)))
+        self._put(chunks.DataPartChunk(name, value, id, transient, self.parent_id), slots(json_size(value)))
 
     def add_error(self, message: str, *, code: str | None = None, severity: chunks.Severity | None = None) -> None:
         """Report an error to the user; the run continues.
@@ -297,7 +297,7 @@ class RunController:
             data: any JSON value, see `jsonvalue.plain`.
         """
         value = plain(data, "data")
-        self._put(chunks.DataChunk(value), slots(weight(value)))
+        self._put(chunks.DataChunk(value), slots(json_size(value)))
 
     def add_annotations(self, annotations: Sequence[object]) -> None:
         """Send annotations of the message.
@@ -306,7 +306,7 @@ class RunController:
             annotations: JSON values for the application.
         """
         value = validation.items(annotations, "annotations")
-        self._put(chunks.AnnotationsChunk(value), slots(weight(value)))
+        self._put(chunks.AnnotationsChunk(value), slots(json_size(value)))
 
     def add_step_start(self, message_id: str) -> None:
         """Start a step: one call of the model.
@@ -462,7 +462,7 @@ class RunController:
     def raise_if_cancelled(self) -> None:
         """Raise `RunCancelled` if the reader has left."""
         if self.is_cancelled:
-            raise RunCancelled("the reader has left")
+            raise RunCancelled(READER_HAS_LEFT)
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Register a function that is called once when the reader leaves, or at once if it has left.

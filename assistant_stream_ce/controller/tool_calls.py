@@ -15,7 +15,7 @@ from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.controller import validation
 from assistant_stream_ce.controller.validation import slots, slots_of
 from assistant_stream_ce.errors import RunCancelled, ToolCallError, shorten
-from assistant_stream_ce.jsonvalue import JSON, plain, weight
+from assistant_stream_ce.jsonvalue import JSON, json_size, plain
 
 # "asked": it waits for an approval; "running": it has a preliminary result.
 _Phase: TypeAlias = Literal["open", "closed", "asked", "running", "answered"]
@@ -44,7 +44,7 @@ class ToolCallRegistry:
 
     def add(self, chunk: chunks.ToolCallChunk) -> None:
         """Send a call with all its arguments."""
-        self._start(chunk, "closed", slots(weight(chunk.args)))
+        self._start(chunk, "closed", slots(json_size(chunk.args)))
 
     def append_args(self, chunk: chunks.ToolCallDeltaChunk) -> None:
         """Send more of a call's argument text; after a final chunk the arguments are complete."""
@@ -139,7 +139,9 @@ class ToolCallRegistry:
 
     def _close(self, call_id: str, args: JSON = None) -> None:
         if call_id in self._open:
-            self._channel.put(chunks.ToolCallDeltaChunk(call_id, "", True, args), slots(weight(args)), may_block=False)
+            self._channel.put(
+                chunks.ToolCallDeltaChunk(call_id, "", True, args), slots(json_size(args)), may_block=False
+            )
             self._set_phase(call_id, "closed")
 
 

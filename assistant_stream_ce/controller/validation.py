@@ -11,12 +11,14 @@ import msgspec
 
 from assistant_stream_ce.chunks import AssistantStreamChunk, Severity
 from assistant_stream_ce.errors import shorten
-from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, check_text, plain, weight
+from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, check_text, json_size, plain
 
 C = TypeVar("C", bound=AssistantStreamChunk)
 
 # The values of `FinishReason`, without the arbitrary strings that chunks of other streams may have.
 _FINISH_REASONS = ("stop", "length", "content-filter", "tool-calls", "error", "other", "unknown")
+
+_SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 text = check_text
 
@@ -155,12 +157,12 @@ def severity(value: object, name: str = "severity") -> Severity | None:
     Raises:
         ValueError: there is no such severity.
     """
-    for word in get_args(Severity):
-        if value == word:
-            return word  # type: ignore[no-any-return]
     if value is None:
         return None
-    raise ValueError(f"{name} must be one of {', '.join(get_args(Severity))}, not {shorten(repr(value))}")
+    for known in _SEVERITIES:
+        if value == known:
+            return known
+    raise ValueError(f"{name} must be one of {', '.join(_SEVERITIES)}, not {shorten(repr(value))}")
 
 
 def slots(characters: int) -> int:
@@ -186,7 +188,7 @@ def checked(chunk: C) -> C:
 
 def slots_of(chunk: AssistantStreamChunk) -> int:
     """Return how many slots a chunk takes."""
-    return slots(sum(map(weight, msgspec.structs.astuple(chunk))))
+    return slots(sum(map(json_size, msgspec.structs.astuple(chunk))))
 
 
 _Check = Callable[[Any, str], object]

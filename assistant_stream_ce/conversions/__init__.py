@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from assistant_stream_ce.conversions.bedrock import from_bedrock, to_bedrock
     from assistant_stream_ce.conversions.google import from_google, to_google
     from assistant_stream_ce.conversions.history import Dropped
-    from assistant_stream_ce.conversions.openai import from_openai_messages, to_openai_messages
     from assistant_stream_ce.conversions.openai_chat import from_openai_chat, to_openai_chat
+    from assistant_stream_ce.conversions.openai_messages import from_openai_messages, to_openai_messages
     from assistant_stream_ce.conversions.openai_responses import from_openai_responses, to_openai_responses
     from assistant_stream_ce.conversions.ui_message import to_ui_message
     from assistant_stream_ce.conversions.ui_messages import from_ui_message, from_ui_messages, to_ui_messages
@@ -50,25 +50,26 @@ __all__ = (
     "to_ui_messages",
 )
 
-_MODULES = {
-    "ag_ui_messages": "ag_ui_messages",
-    "anthropic": "anthropic",
-    "assistant_ui": "assistant_ui",
-    "assistant_ui_messages": "assistant_ui_messages",
-    "bedrock": "bedrock",
-    "google": "google",
-    "openai_chat": "openai_chat",
-    "openai_messages": "openai",
-    "openai_responses": "openai_responses",
-    "ui_message": "ui_message",
-    "ui_messages": "ui_messages",
-}
+# The modules by the names of their functions, without `from_` and `to_`.
+_MODULES = (
+    "ag_ui_messages",
+    "anthropic",
+    "assistant_ui",
+    "assistant_ui_messages",
+    "bedrock",
+    "google",
+    "openai_chat",
+    "openai_messages",
+    "openai_responses",
+    "ui_message",
+    "ui_messages",
+)
 
 __getattr__: ModuleGetattr = lazy_exports(
     __name__,
     {
         "Dropped": f"{__name__}.history",
-        **{f"{way}_{name}": f"{__name__}.{module}" for name, module in _MODULES.items() for way in ("from", "to")},
+        **{f"{way}_{name}": f"{__name__}.{name}" for name in _MODULES for way in ("from", "to")},
         "from_ui_message": f"{__name__}.ui_messages",
     },
 )

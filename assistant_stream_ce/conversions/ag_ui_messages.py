@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from assistant_stream_ce.conversions.answers import AnswerReader
 from assistant_stream_ce.conversions.files import is_url
-from assistant_stream_ce.conversions.history import (
-    AnswerReader,
-    Dropped,
-    HistoryBuilder,
-    json_or_text,
-    optional_text,
-)
-from assistant_stream_ce.conversions.reading import Fields, history_of, result_text
+from assistant_stream_ce.conversions.history import Dropped, HistoryBuilder, text_or_none
+from assistant_stream_ce.conversions.reading import Fields, function_call, history_of, parts_text, result_text
 from assistant_stream_ce.conversions.turns import turns_of
-from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.jsonvalue import JSON, loads_or_text, object_or_empty, plain
 from assistant_stream_ce.message import (
     AssistantMessage,
     Message,
@@ -64,9 +59,8 @@ class _Reader(AnswerReader):
             case "assistant":
                 self._take_assistant(message, message_id, path)
             case "reasoning":
-                text, signature = optional_text(message.get("content")), optional_text(message.get("encryptedValue"))
-                given = message.get("metadata")
-                metadata = metadata_of(given) if isinstance(given, dict) else {}
+                text, signature = text_or_none(message.get("content")), text_or_none(message.get("encryptedValue"))
+                metadata = metadata_of(object_or_empty(message.get("metadata")))
                 if text is None and signature is None and not metadata:
                     self.log.drop(path, "a reasoning message without content")
                 else:
@@ -78,8 +72,8 @@ class _Reader(AnswerReader):
                 self.log.user(self._parts(message.get("content"), f"{path}.content"), path, message_id)
             case "system" | "developer":
                 self.finish()
-                texts = [part.text for part in self._parts(message.get("content"), path) if isinstance(part, TextPart)]
-                self.log.system("\n\n".join(texts), message_id, path)
+                text = parts_text(self._parts(message.get("content"), path), "\n\n")
+                self.log.system(text, message_id, path)
             case role:
                 self.log.unknown(role, f"{path}.role")
 
@@ -91,14 +85,13 @@ class _Reader(AnswerReader):
         for part in self._parts(message.get("content"), f"{path}.content"):
             builder.add(part)
         for where, call in self.log.objects(message.get("toolCalls"), f"{path}.toolCalls"):
-            function = call.get("function")
-            function = function if isinstance(function, dict) else {}
+            function = object_or_empty(call.get("function"))
             self.take_call(call.get("id"), function.get("name"), function.get("arguments"), where)
 
     def _take_result(self, message: Fields, path: str) -> None:
-        error = optional_text(message.get("error"))
+        error = text_or_none(message.get("error"))
         content = message.get("content")
-        result = json_or_text(content) if isinstance(content, str) else content
+        result = loads_or_text(content) if isinstance(content, str) else content
         result = error if error and not content else result
         self.take_result(message.get("toolCallId"), path, result=result, is_error=bool(error))
 
@@ -179,15 +172,11 @@ def _assistant(message: AssistantMessage, message_id: str) -> list[Fields]:
             if texts:
                 fields["content"] = "".join(texts)
             if calls:
-                fields["toolCalls"] = [_call(call) for call in calls]
+                fields["toolCalls"] = [function_call(call) for call in calls]
             shown.append(fields)
         answered = [call for call in calls if call.state == "answered"]
         shown += [_result(call, message_id, len(shown) + n) for n, call in enumerate(answered)]
     return shown
-
-
-def _call(call: ToolCallPart) -> Fields:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.args_text}}
 
 
 def _result(call: ToolCallPart, message_id: str, number: int) -> Fields:

@@ -7,26 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from assistant_stream_ce.conversions.answers import BlockReader
 from assistant_stream_ce.conversions.files import is_url
-from assistant_stream_ce.conversions.history import (
-    AssistantBuilder,
-    BlockReader,
-    Dropped,
-    json_or_text,
-    optional_text,
-    system_text,
-)
-from assistant_stream_ce.conversions.reading import Fields
+from assistant_stream_ce.conversions.history import AssistantBuilder, Dropped, system_text, text_or_none
+from assistant_stream_ce.conversions.reading import Fields, text_parts
 from assistant_stream_ce.conversions.turns import (
     Call,
-    Names,
+    ProviderNames,
     alternating,
     file_text,
-    metadata_of,
+    metadata_for,
     prepare,
     text_or_note,
 )
-from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.jsonvalue import JSON, loads_or_text, plain
 from assistant_stream_ce.message import (
     FilePart,
     Message,
@@ -37,7 +31,7 @@ from assistant_stream_ce.message import (
     UserPart,
 )
 
-NAMES = Names()
+NAMES = ProviderNames()
 
 
 def to_anthropic(messages: Iterable[Message], *, system: str | None = None) -> tuple[str, list[Fields]]:
@@ -85,7 +79,7 @@ def _assistant_block(part: MessagePart | Call) -> Fields | None:
         case TextPart() | RefusalPart() if part.text.strip():
             return {"type": "text", "text": part.text}
         case ReasoningPart():
-            own = metadata_of(part, "anthropic")
+            own = metadata_for(part, "anthropic")
             if isinstance(own.get("redactedData"), str):
                 return {"type": "redacted_thinking", "data": own["redactedData"]}
             if isinstance(own.get("signature"), str):
@@ -118,9 +112,7 @@ class _Reader(BlockReader):
 
     def take(self, message: Fields, path: str) -> None:
         """Take a message."""
-        content = message.get("content")
-        if isinstance(content, str):
-            content = [{"type": "text", "text": content}]
+        content = text_parts(message.get("content"))
         blocks = list(self.log.objects(content, f"{path}.content"))
         match message.get("role"):
             case "assistant":
@@ -137,7 +129,7 @@ class _Reader(BlockReader):
         kind = str(block.get("type"))
         match kind:
             case "thinking":
-                signature = optional_text(block.get("signature"))
+                signature = text_or_none(block.get("signature"))
                 metadata = {"anthropic": {"signature": signature}} if signature else {}
                 builder.add(ReasoningPart(str(block.get("thinking") or ""), provider_metadata=metadata))
             case "redacted_thinking":
@@ -158,9 +150,9 @@ class _Reader(BlockReader):
         content = block.get("content")
         if isinstance(content, list) and block.get("type") == "tool_result":
             content = "".join(
-                text for _, item in self.log.objects(content, path) if (text := optional_text(item.get("text")))
+                text for _, item in self.log.objects(content, path) if (text := text_or_none(item.get("text")))
             )
-        result = json_or_text(content) if isinstance(content, str) else content
+        result = loads_or_text(content) if isinstance(content, str) else content
         self.take_result(block.get("tool_use_id"), path, result=result, is_error=block.get("is_error") is True)
         return True
 

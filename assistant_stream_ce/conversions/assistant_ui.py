@@ -7,15 +7,7 @@ from typing import get_args
 import msgspec
 
 from assistant_stream_ce.chunks import Severity
-from assistant_stream_ce.conversions.reading import (
-    Fields,
-    fields,
-    items,
-    read,
-    result_text,
-    step_starts,
-    usage_fields,
-)
+from assistant_stream_ce.conversions.reading import Fields, fields, items, read, result_text, step_starts, text_parts
 from assistant_stream_ce.jsonvalue import JSON, dumps
 from assistant_stream_ce.message import (
     AssistantMessage,
@@ -34,7 +26,7 @@ from assistant_stream_ce.message import (
 )
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.usage import usage_from
+from assistant_stream_ce.serialization.usage import usage_fields, usage_from
 
 _STATES = {"partial": "partial-call", "complete": "call", "answered": "result"}
 _STATES_BACK = {theirs: ours for ours, theirs in _STATES.items()}
@@ -192,9 +184,7 @@ def from_assistant_ui(message: object) -> AssistantMessage:
     metadata = fields(value.get("metadata") or {}, "metadata")
     status = fields(value.get("status") or _COMPLETE, "status")
     steps = [_step_from(step) for step in items(metadata.get("steps"), "metadata.steps")]
-    content = value.get("content", value.get("parts"))
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
+    content = text_parts(value.get("content", value.get("parts")))
     return message_from(
         without_none(
             {

@@ -9,7 +9,7 @@ import msgspec
 from assistant_stream_ce.conversions.assistant_ui import from_assistant_ui, to_assistant_ui
 from assistant_stream_ce.conversions.files import data_url
 from assistant_stream_ce.conversions.history import Dropped, HistoryBuilder, system_text
-from assistant_stream_ce.conversions.reading import Fields, history_of
+from assistant_stream_ce.conversions.reading import Fields, history_of, text_parts
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import AssistantMessage, Message, SystemMessage, TextPart, UserPart
 from assistant_stream_ce.serialization.assistant_ui import without_none
@@ -64,9 +64,7 @@ def from_assistant_ui_messages(messages: object, *, trust_system: bool = False) 
 
 def _read(history: HistoryBuilder, message: Fields, path: str) -> None:
     message_id = history.name(message.get("id"), f"{path}.id")
-    content = message.get("content", message.get("parts"))
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
+    content = text_parts(message.get("content", message.get("parts")))
     match message.get("role"):
         case "user":
             metadata = message.get("metadata")

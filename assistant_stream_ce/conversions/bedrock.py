@@ -10,26 +10,20 @@ import base64
 import re
 from collections.abc import Iterable
 
+from assistant_stream_ce.conversions.answers import BlockReader
 from assistant_stream_ce.conversions.files import is_base64, is_url
-from assistant_stream_ce.conversions.history import (
-    AssistantBuilder,
-    BlockReader,
-    Dropped,
-    json_or_text,
-    optional_text,
-    system_text,
-)
+from assistant_stream_ce.conversions.history import AssistantBuilder, Dropped, system_text, text_or_none
 from assistant_stream_ce.conversions.reading import Fields
 from assistant_stream_ce.conversions.turns import (
     Call,
-    Names,
+    ProviderNames,
     alternating,
     content_bytes,
-    metadata_of,
+    metadata_for,
     prepare,
     text_or_note,
 )
-from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.jsonvalue import JSON, loads_or_text, object_or_empty, plain
 from assistant_stream_ce.message import (
     FilePart,
     Message,
@@ -40,7 +34,7 @@ from assistant_stream_ce.message import (
     UserPart,
 )
 
-NAMES = Names()
+NAMES = ProviderNames()
 
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _DOCUMENTS = {
@@ -76,7 +70,7 @@ def to_bedrock(messages: Iterable[Message], *, system: str | None = None) -> tup
     for _, content in blocks:
         for block in content:
             if "document" in block:
-                # Names have to be unique in a request.
+                # ProviderNames have to be unique in a request.
                 documents += 1
                 block["document"]["name"] = f"{block['document']['name']} {documents}"
     made = [{"role": role, "content": content} for role, content in blocks]
@@ -90,15 +84,12 @@ def _user_block(part: UserPart) -> Fields:
         if part.mime_type in _IMAGES:
             return {"image": {"format": _IMAGES[part.mime_type], "source": {"bytes": content_bytes(part)}}}
         if part.mime_type in _DOCUMENTS:
-            name = re.sub(r"[^A-Za-z0-9()\[\]-]+", " ", (part.filename or "file").rpartition(".")[0] or "file")[:80]
             source = {"bytes": content_bytes(part)}
-            return {
-                "document": {"format": _DOCUMENTS[part.mime_type], "name": name.strip() or "file", "source": source}
-            }
+            return {"document": {"format": _DOCUMENTS[part.mime_type], "name": _name_of(part), "source": source}}
     return {"text": text_or_note(part)}
 
 
-def _document_name(part: FilePart) -> str:
+def _name_of(part: FilePart) -> str:
     stem = (part.filename or "").rpartition(".")[0]
     return re.sub(r"[^A-Za-z0-9()\[\]-]+", " ", stem)[:80].strip() or "file"
 
@@ -115,7 +106,7 @@ def _assistant_block(part: MessagePart | Call) -> Fields | None:
 
 
 def _reasoning(part: ReasoningPart) -> Fields | None:
-    own = metadata_of(part, "bedrock")
+    own = metadata_for(part, "bedrock")
     if isinstance(redacted := own.get("redactedData"), str) and is_base64(redacted):
         return {"reasoningContent": {"redactedContent": base64.b64decode(redacted)}}
     if isinstance(signature := own.get("signature"), str):
@@ -160,8 +151,7 @@ class _Reader(BlockReader):
             is_theirs = use.get("type") == "server_tool_use"
             self.take_call(use.get("toolUseId"), use.get("name"), use.get("input"), path, provider_executed=is_theirs)
         elif isinstance(reasoning := block.get("reasoningContent"), dict):
-            text = reasoning.get("reasoningText")
-            text = text if isinstance(text, dict) else {}
+            text = object_or_empty(reasoning.get("reasoningText"))
             own = {"signature": text.get("signature"), "redactedData": reasoning.get("redactedContent")}
             own = {name: value for name, value in own.items() if isinstance(value, str)}
             builder.add(ReasoningPart(str(text.get("text") or ""), provider_metadata={"bedrock": own} if own else {}))
@@ -176,8 +166,8 @@ class _Reader(BlockReader):
             return False
         blocks = [block for _, block in self.log.objects(result.get("content"), f"{path}.toolResult.content")]
         values = [block["json"] for block in blocks if "json" in block]
-        text = "".join(block["text"] for block in blocks if optional_text(block.get("text")))
-        value: JSON = values[0] if values and not text else json_or_text(text)
+        text = "".join(block["text"] for block in blocks if text_or_none(block.get("text")))
+        value: JSON = values[0] if values and not text else loads_or_text(text)
         self.take_result(result.get("toolUseId"), path, result=value, is_error=result.get("status") == "error")
         return True
 

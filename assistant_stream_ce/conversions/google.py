@@ -9,21 +9,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from assistant_stream_ce.conversions.answers import BlockReader
 from assistant_stream_ce.conversions.files import is_base64, is_url
-from assistant_stream_ce.conversions.history import (
-    AssistantBuilder,
-    BlockReader,
-    Dropped,
-    HistoryBuilder,
-    optional_text,
-    system_text,
-)
+from assistant_stream_ce.conversions.history import AssistantBuilder, Dropped, HistoryBuilder, system_text, text_or_none
 from assistant_stream_ce.conversions.reading import Fields
 from assistant_stream_ce.conversions.turns import (
     Call,
-    Names,
+    ProviderNames,
     alternating,
-    metadata_of,
+    metadata_for,
     prepare,
     text_or_note,
 )
@@ -39,7 +33,7 @@ from assistant_stream_ce.message import (
     UserPart,
 )
 
-NAMES = Names()
+NAMES = ProviderNames()
 
 _READABLE = ("image/", "audio/", "video/", "text/", "application/pdf", "application/json")
 
@@ -91,7 +85,7 @@ def _model_part(part: MessagePart | Call) -> Fields | None:
 
 
 def _signature(part: TextPart | ReasoningPart | ToolCallPart) -> Fields:
-    signature = metadata_of(part, "google").get("thoughtSignature")
+    signature = metadata_for(part, "google").get("thoughtSignature")
     return {"thought_signature": signature} if isinstance(signature, str) and is_base64(signature) else {}
 
 
@@ -152,7 +146,7 @@ class _Reader(BlockReader):
         call = _get(block, "function_call")
         if isinstance(call, dict):
             self._calls += 1
-            call_id = optional_text(call.get("id")) or f"call_{self._calls}"
+            call_id = text_or_none(call.get("id")) or f"call_{self._calls}"
             self._open.setdefault(str(call.get("name")), OrderedDict())[call_id] = None
             self.take_call(call_id, call.get("name"), call.get("args"), path, provider_metadata=metadata)
         elif isinstance(text := block.get("text"), str) and (text or metadata):
@@ -168,7 +162,7 @@ class _Reader(BlockReader):
         if not isinstance(response, dict):
             return False
         waiting = self._open.get(str(response.get("name")))
-        call_id = optional_text(response.get("id"))
+        call_id = text_or_none(response.get("id"))
         if waiting and call_id is None:
             call_id, _ = waiting.popitem(last=False)
         elif waiting and call_id is not None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from assistant_stream_ce.conversions.files import UnsafeFileError, file_part
-from assistant_stream_ce.jsonvalue import JSON, dumps, loads, plain
+from assistant_stream_ce.jsonvalue import JSON, dumps, object_or_empty
 from assistant_stream_ce.message import (
     AssistantMessage,
     Message,
@@ -113,7 +112,7 @@ class HistoryBuilder:
         if not parts:
             self.drop(path, "a user message without content")
             return
-        self.messages.append(UserMessage(parts, message_id, metadata if isinstance(metadata, dict) else {}))
+        self.messages.append(UserMessage(parts, message_id, object_or_empty(metadata)))
 
     def file(self, data: JSON, media_type: JSON, filename: JSON, path: str) -> list[UserPart]:
         """Return a file as a list of one part; an empty list for an unsafe one, which is reported."""
@@ -236,117 +235,11 @@ class AssistantBuilder:
             self.add(RefusalPart(text))
 
 
-class AnswerReader:
-    """Base of readers that join several entries of a format, with the results between them, into one answer.
-
-    Args:
-        log: receives the messages and the reports.
-    """
-
-    def __init__(self, log: HistoryBuilder) -> None:
-        self.log = log
-        self._builder: AssistantBuilder | None = None
-        self._path = ""
-
-    @property
-    def answer(self) -> AssistantBuilder | None:
-        """The open answer, or None."""
-        return self._builder
-
-    def open(self, path: str, message_id: str | None = None) -> AssistantBuilder:
-        """Return the open answer, or a new one."""
-        if self._builder is None:
-            self._builder, self._path = AssistantBuilder(self.log, message_id), path
-        return self._builder
-
-    def open_turn(self, path: str, message_id: str | None = None) -> AssistantBuilder:
-        """Return the open answer, or a new one, with a new turn of the model."""
-        if self._builder is not None:
-            self._builder.step()
-        return self.open(path, message_id)
-
-    def finish(self) -> int:
-        """Add the open answer to the history; return the number of parts before its last turn."""
-        if self._builder is None:
-            return 0
-        builder, self._builder = self._builder, None
-        self.log.assistant(builder, self._path)
-        return builder.last_step_start
-
-    def take_call(self, call_id: JSON, name: JSON, arguments: JSON, path: str, **fields: Any) -> None:
-        """Add a tool call to the answer; report one without its id or name."""
-        checked_id, checked_name = self.log.name(call_id, f"{path}.id"), self.log.name(name, f"{path}.name")
-        if checked_id is None or checked_name is None:
-            self.log.drop(path, "a tool call without its id or name")
-        else:
-            self.open(path).add_call(call_part(checked_id, checked_name, arguments, **fields), path)
-
-    def take_result(self, call_id: JSON, path: str, **fields: Any) -> bool:
-        """Set the result of a call of the answer; report one without its call. Return whether it was set."""
-        checked_id = self.log.name(call_id, f"{path}.id")
-        if self._builder is None or checked_id is None:
-            self.log.drop(path, "a result for a call that is not in the history")
-            return False
-        return self._builder.answer(checked_id, path, **fields) is not None
-
-
-class BlockReader(AnswerReader, ABC):
-    """Base of readers of formats whose messages are lists of blocks, with results in the messages of the user."""
-
-    @classmethod
-    def history(cls, messages: object, system: str) -> tuple[list[Message], list[Dropped]]:
-        """Return the history of the messages of a request, and what was dropped.
-
-        Args:
-            messages: a list of messages.
-            system: the instructions, which become the first message.
-
-        Raises:
-            TypeError: they are not JSON.
-        """
-        builder = HistoryBuilder(trust_system=True)
-        builder.system(system, None, "system")
-        reader = cls(builder)
-        for path, message in builder.objects(plain(messages, "messages"), "messages"):
-            reader.take(message, path)
-        reader.finish()
-        return builder.result()
-
-    @abstractmethod
-    def take(self, message: dict[str, JSON], path: str) -> None:
-        """Take a message."""
-
-    @abstractmethod
-    def take_block(self, builder: AssistantBuilder, block: dict[str, JSON], path: str) -> None:
-        """Read a block of the model."""
-
-    @abstractmethod
-    def take_answer(self, block: dict[str, JSON], path: str) -> bool:
-        """Read a result; return false for any other block."""
-
-    @abstractmethod
-    def part(self, block: dict[str, JSON], path: str) -> list[UserPart]:
-        """Return the part of a block as a list; an empty list for one that is reported."""
-
-    def take_turn(self, blocks: list[tuple[str, dict[str, JSON]]], path: str) -> None:
-        """Take a message of the model."""
-        builder = self.open_turn(path)
-        for where, block in blocks:
-            self.take_block(builder, block, where)
-
-    def take_user(self, blocks: list[tuple[str, dict[str, JSON]]], path: str) -> None:
-        """Take a message of the user, or one that has only results."""
-        others = [(where, block) for where, block in blocks if not self.take_answer(block, where)]
-        if others or not blocks:
-            self.finish()
-            self.log.user([part for where, block in others for part in self.part(block, where)], path)
-
-
 def system_text(value: JSON) -> str:
     """Return instructions that are a text, or a list of blocks with texts."""
     blocks = value if isinstance(value, list) else [{"text": value}]
     return "\n\n".join(
-        text for block in blocks if isinstance(block, dict) and (text := optional_text(block.get("text")))
+        text for block in blocks if isinstance(block, dict) and (text := text_or_none(block.get("text")))
     )
 
 
@@ -363,14 +256,6 @@ def _parsed(text: str) -> JSON:
     return value if isinstance(value, (dict, list)) else {}
 
 
-def json_or_text(text: str) -> JSON:
-    """Return the value of a JSON text, or any other text unchanged."""
-    try:
-        return loads(text)
-    except ValueError:
-        return text
-
-
-def optional_text(value: JSON) -> str | None:
+def text_or_none(value: JSON) -> str | None:
     """Return a text that is not empty, or None."""
     return value if isinstance(value, str) and value else None

@@ -7,21 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from assistant_stream_ce.conversions.answers import AnswerReader
 from assistant_stream_ce.conversions.files import data_url, is_url
-from assistant_stream_ce.conversions.history import (
-    AnswerReader,
-    Dropped,
-    HistoryBuilder,
-    json_or_text,
-    optional_text,
-)
-from assistant_stream_ce.conversions.reading import Fields
-from assistant_stream_ce.conversions.turns import Entry, ModelTurn, Names, prepare, text_or_note
-from assistant_stream_ce.jsonvalue import JSON, dumps, plain
+from assistant_stream_ce.conversions.history import Dropped, HistoryBuilder, text_or_none
+from assistant_stream_ce.conversions.reading import Fields, parts_text
+from assistant_stream_ce.conversions.turns import Entry, ModelTurn, ProviderNames, prepare, text_or_note
+from assistant_stream_ce.jsonvalue import JSON, dumps, loads_or_text, object_or_empty, plain
 from assistant_stream_ce.message import Message, ReasoningPart, RefusalPart, TextPart, UserMessage, UserPart
 
 #: OpenAI refuses ids of more than 40 characters.
-NAMES = Names(max_id=40)
+NAMES = ProviderNames(max_id=40)
 
 _AUDIO = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
@@ -69,7 +64,7 @@ def _user_part(part: UserPart) -> Fields:
 
 
 def _turn(turn: ModelTurn) -> list[Fields]:
-    text = "".join(part.text for part in turn.parts if isinstance(part, TextPart))
+    text = parts_text(turn.parts)
     refusal = "".join(part.text for part in turn.parts if isinstance(part, RefusalPart))
     reasoning = "".join(
         part.text for part in turn.parts if isinstance(part, ReasoningPart) and not part.provider_metadata
@@ -129,16 +124,16 @@ def _read_other(history: HistoryBuilder, message: Fields, path: str) -> None:
     role = message.get("role")
     parts = _parts(history, message.get("content"), f"{path}.content")
     if role == "user":
-        history.user(parts, path, optional_text(message.get("id")))
+        history.user(parts, path, text_or_none(message.get("id")))
     elif role in ("system", "developer"):
-        history.system("\n\n".join(part.text for part in parts if isinstance(part, TextPart)), None, path)
+        history.system(parts_text(parts, "\n\n"), None, path)
     else:
         history.unknown(role, f"{path}.role")
 
 
 def _read_assistant(reader: AnswerReader, message: Fields, path: str) -> None:
-    history, builder = reader.log, reader.open_turn(path, optional_text(message.get("id")))
-    reasoning = optional_text(message.get("reasoning_content")) or optional_text(message.get("reasoning"))
+    history, builder = reader.log, reader.open_turn(path, text_or_none(message.get("id")))
+    reasoning = text_or_none(message.get("reasoning_content")) or text_or_none(message.get("reasoning"))
     if reasoning is not None:
         builder.add(ReasoningPart(reasoning))
     content = message.get("content")
@@ -157,8 +152,7 @@ def _read_assistant(reader: AnswerReader, message: Fields, path: str) -> None:
     if isinstance(legacy := message.get("function_call"), dict):
         calls.append((f"{path}.function_call", {"id": legacy.get("name"), "function": legacy}))
     for where, call in calls:
-        function = call.get("function", call.get("custom"))
-        function = function if isinstance(function, dict) else {}
+        function = object_or_empty(call.get("function", call.get("custom")))
         arguments = function.get("arguments", function.get("input"))
         reader.take_call(call.get("id"), function.get("name"), arguments, where)
 
@@ -166,9 +160,8 @@ def _read_assistant(reader: AnswerReader, message: Fields, path: str) -> None:
 def _read_result(reader: AnswerReader, message: Fields, path: str) -> None:
     content = message.get("content")
     if isinstance(content, list):
-        texts = [part.text for part in _parts(reader.log, content, f"{path}.content") if isinstance(part, TextPart)]
-        content = "".join(texts)
-    result = json_or_text(content) if isinstance(content, str) else content
+        content = parts_text(_parts(reader.log, content, f"{path}.content"))
+    result = loads_or_text(content) if isinstance(content, str) else content
     reader.take_result(message.get("tool_call_id", message.get("name")), path, result=result)
 
 

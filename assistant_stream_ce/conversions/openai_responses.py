@@ -7,29 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from assistant_stream_ce.conversions.answers import AnswerReader
 from assistant_stream_ce.conversions.files import data_url, is_url
-from assistant_stream_ce.conversions.history import (
-    AnswerReader,
-    AssistantBuilder,
-    Dropped,
-    HistoryBuilder,
-    json_or_text,
-    optional_text,
-)
-from assistant_stream_ce.conversions.reading import Fields
+from assistant_stream_ce.conversions.history import AssistantBuilder, Dropped, HistoryBuilder, text_or_none
+from assistant_stream_ce.conversions.reading import Fields, parts_text
 from assistant_stream_ce.conversions.turns import (
     Call,
     Entry,
     ModelTurn,
-    Names,
-    metadata_of,
+    ProviderNames,
+    metadata_for,
     prepare,
     text_or_note,
 )
-from assistant_stream_ce.jsonvalue import JSON, dumps, plain
+from assistant_stream_ce.jsonvalue import JSON, dumps, loads_or_text, plain
 from assistant_stream_ce.message import Message, ReasoningPart, RefusalPart, TextPart, UserMessage, UserPart
 
-NAMES = Names()
+NAMES = ProviderNames()
 
 
 def to_openai_responses(messages: Iterable[Message], *, system: str | None = None) -> list[Fields]:
@@ -78,7 +72,7 @@ def _entry(entry: Entry) -> list[Fields]:
 
 def _add_reasoning(items: list[Fields], part: ReasoningPart) -> None:
     """Add a reasoning item; further parts with its id are further summaries of it."""
-    own = metadata_of(part, "openai")
+    own = metadata_for(part, "openai")
     item_id, encrypted = own.get("itemId"), own.get("reasoningEncryptedContent")
     if not isinstance(item_id, str):
         return
@@ -161,7 +155,7 @@ class _Reader(AnswerReader):
         if role == "user":
             self.log.user(parts, path)
         elif role in ("system", "developer"):
-            self.log.system("\n\n".join(part.text for part in parts if isinstance(part, TextPart)), None, path)
+            self.log.system(parts_text(parts, "\n\n"), None, path)
         else:
             self.log.unknown(role, f"{path}.role")
 
@@ -182,9 +176,8 @@ class _Reader(AnswerReader):
     def _take_output(self, item: Fields, path: str) -> None:
         output = item.get("output")
         if isinstance(output, list):
-            texts = [part.text for part in self._parts(output, f"{path}.output") if isinstance(part, TextPart)]
-            output = "".join(texts)
-        result = json_or_text(output) if isinstance(output, str) else output
+            output = parts_text(self._parts(output, f"{path}.output"))
+        result = loads_or_text(output) if isinstance(output, str) else output
         self._was_answered |= self.take_result(item.get("call_id"), path, result=result)
 
     def _parts(self, content: JSON, path: str) -> list[UserPart]:
@@ -197,7 +190,7 @@ class _Reader(AnswerReader):
                     parts += self.log.text(part.get("text"), where)
                 case "refusal":
                     parts += self.log.text(part.get("refusal"), where)
-                case "input_image" if optional_text(part.get("image_url")):
+                case "input_image" if text_or_none(part.get("image_url")):
                     parts += self.log.file(part["image_url"], "image/*", None, where)
                 case "input_file" if part.get("file_data") or part.get("file_url"):
                     data = part.get("file_data") or part.get("file_url")

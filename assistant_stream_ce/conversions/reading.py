@@ -13,11 +13,9 @@ from assistant_stream_ce.message import (
     Message,
     SystemMessage,
     TextPart,
-    Usage,
+    ToolCallPart,
     UserMessage,
 )
-from assistant_stream_ce.serialization.usage import usage_details
-from assistant_stream_ce.serialization.usage import usage_fields as usage_totals
 
 Fields: TypeAlias = dict[str, JSON]
 
@@ -85,9 +83,36 @@ def result_text(result: JSON) -> str:
     return result if isinstance(result, str) else dumps(result).decode()
 
 
-def usage_fields(usage: Usage) -> Fields:
-    """Return a usage with the field names of assistant-ui and AI SDK."""
-    return {**usage_totals(usage), **usage_details(usage)}
+def content_text(content: JSON) -> str | None:
+    """Return the joined text of a list of text parts; None for any other content."""
+    texts = [_text_of(part) for part in content] if isinstance(content, list) else [None]
+    return None if None in texts else "".join(filter(None, texts))
+
+
+def _text_of(part: JSON) -> str | None:
+    is_text = isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+    return str(part["text"]) if is_text else None
+
+
+def model_result(part: ToolCallPart) -> str:
+    """Return the result of a tool as the model reads it: its content for the model, where that is text."""
+    text = content_text(part.model_content or None)
+    return result_text(part.result) if text is None else text
+
+
+def function_call(part: ToolCallPart) -> Fields:
+    """Return a tool call as OpenAI and AG-UI write it."""
+    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.args_text}}
+
+
+def text_parts(content: JSON) -> JSON:
+    """Return a content as a list of parts: a text is the only one."""
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def parts_text(parts: Iterable[object], between: str = "") -> str:
+    """Return the joined text of the text parts among others."""
+    return between.join(part.text for part in parts if isinstance(part, TextPart))
 
 
 def read(value: object) -> Fields:

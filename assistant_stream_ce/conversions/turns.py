@@ -11,8 +11,8 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from assistant_stream_ce.conversions.files import is_url
-from assistant_stream_ce.conversions.reading import history_of, result_text, step_starts
-from assistant_stream_ce.jsonvalue import JSON, whole_text
+from assistant_stream_ce.conversions.reading import history_of, model_result, step_starts
+from assistant_stream_ce.jsonvalue import JSON, object_or_empty, whole_text
 from assistant_stream_ce.message import (
     AssistantMessage,
     FilePart,
@@ -34,6 +34,9 @@ _OPENING = "(The conversation begins with the assistant.)"
 
 #: The result of a call without a result.
 NOT_COMPLETED = "The tool call was not completed."
+
+# Characters of a tool's name that every provider accepts.
+_MAX_NAME = 64
 
 _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
 
@@ -115,17 +118,15 @@ class ModelTurn(msgspec.Struct, frozen=True):
 Entry: TypeAlias = UserMessage | SystemMessage | ModelTurn
 
 
-class Names:
+class ProviderNames:
     """Maps tool call ids and names to valid ones of a provider, always in the same way.
 
     Args:
         max_id: limit of an id, in characters.
-        max_name: limit of a name, in characters.
     """
 
-    def __init__(self, max_id: int = 64, max_name: int = 64) -> None:
+    def __init__(self, max_id: int = 64) -> None:
         self._id = re.compile(rf"[A-Za-z0-9_-]{{1,{max_id}}}")
-        self._max_name = max_name
 
     def id(self, call_id: str, count: int = 0) -> str:
         """Return an id for a call; `count` calls before it have the same one."""
@@ -136,16 +137,16 @@ class Names:
     def name(self, name: str) -> str:
         """Return a name for a tool."""
         safe = re.sub(r"[^A-Za-z0-9_-]", "_", name)
-        if safe == name and 0 < len(name) <= self._max_name:
+        if safe == name and 0 < len(name) <= _MAX_NAME:
             return name
-        return f"{safe[: self._max_name - 9]}_{_digest(name, 8)}"
+        return f"{safe[: _MAX_NAME - 9]}_{_digest(name, 8)}"
 
 
 def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
-def prepare(messages: Iterable[Message], names: Names, system: str | None = None) -> tuple[str, list[Entry]]:
+def prepare(messages: Iterable[Message], names: ProviderNames, system: str | None = None) -> tuple[str, list[Entry]]:
     """Return the instructions, and the entries of a history that a provider accepts.
 
     Each call has one result: an error where it was not completed. A call at the very end stays open where its message
@@ -181,7 +182,9 @@ def prepare(messages: Iterable[Message], names: Names, system: str | None = None
     return "\n\n".join(filter(None, instructions)), entries
 
 
-def _parts(turn: Sequence[MessagePart], names: Names, seen: dict[str, int], waits: bool) -> list[MessagePart | Call]:
+def _parts(
+    turn: Sequence[MessagePart], names: ProviderNames, seen: dict[str, int], waits: bool
+) -> list[MessagePart | Call]:
     parts: list[MessagePart | Call] = []
     for part in turn:
         if isinstance(part, ToolCallPart):
@@ -195,21 +198,14 @@ def _parts(turn: Sequence[MessagePart], names: Names, seen: dict[str, int], wait
     return parts
 
 
-def metadata_of(part: TextPart | ReasoningPart | ToolCallPart, provider: str) -> dict[str, JSON]:
+def metadata_for(part: TextPart | ReasoningPart | ToolCallPart, provider: str) -> dict[str, JSON]:
     """Return the metadata of a part for a provider, which is sent to that provider only."""
-    value = part.provider_metadata.get(provider)
-    return value if isinstance(value, dict) else {}
+    return object_or_empty(part.provider_metadata.get(provider))
 
 
 def model_text(part: ToolCallPart) -> str:
-    """Return a result as text for the model: its content for the model, where that is text."""
-    texts = [_text_of(item) for item in part.model_content or ()]
-    return whole_text("".join(filter(None, texts)) if texts and None not in texts else result_text(part.result))
-
-
-def _text_of(item: JSON) -> str | None:
-    is_text = isinstance(item, dict) and item.get("type") == "text" and isinstance(item.get("text"), str)
-    return str(item["text"]) if is_text else None
+    """Return a result as the model reads it, in valid Unicode."""
+    return whole_text(model_result(part))
 
 
 def file_text(part: FilePart) -> str | None:

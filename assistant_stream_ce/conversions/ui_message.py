@@ -9,9 +9,8 @@ from assistant_stream_ce.conversions.reading import (
     Fields,
     result_text,
     step_starts,
-    usage_fields,
 )
-from assistant_stream_ce.jsonvalue import JSON, loads
+from assistant_stream_ce.jsonvalue import JSON, loads, object_or_empty
 from assistant_stream_ce.message import (
     AssistantMessage,
     DataPart,
@@ -33,6 +32,7 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     file_url,
     place_metadata,
 )
+from assistant_stream_ce.serialization.usage import usage_fields
 
 _NO_JSON = object()
 
@@ -70,7 +70,7 @@ def to_ui_message(message: AssistantMessage) -> Fields:
         metadata["usage"] = {
             **usage_fields(message.usage),
             "totalTokens": total,
-            **(further if isinstance(further, dict) else {}),
+            **object_or_empty(further),
         }
     return {
         "id": message.id or f"msg_{hashlib.blake2b(message.to_json(), digest_size=16).hexdigest()}",

@@ -12,11 +12,11 @@ from assistant_stream_ce.conversions.history import (
     Dropped,
     HistoryBuilder,
     call_part,
-    optional_text,
+    text_or_none,
 )
-from assistant_stream_ce.conversions.reading import Fields, history_of, read, usage_fields
+from assistant_stream_ce.conversions.reading import Fields, history_of, read
 from assistant_stream_ce.conversions.ui_message import automatic_steps, to_ui_message
-from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.jsonvalue import JSON, object_or_empty, plain
 from assistant_stream_ce.message import (
     AssistantMessage,
     DataPart,
@@ -42,7 +42,7 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     place_of,
     signature_of,
 )
-from assistant_stream_ce.serialization.usage import usage_from
+from assistant_stream_ce.serialization.usage import usage_fields, usage_from
 
 _ABSENT = object()
 
@@ -167,7 +167,7 @@ def _read_message(history: HistoryBuilder, message: Fields, path: str) -> None:
         case "assistant":
             history.assistant(_read_assistant(history, message | {"parts": parts}, path), path)
         case "system":
-            texts = [part["text"] for part in parts or () if isinstance(part, dict) and optional_text(part.get("text"))]
+            texts = [part["text"] for part in parts or () if isinstance(part, dict) and text_or_none(part.get("text"))]
             history.system("\n\n".join(texts), message_id, path)
         case role:
             history.unknown(role, f"{path}.role")
@@ -289,17 +289,7 @@ def _call_from(
         "approval": approval,
         "provider_metadata": metadata_of(part, "callProviderMetadata"),
     }
-    match state:
-        case "input-streaming":
-            fields["state"] = "partial"
-        case "output-available" if part.get("preliminary") is not True:
-            fields |= {"state": "answered", "result": part.get("output")}
-        case "output-error":
-            fields |= {"state": "answered", "result": part.get("errorText"), "is_error": True}
-        case "output-denied":
-            given = part.get("approval")
-            reason = optional_text(given.get("reason")) if isinstance(given, dict) else None
-            fields |= {"state": "answered", "result": reason or DENIED, "is_error": True}
+    fields |= _progress(part, state)
     # Versions before 7 have input that is not complete JSON in a separate field.
     raw, value = part.get("rawInput"), part.get("input")
     if state == "input-streaming" and not value:
@@ -311,6 +301,21 @@ def _call_from(
         # The input of a custom tool: a text, not the JSON of one.
         return ToolCallPart(call_id, name, _text_json(value), value, **fields)
     return call_part(call_id, name, value, **fields)
+
+
+def _progress(part: Fields, state: JSON) -> Fields:
+    """Return the fields of a call's state and result; none for a call that waits for its result."""
+    match state:
+        case "input-streaming":
+            return {"state": "partial"}
+        case "output-available" if part.get("preliminary") is not True:
+            return {"state": "answered", "result": part.get("output")}
+        case "output-error":
+            return {"state": "answered", "result": part.get("errorText"), "is_error": True}
+        case "output-denied":
+            reason = text_or_none(object_or_empty(part.get("approval")).get("reason"))
+            return {"state": "answered", "result": reason or DENIED, "is_error": True}
+    return {}
 
 
 def _text_json(text: str) -> str:
@@ -328,6 +333,4 @@ def _approval_of(history: HistoryBuilder, part: Fields, path: str) -> ToolApprov
     if approved is not None and not isinstance(approved, bool):
         history.drop(f"{path}.approval.approved", "an approval that is neither true nor false")
         approved = False
-    return ToolApproval(
-        approval_id, approved, optional_text(value.get("reason")), optional_text(value.get("signature"))
-    )
+    return ToolApproval(approval_id, approved, text_or_none(value.get("reason")), text_or_none(value.get("signature")))

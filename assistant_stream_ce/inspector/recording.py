@@ -22,13 +22,13 @@ from assistant_stream_ce.inspector.events import HowEnded
 from assistant_stream_ce.inspector.sources import (
     MAX_SECONDS,
     CutError,
+    OpenedStream,
     Origin,
     Piece,
     SourceError,
     Stopwatch,
-    StreamSource,
+    error_reason,
     open_file,
-    reason_of,
 )
 from assistant_stream_ce.jsonvalue import dumps, loads
 
@@ -99,7 +99,7 @@ class Recorder:
             while line:
                 line = line[self._file.write(line) :]
         except OSError as error:
-            raise SourceError(f"cannot write the recording: {reason_of(error)}") from None
+            raise SourceError(f"cannot write the recording: {error_reason(error)}") from None
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def is_recording(path: str) -> bool:
 
 
 @contextmanager
-def open_recording(path: str, speed: float = 1.0) -> Iterator[StreamSource]:
+def open_recording(path: str, speed: float = 1.0) -> Iterator[OpenedStream]:
     """Open a recording, whose pieces arrive as they did, with the times that were recorded; with speed 0 at once.
 
     Raises:
@@ -142,12 +142,12 @@ def open_recording(path: str, speed: float = 1.0) -> Iterator[StreamSource]:
         try:
             first = file.readline(_MAX_HEAD_BYTES)
         except OSError as error:
-            raise SourceError(f"cannot read {path}: {reason_of(error)}") from None
+            raise SourceError(f"cannot read {path}: {error_reason(error)}") from None
         head = _value(first, _RecordingHead, f"{path} is no recording")
         if head.version != VERSION:
             raise SourceError(f"{path} is a recording of version {head.version}, and only {VERSION} is supported")
         origin = Origin(head.source, head.is_timed, head.started, head.status, head.headers)
-        yield StreamSource(origin, _pieces(file, path, speed))
+        yield OpenedStream(origin, _pieces(file, path, speed))
 
 
 def _pieces(file: IO[bytes], path: str, speed: float) -> Iterator[Piece]:

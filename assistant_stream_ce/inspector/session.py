@@ -19,12 +19,12 @@ from assistant_stream_ce.inspector.recording import Recorder, is_recording, open
 from assistant_stream_ce.inspector.report import visible
 from assistant_stream_ce.inspector.sources import (
     CutError,
+    OpenedStream,
     Request,
     SourceError,
-    StreamSource,
+    error_reason,
     open_descriptor,
     open_url,
-    reason_of,
 )
 from assistant_stream_ce.inspector.views import JSONView, PlainView, View
 
@@ -62,7 +62,7 @@ def inspect(options: Options) -> int:
     except OSError as error:
         # Errors of sources and recordings are SourceErrors, so this one is of the output.
         _discard_output()
-        return _complain(f"cannot write the output: {reason_of(error)}")
+        return _complain(f"cannot write the output: {error_reason(error)}")
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -99,7 +99,7 @@ def _used_files(options: Options) -> Iterator[os.stat_result]:
             yield os.stat(file if isinstance(file, str) else file.fileno())
 
 
-def _source(options: Options) -> tuple[AbstractContextManager[StreamSource], str]:
+def _source(options: Options) -> tuple[AbstractContextManager[OpenedStream], str]:
     source = options.source
     if options.replay is not None:
         return open_recording(options.replay, options.speed), options.replay
@@ -132,7 +132,7 @@ def _view(options: Options) -> View:
     return PlainView(sys.stdout)
 
 
-def _watch(source: StreamSource, wire: str | None, view: View, recorder: Recorder) -> int:
+def _watch(source: OpenedStream, wire: str | None, view: View, recorder: Recorder) -> int:
     inspection = Inspection(source.origin, wire)
     how: HowEnded = "complete"
     message = None

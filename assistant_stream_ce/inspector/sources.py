@@ -92,7 +92,7 @@ class Stopwatch:
         return round(time.monotonic() - self._started, 6)
 
 
-class StreamSource(NamedTuple):
+class OpenedStream(NamedTuple):
     """An open stream, and the stopwatch of its times, if it is timed now.
 
     The last piece is empty and has the time of the end, unless `CutError` is raised.
@@ -103,7 +103,7 @@ class StreamSource(NamedTuple):
     watch: Stopwatch | None = None
 
 
-def reason_of(error: Exception) -> str:
+def error_reason(error: Exception) -> str:
     """Return the reason of an error of the operating system, or the message of another one."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
@@ -118,12 +118,12 @@ def open_file(path: str | int, mode: str, complaint: str) -> IO[bytes]:
         buffering = 0 if "w" in mode else -1
         file: IO[bytes] = open(path, mode, buffering, closefd=isinstance(path, str))  # noqa: SIM115 - closed by callers
     except (OSError, ValueError) as error:
-        raise SourceError(f"{complaint}: {reason_of(error)}") from None
+        raise SourceError(f"{complaint}: {error_reason(error)}") from None
     return file
 
 
 @contextmanager
-def open_descriptor(path: str | int, name: str, timeout: float | None = None) -> Iterator[StreamSource]:
+def open_descriptor(path: str | int, name: str, timeout: float | None = None) -> Iterator[OpenedStream]:
     """Open a file by path, or a descriptor such as that of the standard input, which stays open.
 
     A pipe may be silent for `timeout` seconds, except on Windows, where there is no limit.
@@ -136,7 +136,7 @@ def open_descriptor(path: str | int, name: str, timeout: float | None = None) ->
         limit = timeout if is_timed and os.name != "nt" else None
         watch = Stopwatch() if is_timed else None
         read = partial(_read_descriptor, file.fileno(), limit)
-        yield StreamSource(Origin(name, is_timed), _pieces(read, watch, limit, "it cannot be read further"), watch)
+        yield OpenedStream(Origin(name, is_timed), _pieces(read, watch, limit, "it cannot be read further"), watch)
 
 
 def _read_descriptor(descriptor: int, timeout: float | None) -> bytes:
@@ -161,7 +161,7 @@ def _pieces(
         except (OSError, ValueError) as error:
             if isinstance(error, TimeoutError) and timeout is not None:
                 raise CutError(seconds(), "silent", f"nothing came for {timeout:g} s") from None
-            raise CutError(seconds(), "cut", f"{complaint}: {reason_of(error)}") from None
+            raise CutError(seconds(), "cut", f"{complaint}: {error_reason(error)}") from None
         yield Piece(seconds(), data)
         if not data:
             return
@@ -203,7 +203,7 @@ class Request:
 
 
 @contextmanager
-def open_url(request: Request) -> Iterator[StreamSource]:
+def open_url(request: Request) -> Iterator[OpenedStream]:
     """Send a request, follow redirects, and open the body of the response.
 
     Raises:
@@ -223,7 +223,7 @@ def open_url(request: Request) -> Iterator[StreamSource]:
             )
         origin = replace(origin, status=response.status, headers=headers)
         read = partial(_read_body, response)
-        yield StreamSource(origin, _pieces(read, watch, request.timeout, "the connection was lost"), watch)
+        yield OpenedStream(origin, _pieces(read, watch, request.timeout, "the connection was lost"), watch)
 
 
 def _split_user(url: str) -> tuple[str, str]:
@@ -243,14 +243,16 @@ def _answer(request: Request) -> http.client.HTTPResponse:
         asked = urllib.request.Request(url, request.data, headers, method=request.method)
         opener = urllib.request.build_opener(_Redirects)
         timeout = None if request.timeout is None else min(request.timeout, MAX_SECONDS)
-        return opener.open(asked, timeout=timeout)  # type: ignore[no-any-return]
+        response: http.client.HTTPResponse = opener.open(asked, timeout=timeout)
+        return response
     except urllib.error.HTTPError as error:
+        # It has what is read of a response.
         return error  # type: ignore[return-value]
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         if isinstance(error, TimeoutError) or isinstance(reason, TimeoutError):
             raise SourceError(f"no answer from {request.name} within {request.timeout:g} s") from None
-        raise SourceError(f"no answer from {request.name}: {reason_of(reason)}") from None
+        raise SourceError(f"no answer from {request.name}: {error_reason(reason)}") from None
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -6,9 +6,11 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from assistant_stream_ce.concurrency.waiters import running_loop
+import msgspec
+
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.integrations.events import EventReader, field, native
+from assistant_stream_ce.integrations.events import TurnReader, native
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import Usage
@@ -27,7 +29,7 @@ class AgentTurn(Turn, frozen=True, kw_only=True):
     result: Any
 
 
-class AgentReader(EventReader):
+class AgentReader(TurnReader):
     """Reads the events of an agent: each response of a model becomes a step, with its usage."""
 
     def __init__(self, out: TurnBuilder) -> None:
@@ -78,8 +80,7 @@ class AgentReader(EventReader):
         """Ask for the approval of calls, by the provider's ids."""
         for call_id in call_ids:
             if (call := self._calls.get(call_id)) is not None:
-                call.close()
-                self.out.approval(call.id, call_id)
+                call.request_approval(call_id)
 
     def end_run(
         self, result: Any, messages: list[dict[str, JSON]], *, ours: Iterable[str], has_approvals: bool = False
@@ -103,17 +104,8 @@ class AgentReader(EventReader):
             reason = "stop"
         self.out.usage = self._usage
         turn = self.out.turn(reason, self.provider_reason, messages)
-        return AgentTurn(
-            message=turn.message,
-            tool_calls=[call.tool_call() for call in left],
-            finish_reason=reason,
-            provider_finish_reason=self.provider_reason,
-            usage=self._usage,
-            id=turn.id,
-            model=turn.model,
-            messages=messages,
-            result=result,
-        )
+        fields = msgspec.structs.asdict(turn) | {"tool_calls": [call.tool_call() for call in left]}
+        return AgentTurn(**fields, result=result)
 
 
 def require_event_loop() -> None:
@@ -122,7 +114,7 @@ def require_event_loop() -> None:
     Raises:
         StreamUsageError: none is running.
     """
-    if running_loop() is None:
+    if not in_event_loop():
         raise StreamUsageError(
             "an agent streams its events in an event loop only: make the callback `async def`, and "
             "`await forward(controller, ...)` in it"
@@ -140,9 +132,3 @@ def result_value(value: Any, text: Any) -> JSON:
         return plain(native(value), "result")
     except TypeError:
         return text if isinstance(text, str) else str(text)
-
-
-def sources_of(citations: Any) -> Iterable[Any]:
-    """Yield the sources of citations."""
-    for citation in citations or ():
-        yield from field(citation, "sources") or (citation,)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import (
     CallBuilder,
     Turn,
@@ -32,7 +32,7 @@ REASONS: dict[str, TurnFinish] = {
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 
 
-class AnthropicReader(EventReader):
+class AnthropicReader(TurnReader):
     """Reads raw events; those that `messages.stream()` derives from them are ignored."""
 
     def __init__(self, out: TurnBuilder) -> None:

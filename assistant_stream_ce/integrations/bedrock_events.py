@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from assistant_stream_ce.integrations.events import EventReader, field, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import TurnReader, field, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import (
     CallBuilder,
     Turn,
@@ -32,7 +32,7 @@ REASONS: dict[str, TurnFinish] = {
 }
 
 
-class BedrockReader(EventReader):
+class BedrockReader(TurnReader):
     """Reads events. The usage may come before or after the stop reason."""
 
     def __init__(self, out: TurnBuilder) -> None:

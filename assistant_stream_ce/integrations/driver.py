@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from typing import Any
 
-from assistant_stream_ce.concurrency.waiters import running_loop
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.integrations.events import EventReader
+from assistant_stream_ce.integrations.events import TurnReader
 from assistant_stream_ce.integrations.httpx import abort
 from assistant_stream_ce.integrations.turn import Turn, TurnBuilder
 from assistant_stream_ce.run import observation
@@ -23,7 +28,7 @@ _EVENTS_PER_DRAIN = 32
 def drive(
     controller: RunController,
     stream: Any,
-    make_reader: Callable[[TurnBuilder], EventReader],
+    make_reader: Callable[[TurnBuilder], TurnReader],
     *,
     reasoning: bool = True,
     parent_id: str | None = None,
@@ -59,7 +64,7 @@ def drive(
     stream = _checked(stream_of(stream))
     if is_async(stream):
         return _read_async(controller, stream, observed, stream_of)
-    if running_loop() is not None:
+    if in_event_loop():
         raise StreamUsageError(
             "a blocking stream would block the event loop: make the callback a plain `def`, or use an async client"
         )
@@ -80,7 +85,7 @@ def is_async(stream: Any) -> bool:
     """Return whether to read a stream in a coroutine: it is async only, or it is both and an event loop is running."""
     can_be = inspect.isawaitable(stream) or hasattr(stream, "__aiter__") or hasattr(stream, "__aenter__")
     is_blocking = hasattr(stream, "__iter__") or hasattr(stream, "__enter__")
-    return can_be and (not is_blocking or running_loop() is not None)
+    return can_be and (not is_blocking or in_event_loop())
 
 
 def _is_stream(stream: Any) -> bool:
@@ -99,7 +104,7 @@ def _checked(stream: Any) -> Any:
     return stream
 
 
-def _read(controller: RunController, stream: Any, reader: EventReader) -> Turn:
+def _read(controller: RunController, stream: Any, reader: TurnReader) -> Turn:
     try:
         with _open(stream) as events, _aborting(controller, events, stream):
             reader.opened(events)
@@ -116,7 +121,7 @@ def _read(controller: RunController, stream: Any, reader: EventReader) -> Turn:
 async def _read_async(
     controller: RunController,
     stream: Any,
-    observed: AbstractContextManager[EventReader],
+    observed: AbstractContextManager[TurnReader],
     stream_of: Callable[[Any], Any],
 ) -> Turn:
     with observed as reader:
@@ -124,7 +129,7 @@ async def _read_async(
 
 
 async def _read_all(
-    controller: RunController, stream: Any, reader: EventReader, stream_of: Callable[[Any], Any]
+    controller: RunController, stream: Any, reader: TurnReader, stream_of: Callable[[Any], Any]
 ) -> Turn:
     count = 0
     if inspect.isawaitable(stream):
@@ -154,7 +159,7 @@ def _open(stream: Any) -> Generator[Any]:
             close = getattr(one, "close", None)
             if close is not None:
                 # A generator cannot be closed while another thread runs it, but its connection is shut down.
-                with contextlib.suppress(ValueError):
+                with suppress(ValueError):
                     close()
 
 

@@ -76,7 +76,7 @@ def native(value: Any, *, by_alias: bool = True) -> JSON:
     return value
 
 
-class EventReader(ABC):
+class TurnReader(ABC):
     """Reads the events of one response, without I/O.
 
     `begin` begins the step, `feed` sends the content of an event to the controller, and `end`, after the last event,
@@ -122,6 +122,6 @@ class EventReader(ABC):
         self.fail("the model's stream ended before it was finished: the answer is incomplete", "incomplete")
 
 
-def reason_of(words: dict[str, TurnFinish], provider_reason: str | None) -> TurnFinish:
+def reason_of(reasons: dict[str, TurnFinish], provider_reason: str | None) -> TurnFinish:
     """Return the finish reason for one of a provider; `other` if it is unknown."""
-    return words.get(provider_reason or "", "other")
+    return reasons.get(provider_reason or "", "other")

@@ -9,7 +9,7 @@ import base64
 from itertools import pairwise
 from typing import Any
 
-from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -36,7 +36,7 @@ _MOST_ITEMS = 10_000
 _BLOCKED = "PROMPT_BLOCKED"
 
 
-class GoogleReader(EventReader):
+class GoogleReader(TurnReader):
     """Reads chunks. Function calls usually have no id, and arrive whole or in pieces of JSON path and value."""
 
     def __init__(self, out: TurnBuilder) -> None:

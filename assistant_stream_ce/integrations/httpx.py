@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.controller.run_controller import RunController
-from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.errors import READER_HAS_LEFT, RunCancelled
 from assistant_stream_ce.run.drivers import current_run
 
 __all__ = ("abort", "watch")
@@ -224,7 +224,7 @@ def _requests_of_run() -> _OpenRequests | None:
     if run is None:
         return None
     if run.is_cancelled:
-        raise RunCancelled("the reader has left")
+        raise RunCancelled(READER_HAS_LEFT)
     with _open_requests_lock:
         requests = _open_requests.get(run)
         if requests is not None:

@@ -8,8 +8,7 @@ from typing import Any
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.integrations.driver import drive
 from assistant_stream_ce.integrations.langchain_events import LangChainReader
-from assistant_stream_ce.integrations.openai import chat_tool_schemas
-from assistant_stream_ce.integrations.results import answered
+from assistant_stream_ce.integrations.results import answered, chat_tool_schemas
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.tools.loop import AnswerFunction, answer_with

@@ -16,7 +16,7 @@ from assistant_stream_ce.integrations import (
     ollama_events,
     openai_chat_events,
 )
-from assistant_stream_ce.integrations.events import NO_FIELDS, EventReader, field, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import NO_FIELDS, TurnReader, field, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import Usage
@@ -45,7 +45,7 @@ _UNFINISHED = ("", "in_progress", "queued", "finish_reason_unspecified")
 LOCAL_IDS = ("lc_", "lc-", "run-")
 
 
-class LangChainReader(EventReader):
+class LangChainReader(TurnReader):
     """Reads the chunks of one message, or one whole message."""
 
     def __init__(self, out: TurnBuilder) -> None:

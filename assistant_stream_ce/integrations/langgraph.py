@@ -72,7 +72,7 @@ def forward(
         ("interrupts", interrupts, "approval"),
     ):
         if value and value != wanted:
-            raise ValueError(f"{name} must be {wanted!r} or False, not {value!r}")
+            raise ValueError(f"{name} must be {wanted!r} or False, not {value!r:.80}")
     make_reader = partial(
         GraphReader, messages=messages, updates=bool(updates), custom=bool(custom), interrupts=bool(interrupts)
     )

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from assistant_stream_ce.conversions.history import json_or_text
-from assistant_stream_ce.integrations.events import NO_FIELDS, EventReader, field, native, text_of
+from assistant_stream_ce.integrations.events import NO_FIELDS, TurnReader, field, native, text_of
 from assistant_stream_ce.integrations.langchain_events import LOCAL_IDS, LangChainReader
 from assistant_stream_ce.integrations.langgraph_state import assign_channels
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
-from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.jsonvalue import JSON, loads_or_text, object_or_empty, plain
 from assistant_stream_ce.message import Usage
 
 _MODES = frozenset({"values", "updates", "custom", "messages", "checkpoints", "tasks", "debug", "tools"})
@@ -96,7 +95,7 @@ def _mode_of(data: Any) -> str:
     return "custom"
 
 
-class GraphReader(EventReader):
+class GraphReader(TurnReader):
     """Reads the events of one run of a graph.
 
     Each call of a model is a step; calls that overlap share one, and all but the first of them get a parent id.
@@ -164,8 +163,7 @@ class GraphReader(EventReader):
         if reason == "stop" and any(call.is_ours for call in self.out.calls):
             reason = "tool-calls"
         turn = self.out.turn(reason, self.provider_reason, self._messages)
-        fields = {name: getattr(turn, name) for name in Turn.__struct_fields__}
-        return GraphTurn(**fields, interrupts=list(self._interrupts.values()))
+        return GraphTurn(**msgspec.structs.asdict(turn), interrupts=list(self._interrupts.values()))
 
     # --- messages ---
 
@@ -266,7 +264,7 @@ class GraphReader(EventReader):
             return
         self._answered.add(key)
         content = native(field(message, "content"))
-        value = json_or_text(content) if isinstance(content, str) else content
+        value = loads_or_text(content) if isinstance(content, str) else content
         call = self._calls.get(key)
         if call is not None:
             call.is_ours = False
@@ -294,7 +292,7 @@ class GraphReader(EventReader):
             # With `values` the updates are not needed, and wrong for channels with a reducer.
             for channels in data.values():
                 for one in channels if isinstance(channels, list) else [channels]:
-                    assign_channels(controller.state, _dict(one))
+                    assign_channels(controller.state, object_or_empty(one))
 
     def _interrupt(self, interrupt: Any) -> None:
         value = plain(field(interrupt, "value"), "interrupt")
@@ -305,9 +303,8 @@ class GraphReader(EventReader):
         if self._asks_approval:
             calls = self._calls_of(value)
             for number, call in enumerate(calls, 1):
-                call.close()
                 self._asked.add(call.id)
-                self.out.approval(call.id, key if len(calls) == 1 else f"{key}-{number}")
+                call.request_approval(key if len(calls) == 1 else f"{key}-{number}")
 
     def _calls_of(self, value: JSON) -> list[CallBuilder]:
         """Return the tool calls that an interrupt is about; one that shows it if there is none."""
@@ -342,11 +339,7 @@ def _actions(value: JSON) -> Iterable[tuple[str, JSON]]:
     """Yield the names and the arguments of the calls in an interrupt of langchain's middleware, or of older agents."""
     requests = value.get("action_requests") if isinstance(value, dict) else value
     for item in requests if isinstance(requests, list) else ():
-        action = _dict(item).get("action_request", item)
+        action = object_or_empty(item).get("action_request", item)
         name = text_of(action, "name") or text_of(action, "action") if isinstance(action, dict) else ""
         if name:
             yield name, field(action, "args")
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

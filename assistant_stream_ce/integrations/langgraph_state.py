@@ -82,14 +82,18 @@ def get_tool_call_subgraph_state(
         messages.append(_tool_message(calls[-1]))
     if messages[-1]["type"] != "tool":
         return state
-    message, default = messages[-1], plain(default_state, "default_state")
+    return _artifact_of(messages[-1], artifact_field_name, plain(default_state, "default_state"))
+
+
+def _artifact_of(message: Any, field_name: str | None, default: JSON) -> Any:
+    """Return the artifact of a tool message, or a field of it; a missing one is set to a default."""
     if message.get("artifact") is None:
-        message["artifact"] = {} if artifact_field_name else default
-    if artifact_field_name is None:
+        message["artifact"] = {} if field_name else default
+    if field_name is None:
         return message["artifact"]
-    if artifact_field_name not in message["artifact"]:
-        message["artifact"][artifact_field_name] = default
-    return message["artifact"][artifact_field_name]
+    if field_name not in message["artifact"]:
+        message["artifact"][field_name] = default
+    return message["artifact"][field_name]
 
 
 def _is_one_of(name: str, names: NodeNames) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -15,7 +15,7 @@ from assistant_stream_ce.message import Usage
 REASONS: dict[str, TurnFinish] = {"stop": "stop", "length": "length", "load": "other", "unload": "other"}
 
 
-class OllamaReader(EventReader):
+class OllamaReader(TurnReader):
     """Reads chunks. Tool calls arrive whole; the package drops their ids."""
 
     def __init__(self, out: TurnBuilder) -> None:

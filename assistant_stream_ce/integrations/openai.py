@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from assistant_stream_ce.controller.run_controller import RunController
-from assistant_stream_ce.conversions.openai_chat import NAMES
 from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.integrations.driver import drive
-from assistant_stream_ce.integrations.events import EventReader, field, text_of
+from assistant_stream_ce.integrations.events import TurnReader, field, text_of
 from assistant_stream_ce.integrations.openai_chat_events import ChatReader
 from assistant_stream_ce.integrations.openai_responses_events import ResponsesReader
-from assistant_stream_ce.integrations.results import ToolSchema, answered, schemas
+from assistant_stream_ce.integrations.results import ToolSchema, answered, chat_tool_schemas
 from assistant_stream_ce.integrations.turn import ToolCall, Turn, TurnBuilder
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.tools.loop import AnswerFunction, answer_with
@@ -20,12 +19,12 @@ from assistant_stream_ce.tools.loop import AnswerFunction, answer_with
 __all__ = ("answer", "forward", "tool_results", "tool_schemas", "ToolCall", "Turn")
 
 
-class OpenAIReader(EventReader):
+class OpenAIReader(TurnReader):
     """Reads either of the two formats, which the first event determines."""
 
     def __init__(self, out: TurnBuilder) -> None:
         super().__init__(out)
-        self._reader: EventReader | None = None
+        self._reader: TurnReader | None = None
 
     def feed(self, event: Any) -> None:
         """Process an event."""
@@ -105,23 +104,6 @@ def tool_schemas(tools: Iterable[ToolSchema], *, api: Literal["chat", "responses
     if api not in ("chat", "responses"):
         raise ValueError(f'api must be "chat" or "responses", not {shorten(repr(api))}')
     functions = chat_tool_schemas(tools)
-    return (
-        functions
-        if api == "chat"
-        else [{"type": "function", **tool["function"], "strict": False} for tool in functions]
-    )
-
-
-def chat_tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
-    """Return tools in the format of chat completions and compatible APIs.
-
-    Args:
-        tools: `Tools`, or an iterable of tools.
-    """
-    return [
-        {
-            "type": "function",
-            "function": {"name": NAMES.name(name), "description": description, "parameters": parameters},
-        }
-        for name, description, parameters in schemas(tools)
-    ]
+    if api == "chat":
+        return functions
+    return [{"type": "function", **tool["function"], "strict": False} for tool in functions]

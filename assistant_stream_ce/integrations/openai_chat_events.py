@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -36,7 +36,7 @@ _PLAIN_THOUGHTS = frozenset({"reasoning_content", "reasoning"})
 _RARE = frozenset({"annotations", "images", "audio", "executed_tools"})
 
 
-class ChatReader(EventReader):
+class ChatReader(TurnReader):
     """Reads chunks, and the `chunk` events of the helper `chat.completions.stream()`. Only the first choice counts."""
 
     def __init__(self, out: TurnBuilder) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.integrations.events import EventReader, field, fields_of, integer, native, text_of
+from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -29,7 +29,7 @@ _THEIRS = (
 _NOT_ARGUMENTS = frozenset({"id", "type", "status", "call_id", "result", "results", "output", "outputs", "error"})
 
 
-class ResponsesReader(EventReader):
+class ResponsesReader(TurnReader):
     """Reads events. Items are identified by `output_index`, because some gateways change an item's id in each event."""
 
     def __init__(self, out: TurnBuilder) -> None:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.errors import MissingExtraError, RunCancelled
 from assistant_stream_ce.run import observation
 from assistant_stream_ce.run.observation import RunEnd
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from assistant_stream_ce.integrations.events import EventReader
+    from assistant_stream_ce.integrations.events import TurnReader
     from assistant_stream_ce.integrations.turn import Turn
 
 __all__ = ("instrument", "uninstrument")
@@ -41,7 +41,7 @@ _OPERATIONS = {
     "OpenAIReader": ("openai", "chat"),
     "PydanticAIReader": ("pydantic_ai", "invoke_agent"),
 }
-# Providers that the package of a stream tells, where one reader serves several.
+# Providers by the package of a stream, where one reader serves several.
 _PROVIDERS = {"groq": "groq", "litellm": "litellm", "mistralai": "mistral_ai"}
 
 # Guards the observer.
@@ -59,12 +59,12 @@ def instrument(tracer_provider: TracerProvider | None = None, meter_provider: Me
         meter_provider: of the metrics; the global one if None.
 
     Raises:
-        ImportError: the package opentelemetry-api is not installed.
+        MissingExtraError: the package opentelemetry-api is not installed.
     """
     try:
         from opentelemetry import metrics, trace
     except ImportError as error:
-        raise ImportError("instrument() needs OpenTelemetry: pip install assistant-stream-ce[opentelemetry]") from error
+        raise MissingExtraError(__name__, "opentelemetry") from error
     tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
     meter = metrics.get_meter(_NAME, meter_provider=meter_provider)
     with _lock:
@@ -135,15 +135,15 @@ class _Instruments:
 
     def _end_turn(self, span: Any, observed: _ObservedReader) -> None:
         now = time.perf_counter()
-        turn, out = observed.turn, observed.inner.out
-        usage = out.usage if turn is None else turn.usage
-        model, attributes = (out.model if turn is None else turn.model), observed.attributes
-        if model:
-            attributes["gen_ai.response.model"] = model
-            span.update_name(f"{attributes['gen_ai.operation.name']} {model}")
+        turn, attributes = observed.turn, observed.attributes
+        seen = observed.inner.out if turn is None else turn
+        usage = seen.usage
+        if seen.model:
+            attributes["gen_ai.response.model"] = seen.model
+            span.update_name(f"{attributes['gen_ai.operation.name']} {seen.model}")
         span.set_attributes(attributes)
-        if response_id := out.id if turn is None else turn.id:
-            span.set_attribute("gen_ai.response.id", response_id)
+        if seen.id:
+            span.set_attribute("gen_ai.response.id", seen.id)
         if turn is not None:
             span.set_attribute("gen_ai.response.finish_reasons", [turn.provider_finish_reason or turn.finish_reason])
         self.duration.record(now - observed.start, attributes)
@@ -211,7 +211,7 @@ class _RunObservation:
 class _ObservedReader:
     """A reader of events that records the time of the first content."""
 
-    def __init__(self, inner: EventReader) -> None:
+    def __init__(self, inner: TurnReader) -> None:
         self.inner = inner
         self.start = time.perf_counter()
         self.first: float | None = None

@@ -6,9 +6,10 @@ Format: https://pydantic.dev/docs/ai/core-concepts/agent/#streaming-all-events
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
-from assistant_stream_ce.integrations.agent_events import AgentReader, AgentTurn, result_value, sources_of
+from assistant_stream_ce.integrations.agent_events import AgentReader, AgentTurn, result_value
 from assistant_stream_ce.integrations.events import field, integer, native, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, loads
@@ -45,7 +46,7 @@ class PydanticAIReader(AgentReader):
         self._response: Any = None
         self._has_part_end = False
         self._parts: dict[int, CallBuilder] = {}
-        # A tool call that is not shown yet: the next event tells whether its tool is an output tool.
+        # A tool call that is not shown yet: the next event shows whether its tool is an output tool.
         self._held: tuple[int, Any] | None = None
         self._output_tools: set[str] = set()
         self._server_calls: dict[str, CallBuilder] = {}
@@ -204,6 +205,12 @@ class PydanticAIReader(AgentReader):
         if text_of(part, "tool_name") not in self._output_tools and call_id:
             denied = field(part, "outcome") == "denied"
             self.add_result(call_id, _content(part), is_error=_is_error(part), denied=denied)
+
+
+def sources_of(citations: Any) -> Iterator[Any]:
+    """Yield the sources of citations."""
+    for citation in citations or ():
+        yield from field(citation, "sources") or (citation,)
 
 
 def _deferred(output: Any, name: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from assistant_stream_ce.conversions.openai_chat import NAMES
 from assistant_stream_ce.conversions.reading import result_text
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON, plain
@@ -38,7 +39,7 @@ def answered(turn: Turn, results: Mapping[str, Any]) -> Iterable[tuple[ToolCall,
     """
     for call in turn.tool_calls:
         if call.id not in results:
-            raise KeyError(f"no result for the tool call {call.id!r} of {call.name!r}: every call needs one")
+            raise KeyError(f"no result for the tool call {call.id!r:.80} of {call.name!r:.80}: every call needs one")
         result = results[call.id]
         is_error = isinstance(result, Exception)
         value = str(result) if is_error else plain(result, "result")
@@ -49,3 +50,18 @@ def schemas(tools: Iterable[ToolSchema]) -> Iterable[tuple[str, str, dict[str, J
     """Yield the name, the description and the parameters of each tool."""
     for tool in tools:
         yield tool.name, tool.description or "", tool.parameters or {"type": "object", "properties": {}}
+
+
+def chat_tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
+    """Return tools in the format of chat completions and compatible APIs.
+
+    Args:
+        tools: `Tools`, or an iterable of tools.
+    """
+    return [
+        {
+            "type": "function",
+            "function": {"name": NAMES.name(name), "description": description, "parameters": parameters},
+        }
+        for name, description, parameters in schemas(tools)
+    ]

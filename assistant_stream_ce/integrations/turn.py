@@ -207,10 +207,6 @@ class TurnBuilder:
         if call_id:
             self._send(chunks.ToolResultChunk(call_id, result, artifact, is_error=is_error or denied, denied=denied))
 
-    def approval(self, call_id: str, approval_id: str) -> None:
-        """Ask for the user's approval of a call."""
-        self._send(chunks.ToolApprovalRequestChunk(call_id, approval_id))
-
     def data(self, data: JSON) -> None:
         """Send application data beside the message."""
         self._send(chunks.DataChunk(data))
@@ -306,11 +302,6 @@ class CallBuilder:
         self._is_closed = False
         self.id: str = turn._begin_call(name, provider_id, is_providers, metadata)
         self._calls = turn.controller.run_context.calls
-
-    @property
-    def has_arguments(self) -> bool:
-        """Whether any argument text has arrived."""
-        return bool(self._pieces)
 
     @property
     def text(self) -> str:

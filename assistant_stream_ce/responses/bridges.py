@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from assistant_stream_ce.concurrency.channel import Channel
-from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.concurrency.closing import aclosing_source, closing_source
+from assistant_stream_ce.errors import READER_HAS_LEFT, RunCancelled
 from assistant_stream_ce.run.loops import shared_loop, start_thread
 
 T = TypeVar("T")
@@ -51,32 +52,23 @@ class _Relay(Generic[T]):
         self._error: BaseException | None = None
 
     def _refuse(self) -> None:
-        raise RunCancelled("the reader has left")
+        raise RunCancelled(READER_HAS_LEFT)
 
     def _close(self) -> None:
         self.channel.close()
 
     def read(self, source: Iterable[T]) -> None:
-        with self._reporting():
-            try:
-                for item in source:
-                    self.channel.put(item)
-            finally:
-                # A consumer that has left cannot do it: the iterable belongs to this thread.
-                close = getattr(source, "close", None)
-                if close is not None:
-                    close()
+        # A consumer that has left cannot close it: the iterable belongs to this thread.
+        with self._reporting(), closing_source(source, "close"):
+            for item in source:
+                self.channel.put(item)
 
     async def read_async(self, source: AsyncIterable[T]) -> None:
         with self._reporting():
-            try:
+            async with aclosing_source(source):
                 async for item in source:
                     self.channel.put(item)
                     await self.channel.drain()
-            finally:
-                aclose = getattr(source, "aclose", None)
-                if aclose is not None:
-                    await aclose()
 
     @contextmanager
     def _reporting(self) -> Generator[None]:

@@ -40,7 +40,7 @@ class ResponseOptions(TypedDict, total=False):
 
 if TYPE_CHECKING:
 
-    class Format(Protocol):
+    class FormatMixin(Protocol):
         """Interface of the framework's `AssistantStreamResponse`, which follows the mixin in the bases."""
 
         #: The class of the encoder; a subclass may replace it.
@@ -51,18 +51,18 @@ if TYPE_CHECKING:
 
 else:
 
-    class Format:
+    class FormatMixin:
         """Base of the mixins. A class of a mixin and a framework's class gets the signature and docstring of both."""
 
         def __init_subclass__(cls) -> None:
             super().__init_subclass__()
             # FastAPI shows the docstring in its API documentation.
             cls.media_type = cls.make_encoder.media_type
-            if len(cls.__bases__) == 2 and Format in cls.__bases__[0].__bases__:
+            if len(cls.__bases__) == 2 and FormatMixin in cls.__bases__[0].__bases__:
                 _join(cls, *cls.__bases__)
 
 
-class DataStream(Format):
+class DataStream(FormatMixin):
     """Stream assistant-ui's data stream.
 
     Args:
@@ -75,7 +75,7 @@ class DataStream(Format):
         super().__init__(stream, self.make_encoder(), **options)
 
 
-class AssistantTransport(Format):
+class AssistantTransport(FormatMixin):
     """Stream assistant-ui's assistant transport.
 
     Args:
@@ -88,7 +88,7 @@ class AssistantTransport(Format):
         super().__init__(stream, self.make_encoder(), **options)
 
 
-class OpenAIStream(Format):
+class OpenAIStream(FormatMixin):
     """Stream OpenAI chat completion chunks.
 
     Args:
@@ -117,7 +117,7 @@ class OpenAIStream(Format):
         super().__init__(stream, encoder, **options)
 
 
-class UIMessageStream(Format):
+class UIMessageStream(FormatMixin):
     """Stream the UI message stream of AI SDK 5 and newer.
 
     Args:
@@ -142,7 +142,7 @@ class UIMessageStream(Format):
         super().__init__(stream, encoder, **options)
 
 
-class AGUI(Format):
+class AGUI(FormatMixin):
     """Stream AG-UI events.
 
     Args:
@@ -167,7 +167,7 @@ class AGUI(Format):
         super().__init__(stream, self.make_encoder(thread_id, run_id, state=state), **options)
 
 
-class PlainText(Format):
+class PlainText(FormatMixin):
     """Stream the text of the answer and nothing else.
 
     Args:

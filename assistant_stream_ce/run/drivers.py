@@ -15,11 +15,14 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from assistant_stream_ce.concurrency.waiters import running_loop
 from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.run.loops import start_thread
+
+if TYPE_CHECKING:
+    from assistant_stream_ce.run.run import Run
 
 T = TypeVar("T")
 
@@ -32,13 +35,12 @@ _factories: contextvars.ContextVar[tuple[ContextFactory, ...]] = contextvars.Con
 )
 
 #: The run whose callback or hook is running: its cancellation cancels the runs that are read there.
-current_run: contextvars.ContextVar[Callable[[], Any] | None] = contextvars.ContextVar(
+current_run: contextvars.ContextVar[Callable[[], Run | None] | None] = contextvars.ContextVar(
     "assistant_stream_run", default=None
 )
 
-
-#: The context of a callback that nothing surrounds; shared, as it has no state.
-NO_CONTEXT: nullcontext[None] = nullcontext()
+# The context of a callback that nothing surrounds; shared, as it has no state.
+_NO_CONTEXT: nullcontext[None] = nullcontext()
 
 
 class CallScope:
@@ -88,7 +90,7 @@ class CallScope:
             manager = enter_contexts(self.factories)
         except Exception:
             logger.exception("a context manager around a callback failed; its hook is called without it")
-            manager = nullcontext()
+            manager = _NO_CONTEXT
         with manager:
             return function()
 
@@ -96,7 +98,7 @@ class CallScope:
 def enter_contexts(factories: tuple[ContextFactory, ...]) -> AbstractContextManager[object]:
     """Enter the contexts around a blocking callback, whose exception will pass through them."""
     if not factories:
-        return NO_CONTEXT
+        return _NO_CONTEXT
     with ExitStack() as stack:
         for factory in factories:
             manager = factory()
@@ -109,7 +111,7 @@ async def enter_contexts_async(factories: tuple[ContextFactory, ...]) -> Abstrac
     """Enter the contexts around a coroutine, whose exception will pass through them."""
     if not factories:
         # A stack would be a twentieth of a quiet stream's memory.
-        return NO_CONTEXT
+        return _NO_CONTEXT
     async with AsyncExitStack() as stack:
         for factory in factories:
             manager = factory()

@@ -18,14 +18,17 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent
 from assistant_stream_ce.controller.run_context import RunContext
 from assistant_stream_ce.errors import RunCancelled, RunEndedError
 from assistant_stream_ce.run.callbacks import check_result
-from assistant_stream_ce.run.drivers import NO_CONTEXT, CallScope, enter_contexts, enter_contexts_async
+from assistant_stream_ce.run.drivers import CallScope, enter_contexts, enter_contexts_async
 from assistant_stream_ce.run.hooks import Hooks, RunReason, text_of
 from assistant_stream_ce.run.logger import logger
-from assistant_stream_ce.run.loops import start_thread
+from assistant_stream_ce.run.loops import start_thread_or_call
 from assistant_stream_ce.run.recorder import MessageRecorder
 
 if TYPE_CHECKING:
     from assistant_stream_ce.run.run import Run
+
+# Of the threads that report the end of a run.
+_THREAD_NAME = "assistant-stream-finish"
 
 
 async def run_in_task(run: Run, make: Callable[[], Awaitable[object]]) -> None:
@@ -34,8 +37,7 @@ async def run_in_task(run: Run, make: Callable[[], Awaitable[object]]) -> None:
     is_owner = False
     task = asyncio.current_task()
     try:
-        factories = run.scope.factories
-        async with await enter_contexts_async(factories) if factories else NO_CONTEXT:
+        async with await enter_contexts_async(run.scope.factories):
             try:
                 check_result(await make())
                 for forwarding in run.forwardings:
@@ -174,7 +176,7 @@ class Report:
             finally:
                 done.set()
 
-        _start_thread_or_call(send)
+        start_thread_or_call(send, _THREAD_NAME)
         while not done.is_set():
             # The end of the loop must not interrupt a hook.
             with contextlib.suppress(asyncio.CancelledError):
@@ -199,7 +201,7 @@ class Report:
             finally:
                 on_end()
 
-        _start_thread_or_call(send)
+        start_thread_or_call(send, _THREAD_NAME)
 
     def end(self) -> None:
         """Have the reader raise the `SystemExit` or `KeyboardInterrupt` of a hook."""
@@ -215,11 +217,3 @@ class Report:
         finally:
             # Its traceback refers to this frame: avoid a cycle.
             del error
-
-
-def _start_thread_or_call(work: Callable[[], None]) -> None:
-    try:
-        start_thread(work, "assistant-stream-finish")
-    except RuntimeError:
-        # The interpreter is shutting down and starts no more threads.
-        work()

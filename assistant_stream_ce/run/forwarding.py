@@ -19,10 +19,11 @@ from assistant_stream_ce.chunks import (
     ToolCallDeltaChunk,
     ToolResultChunk,
 )
+from assistant_stream_ce.concurrency.closing import aclosing_source, closing_source
 from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.controller.run_controller import RunController
-from assistant_stream_ce.errors import RunCancelled
+from assistant_stream_ce.errors import READER_HAS_LEFT, RunCancelled
 from assistant_stream_ce.run.loops import shared_loop
 
 
@@ -77,14 +78,10 @@ def forward(source: ChunkSource, controller: RunController) -> Forwarding:
 
 def send_all(source: Iterable[AssistantStreamChunk], send: Callable[[AssistantStreamChunk], None]) -> None:
     """Send the chunks of an iterable, and close it in any case."""
-    try:
+    # The stream of another run is closed without waiting for that run's end.
+    with closing_source(source, "cancel", "close"):
         for chunk in source:
             send(chunk)
-    finally:
-        # The stream of another run is closed without waiting for that run's end.
-        close = getattr(source, "cancel", None) or getattr(source, "close", None)
-        if close is not None:
-            close()
 
 
 async def send_all_async(
@@ -93,14 +90,10 @@ async def send_all_async(
     drain: Callable[[], Awaitable[None]],
 ) -> None:
     """Send the chunks of an async iterable with backpressure, and close it in any case."""
-    try:
+    async with aclosing_source(source):
         async for chunk in source:
             send(chunk)
             await drain()
-    finally:
-        aclose = getattr(source, "aclose", None)
-        if aclose is not None:
-            await aclose()
 
 
 def _forward_inline(source: Iterable[AssistantStreamChunk], controller: RunController) -> None:
@@ -127,7 +120,7 @@ def _forward_on_shared_loop(source: AsyncIterable[AssistantStreamChunk], control
     try:
         future.result()
     except concurrent.futures.CancelledError:
-        raise RunCancelled("the reader has left") from None
+        raise RunCancelled(READER_HAS_LEFT) from None
     finally:
         if registration is not None:
             cancellation.remove(registration)

@@ -22,7 +22,7 @@ from assistant_stream_ce.errors import UNKNOWN_ERROR, RunCancelled
 from assistant_stream_ce.run.callbacks import is_callable_as
 from assistant_stream_ce.run.drivers import CallScope, TaskDriver, enter_contexts_async
 from assistant_stream_ce.run.logger import logger
-from assistant_stream_ce.run.loops import shared_loop, start_thread
+from assistant_stream_ce.run.loops import shared_loop, start_thread_or_call
 from assistant_stream_ce.run.recorder import MessageRecorder, message_of
 
 if TYPE_CHECKING:
@@ -157,11 +157,7 @@ class Hooks:
             done.wait_sync()
 
     def _start(self, work: Callable[[], object]) -> None:
-        try:
-            start_thread(work, f"{self._name}-on-cancel")
-        except RuntimeError:
-            # The interpreter is shutting down and starts no more threads.
-            work()
+        start_thread_or_call(work, f"{self._name}-on-cancel")
 
     def _call(self, callbacks: list[Callback], done: OneShotEvent) -> None:
         for callback in callbacks:

@@ -129,6 +129,14 @@ def start_thread(target: Callable[[], object], name: str) -> None:
         work.put(target)
 
 
+def start_thread_or_call(target: Callable[[], object], name: str) -> None:
+    """Call a function in a daemon thread, or here where the interpreter is ending and starts no threads any more."""
+    try:
+        start_thread(target, name)
+    except RuntimeError:
+        target()
+
+
 def shared_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop on which coroutine callbacks run when they are read with `for`.
 

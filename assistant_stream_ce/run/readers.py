@@ -8,11 +8,10 @@ import contextlib
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.concurrency.waiters import require_loop, running_loop
-from assistant_stream_ce.errors import RunCancelled, StreamUsageError
+from assistant_stream_ce.concurrency.waiters import in_event_loop, require_loop
+from assistant_stream_ce.errors import READER_HAS_LEFT, RunCancelled, StreamUsageError
 from assistant_stream_ce.run.drivers import TaskDriver, current_run
 from assistant_stream_ce.run.run import Run
 
@@ -30,7 +29,7 @@ class StreamSource:
         #: Has one item unless a reader waits for a batch.
         self.turn: list[None] = [None]
         # The run in whose callback the stream was last read, which cancels this one.
-        self._parent: Callable[[], Any] | None = None
+        self._parent: Callable[[], Run | None] | None = None
 
     def check_readable(self) -> None:
         """Check that the stream can be read.
@@ -82,7 +81,7 @@ class StreamSource:
 
     def close(self) -> None:
         """Cancel the run, and wait for its end: of a thread for the grace period, of a coroutine for its clean-up."""
-        if not self._begin_close() or running_loop() is not None:
+        if not self._begin_close() or in_event_loop():
             self.run.abandon_later()
             return
         seconds = self.run.close_seconds
@@ -126,7 +125,7 @@ class StreamSource:
     def release(self) -> None:
         """Cancel the run; outside a loop, wait for a run that is shut down, at most as long as `shutdown` would."""
         self.run.on_reader_lost()
-        if self.run.deadline and running_loop() is None:
+        if self.run.deadline and not in_event_loop():
             self.run.ended.wait_sync(self.run.deadline - time.monotonic())
 
     def _stop_waiting(self) -> None:
@@ -190,7 +189,7 @@ class SyncReader(Iterator[AssistantStreamChunk]):
             source.turn.append(None)
         if batch is None:
             if source.run.was_cancelled_by_parent:
-                raise RunCancelled("the reader has left")
+                raise RunCancelled(READER_HAS_LEFT)
             source.has_ended = True
             source.run.report.raise_error()
         return batch

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Generator, Iterable
 from typing import Any, Protocol
 
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
-from assistant_stream_ce.run.loops import EXIT_CALLS, EXIT_SECONDS, add_exit_hook, start_thread
+from assistant_stream_ce.run.loops import EXIT_CALLS, EXIT_SECONDS, add_exit_hook, start_thread_or_call
 
 # Seconds that a cancelled run may take to end before `shutdown` abandons it; at most half of its `timeout`.
 _PATIENCE_SECONDS = 2.0
@@ -142,23 +142,14 @@ def shutdown(timeout: float, *, grace: float = 0.0) -> Awaitable[None]:
     timeout, grace = _seconds(timeout, "timeout"), _seconds(grace, "grace")
     ending = _Shutdown(timeout, grace, min(_PATIENCE_SECONDS, timeout / 2) if timeout >= 1 else _PATIENCE_SECONDS)
     # In a new thread: a signal handler may interrupt a thread that holds a run's lock.
-    try:
-        start_thread(ending.run, "assistant-stream-shutdown")
-    except RuntimeError:
-        # The interpreter is shutting down and starts no more threads.
-        ending.run()
+    start_thread_or_call(ending.run, "assistant-stream-shutdown")
     if not in_event_loop():
         ending.wait_sync()
     return ending
 
 
 async def ashutdown(timeout: float, *, grace: float = 0.0) -> None:
-    """End all live runs of this process gracefully, and wait for them; see `shutdown`.
-
-    Args:
-        timeout: as for `shutdown`, in seconds.
-        grace: as for `shutdown`, in seconds.
-    """
+    """End all live runs of this process gracefully, and wait for them; arguments are those of `shutdown`."""
     await shutdown(timeout, grace=grace)
 
 

@@ -34,7 +34,13 @@ from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, Waiter, running_loop
 from assistant_stream_ce.controller.run_context import ChunkSource, RunContext
 from assistant_stream_ce.controller.run_controller import RunController
-from assistant_stream_ce.errors import RUN_HAS_ENDED, RunCancelled, RunEndedError, StreamTooLongError
+from assistant_stream_ce.errors import (
+    READER_HAS_LEFT,
+    RUN_HAS_ENDED,
+    RunCancelled,
+    RunEndedError,
+    StreamTooLongError,
+)
 from assistant_stream_ce.run import observation
 from assistant_stream_ce.run.callbacks import RunCallback, RunName, is_callable_as
 from assistant_stream_ce.run.drivers import CallScope, Driver, ExecutorDriver, TaskDriver, ThreadDriver, current_run
@@ -43,7 +49,6 @@ from assistant_stream_ce.run.forwarding import Forwarding, forward
 from assistant_stream_ce.run.hooks import Hooks, RunReason, RunResult, raisable
 from assistant_stream_ce.run.logger import logger
 from assistant_stream_ce.run.loops import shared_loop, start_thread
-from assistant_stream_ce.run.observation import CancelReason, RunEnd, RunObservation
 from assistant_stream_ce.run.recorder import MessageId, MessageRecorder
 from assistant_stream_ce.run.registry import add_live_run, discard_live_run
 
@@ -119,7 +124,7 @@ class Run:
         #: The driver of the callback; None before the start.
         self.driver: Driver | None = None
         #: The run in whose callback this one was created, and whether it was cancelled together with a parent.
-        self.creator: Callable[[], Any] | None = current_run.get()
+        self.creator: Callable[[], Run | None] | None = current_run.get()
         self.was_cancelled_by_parent: bool = False
         self.scope: CallScope = CallScope()
         self._callback = callback
@@ -137,7 +142,7 @@ class Run:
         self.reader_loop: asyncio.AbstractEventLoop | None = None
         self.forwardings: list[Forwarding] = []
         # None unless runs are instrumented.
-        self._observation: RunObservation | None = None
+        self._observation: observation.RunObservation | None = None
         self._children: weakref.WeakSet[Run] | None = None
         # The time until which the response of a run that is shut down waits for its end.
         self.deadline: float = 0.0
@@ -263,7 +268,7 @@ class Run:
         if not forwarding.is_done:
             self.forwardings.append(forwarding)
         elif self.is_cancelled and not self._is_in_own_loop():
-            raise RunCancelled("the reader has left")
+            raise RunCancelled(READER_HAS_LEFT)
         return forwarding
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
@@ -284,7 +289,7 @@ class Run:
         if not self._is_in_own_loop():
             # `begin_cancel` sets it only after it has closed the channel, but the caller must find `is_cancelled` true.
             self.run_context.cancellation.signal.set()
-            raise RunCancelled("the reader has left")
+            raise RunCancelled(READER_HAS_LEFT)
 
     def _is_in_own_loop(self) -> bool:
         """Return whether the caller runs on the loop of the callback's task, which must not block."""
@@ -355,20 +360,18 @@ class Run:
         # Without the lock: only the caller that has reported the end comes here.
         self._state = ENDED
         self.report.end()
-        # Before the reader takes the exception of the report.
-        end = (
-            None
-            if self._observation is None
-            else RunEnd(self.reason or "failed", self.report.error, self._cancelled_by)
-        )
+        observed, end = self._observation, None
+        if observed is not None:
+            # Before the reader takes the exception of the report.
+            end = observation.RunEnd(self.reason or "failed", self.report.error, self._cancelled_by)
         self.run_context.channel.finish()
-        if self._observation is not None and end is not None:
-            self._observation.end(end)
+        if observed is not None and end is not None:
+            observed.end(end)
         discard_live_run(self)
         self.ended.set()
 
     @property
-    def _cancelled_by(self) -> CancelReason | None:
+    def _cancelled_by(self) -> observation.CancelReason | None:
         if self.reason not in ("cancelled", "abandoned"):
             return None
         if self.was_cancelled_by_parent:
@@ -395,11 +398,7 @@ class Run:
         self.report.error = None
 
     def shut_down(self, deadline: float) -> None:
-        """Cancel the run because the server shuts down, with an error chunk for the reader; see `LiveRun`.
-
-        Args:
-            deadline: the time, by `time.monotonic`, until which the response may wait for the end of the run.
-        """
+        """Cancel the run because the server shuts down, with an error chunk for the reader; see `LiveRun`."""
         self.deadline = deadline
         self.begin_cancel(functools.partial(self.run_context.channel.finish, ErrorChunk(GOODBYE)))
 

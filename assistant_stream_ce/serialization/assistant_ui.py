@@ -140,7 +140,7 @@ def chunk_of(kind: type[T], value: JSON) -> T:
     Raises:
         FrameError: a field is missing or has a wrong type.
     """
-    return kind(*msgspec.structs.astuple(convert(value, _on_the_wire(kind))))
+    return kind(*msgspec.structs.astuple(convert(value, _with_format_names(kind))))
 
 
 def source_of(value: JSON) -> chunks.SourceChunk | chunks.SourceDocumentChunk:
@@ -168,7 +168,7 @@ def finish_of(kind: type[T], value: JSON) -> T:
 
 
 @functools.cache
-def _on_the_wire(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
+def _with_format_names(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """Return a copy of a chunk's type with the field names of the format, in the same order."""
     fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(kind)]
     return msgspec.defstruct(kind.__name__, fields, rename="camel")

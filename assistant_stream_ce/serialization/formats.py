@@ -50,8 +50,8 @@ class Format(NamedTuple):
 
 #: All formats, by name.
 FORMATS: Mapping[str, Format] = {
-    wire.name: wire
-    for wire in (
+    format.name: format
+    for format in (
         Format("data-stream", DataStreamEncoder, DataStreamDecoder, DataStreamValidator),
         Format(
             "assistant-transport", AssistantTransportEncoder, AssistantTransportDecoder, AssistantTransportValidator

@@ -10,6 +10,7 @@ from typing import Self, overload
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
+from assistant_stream_ce.concurrency.closing import aclosing_source, closing_source
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError, RunCancelled, StreamUsageError
@@ -190,27 +191,19 @@ def decode(
 
 
 def _decode(source: Iterable[bytes], decoder: Decoder) -> Generator[AssistantStreamChunk]:
-    try:
+    with closing_source(source, "close"):
         for data in source:
             yield from _fed(decoder, data)
         yield from _fed(decoder, None)
-    finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
 
 
 async def _decode_async(source: AsyncIterable[bytes], decoder: Decoder) -> AsyncGenerator[AssistantStreamChunk]:
-    try:
+    async with aclosing_source(source):
         async for data in source:
             for chunk in _fed(decoder, data):
                 yield chunk
         for chunk in _fed(decoder, None):
             yield chunk
-    finally:
-        aclose = getattr(source, "aclose", None)
-        if aclose is not None:
-            await aclose()
 
 
 def _fed(decoder: Decoder, data: bytes | None) -> Iterator[AssistantStreamChunk]:

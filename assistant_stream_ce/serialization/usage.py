@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.jsonvalue import JSON, object_or_empty
 from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization.decoder import token_count
 
 
 def usage_fields(usage: Usage) -> dict[str, JSON]:
+    """Return the totals, and the details that are known."""
+    return {**usage_totals(usage), **usage_details(usage)}
+
+
+def usage_totals(usage: Usage) -> dict[str, JSON]:
     """Return the totals, which assistant-ui reads too."""
     return {"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens}
 
@@ -26,7 +31,7 @@ def usage_details(usage: Usage) -> dict[str, JSON]:
 
 def usage_from(value: JSON) -> Usage:
     """Return the usage of fields with the names of any version. Missing and invalid counts are 0."""
-    details = value if isinstance(value, dict) else {}
+    details = object_or_empty(value)
     read, written = details.get("inputTokenDetails"), details.get("outputTokenDetails")
     return Usage(
         token_count(value, "inputTokens", "promptTokens"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.jsonvalue import has_refused_key, loads
+from assistant_stream_ce.jsonvalue import has_refused_key, loads, object_or_empty
 from assistant_stream_ce.serialization.decoder import Decoder
 from assistant_stream_ce.serialization.framing import Frame, FrameError
 
@@ -91,10 +91,9 @@ def validate(
 def json_object(data: bytes) -> Mapping[str, Any]:
     """Return the JSON object in a frame; an empty one for any other data."""
     try:
-        value = loads(data)
+        return object_or_empty(loads(data))
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def refuse_unsafe_keys(data: bytes) -> None:

@@ -11,7 +11,7 @@ from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import ThreadWaiter
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, MAX_DEPTH, check_text, clone, plain, weight
+from assistant_stream_ce.jsonvalue import JSON, MAX_DEPTH, check_text, clone, json_size, plain
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.group import EditGroup
 from assistant_stream_ce.state.nodes import (
@@ -136,7 +136,7 @@ class StateDocument:
     def set_root(self, value: object) -> None:
         """Replace the whole state; a text that extends the current one is sent as `append-text`."""
         new = plain(value, "state")
-        self._edit(self._write, self.root, 0, None, new, weight(new))
+        self._edit(self._write, self.root, 0, None, new, json_size(new))
 
     def set_item(self, ref: NodeRef, key: Key, value: object) -> None:
         """Set an item of a dict or list; a text that extends the current one is sent as `append-text`.
@@ -320,7 +320,7 @@ class StateDocument:
             key: the key or index of the item.
             path: the path of the container; None for `root`.
             new: the value.
-            size: its weight.
+            size: its size, in characters.
         """
         current = container.get(key) if type(container) is dict else container[key]
         # For an empty text, `append-text` would save nothing.
@@ -329,9 +329,6 @@ class StateDocument:
             self._buffer.extend(ops.item_path(path, key), more, container, key)
         else:
             self._buffer.set(ops.item_path(path, key), size, container, key)
-        self._put(container, key, current, new)
-
-    def _put(self, container: JSON, key: Key | None, current: JSON, new: JSON) -> None:
         container[key] = new
         if type(current) is dict or type(current) is list:
             self._move()
@@ -374,21 +371,21 @@ class StateDocument:
     def _set_default(self, ref: NodeRef, key: str, new: JSON) -> JSON:
         path = self._path(ref)
         if key not in ref._node:
-            self._write(ref._node, key, path, new, weight(new))
+            self._write(ref._node, key, path, new, json_size(new))
         return ref._node[key]
 
     def _extend(self, ref: NodeRef, new: list[JSON]) -> None:
         self._path(ref)
         with self._buffer.held(len(new)):
             for value in new:
-                self._append(ref, value, weight(value))
+                self._append(ref, value, json_size(value))
 
     def _insert(self, ref: NodeRef, index: int, new: JSON) -> None:
         items = ref._node
         if index >= len(items):
-            self._append(ref, new, weight(new))
+            self._append(ref, new, json_size(new))
         else:
-            self._rewrite(ref, lambda items: items.insert(index, new), weight(new))
+            self._rewrite(ref, lambda items: items.insert(index, new), json_size(new))
 
     def _assign_slice(self, ref: NodeRef, index: slice, new: list[JSON]) -> None:
         items, path = ref._node, self._path(ref)
@@ -398,11 +395,11 @@ class StateDocument:
         with self._buffer.held(len(new)):
             if not is_whole and (len(span) == len(new) or (is_end and len(span) < len(new))):
                 for i, value in zip(span, new, strict=False):
-                    self._write(items, i, path, value, weight(value))
+                    self._write(items, i, path, value, json_size(value))
                 for value in new[len(span) :]:
-                    self._append(ref, value, weight(value))
+                    self._append(ref, value, json_size(value))
             else:
-                self._rewrite(ref, lambda items: items.__setitem__(index, new), weight(new))
+                self._rewrite(ref, lambda items: items.__setitem__(index, new), json_size(new))
 
     def _delete_slice(self, ref: NodeRef, index: slice) -> None:
         self._path(ref)
@@ -414,7 +411,7 @@ class StateDocument:
         ops.refuse_unsafe(tuple(new))
         with self._buffer.held(len(new)):
             for key, value in new.items():
-                self._write(ref._node, key, path, value, weight(value))
+                self._write(ref._node, key, path, value, json_size(value))
 
     def _rewrite(self, ref: NodeRef, change: Callable[[Any], T], characters: int = 0) -> T:
         result = self._buffer.rewrite(self._path(ref), lambda: change(ref._node), characters)
@@ -446,7 +443,7 @@ class StateDocument:
             for operation in operations:
                 path, value = tuple(operation["path"]), operation["value"]
                 if operation["type"] == "set":
-                    self._buffer.set(path, weight(value))
+                    self._buffer.set(path, json_size(value))
                 elif value:
                     self._buffer.extend(path, value)
 

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, NotPlainError, copy_plain, plain, weight
+from assistant_stream_ce.jsonvalue import JSON, NotPlainError, copy_plain, json_size, plain
 from assistant_stream_ce.state.operations import Path, show
 
 # Smaller numbers need no check.
@@ -90,14 +90,14 @@ def copy_in(value: object, ref: NodeRef, key: Key | None = None) -> JSON:
 
 
 def measured(value: object, ref: NodeRef, key: Key | None) -> tuple[JSON, int]:
-    """Return a plain copy of a value to set at a key or to append to a list, and its weight."""
+    """Return a plain copy of a value to set at a key or to append to a list, and its size."""
     kind = type(value)
     if kind is str:
         return value, len(value)  # type: ignore[arg-type]
     if kind is int and -_SMALL < value < _SMALL:  # type: ignore[operator]
         return value, 8
     new = copy_in(value, ref, len(ref._node) if key is None else key)
-    return new, weight(new)
+    return new, json_size(new)
 
 
 def has_item(container: JSON, key: Key) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from assistant_stream_ce.chunks import Operation, UpdateStateChunk
 from assistant_stream_ce.concurrency.sink import PendingItem
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, clone, weight
+from assistant_stream_ce.jsonvalue import JSON, clone, json_size
 from assistant_stream_ce.state import operations as ops
 from assistant_stream_ce.state.operations import Path
 
@@ -198,7 +198,7 @@ class PendingUpdate(PendingItem):
     def uncounted(self) -> int:
         """Return about how many rendered characters were not counted yet."""
         operations = self.chunk.operations if self.chunk is not None else ()
-        return max(0, sum(_SLOT + weight(operation["value"]) for operation in operations) - self.size)
+        return max(0, sum(_SLOT + json_size(operation["value"]) for operation in operations) - self.size)
 
     def _add(self, node: PendingNode) -> None:
         # In this order, so that an exception in between does not leave a node with a position but no operation.

@@ -63,7 +63,11 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
     @property
     def waiting(self) -> int:
         """Number of chunks that wait for this reader."""
-        # It falls only when this reader reads, so looking at each read and each question misses no maximum.
+        return self._measure()
+
+    def _measure(self) -> int:
+        """Return how many chunks wait, and record the largest number."""
+        # It falls only when this reader reads, so measuring at each read and each access misses no maximum.
         waiting = self._run.run_context.channel.waiting + len(self._taken)
         self.most_waiting = max(self.most_waiting, waiting)
         return waiting
@@ -113,7 +117,8 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
     def __next__(self) -> AssistantStreamChunk:
         if self._sync_reader is None:
             self._sync_reader = iter(self._stream)
-        if not self.waiting or not self._taken:
+        self._measure()
+        if not self._taken:
             with Timeout(self._run, self._timeout):
                 self._take(self._sync_reader.read(), StopIteration)
         return self._taken.popleft()
@@ -121,7 +126,8 @@ class SlowReader(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncIterator[A
     async def __anext__(self) -> AssistantStreamChunk:
         if self._async_reader is None:
             self._async_reader = aiter(self._stream)
-        if not self.waiting or not self._taken:
+        self._measure()
+        if not self._taken:
             with Timeout(self._run, self._timeout):
                 self._take(await self._async_reader.read(), StopAsyncIteration)
         return self._taken.popleft()

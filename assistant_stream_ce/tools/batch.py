@@ -11,7 +11,7 @@ import inspect
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -252,7 +252,7 @@ class Batch:
                 job.show(last)
         return last
 
-    def _start_task(self, job: Job, running: _Running, call: Any) -> None:
+    def _start_task(self, job: Job, running: _Running, call: Callable[[], object]) -> None:
         loop = self._loop
         if loop is None:
             run = self._controller.run_context.run
@@ -272,7 +272,7 @@ class Batch:
         except RuntimeError as error:
             self._end(job, running, None, error)
 
-    async def _run_in_task(self, job: Job, running: _Running, call: Any) -> None:
+    async def _run_in_task(self, job: Job, running: _Running, call: Callable[[], object]) -> None:
         if running.is_claimed:
             return
         try:
@@ -307,7 +307,7 @@ class Batch:
         else:
             self._settle(job, partial(_raise, error))
 
-    def _settle(self, job: Job, report: Any) -> None:
+    def _settle(self, job: Job, report: Callable[[], object]) -> None:
         """Report the end of a job, then start the next."""
         try:
             if not self._is_cancelled:

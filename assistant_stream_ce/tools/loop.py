@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from assistant_stream_ce.concurrency.waiters import running_loop
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
@@ -140,7 +140,7 @@ def _check(ask: object, messages: object, tools: object, max_turns: object, thre
         raise ValueError(f"max_turns must be positive, not {max_turns}")
     if thread is not None and not isinstance(thread, str):
         raise TypeError(f"thread must be a str or None, not {type(thread).__name__}")
-    if is_callable_as(inspect.iscoroutinefunction, ask) and running_loop() is None:
+    if is_callable_as(inspect.iscoroutinefunction, ask) and not in_event_loop():
         raise StreamUsageError(
             "an async ask needs a coroutine: make the callback an `async def`, and await answer(...)"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 _NOT_VALID = "The approval is not valid, so the tool was not run."
 
 
-class Use(Job):
-    """Uses an approval up, in the store of the signer."""
+class ApprovalUse(Job):
+    """Asks the signer's store whether an approval is used for the first time."""
 
     def __init__(self, store: ApprovalStore, approval: Approval, lifetime: float) -> None:
         self.name = "approval"
@@ -62,7 +63,7 @@ class Use(Job):
         """Ignore it: there is no timeout."""
 
 
-class Pending:
+class PendingCall:
     """A call of the history without a result."""
 
     def __init__(self, part: ToolCallPart, *, is_last: bool) -> None:
@@ -70,7 +71,7 @@ class Pending:
         #: Whether it is in the message that is continued, so that the front end takes its result.
         self.is_last = is_last
         self.job: ToolJob | None = None
-        self.use: Use | None = None
+        self.use: ApprovalUse | None = None
         self.approval: Approval | None = None
         self.answered: ToolCallPart | None = None
 
@@ -101,7 +102,7 @@ class Resumption:
         self._taken: set[str] = set()
         last = len(request.messages) - 1
         self._pending = {
-            id(part): Pending(part, is_last=number == last)
+            id(part): PendingCall(part, is_last=number == last)
             for number, message in enumerate(request.messages)
             if isinstance(message, AssistantMessage)
             for part in message.tool_calls
@@ -126,7 +127,7 @@ class Resumption:
                 self._fail(pending, ToolFailure(_NOT_VALID))
         return self._batch(pending.job for pending in self._pending.values())
 
-    def _batch(self, jobs: Any) -> Batch:
+    def _batch(self, jobs: Iterable[Job | None]) -> Batch:
         return Batch(self._controller, [job for job in jobs if job is not None])
 
     def messages(self) -> list[Message]:
@@ -145,7 +146,7 @@ class Resumption:
             return message
         return msgspec.structs.replace(message, parts=parts, status=MessageStatus("complete", "unknown"))
 
-    def _result(self, pending: Pending) -> ToolCallPart:
+    def _result(self, pending: PendingCall) -> ToolCallPart:
         if pending.answered is not None:
             return pending.answered
         assert pending.job is not None
@@ -153,7 +154,7 @@ class Resumption:
 
     # --- decisions ---
 
-    def _take(self, pending: Pending) -> None:
+    def _take(self, pending: PendingCall) -> None:
         """Take the result or the decision about a call.
 
         Raises:
@@ -185,7 +186,7 @@ class Resumption:
         args = part.args if isinstance(part.args, dict) else {}
         pending.job = ToolJob(self._controller, tool, part.id, args, self._tools.timeout, is_shown=pending.is_last)
         if signer.store is not None:
-            pending.use = Use(signer.store, approval, signer.lifetime)
+            pending.use = ApprovalUse(signer.store, approval, signer.lifetime)
 
     def _decision(self, signer: ApprovalSigner, tool: Tool, part: ToolCallPart) -> Approval | None:
         """Return the decision about a call; one without the id of its call is found by its signature."""
@@ -205,14 +206,14 @@ class Resumption:
         # An `answer` without a thread binds none.
         return problem if problem is None or self._thread is None else signer.check(*bound, None)
 
-    def _fail(self, pending: Pending, failure: ToolFailure) -> None:
+    def _fail(self, pending: PendingCall, failure: ToolFailure) -> None:
         if pending.is_last:
             is_denied = pending.approval is not None and pending.approval.approved is not True
             send_failure(self._controller, pending.part.id, failure, is_denied=is_denied)
         pending.answered = _with_result(pending, failure)
 
 
-def _with_result(pending: Pending, result: Any) -> ToolCallPart:
+def _with_result(pending: PendingCall, result: Any) -> ToolCallPart:
     approval, asked = pending.approval, pending.part.approval
     if approval is not None:
         signature = None if asked is None else asked.signature

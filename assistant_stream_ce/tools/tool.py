@@ -61,12 +61,12 @@ class Tool:
             inspect.isasyncgenfunction, function
         )
         self._parameters = Parameters(function, self.name) if parameters is None else None
-        self._schema = None if parameters is None else _schema(parameters)
+        self._schema = _schema(parameters or {}) if self._parameters is None else self._parameters.schema
 
     @property
     def parameters(self) -> dict[str, JSON]:
         """The JSON Schema of the arguments."""
-        return self._schema if self._parameters is None else self._parameters.schema  # type: ignore[return-value]
+        return self._schema
 
     def arguments(self, args: dict[str, JSON], controller: RunController) -> dict[str, Any]:
         """Return the keyword arguments of a call.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce.concurrency.waiters import running_loop
+from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import RunController
-from assistant_stream_ce.conversions.turns import Names
+from assistant_stream_ce.conversions.turns import ProviderNames
 from assistant_stream_ce.errors import StreamUsageError, shorten
 from assistant_stream_ce.tools.approvals import ApprovalSigner
 from assistant_stream_ce.tools.resuming import Resumption
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from assistant_stream_ce.chat_requests.request import ChatRequest, ClientTool
     from assistant_stream_ce.message import Message
 
-_NAMES = Names()
+_NAMES = ProviderNames()
 
 
 class Tools:
@@ -116,7 +116,7 @@ class Tools:
             StreamUsageError: it was called in a running event loop.
             TypeError: `request` was not parsed, or `thread` is not a str.
         """
-        if running_loop() is not None:
+        if in_event_loop():
             raise StreamUsageError("resume would block the event loop: await tools.aresume(...)")
         resumption = Resumption(self, controller, request, thread)
         resumption.uses().run()
@@ -126,16 +126,7 @@ class Tools:
     async def aresume(
         self, controller: RunController, request: ChatRequest, *, thread: str | None = None
     ) -> list[Message]:
-        """Do what `resume` does, in a coroutine.
-
-        Args:
-            controller: see `resume`.
-            request: see `resume`.
-            thread: see `resume`.
-
-        Raises:
-            RunCancelled: see `resume`.
-        """
+        """Do what `resume` does, in a coroutine, with the same arguments and exceptions."""
         resumption = Resumption(self, controller, request, thread)
         await resumption.uses().arun()
         await resumption.calls().arun()

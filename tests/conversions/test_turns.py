@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant_stream_ce.conversions.turns import NOT_COMPLETED, ModelTurn, Names, model_text, prepare, turns_of
+from assistant_stream_ce.conversions.turns import NOT_COMPLETED, ModelTurn, ProviderNames, model_text, prepare, turns_of
 from assistant_stream_ce.message import AssistantMessage, MessageStatus, Step, TextPart, ToolCallPart, UserMessage
 from tests.conversions.histories import answered
 
@@ -18,7 +18,7 @@ def test_a_turn_ends_where_a_step_begins() -> None:
 
 
 def test_ids_and_names_are_mapped_the_same_way_every_time() -> None:
-    names = Names(max_id=40)
+    names = ProviderNames(max_id=40)
     assert names.id("call_1") == "call_1"
     assert names.id("odd id") == names.id("odd id") != names.id("odd  id")
     assert names.id("call_1", 1) != "call_1"
@@ -30,7 +30,7 @@ def test_ids_and_names_are_mapped_the_same_way_every_time() -> None:
 
 def test_a_call_without_a_result_gets_an_error() -> None:
     history = [AssistantMessage([ToolCallPart("c1", "f")]), UserMessage([TextPart("hi")])]
-    _, entries = prepare(history, Names())
+    _, entries = prepare(history, ProviderNames())
     turn = entries[0]
     assert isinstance(turn, ModelTurn)
     [call] = turn.calls
@@ -39,7 +39,7 @@ def test_a_call_without_a_result_gets_an_error() -> None:
 
 def test_a_call_that_its_message_waits_for_stays_open_at_the_end() -> None:
     status = MessageStatus("requires-action", "tool-calls")
-    _, entries = prepare([AssistantMessage([ToolCallPart("c1", "f")], status)], Names())
+    _, entries = prepare([AssistantMessage([ToolCallPart("c1", "f")], status)], ProviderNames())
     turn = entries[0]
     assert isinstance(turn, ModelTurn)
     assert turn.calls[0].is_open

@@ -12,9 +12,9 @@ from assistant_stream_ce.inspector.sources import (
     CutError,
     SourceError,
     Stopwatch,
+    error_reason,
     open_descriptor,
     open_file,
-    reason_of,
 )
 
 
@@ -59,9 +59,9 @@ def test_a_file_that_cannot_be_read(path: str, tmp_path: Path) -> None:
 
 
 def test_the_reason_is_that_of_the_system() -> None:
-    assert reason_of(OSError(2, "No such file")) == "No such file"
-    assert reason_of(ValueError("a text")) == "a text"
-    assert reason_of(ValueError()) == "ValueError"
+    assert error_reason(OSError(2, "No such file")) == "No such file"
+    assert error_reason(ValueError("a text")) == "a text"
+    assert error_reason(ValueError()) == "ValueError"
 
 
 def test_a_stopwatch_does_not_go_back() -> None:

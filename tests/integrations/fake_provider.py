@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import binascii
 import json
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from assistant_stream_ce import RunController, create_run
 
 
 def sse(events: Iterable[Any], end: str = "") -> bytes:
@@ -152,3 +155,17 @@ def fake_provider() -> Iterator[FakeProvider]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+async def leave(provider: FakeProvider, run: Callable[[RunController], Awaitable[object]]) -> None:
+    """Leave a run as soon as its model is silent; return when it has ended and the connection is closed."""
+
+    async def callback(controller: RunController) -> None:
+        await run(controller)
+
+    stream = create_run(callback)
+    await anext(stream)
+    assert await asyncio.to_thread(provider.reached.wait, 10)
+    await stream.aclose()
+    assert await asyncio.to_thread(provider.left.wait, 10), "the connection to the model was not closed"
+    assert stream.reason == "cancelled"

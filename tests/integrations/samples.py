@@ -287,3 +287,14 @@ SAMPLES = {
     "litellm": CHAT,
     "langchain": RESPONSES,
 }
+
+
+def chat_text(*texts: str) -> list[Any]:
+    """Return the chunks of an answer of text."""
+    head = {"id": "r2", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    deltas = [{"index": 0, "delta": {"content": text}, "finish_reason": None} for text in texts]
+    usage = {"prompt_tokens": 20, "completion_tokens": 3, "total_tokens": 23}
+    return [
+        *({**head, "choices": [choice]} for choice in (*deltas, {"index": 0, "delta": {}, "finish_reason": "stop"})),
+        {**head, "choices": [], "usage": usage},
+    ]

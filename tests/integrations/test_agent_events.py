@@ -5,17 +5,12 @@ from __future__ import annotations
 import pytest
 
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.integrations.agent_events import require_event_loop, result_value, sources_of
+from assistant_stream_ce.integrations.agent_events import require_event_loop, result_value
 
 
 def test_a_result_that_is_no_json_is_its_text() -> None:
     assert result_value({"a": (1, b"x")}, "text") == {"a": [1, "eA=="]}
     assert result_value(object(), "text") == "text"
-
-
-def test_sources_of_citations() -> None:
-    assert list(sources_of(None)) == []
-    assert list(sources_of([{"sources": [1, 2]}, {"url": "u"}])) == [1, 2, {"url": "u"}]
 
 
 def test_a_thread_is_refused() -> None:

@@ -14,6 +14,7 @@ from assistant_stream_ce.errors import ModelStreamError, StreamUsageError
 from assistant_stream_ce.integrations.httpx import watch
 from tests.integrations import sdks
 from tests.integrations.fake_provider import FakeProvider, fake_provider
+from tests.integrations.feeding import contents
 from tests.integrations.samples import SAMPLES
 from tests.integrations.sdks import SDKS, Sdk
 
@@ -61,24 +62,6 @@ async def aforwarded(provider: FakeProvider, sdk: Sdk) -> tuple[list[AssistantSt
     return chunks, turns[0]
 
 
-def told(chunks: list[AssistantStreamChunk]) -> list[tuple[Any, ...]]:
-    """Return what chunks carry, without generated ids."""
-    found: list[tuple[Any, ...]] = []
-    for chunk in chunks:
-        match chunk.type:
-            case "text-delta":
-                found.append(("text", chunk.text_delta))
-            case "reasoning-delta":
-                found.append(("reasoning", chunk.reasoning_delta))
-            case "tool-call-begin":
-                found.append(("call", chunk.tool_name))
-            case "tool-call-delta" if chunk.args_text_delta:
-                found.append(("args", chunk.args_text_delta))
-            case "step-finish":
-                found.append(("finish", chunk.finish_reason, chunk.input_tokens, chunk.output_tokens))
-    return found
-
-
 EXPECTED = [
     ("reasoning", "hm"),
     ("text", "Let me "),
@@ -93,7 +76,7 @@ EXPECTED = [
 def test_a_blocking_stream_is_forwarded(name: str, provider: FakeProvider) -> None:
     sdk = script(provider, name)
     chunks, turn = forwarded(provider, sdk)
-    assert told(chunks) == EXPECTED
+    assert contents(chunks) == EXPECTED
     assert chunks[0].type == "step-start"
     [call] = turn.tool_calls
     assert (call.name, call.args, call.error) == ("weather", {"city": "Paris"}, None)
@@ -112,7 +95,7 @@ def test_a_blocking_stream_is_forwarded(name: str, provider: FakeProvider) -> No
 async def test_an_asynchronous_stream_is_forwarded_in_the_same_way(name: str, provider: FakeProvider) -> None:
     sdk = script(provider, name)
     chunks, turn = await aforwarded(provider, sdk)
-    assert told(chunks) == EXPECTED
+    assert contents(chunks) == EXPECTED
     assert [call.name for call in turn.tool_calls] == ["weather"]
 
 

@@ -40,7 +40,7 @@ def forwarded(
     return chunks, turns[0], stream.state
 
 
-def told(chunks: list[AssistantStreamChunk]) -> list[tuple[Any, ...]]:
+def contents(chunks: list[AssistantStreamChunk]) -> list[tuple[Any, ...]]:
     """Return what chunks carry, without generated ids."""
     found: list[tuple[Any, ...]] = []
     for chunk in chunks:
@@ -97,7 +97,7 @@ WITHOUT_DATA = [item for item in EXPECTED if item[0] != "data"]
 def test_every_shape_of_a_stream(graphs: Any, options: dict[str, Any], expected: list[Any]) -> None:
     graph = graphs.agent(graphs.CALL, graphs.text("It is ", "21."))
     chunks, turn, _ = forwarded(lambda: graph.stream(graphs.INPUT, graphs.CONFIG, **options))
-    assert told(chunks) == expected
+    assert contents(chunks) == expected
     if expected[0] == ("step-start",):
         assert (turn.text, turn.finish_reason, turn.model) == ("Let me look.It is 21.", "stop", "m")
         assert (turn.usage.input_tokens, turn.usage.output_tokens) == (14, 10)
@@ -113,7 +113,7 @@ async def test_an_asynchronous_stream_is_forwarded_in_the_same_way(graphs: Any, 
         stream = graph.astream(graphs.INPUT, graphs.CONFIG, stream_mode=graphs.ALL_MODES, version=version)
         turns.append(await langgraph.forward(controller, stream))
 
-    assert told([chunk async for chunk in create_run(run)]) == EXPECTED
+    assert contents([chunk async for chunk in create_run(run)]) == EXPECTED
     assert turns[0].text == "Let me look.It is 21."
 
 
@@ -149,7 +149,7 @@ def test_messages_of_a_hidden_subgraph_are_sent_whole_and_once(graphs: Any) -> N
     graph = graphs.nested(graphs.CALL, graphs.text("It is ", "21."))
     chunks, _, _ = forwarded(lambda: graph.stream(graphs.INPUT, stream_mode="messages"))
     assert [chunk.text_delta for chunk in chunks if chunk.type == "text-delta"] == ["Let me look.", "It is 21."]
-    assert [item for item in told(chunks) if item[0] in ("call", "result")] == [
+    assert [item for item in contents(chunks) if item[0] in ("call", "result")] == [
         ("call", "c1", "weather"),
         ("result", "c1", {"celsius": 21}),
     ]
@@ -227,7 +227,7 @@ def test_an_interrupt_asks_to_approve_its_call(graphs: Any, value: Any, options:
 
     resume = Command(resume={interrupt.id: "yes"})
     chunks, turn, _ = forwarded(lambda: graph.stream(resume, graphs.CONFIG, **options, version=version))
-    assert told(chunks) == [("result", "c1", "yes")]
+    assert contents(chunks) == [("result", "c1", "yes")]
 
 
 def test_an_interrupt_without_a_call_is_shown_as_one(graphs: Any) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,8 +11,9 @@ from assistant_stream_ce import AssistantStreamChunk, RunController, create_run
 from assistant_stream_ce.errors import ModelStreamError, StreamUsageError
 from assistant_stream_ce.integrations import openai_agents as adapter
 from tests.integrations import sdks
-from tests.integrations.fake_provider import FakeProvider, fake_provider, sse, typed_sse
-from tests.integrations.samples import CHAT, RESPONSES, responses_text
+from tests.integrations.fake_provider import FakeProvider, fake_provider, leave, sse, typed_sse
+from tests.integrations.feeding import contents
+from tests.integrations.samples import CHAT, RESPONSES, chat_text, responses_text
 from tests.support.require import require_packages
 
 
@@ -23,51 +23,6 @@ async def provider() -> AsyncIterator[FakeProvider]:
     with fake_provider() as made:
         yield made
         await sdks.aclose_clients()
-
-
-def told(chunks: list[AssistantStreamChunk]) -> list[tuple[Any, ...]]:
-    """Return what chunks carry, without generated ids."""
-    found: list[tuple[Any, ...]] = []
-    for chunk in chunks:
-        match chunk.type:
-            case "text-delta":
-                found.append(("text", chunk.text_delta))
-            case "reasoning-delta":
-                found.append(("reasoning", chunk.reasoning_delta))
-            case "tool-call-begin":
-                found.append(("call", chunk.tool_name))
-            case "tool-call-delta" if chunk.args_text_delta:
-                found.append(("args", chunk.args_text_delta))
-            case "tool-result":
-                found.append(("result", chunk.result, chunk.is_error))
-            case "step-finish":
-                found.append(("finish", chunk.finish_reason, chunk.input_tokens, chunk.output_tokens))
-    return found
-
-
-def chat_text(*texts: str) -> list[Any]:
-    """Return the chunks of an answer of text."""
-    head = {"id": "r2", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    deltas = [{"index": 0, "delta": {"content": text}, "finish_reason": None} for text in texts]
-    usage = {"prompt_tokens": 20, "completion_tokens": 3, "total_tokens": 23}
-    return [
-        *({**head, "choices": [choice]} for choice in (*deltas, {"index": 0, "delta": {}, "finish_reason": "stop"})),
-        {**head, "choices": [], "usage": usage},
-    ]
-
-
-async def leave(provider: FakeProvider, run: Callable[[RunController], Awaitable[object]]) -> None:
-    """Leave a run as soon as its model is silent; return when it has ended and the connection is closed."""
-
-    async def callback(controller: RunController) -> None:
-        await run(controller)
-
-    stream = create_run(callback)
-    await anext(stream)
-    assert await asyncio.to_thread(provider.reached.wait, 10)
-    await stream.aclose()
-    assert await asyncio.to_thread(provider.left.wait, 10), "the connection to the model was not closed"
-    assert stream.reason == "cancelled"
 
 
 def model_of(provider: FakeProvider, kind: str = "responses") -> Any:
@@ -112,7 +67,7 @@ async def test_each_response_is_a_step_with_its_usage(provider: FakeProvider, ki
     else:
         provider.bodies = [sse(events, "data: [DONE]\n\n") for events in (CHAT, chat_text("It is ", "sunny."))]
     chunks, turn = await forwarded(agent_of(provider, kind))
-    assert told(chunks) == [
+    assert contents(chunks) == [
         ("reasoning", "hm"),
         ("text", "Let me "),
         ("text", "look."),
@@ -147,7 +102,7 @@ async def test_a_handoff_is_a_call_with_a_result(provider: FakeProvider) -> None
     ]
     other = agent_of(provider, name="b")
     chunks, turn = await forwarded(agent_of(provider, handoffs=[other], tools=[]))
-    entries = told(chunks)
+    entries = contents(chunks)
     assert ("call", "transfer_to_b") in entries
     assert ("result", '{"assistant": "b"}', False) in entries
     assert turn.text.endswith("from b")

@@ -188,7 +188,7 @@ async def test_an_agent_is_one_operation(collected: Collected) -> None:
 
 def test_every_reader_has_an_operation() -> None:
     readers = {name for module in READERS for name in vars(module) if name.endswith("Reader")}
-    assert set(_OPERATIONS) == readers - {"EventReader", "AgentReader", "ChatReader", "ResponsesReader"}
+    assert set(_OPERATIONS) == readers - {"TurnReader", "AgentReader", "ChatReader", "ResponsesReader"}
 
 
 def test_it_is_idempotent_and_can_be_switched_off(collected: Collected) -> None:

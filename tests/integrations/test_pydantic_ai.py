@@ -11,9 +11,9 @@ from assistant_stream_ce import AssistantStreamChunk, RunController, create_run
 from assistant_stream_ce.errors import ModelStreamError, StreamUsageError
 from assistant_stream_ce.integrations import pydantic_ai as adapter
 from tests.integrations import sdks
-from tests.integrations.fake_provider import FakeProvider, fake_provider, sse, typed_sse
-from tests.integrations.samples import ANTHROPIC, CHAT
-from tests.integrations.test_openai_agents import chat_text, leave, told
+from tests.integrations.fake_provider import FakeProvider, fake_provider, leave, sse, typed_sse
+from tests.integrations.feeding import contents
+from tests.integrations.samples import ANTHROPIC, CHAT, chat_text
 from tests.support.require import require_packages
 
 
@@ -69,7 +69,7 @@ async def test_each_response_is_a_step_with_its_usage(provider: FakeProvider) ->
 
     provider.bodies = [sse(CHAT, "data: [DONE]\n\n"), sse(chat_text("It is ", "sunny."), "data: [DONE]\n\n")]
     chunks, turn = await forwarded(Agent(openai_model(provider), tools=[weather]))
-    assert told(chunks) == [
+    assert contents(chunks) == [
         ("reasoning", "hm"),
         ("text", "Let me "),
         ("text", "look."),
@@ -141,7 +141,12 @@ async def test_arguments_arrive_in_pieces() -> None:
         yield {1: DeltaToolCall(json_args='ty":"Paris"}', tool_call_id="c1")}
 
     chunks, _ = await forwarded(Agent(scripted(first, lambda: iter(["done"])), tools=[weather]))
-    assert told(chunks)[:4] == [("reasoning", "hm"), ("call", "weather"), ("args", '{"ci'), ("args", 'ty":"Paris"}')]
+    assert contents(chunks)[:4] == [
+        ("reasoning", "hm"),
+        ("call", "weather"),
+        ("args", '{"ci'),
+        ("args", 'ty":"Paris"}'),
+    ]
 
 
 async def test_a_tool_that_fails_has_an_error_and_is_asked_again() -> None:
@@ -160,7 +165,7 @@ async def test_a_tool_that_fails_has_an_error_and_is_asked_again() -> None:
         return "found"
 
     chunks, turn = await forwarded(Agent(scripted(call, call, lambda: iter(["done"])), tools=[find]))
-    assert [entry[1:] for entry in told(chunks) if entry[0] == "result"] == [("not yet", True), ("found", False)]
+    assert [entry[1:] for entry in contents(chunks) if entry[0] == "result"] == [("not yet", True), ("found", False)]
     assert [chunk.type for chunk in chunks].count("step-finish") == 3
     assert turn.text == "done"
 
@@ -171,7 +176,7 @@ async def test_the_call_of_an_output_tool_is_not_shown() -> None:
 
     for output_type in (int, ToolOutput(int, name="answer")):
         chunks, turn = await forwarded(Agent(TestModel(), output_type=output_type))
-        assert [entry[0] for entry in told(chunks)] == ["finish"]
+        assert [entry[0] for entry in contents(chunks)] == ["finish"]
         assert turn.result.output == 0
         assert turn.finish_reason == "stop"
 
@@ -188,7 +193,7 @@ async def test_an_output_that_is_refused_is_another_step() -> None:
         return text
 
     chunks, turn = await forwarded(agent)
-    assert [entry[:2] for entry in told(chunks)] == [
+    assert [entry[:2] for entry in contents(chunks)] == [
         ("text", "bad"),
         ("finish", "stop"),
         ("text", "good"),

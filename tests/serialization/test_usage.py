@@ -10,7 +10,7 @@ import pytest
 from assistant_stream_ce import AssistantStreamChunk, MessageFinishChunk, StepFinishChunk, accumulate
 from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization import AGUIEncoder, Encoder, OpenAIStreamEncoder, UIMessageStreamEncoder
-from assistant_stream_ce.serialization.usage import usage_details, usage_fields, usage_from
+from assistant_stream_ce.serialization.usage import usage_details, usage_fields, usage_from, usage_totals
 
 FULL = Usage(10, 8, 4, 2, 3)
 DETAILS = {
@@ -30,8 +30,12 @@ def last_event(encoder: Encoder, chunks: list[AssistantStreamChunk]) -> Any:
 
 
 def test_fields_and_details_are_read_again() -> None:
-    assert {**usage_fields(FULL), **usage_details(FULL)} == {"inputTokens": 10, "outputTokens": 8, **DETAILS}
-    assert usage_from({**usage_fields(FULL), **usage_details(FULL)}) == FULL
+    assert (
+        usage_fields(FULL)
+        == {**usage_totals(FULL), **usage_details(FULL)}
+        == {"inputTokens": 10, "outputTokens": 8, **DETAILS}
+    )
+    assert usage_from(usage_fields(FULL)) == FULL
     assert usage_details(Usage(1, 2)) == {}
     assert usage_details(Usage(1, 2, 1)) == {"inputTokenDetails": {"cacheReadTokens": 1}}
 

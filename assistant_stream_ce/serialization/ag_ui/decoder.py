@@ -12,7 +12,7 @@ from typing import Any
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError
-from assistant_stream_ce.jsonvalue import JSON, loads, plain
+from assistant_stream_ce.jsonvalue import JSON, loads_or_text, object_or_empty, plain
 from assistant_stream_ce.serialization.ag_ui.chunk_events import ChunkEventExpander, TypedEvent
 from assistant_stream_ce.serialization.ag_ui.documents import DOCUMENT_EVENTS, Documents
 from assistant_stream_ce.serialization.ag_ui.schema import check_event
@@ -388,8 +388,7 @@ class AGUIDecoder(ToolCallDecoder):
 
 def _metadata(event: dict[str, JSON]) -> dict[str, JSON]:
     """Return the metadata of an event, which carries values without a field in the format."""
-    metadata = event.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
+    return object_or_empty(event.get("metadata"))
 
 
 def _note(event: dict[str, JSON], name: str) -> str | None:
@@ -422,7 +421,7 @@ def _result(call_id: str, event: dict[str, JSON]) -> chunks.ToolResultChunk:
     model_content = metadata.get("modelContent")
     return chunks.ToolResultChunk(
         call_id,
-        _value(content) if isinstance(content, str) else content,
+        loads_or_text(content) if isinstance(content, str) else content,
         metadata.get("artifact"),
         metadata.get("isError") is True,
         model_content if isinstance(model_content, list) else None,
@@ -436,14 +435,6 @@ def _approval_request(interrupt: JSON, calls: Container[str]) -> chunks.ToolAppr
         case {"reason": "tool_call", "id": str(id), "toolCallId": str(call_id)} if id and call_id in calls:
             return chunks.ToolApprovalRequestChunk(call_id, id, _note(interrupt, "signature"))
     return None
-
-
-def _value(text: str) -> JSON:
-    """Return the value of a JSON text, or the text itself if it is not JSON."""
-    try:
-        return loads(text)
-    except ValueError:
-        return text
 
 
 def _custom(name: str, event: dict[str, JSON]) -> AssistantStreamChunk:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from assistant_stream_ce.chunks import AssistantStreamChunk, DataPartChunk, UpdateStateChunk
-from assistant_stream_ce.jsonvalue import JSON, weight
+from assistant_stream_ce.jsonvalue import JSON, json_size
 from assistant_stream_ce.serialization.ag_ui.json_patch import PatchedDocument
 from assistant_stream_ce.serialization.decoder import checked
 from assistant_stream_ce.serialization.framing import FrameError
@@ -77,14 +77,14 @@ class Documents:
     def _state_update(self) -> Iterator[AssistantStreamChunk]:
         operations = self._state.operations()
         if operations:
-            self._copied += sum(weight(operation["value"]) for operation in operations)
+            self._copied += sum(json_size(operation["value"]) for operation in operations)
             yield UpdateStateChunk(operations)
 
     def _activity_updates(self) -> Iterator[AssistantStreamChunk]:
         held, self._held_activities = self._held_activities, {}
         for activity_id, name in held.items():
             content = self._activities[activity_id].value
-            self._copied += weight(content)
+            self._copied += json_size(content)
             yield DataPartChunk(name, content, activity_id)
 
 

@@ -25,7 +25,7 @@ from assistant_stream_ce.serialization.assistant_ui import without_none
 from assistant_stream_ce.serialization.encoder import StatefulEncoder, bounded, optional_str, summary_text
 from assistant_stream_ce.serialization.framing import EVENT_STREAM, KEEPALIVE, OBJECT_END, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
-from assistant_stream_ce.serialization.usage import nonzero, usage_fields
+from assistant_stream_ce.serialization.usage import nonzero, usage_totals
 from assistant_stream_ce.state import operations
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class AGUIEncoder(StatefulEncoder):
         elif self._requests:
             run["outcome"] = {"type": "interrupt", "interrupts": list(map(_interrupt, self._requests.values()))}
         if (usage := self._summary.usage) != Usage():
-            run["usage"] = [{**usage_fields(usage), **_usage_details(usage)}]
+            run["usage"] = [{**usage_totals(usage), **_usage_details(usage)}]
         return start + self._end_all() + self._end_step({}) + _event(run, metadata)
 
     def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:

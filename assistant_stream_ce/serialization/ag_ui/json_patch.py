@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from assistant_stream_ce.chunks import Operation
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, MAX_DEPTH, clone, list_index, weight
+from assistant_stream_ce.jsonvalue import JSON, MAX_DEPTH, clone, json_size, list_index
 from assistant_stream_ce.serialization.framing import FrameError
 from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path, lookup, set_value
 
@@ -67,7 +67,7 @@ class PatchedDocument:
         ]
 
     def _count_copy(self, value: JSON) -> None:
-        self._copied += weight(value)
+        self._copied += json_size(value)
         if 0 < self._max_copied < self._copied:
             raise FrameError(f"the patches have copied more than {self._max_copied:,} bytes")
 

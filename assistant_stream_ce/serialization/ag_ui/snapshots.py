@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.jsonvalue import JSON, object_or_empty, objects_in
 from assistant_stream_ce.serialization.ag_ui.chunk_events import TypedEvent
 
 _CONTENT = ("TEXT_MESSAGE_", "REASONING_MESSAGE_", "TOOL_CALL_")
@@ -30,7 +30,7 @@ class SnapshotExpander:
         self._open_texts: dict[str, list[str]] = {}
         self._text_hashes: set[int] = set()
         # A snapshot before any content; it is the history if content follows.
-        self._held: list[JSON] = []
+        self._held: JSON = []
         self._has_content = False
 
     def expand(self, kind: str, event: dict[str, JSON]) -> list[TypedEvent]:
@@ -40,12 +40,9 @@ class SnapshotExpander:
             self._note(kind, event)
         elif kind == "RUN_STARTED":
             self._forget()
-            given = event.get("input")
-            messages = given.get("messages") if isinstance(given, dict) else None
-            self._note_history(messages if isinstance(messages, list) else [])
+            self._note_history(object_or_empty(event.get("input")).get("messages"))
         elif kind == "MESSAGES_SNAPSHOT":
-            messages = event.get("messages")
-            self._held = messages if isinstance(messages, list) else []
+            self._held = event.get("messages")
             return self.rest() if self._has_content else []
         elif kind in ("RUN_FINISHED", "RUN_ERROR"):
             return self.rest()
@@ -57,18 +54,18 @@ class SnapshotExpander:
 
     def rest(self) -> list[TypedEvent]:
         """Return the events of the messages in the last snapshot that were not streamed."""
-        messages, self._held = _objects(self._held), []
+        messages, self._held = objects_in(self._held), []
         # Earlier messages are history: those up to the user's, and those before the first one that was streamed.
         users = [number for number, message in enumerate(messages) if message.get("role") == "user"]
         streamed = [number for number, message in enumerate(messages) if _text_of(message, "id") in self._streamed]
         start = max(users[-1] + 1 if users else 0, streamed[0] if streamed else 0)
         return [event for message in messages[start:] for event in self._missing(message)]
 
-    def _note_history(self, messages: list[JSON]) -> None:
-        for message in _objects(messages):
+    def _note_history(self, messages: JSON) -> None:
+        for message in objects_in(messages):
             self._messages.add(_text_of(message, "id"))
             self._answered.add(_text_of(message, "toolCallId"))
-            self._calls |= {_text_of(call, "id") for call in _objects(message.get("toolCalls"))}
+            self._calls |= {_text_of(call, "id") for call in objects_in(message.get("toolCalls"))}
 
     def _note(self, kind: str, event: dict[str, JSON]) -> None:
         message_id = _text_of(event, "messageId")
@@ -95,7 +92,7 @@ class SnapshotExpander:
                 events = []
                 if isinstance(content, str) and content and not is_known and hash(content) not in self._text_hashes:
                     events = _text("TEXT_MESSAGE", message_id, content)
-                for call in _objects(message.get("toolCalls")):
+                for call in objects_in(message.get("toolCalls")):
                     if _text_of(call, "id") not in self._calls:
                         events += _call(call, message_id)
             case "tool" if _text_of(message, "toolCallId") not in self._answered:
@@ -113,10 +110,6 @@ class SnapshotExpander:
         for kind, event in events:
             self._note(kind, event)
         return events
-
-
-def _objects(values: JSON) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def _text_of(fields: dict[str, Any], name: str) -> str:
@@ -147,7 +140,7 @@ def _result(message: dict[str, Any]) -> list[TypedEvent]:
     if not isinstance(content, (str, list)) or not _text_of(message, "toolCallId"):
         return []
     if error:
-        metadata = {**(metadata if isinstance(metadata, dict) else {}), "isError": True}
+        metadata = {**object_or_empty(metadata), "isError": True}
     return [
         ("TOOL_CALL_RESULT", {"toolCallId": message["toolCallId"], "content": content or error, "metadata": metadata})
     ]

@@ -57,20 +57,9 @@ async def acompletion(
     completion_id: str | None = None,
     created: int | None = None,
 ) -> dict[str, JSON]:
-    """Read a stream to its end and return its `chat.completion` object: `completion` for coroutines.
+    """Read a stream to its end in a coroutine, and return its `chat.completion` object.
 
-    Cancelling it closes the stream, and so cancels the run.
-
-    Args:
-        stream: the stream to read.
-        model: the name of the model.
-        completion_id: the id; that of the stream's message if None, or a new one.
-        created: when the completion was created, in Unix seconds; if None, that of the stream, or 0.
-
-    Raises:
-        BaseException: what the callback raised.
-        RunFailedError: as for `completion`.
-        TypeError: as for `completion`.
+    Arguments and exceptions are those of `completion`. Cancelling it closes the stream, and so cancels the run.
     """
     encoder = _new_encoder(stream, model, completion_id, created)
     async with as_stream(stream) as source:

@@ -14,7 +14,7 @@ from typing import Any
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.jsonvalue import JSON, object_or_empty, objects_in
 from assistant_stream_ce.serialization.decoder import Decoder, checked, optional_text, token_count
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.openai_stream.tool_calls import ToolCallDeltas
@@ -60,8 +60,7 @@ class OpenAIStreamDecoder(Decoder):
         if value.get("error") not in (None, False, "") or value.get("object") == "error":
             yield from self._fail_with(value)
             return
-        groq = value.get("x_groq")
-        groq = groq if isinstance(groq, dict) else {}
+        groq = object_or_empty(value.get("x_groq"))
         self._note_usage(groq)
         self._note_usage(value)
         if "choices" not in value:
@@ -116,10 +115,10 @@ class OpenAIStreamDecoder(Decoder):
 
     def _cited(self, delta: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
         """Yield the sources of annotations, of citations, and of searches that Groq runs."""
-        for annotation in _items(delta.get("annotations")):
+        for annotation in objects_in(delta.get("annotations")):
             yield from self._sources([annotation.get("url_citation") or annotation])
         yield from self._sources(delta.get("citations"))
-        for tool in _items(delta.get("executed_tools")):
+        for tool in objects_in(delta.get("executed_tools")):
             results = tool.get("search_results")
             yield from self._sources(results.get("results") if isinstance(results, dict) else results)
 
@@ -157,7 +156,7 @@ class OpenAIStreamDecoder(Decoder):
             yield self._message_finish("tool-calls" if has_calls else "unknown")
 
     def _message_finish(self, reason: str) -> chunks.MessageFinishChunk:
-        usage = self._usage if isinstance(self._usage, dict) else {}
+        usage = object_or_empty(self._usage)
         read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
         return chunks.MessageFinishChunk(
             reason,
@@ -179,7 +178,7 @@ def _reasoning(delta: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
     elif plain is not None and checked(plain, str, "reasoning"):
         yield chunks.ReasoningDeltaChunk(plain)
     for details in (delta.get("reasoning_details"), delta.get("thinking_blocks")):
-        for detail in _items(details):
+        for detail in objects_in(details):
             text = detail.get("text") or detail.get("summary") or detail.get("thinking")
             if not plain and isinstance(text, str) and text:
                 yield chunks.ReasoningDeltaChunk(text)
@@ -211,18 +210,13 @@ def _extras(fields: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
     audio = fields.get("audio")
     if isinstance(audio, dict) and (text := _text(audio, "transcript")):
         yield chunks.TextDeltaChunk(text)
-    for image in (*_items(fields.get("images")), fields):
+    for image in (*objects_in(fields.get("images")), fields):
         url = image.get("image_url")
         url = url.get("url") if isinstance(url, dict) else url
         if isinstance(url, str) and url:
             match = _DATA_URL.match(url)
             # The media type of an image at a URL is unknown.
             yield chunks.FileChunk(url[match.end() :], match[1]) if match else chunks.FileChunk(url, "image/*")
-
-
-def _items(values: JSON) -> list[dict[str, JSON]]:
-    """Return the objects of a list; an empty list for any other value."""
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def _checked_call(value: JSON) -> dict[str, JSON]:

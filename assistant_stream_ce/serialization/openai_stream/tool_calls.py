@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from assistant_stream_ce.chunks import ToolCallBeginChunk, ToolCallDeltaChunk
-from assistant_stream_ce.jsonvalue import JSON, dumps, loads
+from assistant_stream_ce.jsonvalue import JSON, dumps, loads, object_or_empty
 
 _Chunk: TypeAlias = ToolCallBeginChunk | ToolCallDeltaChunk
 
@@ -140,8 +140,7 @@ class ToolCallDeltas:
             delta: an item of `tool_calls`.
             position: its position in a list of several items, counted from 1; 0 for a single item.
         """
-        function = delta.get("function")
-        function = function if isinstance(function, dict) else {}
+        function = object_or_empty(delta.get("function"))
         return self.add_fields(
             delta.get("index"), delta.get("id"), function.get("name"), function.get("arguments"), position
         )

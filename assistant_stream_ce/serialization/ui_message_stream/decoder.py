@@ -14,7 +14,7 @@ import msgspec
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
-from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key, join_surrogates, loads
+from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key, join_surrogates, loads, object_or_empty
 from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, id_of, optional_text
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
@@ -164,10 +164,14 @@ class UIMessageStreamDecoder(ToolCallDecoder):
             self._approve(value)
             return
         frame_id: str = checked(value.get("toolCallId"), str, "toolCallId")
-        if kind.startswith("tool-input-") and kind != "tool-input-delta":
-            call_id = self._show(frame_id)
+        if kind.startswith("tool-input-"):
+            yield from self._tool_input(kind, frame_id, value)
         else:
-            call_id = self._call_ids.get(frame_id, frame_id)
+            yield from self._tool_output(kind, frame_id, value)
+
+    def _tool_input(self, kind: str, frame_id: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+        is_delta = kind == "tool-input-delta"
+        call_id = self._call_ids.get(frame_id, frame_id) if is_delta else self._show(frame_id)
         match kind:
             case "tool-input-start":
                 self._partial.add(frame_id)
@@ -184,6 +188,12 @@ class UIMessageStreamDecoder(ToolCallDecoder):
             case "tool-input-error":
                 yield from self._input(call_id, value)
                 yield from self._answer(_error_result(call_id, value))
+            case _:
+                raise FrameError(f"its type {kind[:40]!r} is unknown")
+
+    def _tool_output(self, kind: str, frame_id: str, value: dict[str, JSON]) -> Iterator[AssistantStreamChunk]:
+        call_id = self._call_ids.get(frame_id, frame_id)
+        match kind:
             case "tool-output-available":
                 self._require_call(frame_id)
                 is_preliminary = value.get("preliminary") is True
@@ -342,9 +352,8 @@ class UIMessageStreamDecoder(ToolCallDecoder):
 
     def _read_usage(self, value: dict[str, JSON]) -> None:
         """Read the usage from a field, as assistant-ui does, and from AI SDK's metadata, which may have details."""
-        metadata = value.get("messageMetadata")
         found: dict[str, JSON] = {}
-        for holder in (metadata if isinstance(metadata, dict) else {}, value):
+        for holder in (object_or_empty(value.get("messageMetadata")), value):
             given = [holder[name] for name in ("usage", "totalUsage") if isinstance(holder.get(name), dict)]
             found |= given[0] if given else {}
         self._usage = found or self._usage

@@ -39,7 +39,7 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     signature_of,
     valid_metadata,
 )
-from assistant_stream_ce.serialization.usage import usage_details, usage_fields
+from assistant_stream_ce.serialization.usage import usage_details, usage_totals
 from assistant_stream_ce.state.operations import apply, set_value
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class UIMessageStreamEncoder(StatefulEncoder):
         total = self._summary.usage
         if total == Usage():
             return {}
-        usage, all_tokens = usage_fields(total), bounded(total.input_tokens + total.output_tokens)
+        usage, all_tokens = usage_totals(total), bounded(total.input_tokens + total.output_tokens)
         # assistant-ui reads the first, AI SDK the second.
         metadata = {**usage, "totalTokens": all_tokens, **usage_details(total)}
         return {"usage": usage, "messageMetadata": {"usage": metadata}}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from assistant_stream_ce.serialization.framing import Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.values import FINISH_REASONS
 from assistant_stream_ce.serialization.validation import Validator, json_object
@@ -43,6 +46,17 @@ class UIMessageStreamValidator(Validator):
         if kind == "start" and self._has_begun:
             raise FrameError("`start` must be the first frame: clients discard anything before it")
         self._has_begun = True
+        self._check_open(kind, value)
+        if kind == "finish-step":
+            self._refuse_open()
+        if kind == "start-step":
+            # AI SDK searches for a tool call in the current step.
+            self._refuse_open("tool-input")
+        if kind == "finish" and value.get("finishReason") not in (None, *FINISH_REASONS):
+            raise FrameError(f"AI SDK 5 or 6 fails at the finish reason {str(value['finishReason'])[:40]}")
+
+    def _check_open(self, kind: str, value: Mapping[str, Any]) -> None:
+        """Follow what a frame starts, extends or ends."""
         match kind.rsplit("-", 1):
             case [("text" | "reasoning") as part, "start"]:
                 if (part, str(value.get("id"))) in self._open:
@@ -57,13 +71,6 @@ class UIMessageStreamValidator(Validator):
                 self._open["tool-input", str(value.get("toolCallId"))] = None
             case ["tool-input" | "tool-output", "available" | "error"]:
                 self._open.pop(("tool-input", str(value.get("toolCallId"))), None)
-        if kind == "finish-step":
-            self._refuse_open()
-        if kind == "start-step":
-            # AI SDK searches for a tool call in the current step.
-            self._refuse_open("tool-input")
-        if kind == "finish" and value.get("finishReason") not in (None, *FINISH_REASONS):
-            raise FrameError(f"AI SDK 5 or 6 fails at the finish reason {str(value['finishReason'])[:40]}")
 
     def end(self) -> None:
         """Check that nothing is left open."""

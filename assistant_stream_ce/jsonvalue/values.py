@@ -1,22 +1,8 @@
-"""Conversion and encoding of JSON values, with the limits of what clients accept. The only importer of `msgspec.json`.
-
-`plain` runs where a value enters the library: it copies the value into JSON's own types, or raises. `dumps` runs where
-a value leaves: compact JSON that every client parses. `loads` decodes JSON of other servers.
-
-Clients parse strictly, and some guard against prototype pollution. Therefore:
-
-- a number that JSON or JavaScript cannot hold (NaN, Infinity, beyond 1.8e308) becomes null;
-- a key `__proto__`, and a key `constructor` whose value has a key `prototype`, is dropped: clients drop such a frame,
-  or the whole stream with it;
-- an unpaired surrogate is written as an escape: two halves in two deltas join in the client;
-- U+0085, U+2028 and U+2029 are written as escapes: Python's `splitlines` splits there.
-"""
+"""JSON values: their types and limits, and the conversion of Python values to JSON's own types."""
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import sys
 from collections import UserString
 from collections.abc import Callable, Mapping, Sequence
@@ -24,15 +10,12 @@ from enum import Enum
 from os import PathLike, fsdecode
 from typing import Any, TypeAlias
 
-import msgspec.json
+import msgspec
 
 from assistant_stream_ce.errors import shorten
 
 #: Any value that JSON can hold. `Any`, because a recursive type would need casts at each use.
 JSON: TypeAlias = Any
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 #: Nesting limit of values, of the state and of patched documents, also to detect cycles.
 MAX_DEPTH = 200
@@ -46,18 +29,8 @@ _MAX_PATH = 200
 #: Types whose values need neither a check nor a copy.
 ATOMS: frozenset[type] = frozenset({str, bool, type(None)})
 
-_SUSPECT_KEYS = frozenset({"__proto__", "constructor"})
-
-# The prototype-pollution keys, with any of their characters escaped.
-_SUSPECT_TEXT = re.compile(
-    b"|".join(
-        b'"%b"' % b"".join(rb"(?:%c|\\u(?i:%04x))" % (letter, letter) for letter in key.encode())
-        for key in _SUSPECT_KEYS
-    )
-)
-
-# Line ends that JSON allows in strings, with their escapes.
-_LINE_ENDS = tuple((end.encode(), rb"\u%04x" % ord(end)) for end in "\x85\u2028\u2029")
+#: Keys by which a client's prototypes could be polluted.
+SUSPECT_KEYS: frozenset[str] = frozenset({"__proto__", "constructor"})
 
 #: The largest integer that JavaScript's numbers hold exactly.
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -66,175 +39,9 @@ MAX_SAFE_INTEGER = 2**53 - 1
 _LARGEST = int(sys.float_info.max)
 
 
-def dumps(value: JSON) -> bytes:
-    """Encode a value as compact UTF-8 JSON that every client accepts.
-
-    Raises:
-        TypeError: the value contains something that JSON cannot hold.
-    """
-    try:
-        data = _encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        # A lone surrogate, a number too large, or a type that only `plain` converts. The standard encoder escapes
-        # surrogates.
-        return json.dumps(plain(value), separators=(",", ":")).encode()
-    if b"__proto__" in data or b'"constructor"' in data:
-        data = _encode(plain(value))
-    return data if data.isascii() else _escape_line_ends(data)
-
-
-def dumps_text(text: str) -> bytes:
-    """Encode a text as a JSON string: `dumps` without the checks that only containers need.
-
-    Raises:
-        TypeError: it is not a str.
-    """
-    try:
-        if type(text) is str:
-            data = _encode(text)
-            return data if text.isascii() or not _has_line_end(text) else _escape_line_ends(data)
-    except UnicodeEncodeError:
-        # A lone surrogate, which the standard encoder escapes.
-        return json.dumps(text).encode()
-    if not isinstance(text, str):
-        raise TypeError(f"text must be a str, not {type(text).__name__}")
-    return dumps_text(str.__str__(text))
-
-
-def dumps_texts(texts: Sequence[str], between: bytes) -> bytes:
-    """Encode several texts as JSON strings, at little more than half the cost of encoding one by one.
-
-    Args:
-        texts: each of type `str`, not of a subclass.
-        between: the bytes between two texts.
-    """
-    try:
-        data = between.join(map(_encode, texts))
-    except UnicodeEncodeError:
-        return between.join(map(dumps_text, texts))
-    return data if data.isascii() or not _has_line_end("".join(texts)) else _escape_line_ends(data)
-
-
-def _has_line_end(text: str) -> bool:
-    return "\u2028" in text or "\u2029" in text or "\x85" in text
-
-
-def _escape_line_ends(data: bytes) -> bytes:
-    for character, escape in _LINE_ENDS:
-        # A search for one byte is ten times as fast as one for two or three.
-        if character[0] in data and character in data:
-            data = data.replace(character, escape)
-    return data
-
-
-def whole_text(text: str) -> str:
-    """Return a text that is valid UTF-8: halves of a surrogate pair are joined, and single ones become U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def weight(value: JSON) -> int:
-    """Return roughly how many characters a plain value takes in a stream."""
-    if type(value) is str:
-        return len(value)
-    if type(value) is dict or type(value) is list:
-        return len(dumps(value))
-    return 8
-
-
-def join_surrogates(text: str) -> str:
-    """Return a text in which the halves of surrogate pairs that arrived in two pieces are joined."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return text
-
-
-def loads_raw(data: bytes | str) -> JSON:
-    """Decode strict JSON, with the keys that `loads` drops, for code that checks them itself.
-
-    Raises:
-        RecursionError: it is nested too deep.
-        ValueError: it is not strict JSON, or not UTF-8.
-    """
-    return _read(data)
-
-
-def loads(data: bytes | str) -> JSON:
-    """Decode JSON, with the keys dropped that `plain` drops.
-
-    Raises:
-        UnicodeDecodeError: it is not UTF-8.
-        ValueError: it is not strict JSON, or nested too deep.
-    """
-    try:
-        return plain(_read(data))
-    except (RecursionError, TypeError):
-        raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
-
-
-def loads_as_client(text: str) -> JSON:
-    """Decode JSON as front ends do, which reject the whole text where `loads` drops a key.
-
-    Raises:
-        ValueError: it is not strict JSON, nested too deep, or contains a prototype-pollution key.
-    """
-    try:
-        value = _read(text)
-        try:
-            return copy_plain(value)
-        except NotPlainError:
-            _refuse_prototypes(value)
-            return plain(value)
-    except (RecursionError, TypeError):
-        raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
-
-
-def _read(data: bytes | str) -> JSON:
-    try:
-        return _decode(data)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        # An unpaired surrogate or a number that no float holds, which the standard decoder accepts, or not JSON.
-        return json.loads(data if isinstance(data, str) else data.decode(), parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> JSON:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _refuse_prototypes(value: JSON) -> None:
-    if type(value) is dict:
-        if "__proto__" in value or _has_prototype(value.get("constructor")):
-            raise ValueError("it contains a prototype-pollution key (`__proto__`)")
-        for item in value.values():
-            _refuse_prototypes(item)
-    elif type(value) is list:
-        for item in value:
-            _refuse_prototypes(item)
-
-
-def _has_prototype(value: object) -> bool:
+def has_prototype(value: object) -> bool:
+    """Return whether the value of a key `constructor` pollutes a client's prototypes."""
     return isinstance(value, Mapping) and "prototype" in value
-
-
-def has_refused_key(data: bytes) -> bool:
-    """Return whether a JSON text has a key that `loads` drops and clients reject; False if it is not JSON."""
-    if _SUSPECT_TEXT.search(data) is None:
-        return False
-    has_found = False
-
-    def check(value: dict[str, JSON]) -> dict[str, JSON]:
-        nonlocal has_found
-        has_found |= "__proto__" in value or _has_prototype(value.get("constructor"))
-        return value
-
-    try:
-        json.loads(data, object_hook=check)
-    except (ValueError, RecursionError):
-        return False
-    return has_found
 
 
 def check_text(value: object, name: str) -> str:
@@ -255,6 +62,16 @@ def list_index(segment: str) -> int | None:
     """Return the list index that a segment of a path denotes, or None if it is not a canonical decimal index."""
     is_index = segment.isascii() and segment.isdigit() and (segment[0] != "0" or segment == "0")
     return int(segment) if is_index and len(segment) <= _MAX_INDEX_DIGITS else None
+
+
+def object_or_empty(value: object) -> dict[str, JSON]:
+    """Return a JSON object; an empty one for any other value."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects_in(values: object) -> list[dict[str, JSON]]:
+    """Return the JSON objects of a list; an empty list for any other value."""
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def plain(value: object, name: str = "value") -> JSON:
@@ -303,7 +120,7 @@ def copy_plain(value: Any, depth: int = 0) -> JSON:
     if kind is dict and depth < MAX_DEPTH:
         copy = {}
         for key, item in value.items():
-            if type(key) is not str or key in _SUSPECT_KEYS:
+            if type(key) is not str or key in SUSPECT_KEYS:
                 raise NotPlainError
             copy[key] = item if type(item) in ATOMS else copy_plain(item, depth + 1)
         return copy
@@ -364,7 +181,7 @@ def _mapping(value: Mapping[Any, object], path: str, depth: int) -> JSON:
     copy: dict[str, JSON] = {}
     for key, item in value.items():
         text = key if type(key) is str else key_text(key, path)
-        if text == "__proto__" or (text == "constructor" and _has_prototype(item)):
+        if text == "__proto__" or (text == "constructor" and has_prototype(item)):
             continue
         if text in copy:
             raise TypeError(f"{path} has two keys that both become {shorten(text)!r} in JSON: use different names")

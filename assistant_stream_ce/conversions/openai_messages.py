@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from assistant_stream_ce.conversions.reading import Fields, fields, items, result_text, step_starts
+from assistant_stream_ce.conversions.reading import (
+    Fields,
+    content_text,
+    fields,
+    function_call,
+    items,
+    model_result,
+    step_starts,
+    text_parts,
+)
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import AssistantMessage, RefusalPart, TextPart, ToolCallPart, message_from
 from assistant_stream_ce.message.partial_json import parse_partial
@@ -65,23 +74,12 @@ class _Turn:
         if self._refusals:
             answer["refusal"] = "".join(self._refusals)
         if self._calls:
-            answer["tool_calls"] = [_tool_call(call) for call in self._calls]
+            answer["tool_calls"] = [function_call(call) for call in self._calls]
         return [answer, *(_tool_result(call) for call in self._calls if call.state == "answered")]
 
 
-def _tool_call(call: ToolCallPart) -> Fields:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.args_text}}
-
-
 def _tool_result(call: ToolCallPart) -> Fields:
-    texts = [_text_of(item) for item in call.model_content or ()]
-    content = "".join(filter(None, texts)) if texts and None not in texts else result_text(call.result)
-    return {"role": "tool", "tool_call_id": call.id, "content": content}
-
-
-def _text_of(item: JSON) -> str | None:
-    is_text = isinstance(item, dict) and item.get("type") == "text" and isinstance(item.get("text"), str)
-    return str(item["text"]) if is_text else None
+    return {"role": "tool", "tool_call_id": call.id, "content": model_result(call)}
 
 
 def from_openai_messages(messages: object) -> AssistantMessage:
@@ -118,11 +116,8 @@ def from_openai_messages(messages: object) -> AssistantMessage:
 
 
 def _parts_from(message: Fields) -> list[Fields]:
-    content = message.get("content")
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
     texts = [{"type": "reasoning", "text": message.get("reasoning_content") or message.get("reasoning")}]
-    for item in items(content, "content"):
+    for item in items(text_parts(message.get("content")), "content"):
         kind = item.get("type")
         if kind in ("text", "refusal"):
             texts.append({"type": kind, "text": item.get(kind)})
@@ -146,5 +141,5 @@ def _answer(calls: dict[JSON, Fields], message: Fields) -> None:
         raise ValueError(
             f"a message of role 'tool' answers the call {call_id!r:.100}: no message before it has this call"
         )
-    texts = [_text_of(item) for item in content] if isinstance(content, list) else [None]
-    calls[call_id] |= {"state": "answered", "result": content if None in texts else "".join(filter(None, texts))}
+    text = content_text(content)
+    calls[call_id] |= {"state": "answered", "result": content if text is None else text}
