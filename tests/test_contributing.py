@@ -87,9 +87,9 @@ FORMAT: Edits = {
     "responses/formats.py": both(
         before("\nif TYPE_CHECKING:", "from assistant_stream_ce.serialization.shout import ShoutEncoder\n"),
         before(
-            "class PlainText(Format)",
+            "class PlainText(FormatMixin)",
             textwrap.dedent('''
-                class Shout(Format):
+                class Shout(FormatMixin):
                     """Stream text in capitals."""
 
                     make_encoder = ShoutEncoder
