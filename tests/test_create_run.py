@@ -26,6 +26,7 @@ from assistant_stream_ce import (
     shutdown,
 )
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, read
+from tests.support.require import counts_references
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -717,6 +718,7 @@ def test_streams_work_after_a_shutdown() -> None:
     assert list(create_run(lambda controller: controller.append_text("a"))) == [TextDeltaChunk("a")]
 
 
+@counts_references
 @pytest.mark.parametrize("reader", READER_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("end", ["completes", "fails", "is left"])

@@ -24,6 +24,7 @@ from assistant_stream_ce.serialization import (
     UIMessageStreamEncoder,
 )
 from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind
+from tests.support.require import counts_references
 
 
 def read_bytes(reader: str, body: ResponseBody) -> list[bytes]:
@@ -162,6 +163,7 @@ async def test_the_heartbeat_s_timer_ends_with_the_stream() -> None:
     assert scheduled[0].cancelled()
 
 
+@counts_references
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 @pytest.mark.parametrize("reader", READER_KINDS)
 def test_nothing_is_left_of_a_failed_run_without_a_collection(

@@ -15,6 +15,7 @@ from assistant_stream_ce import RunCancelled, RunController, StateError, create_
 from assistant_stream_ce.state import StateDocument
 from assistant_stream_ce.state.operations import apply
 from tests.support.recorded_state import Recorded, set_
+from tests.support.require import counts_references
 
 
 def in_another_thread(action: Any) -> None:
@@ -254,6 +255,7 @@ def test_nothing_is_edited_after_a_group_that_could_not_be_sent() -> None:
     assert seen == [{"x": 1}]
 
 
+@counts_references
 def test_an_ended_run_leaves_nothing_to_the_garbage_collector() -> None:
     def run(controller: RunController) -> None:
         state = controller.state
