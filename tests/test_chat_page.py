@@ -77,6 +77,22 @@ def test_without_node_the_page_comes_from_the_archive(
     assert "Node.js" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_the_command_builds_an_edited_page_only(is_edited: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+
+    def record(owner: object, name: str) -> None:
+        monkeypatch.setattr(owner, name, lambda *arguments: steps.append(name))
+
+    for name in ("set_up", "set_up_node", "build_chat_page", "become"):
+        record(dev, name)
+    record(chat_page, "unpack")
+    monkeypatch.setattr(chat_page, "is_packed", lambda: not is_edited)
+    dev.chat()
+    page_steps = ["set_up_node", "build_chat_page"] if is_edited else ["unpack"]
+    assert steps == ["set_up", *page_steps, "become"]
+
+
 def test_the_packages_are_those_that_the_tests_have() -> None:
     tested = packages_of(dev.FRONT_ENDS)
     for place, package in packages_of(dev.CHAT_PAGE).items():

@@ -63,13 +63,13 @@ export function Chat({ thread, api, headers, stored, stop }: ChatProps) {
           autoFocus={edited !== undefined}
           defaultValue={edited && textOf(edited)}
         />
-        <input type="file" ref={files} aria-label="Files" accept="image/*,text/*" multiple />
         <button disabled={isRunning}>Send</button>
         {isRunning && (
           <button type="button" onClick={stop}>
             Stop
           </button>
         )}
+        <input type="file" ref={files} aria-label="Files" accept="image/*,text/*" multiple />
       </form>
     </main>
   );
