@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Self
 
+from assistant_stream_ce.errors import StreamUsageError
+
 
 class ClosesBothWays:
     """Base of objects with `close` and `aclose`: the context manager, sync and async, that calls them at its exit."""
@@ -35,7 +37,7 @@ class ClosesBothWays:
 
 @contextmanager
 def closing_source(source: object, *methods: str) -> Generator[None]:
-    """Close an iterable at the end of the block, if it can be closed.
+    """Close an iterable at the end of the block, if it can be closed, and unless it is read elsewhere.
 
     Args:
         source: any iterable.
@@ -43,6 +45,10 @@ def closing_source(source: object, *methods: str) -> Generator[None]:
     """
     try:
         yield
+    except StreamUsageError:
+        # Another reader has it, and keeps it.
+        methods = ()
+        raise
     finally:
         found = (getattr(source, name, None) for name in methods)
         close = next(filter(None, found), None)
@@ -52,10 +58,13 @@ def closing_source(source: object, *methods: str) -> Generator[None]:
 
 @asynccontextmanager
 async def aclosing_source(source: object) -> AsyncGenerator[None]:
-    """Await `aclose` of an async iterable at the end of the block, if it has that."""
+    """Await `aclose` of an async iterable at the end of the block, if it has that, and is not read elsewhere."""
+    aclose = getattr(source, "aclose", None)
     try:
         yield
+    except StreamUsageError:
+        aclose = None
+        raise
     finally:
-        aclose = getattr(source, "aclose", None)
         if aclose is not None:
             await aclose()

@@ -67,19 +67,23 @@ class ResponseBody(EncodedStream):
 
     def close(self) -> None:
         """Cancel the run without waiting for its end. Idempotent, from any thread, also for a body never read."""
-        self._stream.release()
+        if not self.is_read_elsewhere:
+            self._stream.release()
 
     async def aclose(self) -> None:
         """Cancel the run, and wait for its end within the limits of `AssistantStream.aclose`."""
         self.close()
         if self._async_reader is not None:
             self._async_reader.stop_timer()
-        await self._stream.wait_for_end()
+        if not self.is_read_elsewhere:
+            await self._stream.wait_for_end()
 
     def _report(self, error: Exception) -> None:
         logger.error("a chunk of a streamed response cannot be encoded", exc_info=error)
 
     def _raise_error(self) -> None:
-        """Drop the error: the format was finished properly, and the run has logged it."""
+        """Drop the error: the format was finished properly, and the run has logged its own."""
+        if self.is_read_elsewhere:
+            logger.error("a response could not read its stream", exc_info=self._error)
         # The traceback refers to this body: avoid a cycle.
         self._error = None

@@ -70,6 +70,8 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         self._is_finished = False
         self._is_echo_due = False
         self._error: BaseException | None = None
+        #: Whether another reader has the stream, which is then not this one's to close.
+        self.is_read_elsewhere: bool = False
 
     def __iter__(self) -> Self:
         return self
@@ -110,11 +112,13 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
 
     def close(self) -> None:
         """Close the stream, which cancels the run; see `AssistantStream.close`."""
-        self._stream.close()
+        if not self.is_read_elsewhere:
+            self._stream.close()
 
     async def aclose(self) -> None:
         """Close the stream, which cancels the run; see `AssistantStream.aclose`."""
-        await (self._async_reader or self._stream).aclose()
+        if not self.is_read_elsewhere:
+            await (self._async_reader or self._stream).aclose()
 
     def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
         if not batch:
@@ -150,6 +154,8 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     def _fail(self, error: BaseException) -> bytes:
         self._is_finished = True
         self._error = error
+        # A callback may raise it too, but then the run has failed.
+        self.is_read_elsewhere = isinstance(error, StreamUsageError) and self._stream.reason != "failed"
         return self._encoder.finish()
 
     def _raise_error(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from assistant_stream_ce import StreamUsageError
 from assistant_stream_ce.concurrency.closing import ClosesBothWays, aclosing_source, closing_source
 
 
@@ -73,3 +74,13 @@ async def test_a_source_without_a_method_to_close_it_is_left_alone() -> None:
         pass
     async with aclosing_source([]):
         pass
+
+
+async def test_a_source_that_is_read_elsewhere_is_left_open() -> None:
+    door = Door()
+    with pytest.raises(StreamUsageError), closing_source(door, "close"):
+        raise StreamUsageError
+    with pytest.raises(StreamUsageError):
+        async with aclosing_source(door):
+            raise StreamUsageError
+    assert door.calls == []

@@ -7,8 +7,10 @@ import contextvars
 import gc
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -35,6 +37,33 @@ def read_bytes(reader: str, body: ResponseBody) -> list[bytes]:
         return [data async for data in body]
 
     return asyncio.run(collect())
+
+
+def test_a_second_response_leaves_the_stream_to_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    """A stream that two requests share: the second one fails, in the log, and does not end the first one's answer."""
+    proceed = threading.Event()
+
+    def run(controller: RunController) -> None:
+        controller.append_text("a")
+        proceed.wait(30)
+        controller.append_text("b")
+
+    stream = create_run(run)
+    first, second, third = (ResponseBody(stream, DataStreamEncoder(), True) for _ in range(3))
+    assert next(first) == b'0:"a"\n'
+    with ThreadPoolExecutor(1) as pool:
+        rest = pool.submit(next, first)
+        while stream._source.turn:
+            time.sleep(0.001)
+        assert list(second) == []
+        second.close()
+        assert read_bytes("async for", third) == []
+        asyncio.run(third.aclose())
+        proceed.set()
+        assert rest.result() == b'0:"b"\n'
+    assert list(first) == []
+    assert [record.getMessage() for record in caplog.records] == ["a response could not read its stream"] * 2
+    assert stream.reason == "completed"
 
 
 @pytest.mark.parametrize("reader", READER_KINDS)
