@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
@@ -37,6 +38,11 @@ NOT_COMPLETED = "The tool call was not completed."
 
 # Characters of a tool's name that every provider accepts.
 _MAX_NAME = 64
+
+# The names of tools by those that models were given instead, which contain a hash, and so mean the same in all runs.
+_described: dict[str, str] = {}
+_described_lock = threading.Lock()
+_MAX_DESCRIBED = 1_000
 
 _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
 
@@ -140,6 +146,22 @@ class ProviderNames:
         if safe == name and 0 < len(name) <= _MAX_NAME:
             return name
         return f"{safe[: _MAX_NAME - 9]}_{_digest(name, 8)}"
+
+    def describe(self, name: str) -> str:
+        """Return a name for a tool that a model may call, and remember it for `original_name`."""
+        given = self.name(name)
+        if given != name:
+            with _described_lock:
+                _described.pop(given, None)
+                _described[given] = name
+                if len(_described) > _MAX_DESCRIBED:
+                    del _described[next(iter(_described))]
+        return given
+
+
+def original_name(given: str) -> str:
+    """Return the name of a tool that was given to a model by another name; any other name unchanged."""
+    return _described.get(given, given)
 
 
 def _digest(text: str, length: int) -> str:

@@ -73,6 +73,6 @@ def tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
         tools: `Tools`, or an iterable of tools.
     """
     return [
-        {"name": NAMES.name(name), "description": description, "input_schema": parameters}
+        {"name": NAMES.describe(name), "description": description, "input_schema": parameters}
         for name, description, parameters in schemas(tools)
     ]

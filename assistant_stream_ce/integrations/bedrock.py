@@ -76,7 +76,7 @@ def tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
     return [
         {
             "toolSpec": {
-                "name": NAMES.name(name),
+                "name": NAMES.describe(name),
                 "description": description or name,
                 "inputSchema": {"json": parameters},
             }

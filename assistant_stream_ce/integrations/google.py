@@ -55,7 +55,7 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
     for call, value, _, is_error in answered(turn, results):
         identified = {"id": call.provider_id} if call.provider_id else {}
         response = {"error" if is_error else "output": value}
-        parts.append({"function_response": {"name": call.name, "response": response, **identified}})
+        parts.append({"function_response": {"name": NAMES.name(call.name), "response": response, **identified}})
     return [{"role": "user", "parts": parts}] if parts else []
 
 
@@ -69,7 +69,7 @@ def tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
         tools: `Tools`, or an iterable of tools.
     """
     declared = [
-        {"name": NAMES.name(name), "description": description, "parameters_json_schema": parameters}
+        {"name": NAMES.describe(name), "description": description, "parameters_json_schema": parameters}
         for name, description, parameters in schemas(tools)
     ]
     return [{"function_declarations": declared}] if declared else []

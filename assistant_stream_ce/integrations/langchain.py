@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.conversions.openai_chat import NAMES
 from assistant_stream_ce.integrations.driver import drive
 from assistant_stream_ce.integrations.langchain_events import LangChainReader
 from assistant_stream_ce.integrations.results import answered, chat_tool_schemas
@@ -54,7 +55,7 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
         {
             "role": "tool",
             "tool_call_id": call.provider_id or call.id,
-            "name": call.name,
+            "name": NAMES.name(call.name),
             "content": text,
             **({"status": "error"} if is_error else {}),
         }

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from assistant_stream_ce.conversions.openai_chat import NAMES
 from assistant_stream_ce.integrations import (
     anthropic_events,
     bedrock_events,
@@ -172,7 +173,12 @@ class LangChainReader(TurnReader):
                 message[name] = _json_of(value)
         if calls := [call.tool_call() for call in self.out.calls if call.is_ours]:
             message["tool_calls"] = [
-                {"type": "tool_call", "id": call.provider_id or call.id, "name": call.name, "args": call.args or {}}
+                {
+                    "type": "tool_call",
+                    "id": call.provider_id or call.id,
+                    "name": NAMES.name(call.name),
+                    "args": call.args or {},
+                }
                 for call in calls
             ]
         return [message]

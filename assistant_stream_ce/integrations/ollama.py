@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.conversions.openai_chat import NAMES
 from assistant_stream_ce.integrations.driver import drive
 from assistant_stream_ce.integrations.ollama_events import OllamaReader
 from assistant_stream_ce.integrations.results import answered, chat_tool_schemas
@@ -50,7 +51,10 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
     Raises:
         KeyError: a call has no result.
     """
-    return [{"role": "tool", "content": text, "tool_name": call.name} for call, _, text, _ in answered(turn, results)]
+    return [
+        {"role": "tool", "content": text, "tool_name": NAMES.name(call.name)}
+        for call, _, text, _ in answered(turn, results)
+    ]
 
 
 answer: AnswerFunction = answer_with(forward, tool_results)

@@ -61,7 +61,7 @@ def chat_tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
     return [
         {
             "type": "function",
-            "function": {"name": NAMES.name(name), "description": description, "parameters": parameters},
+            "function": {"name": NAMES.describe(name), "description": description, "parameters": parameters},
         }
         for name, description, parameters in schemas(tools)
     ]

@@ -11,6 +11,7 @@ import msgspec
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, ReasoningDeltaChunk, TextDeltaChunk
 from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.conversions.turns import original_name
 from assistant_stream_ce.errors import ToolCallError
 from assistant_stream_ce.jsonvalue import JSON, dumps, loads
 from assistant_stream_ce.message import AssistantMessage, Usage
@@ -272,6 +273,7 @@ class TurnBuilder:
     def _begin_call(
         self, name: str, provider_id: str | None, is_providers: bool, metadata: dict[str, JSON] | None
     ) -> str:
+        name = original_name(name)
         flags: Any = {"provider_executed": is_providers, "provider_metadata": metadata}
         try:
             call = self.controller.add_tool_call(name, provider_id or None, **flags)
@@ -294,6 +296,7 @@ class CallBuilder:
         is_providers: bool,
         metadata: dict[str, JSON] | None = None,
     ) -> None:
+        #: The name that the model uses.
         self.name = name
         self.provider_id = provider_id
         self.is_ours = is_ours
@@ -343,7 +346,7 @@ class CallBuilder:
     def tool_call(self) -> ToolCall:
         """Return the call for the application to run."""
         args, error = parse_arguments(self.text)
-        return ToolCall(self.id, self.provider_id, self.name, args, self.text or "{}", error)
+        return ToolCall(self.id, self.provider_id, original_name(self.name), args, self.text or "{}", error)
 
 
 def parse_arguments(text: str) -> tuple[dict[str, JSON] | None, str | None]:

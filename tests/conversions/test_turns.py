@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from assistant_stream_ce.conversions.turns import NOT_COMPLETED, ModelTurn, ProviderNames, model_text, prepare, turns_of
+from assistant_stream_ce.conversions.turns import (
+    NOT_COMPLETED,
+    ModelTurn,
+    ProviderNames,
+    model_text,
+    original_name,
+    prepare,
+    turns_of,
+)
 from assistant_stream_ce.message import AssistantMessage, MessageStatus, Step, TextPart, ToolCallPart, UserMessage
 from tests.conversions.histories import answered
 
@@ -26,6 +34,19 @@ def test_ids_and_names_are_mapped_the_same_way_every_time() -> None:
     assert names.name("a.b").startswith("a_b_")
     assert names.name("a.b") != names.name("a/b")
     assert len(names.name("x" * 200)) == 64
+
+
+def test_a_name_that_a_model_was_given_leads_back_to_its_tool() -> None:
+    names = ProviderNames()
+    given = names.describe("get weather!")
+    assert given == names.name("get weather!") != "get weather!"
+    assert original_name(given) == "get weather!"
+    assert original_name(names.describe("get_weather")) == "get_weather"
+    for number in range(1_000):
+        names.describe(f"tool {number}")
+    # Of so many names the oldest are forgotten.
+    assert original_name(given) == given
+    assert original_name(names.name("tool 999")) == "tool 999"
 
 
 def test_a_call_without_a_result_gets_an_error() -> None:

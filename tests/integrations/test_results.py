@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
+from assistant_stream_ce.conversions.turns import ProviderNames
+from assistant_stream_ce.integrations import google, langchain, ollama
 from assistant_stream_ce.integrations.openai_chat_events import ChatReader
 from assistant_stream_ce.integrations.results import answered, schemas
 from tests.integrations.feeding import feed
@@ -26,3 +31,13 @@ def test_a_call_without_a_result_is_named() -> None:
 
 def test_a_tool_without_parameters() -> None:
     assert list(schemas([Described("f", None)])) == [("f", "", {"type": "object", "properties": {}})]
+
+
+@pytest.mark.parametrize("sdk", [google, ollama, langchain])
+def test_a_result_has_the_name_that_the_model_was_given(sdk: Any) -> None:
+    _, turn = feed(ChatReader, CHAT)
+    [call] = turn.tool_calls
+    own = msgspec.structs.replace(turn, tool_calls=[msgspec.structs.replace(call, name="get weather!")])
+    answer = str(sdk.tool_results(own, {call.id: 1}))
+    assert ProviderNames().name("get weather!") in answer
+    assert "get weather!" not in answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -430,6 +431,20 @@ def test_a_frontend_tool_waits_after_our_own_have_run(kind: str) -> None:
     assert played.of("message-finish") == [MessageFinishChunk("tool-calls", 7, 5)]
     # What the application has when the front end has answered.
     assert len(openai.tool_results(answer.turns[-1], {**answer.results, "c1": "Paris"})) == 3
+
+
+@each_kind
+def test_a_name_that_providers_refuse_is_mapped_for_the_model_alone(kind: str) -> None:
+    """The front end, and the turn, have the tool's own name; the messages of the provider have the other one."""
+    tools = Tools([Tool(weather, name="wetter für heute"), FrontendTool("pick a city!")])
+    given = [one["function"]["name"] for one in openai.tool_schemas(tools)]
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in given)
+    messages: list[Any] = [QUESTION]
+    played = play(kind, Model(calls((given[0], {"city": "Paris"}), (given[1], {}))), tools, messages)
+    assert [chunk.tool_name for chunk in played.of("tool-call-begin")] == ["wetter für heute", "pick a city!"]
+    assert [call.name for call in played.answer.turns[0].tool_calls] == ["wetter für heute", "pick a city!"]
+    assert [call["function"]["name"] for call in messages[1]["tool_calls"]] == given
+    assert played.results == {"c1": {"city": "Paris", "celsius": 21}}
 
 
 @each_kind
