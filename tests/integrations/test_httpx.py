@@ -105,7 +105,7 @@ def test_a_read_that_blocks_in_httpx_ends(address_and_trust: tuple[str, Any]) ->
                 raise
 
     seconds, reason = leave_while_blocked(run)
-    assert seconds < 1
+    assert seconds < 5
     assert reason == "cancelled"
     assert len(errors) == 1
 
@@ -127,7 +127,7 @@ def test_a_read_that_blocks_in_the_openai_client_ends() -> None:
 
     with slow_server() as address:
         seconds, reason = leave_while_blocked(run)
-    assert seconds < 1
+    assert seconds < 5
     assert reason == "cancelled"
 
 

@@ -129,7 +129,7 @@ def test_a_disconnect_ends_the_callback(after: int, way: Any, kind: str, reader:
 @each_kind
 def test_a_reader_of_bytes_can_disconnect(kind: str, reader: str) -> None:
     bodies = [
-        ResponseBody(create_run(patient(kind)), DataStreamEncoder(), 0.01),
+        ResponseBody(create_run(patient(kind)), DataStreamEncoder(), 5.0),
         DataStreamEncoder().encode_stream(create_run(patient(kind))),
     ]
     for body in bodies:
