@@ -307,6 +307,7 @@ def types() -> None:
     """Check that pyright knows the type of every public symbol."""
     environment = ROOT / ".venv-types"
     python = make_environment(environment)
+    remove_build()
     run(*pip(python), "install", "--quiet", "--disable-pip-version-check", "--upgrade", ".[types]")
     # pyright reads the packages of the first Python on the PATH; in another folder, those that are installed.
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
@@ -315,6 +316,7 @@ def types() -> None:
 
 def extras(*names: str) -> None:
     """Install each extra alone in an empty environment, on each Python, and import its modules."""
+    remove_build()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run(*pip(make_environment(folder / "build")), "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ".")
@@ -334,6 +336,11 @@ def check_extra(extra: str, wheel: Path, environment: Path, interpreter: str) ->
     # In another folder, those that are installed.
     run(python, "-c", code, folder=environment)
     shutil.rmtree(environment)
+
+
+def remove_build() -> None:
+    """Remove what setuptools has left of an earlier build: it would put modules that are gone into the next wheel."""
+    shutil.rmtree(ROOT / "build", ignore_errors=True)
 
 
 def package() -> None:

@@ -223,7 +223,7 @@ class LocalLog(Log):
         # Guards what is taken and made into entries. Held while state updates are resolved, so a producer that holds
         # the lock of its state never waits for it.
         self.taking: threading.Lock = new_lock()
-        self.has_run_ended = False
+        self.has_run_ended: bool = False
         #: How the stream ends if its run is cancelled.
         self.cancelled_state: StreamState = "interrupted"
         #: Whether its entries are stored; False once it has lost its store.
@@ -240,11 +240,11 @@ class LocalLog(Log):
         #: The number of the run in its engine.
         self.number: int = 0
         #: Whether another engine of this process reads it from the store.
-        self.is_shared = False
+        self.is_shared: bool = False
         #: Whether the writer has it among the streams to look at.
-        self.is_marked = False
+        self.is_marked: bool = False
         #: Whether followers elsewhere have yet to be notified that it is not resumable any more.
-        self.owes_end = False
+        self.owes_end: bool = False
         #: Seconds without followers after which the run is cancelled; None for never. And the time at which it is.
         self.leave_seconds: float | None = None
         self.leave_at: float | None = None

@@ -101,7 +101,7 @@ class Commands:
 
     def __init__(self, cls: type[redis.connection.AbstractConnection], settings: dict[str, Any]) -> None:
         #: How many connections were opened so far: a new one may lead to another server, after a failover.
-        self.opened = 0
+        self.opened: int = 0
         pool = redis.BlockingConnectionPool(
             max_connections=2,
             timeout=_TIMEOUT,

@@ -25,20 +25,21 @@ from assistant_stream_ce import (
     conversions,
     create_run,
     mask_errors,
+    resumable,
 )
 from assistant_stream_ce.chat_requests import ChatRequest, RequestError, parse
 from assistant_stream_ce.integrations import openai
 from assistant_stream_ce.message import Message
-from assistant_stream_ce.resumable import FileStore, FollowedStream, RedisStore, ResumableStreams
+from assistant_stream_ce.resumable import FileStore, FollowedStream, ResumableStreams
 from assistant_stream_ce.tools import ApprovalSigner, FrontendTool, Tool, Tools
 
 SECRET_KEY = os.environ.get("SECRET_KEY") or secrets.token_hex()
 SYSTEM = "You are a friendly assistant. Be brief."
 PASSWORD = os.environ.get("CHAT_PASSWORD", "demo")
 
-# For workers of one machine a folder, for those of several ones "redis://...".
+# For workers of one machine a folder, for those of several ones "redis://...", which needs the extra redis.
 STORE = os.environ.get("CHAT_STORE", "chat-streams")
-STREAMS = ResumableStreams(RedisStore(STORE) if "://" in STORE else FileStore(STORE))
+STREAMS = ResumableStreams(resumable.RedisStore(STORE) if "://" in STORE else FileStore(STORE))
 
 
 def get_weather(city: str) -> dict[str, Any]:
