@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,15 +26,14 @@ WORDS = 60
 WIRES = ("AGUI", "AssistantTransport", "DataStream", "OpenAIStream", "PlainText", "UIMessageStream")
 APPS = "tests.servers.resumable_apps"
 
-GUNICORN = Server(
-    "gunicorn gthread",
-    "wsgi",
-    "gunicorn",
-    (
-        *(sys.executable, "-u", "-m", "gunicorn", "-k", "gthread", "--threads", "80", "--no-control-socket"),
-        *("--bind", "127.0.0.1:{port}", "--log-level", "warning", f"{APPS}:wsgi"),
-    ),
-)
+
+def _gunicorn(*arguments: str) -> tuple[str, ...]:
+    command = (sys.executable, "-u", "-m", "gunicorn", "--no-control-socket", "--bind", "127.0.0.1:{port}")
+    return (*command, *arguments, "--log-level", "warning", f"{APPS}:wsgi")
+
+
+GUNICORN = Server("gunicorn gthread", "wsgi", "gunicorn", _gunicorn("-k", "gthread", "--threads", "80"))
+GEVENT = Server("gunicorn gevent", "wsgi", "gevent", _gunicorn("-k", "gevent"))
 UVICORN = Server(
     "uvicorn",
     "asgi",
@@ -167,6 +168,35 @@ def test_a_server_that_ends_waits_for_its_runs_or_interrupts_them(
             assert time.monotonic() - began < 12
         assert streams.stats()["reaped"] == 0
         running.process.wait(20)
+
+
+def test_greenlets_follow_stop_and_notice_a_killed_worker(tmp_path: Path) -> None:
+    require_server("gunicorn gevent")
+    place = str(tmp_path / "streams")
+    with (
+        serving(GEVENT, {"RESUMABLE_PLACE": place}, "--workers", "2") as running,
+        ResumableStreams(store_at(place), lease=30.0) as streams,
+    ):
+
+        def answer(path: str) -> bytes:
+            with running.request(path, words=WORDS, pause=0.01) as client:
+                return client.read_to_end().body
+
+        with ThreadPoolExecutor(9) as pool:
+            # Some wait for the start, on both workers.
+            bodies = list(pool.map(answer, [*["follow/PlainText/whole"] * 8, "start/PlainText/whole"]))
+        assert set(bodies) == {"".join(f"word-{number};" for number in range(WORDS)).encode()}
+        for name, reason in (("stopped", "stopped"), ("killed", "interrupted")):
+            pid = running.get(f"begin/{name}", words=100_000, pause=0.02)["pid"]
+            stream = followed(streams, name)
+            next(stream)
+            if reason == "stopped":
+                assert running.get(f"stop/{name}") == {"stopped": True}
+            else:
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(RunFailedError):
+                list(stream)
+            assert stream.reason == reason
 
 
 def test_a_worker_that_is_recycled_ends_its_runs_first(redis: RedisServer) -> None:
