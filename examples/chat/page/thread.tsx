@@ -64,7 +64,7 @@ export function Thread() {
   );
 }
 
-function isInterrupted(message?: ThreadMessage) {
+function isInterrupted(message?: ThreadMessage): boolean {
   return message?.status?.type === "requires-action" && message.status.reason === "interrupt";
 }
 
@@ -113,21 +113,24 @@ function AssistantMessage() {
   );
 }
 
+// AG-UI splits an answer at its tool calls: the button below its end is for all of it.
 function Regenerate() {
   const aui = useAui();
-  const canReload = useAuiState((store) => store.thread.capabilities.reload);
-  const isRunning = useAuiState((store) => store.thread.isRunning);
   const index = useAuiState((store) => store.message.index);
-  if (canReload) return <ActionBarPrimitive.Reload>Regenerate</ActionBarPrimitive.Reload>;
+  const isEnd = useAuiState((store) => store.thread.messages[index + 1]?.role !== "assistant");
+  const isBusy = useAuiState(({ thread }) => thread.isRunning || isInterrupted(thread.messages.at(-1)));
 
-  // The assistant transport edits only: the question is asked again.
-  function askAgain() {
-    const { messages } = aui.thread.getState();
-    const question = messages[index - 1];
-    aui.thread.append({ ...question, sourceId: question.id, parentId: messages[index - 2]?.id ?? null });
+  function regenerate() {
+    const { messages, capabilities } = aui.thread.getState();
+    const place = messages.findLastIndex(({ role }, position) => position < index && role === "user");
+    const question = messages[place];
+    if (capabilities.reload) return aui.thread.startRun({ parentId: question.id });
+    // The assistant transport edits only: the question is asked again.
+    aui.thread.append({ ...question, sourceId: question.id, parentId: messages[place - 1]?.id ?? null });
   }
+  if (!isEnd) return null;
   return (
-    <button onClick={askAgain} disabled={isRunning}>
+    <button onClick={regenerate} disabled={isBusy}>
       Regenerate
     </button>
   );
