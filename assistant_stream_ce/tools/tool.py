@@ -36,7 +36,7 @@ class Tool:
         timeout: seconds that a call may take; the limit of `Tools` if None.
 
     Raises:
-        TypeError: it is not callable, or a parameter cannot be described to a model.
+        TypeError: it is not callable, a parameter cannot be described to a model, or an argument has a wrong type.
         ValueError: the timeout is not positive.
     """
 
@@ -54,7 +54,9 @@ class Tool:
             raise TypeError(f"a tool must be a function, Tool or FrontendTool, not {type(function).__name__}")
         self.function = function
         self.name: str = _name(name if name is not None else name_of(function).rpartition(".")[2])
-        self.description: str | None = description if description is not None else _docstring(function)
+        self.description: str | None = _docstring(function) if description is None else _described(description)
+        if not isinstance(needs_approval, bool):
+            raise TypeError(f"needs_approval must be a bool, not {type(needs_approval).__name__}")
         self.needs_approval = needs_approval
         self.timeout: float | None = checked_timeout(timeout)
         self.is_async: bool = is_callable_as(inspect.iscoroutinefunction, function) or is_callable_as(
@@ -95,13 +97,16 @@ class FrontendTool:
         name: the name.
         parameters: the JSON Schema of the arguments.
         description: the description for the model.
+
+    Raises:
+        TypeError: an argument has a wrong type.
     """
 
     def __init__(
         self, name: str, *, parameters: Mapping[str, JSON] | None = None, description: str | None = None
     ) -> None:
         self.name: str = _name(name)
-        self.description = description
+        self.description: str | None = None if description is None else _described(description)
         self.parameters: dict[str, JSON] = _schema(parameters or {"type": "object", "properties": {}})
 
 
@@ -125,6 +130,12 @@ def _name(name: str) -> str:
     if not isinstance(name, str) or not name or name == "<lambda>":
         raise TypeError(f"a tool needs a name, not {name!r:.80}: pass Tool(function, name=...)")
     return name
+
+
+def _described(description: object) -> str:
+    if not isinstance(description, str):
+        raise TypeError(f"description must be a str or None, not {type(description).__name__}")
+    return description
 
 
 def _schema(parameters: Mapping[str, JSON]) -> dict[str, JSON]:

@@ -103,3 +103,8 @@ def test_wrong_types_are_clear_errors() -> None:
         FrontendTool("x", parameters=[1])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="needs a name"):
         FrontendTool("")
+    with pytest.raises(TypeError, match="needs_approval must be a bool, not function"):
+        Tool(weather, needs_approval=lambda args: True)  # type: ignore[arg-type]
+    for make in (lambda **given: Tool(weather, **given), lambda **given: FrontendTool("x", **given)):
+        with pytest.raises(TypeError, match="description must be a str or None, not int"):
+            make(description=3)
