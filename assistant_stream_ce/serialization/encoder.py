@@ -42,6 +42,8 @@ class Encoder(ChunkHandler[bytes], ABC):
     headers: ClassVar[Mapping[str, str]] = {}
     #: Bytes that every client skips, to keep a quiet connection open; None if the format has none.
     keepalive: ClassVar[bytes | None] = None
+    #: The body of a response that has no stream to follow; None for one without a body, with the status 204.
+    nothing: ClassVar[bytes | None] = None
 
     #: Whether the encoder tracks the state, and needs the initial one by `start_state`.
     needs_state: ClassVar[bool] = False
@@ -136,9 +138,6 @@ class Encoder(ChunkHandler[bytes], ABC):
             chunk: a `TextDeltaChunk` or `ReasoningDeltaChunk`.
         """
         return None
-
-    #: The body of a response that has no stream to follow; None for one without a body, with the status 204.
-    nothing: ClassVar[bytes | None] = None
 
     def interrupt(self) -> bytes:
         """Return the frames for an answer that was stopped before its end; `finish` follows."""

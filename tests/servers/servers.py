@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +30,9 @@ START_ATTEMPTS = 3
 STOP_SECONDS = 20.0
 
 MEGABYTE = 2**20
+
+#: The kinds of callbacks.
+KINDS = ("def", "async")
 
 #: What a producer makes that nothing stops.
 ENDLESS_BYTES = 64 * MEGABYTE
@@ -297,6 +300,13 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+def in_each_combination(running: Running, scenario: Callable[[Running, str, str], Any]) -> list[Any]:
+    """Run a scenario in each framework with each kind of callback, as many at once as the server serves."""
+    with ThreadPoolExecutor(running.server.capacity) as pool:
+        jobs = [pool.submit(scenario, running, *way) for way in itertools.product(running.server.frameworks, KINDS)]
+    return [job.result() for job in jobs]
 
 
 def start(server: Server, folder: Path, environment: Mapping[str, str] | None = None, *arguments: str) -> Running:

@@ -12,12 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.servers.conftest import SideBySide
-from tests.servers.servers import ALL, WSGI, Running
-from tests.servers.test_streaming import in_each_combination
+from tests.servers.servers import ALL, KINDS, WSGI, Running, in_each_combination
 
 pytestmark = pytest.mark.timeout(180)
-
-KINDS = ("def", "async")
 
 
 def stream_or_disconnect(running: Running, target: str, kind: str, end: str) -> str:

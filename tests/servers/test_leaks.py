@@ -17,7 +17,7 @@ import pytest
 
 from tests.servers.conftest import SideBySide
 from tests.servers.report import REPORT
-from tests.servers.servers import ALL, Running
+from tests.servers.servers import ALL, KINDS, Running
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -47,7 +47,7 @@ def start_and_disconnect(running: Running, framework: str, kind: str) -> str:
 
 def start_and_disconnect_often(running: Running, frameworks: tuple[str, ...], times: int) -> None:
     """Start runs of both kinds in each framework, disconnect, and wait until all have ended."""
-    ways = itertools.islice(itertools.cycle(itertools.product(frameworks, ("def", "async"))), times)
+    ways = itertools.islice(itertools.cycle(itertools.product(frameworks, KINDS)), times)
     with ThreadPoolExecutor(min(8, running.server.capacity)) as pool:
         runs = [job.result() for job in [pool.submit(start_and_disconnect, running, *way) for way in ways]]
     wait_for_all(running, runs, ("finished", "ended"))
@@ -55,7 +55,7 @@ def start_and_disconnect_often(running: Running, frameworks: tuple[str, ...], ti
 
 def fill_pools(running: Running, framework: str) -> None:
     """Have as many live runs as the server serves at once, so that it starts all threads that it ever will."""
-    kinds = itertools.islice(itertools.cycle(("def", "async")), running.server.capacity)
+    kinds = itertools.islice(itertools.cycle(KINDS), running.server.capacity)
     runs = {running.name_run(): kind for kind in kinds}
     with ExitStack() as stack:
         clients = [

@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers.conftest import SideBySide
 from tests.servers.report import REPORT
-from tests.servers.servers import ALL, ENDLESS_BYTES, MEGABYTE, SERVERS, Running
+from tests.servers.servers import ALL, ENDLESS_BYTES, KINDS, MEGABYTE, SERVERS, Running
 from tests.support.attempts import within
 
 pytestmark = pytest.mark.timeout(180)
@@ -65,7 +65,7 @@ def never_read(running: Running, framework: str, kind: str) -> tuple[float, tupl
 
 def never_read_in_each_combination(running: Running) -> None:
     """Never read, in each framework and each kind of callback, one after the other."""
-    ways = itertools.product(running.server.frameworks, ("def", "async"))
+    ways = itertools.product(running.server.frameworks, KINDS)
     stopped = [within(LEFT_SECONDS, partial(never_read, running, *way)) for way in ways]
     most, growth = (max(column) for column in zip(*stopped, strict=True))
     where = "never: no backpressure" if running.server.no_backpressure else f"{most} MB"

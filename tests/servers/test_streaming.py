@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from tests.servers.conftest import SideBySide
 from tests.servers.report import REPORT
-from tests.servers.servers import ALL, WSGI_ON_ASGI, Running, Server, require_apps, serving
+from tests.servers.servers import (
+    ALL,
+    KINDS,
+    WSGI_ON_ASGI,
+    Running,
+    Server,
+    in_each_combination,
+    require_apps,
+    serving,
+)
 from tests.support.require import require
 
 pytestmark = pytest.mark.timeout(180)
@@ -26,16 +32,6 @@ FIRST_SECONDS = 0.3
 
 #: What else the machine does may disturb one measurement.
 ATTEMPTS = 3
-
-KINDS = ("def", "async")
-
-
-def in_each_combination(running: Running, scenario: Callable[[Running, str, str], Any]) -> list[Any]:
-    """Run a scenario in each framework with each kind of callback, as many at once as the server serves."""
-    with ThreadPoolExecutor(running.server.capacity) as pool:
-        ways = itertools.product(running.server.frameworks, KINDS)
-        jobs = [pool.submit(scenario, running, *way) for way in ways]
-    return [job.result() for job in jobs]
 
 
 def read_in_step(running: Running, framework: str, kind: str) -> list[float]:
