@@ -139,14 +139,8 @@ class RunOrder:
 
     def _check_other(self, kind: str, event: dict[str, JSON], owner: str | None) -> None:
         match kind:
-            case "STEP_STARTED":
-                if (owner, event["stepName"]) in self._steps:
-                    raise FrameError("a step with its name is open")
-                self._steps.add((owner, event["stepName"]))
-            case "STEP_FINISHED":
-                if (owner, event["stepName"]) not in self._steps:
-                    raise FrameError("no step with its name is open")
-                self._steps.discard((owner, event["stepName"]))
+            case "STEP_STARTED" | "STEP_FINISHED":
+                self._check_step(kind, (owner, event["stepName"]))
             case "TOOL_CALL_RESULT":
                 self._owners["message", event["messageId"]] = owner
             case "REASONING_ENCRYPTED_VALUE":
@@ -164,14 +158,21 @@ class RunOrder:
             case "SUBAGENT_STARTED":
                 self._start_subagent(event)
             case "SUBAGENT_FINISHED" | "SUBAGENT_ERROR":
-                if event["subagentRunId"] not in self._subagents:
-                    raise FrameError("no such subagent is active")
-                self._subagents.discard(event["subagentRunId"])
-                self._ended_subagents.add(event["subagentRunId"])
+                self._end_subagent(event["subagentRunId"])
             case "MESSAGES_SNAPSHOT":
                 self._note_messages(event["messages"], is_newer=True)
             case "RUN_STARTED":
                 self._note_messages(event.get("input", {}).get("messages", []), is_newer=False)
+
+    def _check_step(self, kind: str, step: tuple[str | None, str]) -> None:
+        if kind == "STEP_STARTED":
+            if step in self._steps:
+                raise FrameError("a step with its name is open")
+            self._steps.add(step)
+        elif step in self._steps:
+            self._steps.discard(step)
+        else:
+            raise FrameError("no step with its name is open")
 
     def _start_subagent(self, event: dict[str, JSON]) -> None:
         subagent, parent = event["subagentRunId"], event.get("parentSubagentRunId")
@@ -180,6 +181,12 @@ class RunOrder:
         if parent is not None and parent not in self._subagents and parent not in self._ended_subagents:
             raise FrameError("its parent subagent was not started")
         self._subagents.add(subagent)
+
+    def _end_subagent(self, subagent: str) -> None:
+        if subagent not in self._subagents:
+            raise FrameError("no such subagent is active")
+        self._subagents.discard(subagent)
+        self._ended_subagents.add(subagent)
 
     def _note_messages(self, messages: list[JSON], *, is_newer: bool) -> None:
         """Record the subagents of the messages in a snapshot or input."""

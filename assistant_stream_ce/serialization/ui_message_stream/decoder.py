@@ -6,7 +6,7 @@ text or tool call that was not started. A lenient one reads from each frame what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -324,23 +324,9 @@ class UIMessageStreamDecoder(ToolCallDecoder):
                 self._last = ("", 0)
                 error = optional_text(value, "errorText")
                 yield chunks.ErrorChunk(UNKNOWN_ERROR if error is None else error)
-            case "source-url":
+            case "source-url" | "source-document" | "file":
                 self._last = ("", 0)
-                url: str = checked(value.get("url"), str, "url")
-                yield chunks.SourceChunk(
-                    id_of(value, "sourceId"), url, title=optional_text(value, "title"), **place_of(value)
-                )
-            case "source-document":
-                self._last = ("", 0)
-                media_type: str = checked(value.get("mediaType"), str, "mediaType")
-                title: str = checked(value.get("title"), str, "title")
-                filename = optional_text(value, "filename")
-                yield chunks.SourceDocumentChunk(
-                    id_of(value, "sourceId"), media_type, title, filename, **place_of(value)
-                )
-            case "file":
-                self._last = ("", 0)
-                yield _file(value)
+                yield _PARTS[kind](value)
             case _:
                 if kind not in _WITHOUT_CHUNK:
                     raise FrameError(f"its type {kind[:40]!r} is unknown")
@@ -387,7 +373,26 @@ def _error_result(call_id: str, value: dict[str, JSON]) -> chunks.ToolResultChun
     return chunks.ToolResultChunk(call_id, UNKNOWN_ERROR if error is None else error, is_error=True)
 
 
+def _source(value: dict[str, JSON]) -> chunks.SourceChunk:
+    url: str = checked(value.get("url"), str, "url")
+    return chunks.SourceChunk(id_of(value, "sourceId"), url, title=optional_text(value, "title"), **place_of(value))
+
+
+def _document(value: dict[str, JSON]) -> chunks.SourceDocumentChunk:
+    media_type: str = checked(value.get("mediaType"), str, "mediaType")
+    title: str = checked(value.get("title"), str, "title")
+    filename = optional_text(value, "filename")
+    return chunks.SourceDocumentChunk(id_of(value, "sourceId"), media_type, title, filename, **place_of(value))
+
+
 def _file(value: dict[str, JSON]) -> chunks.FileChunk:
     url: str = checked(value.get("url"), str, "url")
     media_type: str = checked(value.get("mediaType"), str, "mediaType")
     return chunks.FileChunk(file_data(url, media_type), media_type, filename=_extra(value, "filename", None))
+
+
+_PARTS: dict[str, Callable[[dict[str, JSON]], AssistantStreamChunk]] = {
+    "file": _file,
+    "source-document": _document,
+    "source-url": _source,
+}
