@@ -17,6 +17,8 @@ html_css_files = ["tables.css"]
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 highlight_language = "none"
+# Pygments reads only a part of TSX; it highlights the rest in its relaxed mode.
+suppress_warnings = ["misc.highlighting_failure"]
 # What stands in single backticks in a docstring is code.
 default_role = "code"
 
