@@ -28,8 +28,8 @@ FORMATS = {
 }
 STATUS = {
     "everything": "Finished (stop).",
-    "no results": "Finished (stop). OpenAI carries no tool results and no state.",
-    "text": "Finished. Plain text carries no reasoning, no tool calls and no state.",
+    "no results": "Finished (stop). This format carries no tool results and no state.",
+    "text": "Finished. This format carries no reasoning, no tool calls and no state.",
 }
 
 pytestmark = pytest.mark.timeout(START_SECONDS + 90)

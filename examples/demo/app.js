@@ -82,7 +82,7 @@ class Conversation {
     const answer = new Answer(state, (changed) => this.showState(changed));
     this.messages.append(make("p", "prompt", prompt), answer.element);
     this.showState(state);
-    const run = { id, aborter, stoppedAt: null };
+    const run = { id, aborter, stoppedAt: null, format: FORMATS[this.format.value] };
     this.run = run;
     this.showRunning(true);
     let failure = null;
@@ -102,7 +102,7 @@ class Conversation {
 
   async receive(response, answer, run) {
     if (!response.ok) throw new Error(`The server answered with status ${response.status}.`);
-    const { separator, decoder } = FORMATS[this.format.value];
+    const { separator, decoder } = run.format;
     const decode = decoder(answer);
     for await (const frame of readFrames(response.body, separator)) {
       if (this.run !== run) return;
@@ -130,7 +130,7 @@ class Conversation {
   }
 
   /** Says how the answer ended. Server and page have the same clock. */
-  async report({ id, stoppedAt }, answer, failure) {
+  async report({ id, stoppedAt, format }, answer, failure) {
     if (failure && stoppedAt === null) {
       answer.showError(failure.message);
       return this.say("The answer could not be received.");
@@ -140,18 +140,14 @@ class Conversation {
     if (!end?.cancelled_at) {
       if (stoppedAt !== null) return this.say("Stopped. The callback was not cancelled.");
       if (end?.reason === "failed") return this.say("The callback failed.");
-      return this.say((answer.finishReason ? `Finished (${answer.finishReason}).` : "Finished.") + this.limits());
+      const limits = format.lacks ? ` This format carries no ${format.lacks}.` : "";
+      return this.say((answer.finishReason ? `Finished (${answer.finishReason}).` : "Finished.") + limits);
     }
     if (stoppedAt === null) return this.say("Stopped from another tab.");
     const cancelled = inMilliseconds(end.cancelled_at - stoppedAt);
-    const ended = inMilliseconds(end.ended_at - stoppedAt);
+    // The callback may end while the server notes that it was cancelled.
+    const ended = inMilliseconds(Math.max(end.ended_at, end.cancelled_at) - stoppedAt);
     this.say(`Stopped. The callback was cancelled after ${cancelled} and had ended after ${ended}.`);
-  }
-
-  /** Says what the chosen format does not carry. */
-  limits() {
-    const { lacks } = FORMATS[this.format.value];
-    return lacks ? ` ${this.format.selectedOptions[0].label} carries no ${lacks}.` : "";
   }
 
   /** Returns how and when the run ended, when it has; null if the server does not know it. */
