@@ -67,10 +67,13 @@ class End:
 
     def cancel(self) -> None:
         """Take the time of the cancellation."""
-        self.cancelled_at = time.time() * 1000
+        self.cancelled_at = self.cancelled_at or time.time() * 1000
 
     def finish(self, result: RunResult) -> None:
         """Take the time of the end, and its reason."""
+        if result.reason in ("cancelled", "abandoned"):
+            # The thread of `on_cancel` may be later than that of the callback.
+            self.cancel()
         self.reason, self.ended_at = result.reason, time.time() * 1000
         self.has_ended.set()
 

@@ -145,7 +145,6 @@ class Conversation {
     }
     if (stoppedAt === null) return this.say("Stopped from another tab.");
     const cancelled = inMilliseconds(end.cancelled_at - stoppedAt);
-    // The callback may end while the server notes that it was cancelled.
     const ended = inMilliseconds(Math.max(end.ended_at, end.cancelled_at) - stoppedAt);
     this.say(`Stopped. The callback was cancelled after ${cancelled} and had ended after ${ended}.`);
   }
