@@ -188,6 +188,19 @@ def test_other_format_reads_the_same_answer(page: Page, expect: Expect) -> None:
     expect(panel.get_by_role("status")).to_contain_text("The callback was cancelled")
 
 
+def test_last_of_several_choices_is_shown(page: Page, expect: Expect) -> None:
+    panel = open_tab(page, "resumable")
+    for number in (1, 2):
+        panel.get_by_role("button", name="Fail on purpose").click()
+        expect(panel.get_by_role("alert")).to_have_count(number)
+    for name in ("ag-ui", "text", "openai", "assistant-transport", "ui-message-stream"):
+        panel.get_by_label("Format of the frames").select_option(name)
+    expect(panel.get_by_label("Frames of the stream")).to_contain_text('"type":"text-start"')
+    expect(panel.get_by_role("alert")).to_have_text(2 * ["The model broke off, as it was asked to."])
+    expect(panel.get_by_role("status")).to_have_text("The callback failed.")
+    expect(panel.locator(".answer")).to_have_count(2)
+
+
 def test_frames_of_each_format_are_shown(page: Page, expect: Expect) -> None:
     panel = open_tab(page, "resumable")
     panel.get_by_role("button", name="Fail on purpose").click()

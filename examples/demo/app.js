@@ -14,6 +14,8 @@ class Conversation {
     this.name = panel.dataset.name;
     this.state = null;
     this.run = null;
+    // The elements of the last question and its answer.
+    this.last = [];
     const find = (selector) => panel.querySelector(selector);
     this.messages = find(".messages");
     this.form = find(".composer");
@@ -80,7 +82,8 @@ class Conversation {
     this.messages.querySelector(".welcome")?.remove();
     this.frames.textContent = "";
     const answer = new Answer(state, (changed) => this.showState(changed));
-    this.messages.append(make("p", "prompt", prompt), answer.element);
+    this.last = [make("p", "prompt", prompt), answer.element];
+    this.messages.append(...this.last);
     this.showState(state);
     const run = { id, aborter, stoppedAt: null, format: FORMATS[this.format.value] };
     this.run = run;
@@ -92,9 +95,10 @@ class Conversation {
       failure = error;
     }
     answer.end();
-    // The answer is read again, or a later one.
+    const end = await this.endOf(id);
+    // Meanwhile the answer is read again, or a later one.
     if (this.run !== run) return;
-    await this.report(run, answer, failure);
+    this.report(run, answer, failure, end);
     this.run = null;
     this.showRunning(false);
     this.keepEndInView();
@@ -130,12 +134,11 @@ class Conversation {
   }
 
   /** Says how the answer ended. Server and page have the same clock. */
-  async report({ id, stoppedAt, format }, answer, failure) {
+  report({ stoppedAt, format }, answer, failure, end) {
     if (failure && stoppedAt === null) {
       answer.showError(failure.message);
       return this.say("The answer could not be received.");
     }
-    const end = await this.endOf(id);
     if (end?.cancelled_at || stoppedAt !== null) answer.addNote("Stopped");
     if (!end?.cancelled_at) {
       if (stoppedAt !== null) return this.say("Stopped. The callback was not cancelled.");
@@ -222,13 +225,14 @@ class ResumableConversation extends Conversation {
     if (!question) return false;
     this.run = null;
     former?.aborter.abort();
-    const aborter = new AbortController();
+    this.following?.abort();
+    const aborter = (this.following = new AbortController());
     const path = `api/streams/${question.run_id}/${this.format.value}`;
-    const response = await fetch(path, { signal: aborter.signal });
-    // The user was faster.
-    if (this.run) return true;
-    if (response.status === 204) {
-      if (former) this.showRunning(false);
+    const response = await fetch(path, { signal: aborter.signal }).catch(() => null);
+    // Meanwhile a question was asked, or another format chosen.
+    if (this.run || aborter.signal.aborted) return true;
+    if (response?.status !== 200) {
+      if (!this.stopButton.hidden) this.showRunning(false);
       return false;
     }
     await this.show(question, () => response, aborter);
@@ -238,8 +242,7 @@ class ResumableConversation extends Conversation {
   /** Reads the same answer in the other format. */
   async changeFormat() {
     if (!this.question) return super.changeFormat();
-    this.messages.querySelector(".prompt:nth-last-child(2)")?.remove();
-    this.messages.querySelector(".answer:last-child")?.remove();
+    for (const element of this.last) element.remove();
     if (!(await this.follow())) super.changeFormat();
   }
 
