@@ -122,6 +122,14 @@ def read_terminal(fd: int) -> bytes | None:
     return None
 
 
+def has_end(fd: int) -> bool:
+    """Return whether a log has its terminal record, and no damaged one before it, where a follower would wait."""
+    if read_terminal(fd) is None:
+        return False
+    kinds = [record.kind for record, _ in unpack(read_all(fd))]
+    return TERMINAL in kinds
+
+
 def append(fd: int, data: bytes) -> None:
     """Append bytes to a log, all or nothing.
 

@@ -270,7 +270,7 @@ class FileSession(StoreSession):
     def _is_dead(self, key: StreamKey) -> bool:
         with _reported_failures(), opened(self._paths.of(key, "log")) as fd:
             # In this order: a producer releases the lock when it has written the end.
-            return fd is not None and not file_log.has_producer(fd) and file_log.read_terminal(fd) is None
+            return fd is not None and not file_log.has_producer(fd) and not file_log.has_end(fd)
 
     def reap(self, key: StreamKey, last: int, terminal: bytes, summary: bytes, thread: ThreadKey | None) -> bool:
         """End a stream whose producer is dead; see `StoreSession.reap`."""

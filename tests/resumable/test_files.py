@@ -136,6 +136,22 @@ def test_a_torn_record_is_cut_before_the_end_is_written(
     assert follower.read(KEY) == (b"h", [entry(1)], b"t")
 
 
+def test_a_damaged_log_ends_before_the_damage(store: FileStore, tmp_path: Path, follower: StoreSession) -> None:
+    with closing(store.connect("p", OPTIONS)) as producer:
+        producer.start(KEY, b"h", "r1", None)
+        append(producer, entry(1), entry(2))
+        assert producer.finish(KEY, "r1", b"completed", b"s", None) == "ok"
+    assert follower.find_dead([KEY]) == set()
+    path = tmp_path / "streams" / "_" / "a.log"
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"1 ")] ^= 1
+    path.write_bytes(data)
+    assert follower.read(KEY) == (b"h", [entry(1)], None)
+    assert follower.find_dead([KEY]) == {KEY}
+    assert follower.reap(KEY, 1, b"interrupted", b"s", None)
+    assert follower.read(KEY) == (b"h", [entry(1)], b"interrupted")
+
+
 def test_a_full_disk_is_unavailable_and_leaves_no_half_record(
     producer: StoreSession, follower: StoreSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
