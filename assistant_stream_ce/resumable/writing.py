@@ -42,6 +42,9 @@ _STOP_SECONDS = 5.0
 _ASK_AGAIN = 1.0
 _SWEEP_AGAIN = 60.0
 
+# Seconds after a failure of the store in which the notes of followers in other processes may have lapsed.
+_LAPSE = 4.0
+
 _NEVER = float("inf")
 
 
@@ -61,8 +64,9 @@ class EngineThread:
         self._is_running = False
         self._is_stopped = False
         self._ended = OneShotEvent()
-        # Used by the thread alone.
+        # Used by the thread alone: the seconds before the next attempt, and the time of the last failure.
         self._retry_seconds = 0.0
+        self._failed_at = -_LAPSE
 
     def ensure_thread(self) -> None:
         """Start the thread unless it runs."""
@@ -102,6 +106,7 @@ class EngineThread:
         if not self._retry_seconds:
             logger.warning("the store of resumable streams is away, and is tried again: %s", error)
         self._engine.counters.failures += 1
+        self._failed_at = time.monotonic()
         self._retry_seconds = min(2 * self._retry_seconds or _FIRST_RETRY, _LAST_RETRY)
 
 
@@ -392,10 +397,10 @@ class Writing(EngineThread):
                     lambda log=log: self._engine.session.find_followed([log.key])  # type: ignore[misc]
                 )
             except StoreUnavailableError:
-                is_followed = {log.key}
+                is_followed, self._failed_at = set(), now
             if log.followers:
                 log.leave_at = None
-            elif is_followed:
+            elif is_followed or now - self._failed_at < _LAPSE:
                 log.leave_at = now + _ASK_AGAIN
             else:
                 log.leave_at = None

@@ -269,6 +269,20 @@ def test_a_sweep_that_fails_delays_nothing(pair: Pair, monkeypatch: pytest.Monke
         assert sweeps == streams.stats()["failures"] == 1
 
 
+def test_an_outage_does_not_pass_for_leaving(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Followers elsewhere could not announce themselves during it."""
+    monkeypatch.setattr(writing, "_ASK_AGAIN", 0.02)
+    pair.first.start(pair.talk.run(), "a", on_leave=0.2).close()
+    pair.store.is_away = True
+    wait_for(lambda: pair.store.calls[-3:].count("find_followed"))
+    pair.store.is_away = False
+    pair.store.calls.clear()
+    wait_for(lambda: pair.store.calls.count("find_followed") > 2)
+    assert pair.first.stats()["stopped"] == 0
+    monkeypatch.setattr(writing, "_LAPSE", 0.0)
+    wait_for(lambda: pair.first.stats()["stopped"])
+
+
 def test_leases_are_renewed_beside_a_stream_that_is_not_stored(pair: Pair) -> None:
     """Its process looks at its other streams as often as before."""
     may_end = threading.Event()
