@@ -274,14 +274,7 @@ class Writing(EngineThread):
                 self._make_entry(log)
 
     def _store(self, dirty: list[LocalLog]) -> None:
-        sent = [log for log in dirty if log.waiting and not log.needs_reseed]
-        if sent:
-            appends = [Append(log.key, log.header.run, log.waiting[0]) for log in sent]
-            began = time.monotonic()
-            outcomes = self._engine.session.append(appends)
-            self._engine.counters.add_append(began)
-            for log, outcome in zip(sent, outcomes, strict=True):
-                self._settle(log, outcome)
+        failure = self._append_all([log for log in dirty if log.waiting and not log.needs_reseed])
         for log in dirty:
             if log.needs_reseed and log.is_stored:
                 self._reseed(log)
@@ -290,6 +283,35 @@ class Writing(EngineThread):
                 self.mark(log)
             elif (log.owes_end or log.terminal is not None) and not log.settled.is_set():
                 self._finish(log)
+        if failure is not None:
+            raise failure
+
+    def _append_all(self, logs: list[LocalLog]) -> StoreUnavailableError | None:
+        """Append an entry to each log; return the failure if not all of them have failed.
+
+        After a failure each is tried alone, because it may be that of one log: a file that has reached a limit.
+        """
+        if not self._retry_seconds:
+            if logs:
+                self._append(logs)
+            return None
+        failures = []
+        for number, log in enumerate(logs):
+            try:
+                self._append([log])
+            except StoreUnavailableError as error:
+                failures.append(error)
+                if len(failures) == 2 and number == 1:
+                    raise
+        return failures[0] if failures else None
+
+    def _append(self, logs: list[LocalLog]) -> None:
+        appends = [Append(log.key, log.header.run, log.waiting[0]) for log in logs]
+        began = time.monotonic()
+        outcomes = self._engine.session.append(appends)
+        self._engine.counters.add_append(began)
+        for log, outcome in zip(logs, outcomes, strict=True):
+            self._settle(log, outcome)
 
     def _make_entry(self, log: LocalLog) -> None:
         try:
@@ -366,6 +388,8 @@ class Writing(EngineThread):
             if log.waiting_bytes > MOST_WAITING or total > MOST_WAITING_OF_ALL:
                 total -= log.waiting_bytes
                 self._lose(log, "its store is away, and too much of it waits")
+        # What is small first: it may be stored where the rest is not.
+        for log in sorted(dirty, key=lambda log: log.waiting_bytes):
             self.mark(log)
 
     def _renew(self) -> None:

@@ -75,6 +75,26 @@ def test_an_outage_delays_other_workers_only(pair: Pair) -> None:
     assert pair.first.stats()["failures"] > 0
 
 
+def test_a_stream_that_cannot_be_stored_delays_no_other(pair: Pair) -> None:
+    session = pair.first._started_engine().session
+    append = session.append
+
+    def refuse(appends: Any) -> Any:
+        if any(each.key == KEY for each in appends):
+            raise StoreUnavailableError("its file has reached a limit")
+        return append(appends)
+
+    session.append = refuse  # type: ignore[method-assign]
+    local = pair.first.start(pair.talk.run(), "a")
+    pair.first.start(pair.talk.run(), "b")
+    remotes = [pair.second.follow(name) for name in "ba"]
+    pair.talk.may_go_on.set()
+    assert list(local) == list(remotes[0]) == WORDS  # type: ignore[arg-type]
+    assert pair.second.status("a").state == "running"  # type: ignore[union-attr]
+    session.append = append  # type: ignore[method-assign]
+    assert list(remotes[1]) == WORDS  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("every", [3, 7])
 def test_a_lost_reply_doubles_nothing(pair: Pair, every: int) -> None:
     may_begin = threading.Event()
