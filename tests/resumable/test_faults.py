@@ -109,7 +109,7 @@ def test_a_frozen_server_delays_other_workers_and_loses_nothing(server: RedisSer
     remote = [followed(second, name) for name in names]
     with ThreadPoolExecutor(2 * len(names)) as pool:
         read = [pool.submit(list, stream) for stream in (*local, *remote)]
-        for seconds in (0.5, 2.0, 5.0):
+        for seconds in (0.4, 1.5, 4.5):
             server.freeze()
             threading.Event().wait(seconds)
             server.thaw()
