@@ -50,6 +50,7 @@ CORE_FOLDERS = (
     "concurrency",
     "controller",
     "integrations",
+    "jsonvalue",
     "matrix",
     "message",
     "responses",
@@ -57,7 +58,7 @@ CORE_FOLDERS = (
     "state",
     "testing",
 )
-CORE_MODULES = ("cancellation", "chunks", "create_run", "imports", "jsonvalue")
+CORE_MODULES = ("cancellation", "chunks", "create_run", "imports")
 CORE_TESTS = (
     *(f"tests/{name}" for name in CORE_FOLDERS),
     *(f"tests/test_{name}.py" for name in CORE_MODULES),

@@ -129,6 +129,10 @@ def test_an_unknown_python_is_reported() -> None:
         dev.core("python9.99")
 
 
+def test_the_core_tests_exist() -> None:
+    assert [path for path in dev.CORE_TESTS if not (dev.ROOT / path).exists()] == []
+
+
 def test_the_docs_need_neither_tests_nor_servers() -> None:
     text = (Path(dev.__file__).parent / "setup.cfg").read_text()
     extra = text.partition("\ndocs =\n")[2].partition("=\n")[0]
