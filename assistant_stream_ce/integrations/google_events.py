@@ -102,7 +102,10 @@ class GoogleReader(TurnReader):
     def _part(self, part: Any) -> None:
         fields = fields_of(part)
         text, thought = fields.get("text"), fields.get("thought")
-        if isinstance(text, str) and len(fields) - [*fields.values()].count(None) == 1 + (thought is not None):
+        if isinstance(text, str) and (
+            len(getattr(part, "__pydantic_fields_set__", fields)) == 1
+            or len(fields) - [*fields.values()].count(None) == 1 + (thought is not None)
+        ):
             # Most parts have only a text: copying the whole part costs ten times as much.
             if self._texts and thought is self._thought:
                 self._texts.append(text)

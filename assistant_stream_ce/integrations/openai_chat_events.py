@@ -150,19 +150,14 @@ class ChatReader(TurnReader):
             self.out.text(text)
 
     def _tool_calls(self, calls: Sequence[Any]) -> None:
-        for position, call in enumerate(calls, start=1):
+        for position, call in enumerate(calls, len(calls) > 1):
             fields = fields_of(call)
             function = fields_of(fields.get("function"))
             args = function.get("arguments")
-            self.out.forward(
-                self._calls.add_fields(
-                    fields.get("index"),
-                    fields.get("id"),
-                    function.get("name"),
-                    args if type(args) is str else native(args),
-                    position if len(calls) > 1 else 0,
-                )
-            )
+            if type(args) is not str:
+                args = native(args)
+            index, call_id = fields.get("index"), fields.get("id")
+            self.out.forward(self._calls.add_fields(index, call_id, function.get("name"), args, position))
 
     def _parts(self, parts: Iterable[Any]) -> None:
         """Read a content that is a list, as Mistral's reasoning models and some gateways send it."""
