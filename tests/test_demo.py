@@ -142,11 +142,12 @@ def test_user_input_is_escaped(page: Page, expect: Expect) -> None:
 
 
 @pytest.mark.parametrize("kind", TABS)
-def test_keyboard_stops_and_keeps_the_focus(page: Page, expect: Expect, kind: str) -> None:
+def test_keyboard_stops_and_keeps_the_focus(pages: dict[str, Page], expect: Expect, kind: str) -> None:
+    page = pages["ui-message-stream"]
     panel = open_tab(page, kind)
     message = panel.get_by_label("Your message")
     panel.get_by_role("button", name="A long story").press("Enter")
-    expect(panel.locator(".answer .text")).to_contain_text("Once upon")
+    expect(panel.locator(".answer").last.locator(".text")).to_contain_text("Once upon")
     expect(message).to_be_focused()
     page.keyboard.press("Escape")
     expect(panel.get_by_role("status")).to_contain_text("The callback was cancelled")
