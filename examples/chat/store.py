@@ -77,7 +77,9 @@ class Thread:
         stored, path, user = self.messages(), self.path(), request.user
         shown = [message.id for message in request.messages]
         if request.commands:  # the assistant transport posts no history
-            parent = path.index(request.parent_id) + 1 if request.parent_id in path else 0
+            # A page shows an error as a message that is not stored.
+            end = len(path) if request.parent_id else 0
+            parent = path.index(request.parent_id) + 1 if request.parent_id in path else end
             shown = path if user is None else path[:parent]
         if user is not None:
             user = msgspec.structs.replace(user, id=user.id or uuid4().hex)

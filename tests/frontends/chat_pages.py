@@ -54,7 +54,7 @@ _SHOWN = """
 
 
 def build_once(folder: Path) -> Path:
-    """Build the pages in a folder, unless another process has done it or is about to; return the folder."""
+    """Build the pages and a model for tests in a folder, unless another process has; return the folder."""
     require(shutil.which("node"), "Node.js is not installed")
     require((FOLDER / "node_modules").is_dir(), "no front ends: run python3 dev.py test, which installs them")
     import fcntl
@@ -65,6 +65,8 @@ def build_once(folder: Path) -> Path:
         if not done.exists():
             folder.mkdir(exist_ok=True)
             build_pages(folder)
+            (folder / "model.py").rename(folder / "script.py")
+            shutil.copy(FOLDER / "gated_model.py", folder / "model.py")
             done.touch()
     return folder
 
@@ -134,12 +136,15 @@ class Chat:
 
     def click(self, name: str, which: int = -1) -> None:
         """Click a button of a name, by default the last one."""
-        button = self.button(name).nth(which)
+        self.press(self.button(name).nth(which))
+
+    def press(self, element: Locator) -> None:
+        """Click an element, or press Enter on it."""
         if self.by_keyboard:
-            self.move_to(button)
+            self.move_to(element)
             self.page.keyboard.press("Enter")
         else:
-            button.click()
+            element.click()
 
     def type(self, field: Locator, words: str) -> None:
         """Replace the text of a field."""
@@ -166,6 +171,13 @@ class Chat:
             self.page.keyboard.press("Enter")
         else:
             self.click("Send")
+
+    def attach(self, path: Path) -> None:
+        """Choose a file for the next message."""
+        is_input = self.front_end == "use-chat"
+        with self.page.expect_file_chooser() as chooser:
+            self.press(self.page.get_by_label("Files") if is_input else self.button("Attach"))
+        chooser.value.set_files(path)
 
     def edit(self, words: str, which: int = -1) -> None:
         """Edit a message of the user, by default the last one."""

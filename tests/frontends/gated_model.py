@@ -1,4 +1,7 @@
-"""A model for `examples/chat` whose pauses end when the test opens a gate, in whatever process the model is."""
+"""The model of `examples/chat` for tests: its script, with gates that a test opens and a story that only a stop ends.
+
+It replaces `model.py`, which is `script.py` beside it.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +12,45 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
+import script
+
 GATE_SECONDS = 60
+
+# A browser renders several words at once: a third of the work.
+script.SECONDS_PER_WORD = 0.005
 
 
 def ask(messages: list[Any], tools: list[Any]) -> Iterator[dict[str, Any]]:
-    """Answer in three parts, with a gate before the second and the third; or tell a story that only a stop ends."""
+    """Answer the last message."""
     content = messages[-1]["content"]
-    question = content if isinstance(content, str) else content[0]["text"]
-    yield event(f"{question}: the first part, ")
-    while "story" in question:
-        yield event("and on ")
+    if "story" in content:
+        return tell_story()
+    if isinstance(content, str) and content.startswith("Question"):
+        return answer_in_parts(content)
+    answer: Iterator[dict[str, Any]] = script.ask(messages, tools)
+    return answer
+
+
+def tell_story() -> Iterator[dict[str, Any]]:
+    """Answer until the stop."""
+    yield script.event({"content": "Once upon a time "})
+    while True:
         # Slow enough for pages on a busy machine, which render each piece.
         time.sleep(0.2)
+        yield script.event({"content": "and on "})
+
+
+def answer_in_parts(question: str) -> Iterator[dict[str, Any]]:
+    """Answer in three parts, with a gate before the second and the third."""
+    yield script.event({"content": f"{question}: the first part, "})
     pass_gate(f"{question}/2")
-    yield event("the second part, ")
+    yield script.event({"content": "the second part, "})
     pass_gate(f"{question}/3")
-    yield event("the third part.")
-    yield event("", "stop")
+    yield script.event({"content": "the third part."})
+    yield script.event({}, "stop")
 
 
 def pass_gate(name: str) -> None:
-    """Wait until the test opens a gate."""
+    """Wait until the test opens a gate, in whatever process this is."""
     with urlopen(f"{os.environ['GATES']}/{quote(name)}", timeout=GATE_SECONDS) as response:
         response.read()
-
-
-def event(text: str, finish_reason: str | None = None) -> dict[str, Any]:
-    """Return an event of a streamed completion."""
-    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}]}

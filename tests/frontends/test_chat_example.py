@@ -6,6 +6,7 @@ A page stays open for all tests of a front end and a back end, and its thread gr
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.frontends.chat_pages import FRONT_ENDS, Chat, logged_in, serving_chat
+from tests.frontends.conversation import PICTURE
 from tests.support.browser import open_page
 
 if TYPE_CHECKING:
@@ -141,6 +143,7 @@ def test_text_reasoning_and_tool_are_shown(chat: Chat) -> None:
     chat.ask("What is the weather in Paris?")
     chat.wait_for(weather_turn("Paris")[-1][1])
     assert chat.shown() == before + weather_turn("Paris")
+    chat.expect(chat.page.get_by_label("Weather").last.get_by_role("heading")).to_have_text("Weather in Paris")
 
 
 def test_arguments_are_shown_while_they_grow(chat: Chat) -> None:
@@ -153,6 +156,7 @@ def test_arguments_are_shown_while_they_grow(chat: Chat) -> None:
     note = chat.page.get_by_label("Note").last
     chat.expect(note.get_by_role("heading")).to_have_text("Shopping")
     chat.expect(note.locator("p")).to_have_text(NOTE)
+    chat.expect(chat.page.get_by_label("State")).to_contain_text("Notes: Shopping")
 
 
 def test_tool_of_the_page_runs_there(chat: Chat) -> None:
@@ -173,6 +177,15 @@ def test_sources_and_pictures_are_shown(chat: Chat) -> None:
     chat.expect(picture).to_be_in_viewport()
 
 
+def test_picture_of_the_user_is_sent(chat: Chat, tmp_path: Path) -> None:
+    (tmp_path / "pixel.png").write_bytes(b64decode(PICTURE))
+    chat.attach(tmp_path / "pixel.png")
+    chat.ask("Look")
+    chat.wait_for("I see your picture. You said: Look")
+    picture = chat.page.locator("[data-role=user]").last.get_by_role("img")
+    chat.expect(picture).to_have_js_property("naturalWidth", 1)
+
+
 def test_tool_waits_for_the_user(chat: Chat, tool_that_waits: tuple[str, str, str] | None) -> None:
     if tool_that_waits is None:
         return
@@ -191,8 +204,7 @@ def test_tool_waits_for_the_user_across_a_reload(chat: Chat, tool_that_waits: tu
     before = chat.shown()
     chat.ask("Send a mail")
     chat.expect(chat.button("No")).to_be_visible()
-    if chat.front_end != "ag-ui":  # whose runtime keeps open approvals in the page
-        chat.reload()
+    chat.reload()
     chat.click("No")
     chat.wait_for(returned(result))
     question, answer, *_ = chat.shown()[len(before) :]
@@ -207,9 +219,8 @@ def test_edited_and_regenerated_messages_are_replaced(chat: Chat) -> None:
     chat.wait_for("You said: Hello")
     chat.edit("Hello again")
     chat.wait_for("You said: Hello again")
-    if chat.front_end != "assistant-transport":  # which has no regeneration
-        chat.regenerate()
-        chat.wait_for("You said: Hello again")
+    chat.regenerate()
+    chat.wait_for("You said: Hello again")
     assert chat.shown() == before + turn("Hello again", "You said: Hello again")
 
 
@@ -222,7 +233,9 @@ def test_stored_messages_are_shown_as_before(chat: Chat) -> None:
     chat.expect(note.locator("p")).to_have_text(NOTE)
     source = chat.page.get_by_role("link", name="The forecast")
     chat.expect(source).to_have_attribute("href", "https://example.org/forecast")
-    chat.expect(chat.page.get_by_role("img", name="Picture")).to_have_js_property("naturalWidth", 80)
+    widths = [picture.evaluate("(picture) => picture.naturalWidth") for picture in chat.page.get_by_role("img").all()]
+    assert widths == [80, 1]
+    chat.expect(chat.page.get_by_label("State")).to_contain_text("Notes: Shopping")
 
     chat.ask("Bye")
     chat.wait_for("You said: Bye")
@@ -244,7 +257,7 @@ def test_page_fits_the_screen_and_is_legible(chat: Chat) -> None:
 def test_stopped_answer_is_stored(chat: Chat) -> None:
     before = chat.shown()
     chat.ask("Tell me a story")
-    chat.wait_for_part("another one")
+    chat.wait_for_part("and on")
     chat.stop()
     chat.wait_for_end()
     if chat.by_keyboard:
@@ -258,10 +271,15 @@ def test_stopped_answer_is_stored(chat: Chat) -> None:
 
 
 def test_error_is_shown_without_its_text(chat: Chat) -> None:
+    before = chat.shown()
     chat.ask("Please fail")
     alert = chat.page.get_by_role("alert").last
     chat.expect(alert).to_be_visible()
     assert "1234" not in alert.inner_text()
+    chat.ask("Hello")
+    chat.wait_for("You said: Hello")
+    shown = chat.shown()
+    assert (shown[: len(before)], shown[-2:]) == (before, turn("Hello", "You said: Hello"))
 
 
 def test_edit_of_the_first_message_begins_anew(chat: Chat) -> None:

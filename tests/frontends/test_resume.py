@@ -5,7 +5,6 @@ The tabs of a front end and a back end show one thread, which grows from test to
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.frontends.chat_pages import FOLDER, Chat, logged_in, serving_chat
+from tests.frontends.chat_pages import FRONT_ENDS, Chat, logged_in, serving_chat
 from tests.frontends.gates import Gates, serving_gates
 from tests.frontends.network import Network, network_to
 from tests.support.browser import open_page
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 #: Flask runs in two processes.
 BACK_ENDS = ("flask", "fastapi", "django-asgi")
-#: The front ends that resume.
-FRONT_ENDS = ("use-chat", "assistant-transport")
 
 #: Back end, front end and bundle.
 CHATS = [
@@ -41,8 +38,8 @@ FIRST, SECOND, WHOLE = (
     ": the first part, the second part,",
     ": the first part, the second part, the third part.",
 )
-#: What the browser itself reports when the network is lost.
-NETWORK_LOST = "net::ERR_"
+#: What the browser and the front ends report when the network is lost.
+NETWORK_LOST = ("net::ERR_", "network error")
 
 
 @dataclass(frozen=True)
@@ -85,13 +82,11 @@ def start(
 ) -> Iterator[Callable[[str], BackEnd]]:
     """Return a function that starts a back end, once, with a model that waits at the gates, and logs in."""
     data = tmp_path_factory.mktemp("resume")
-    folder = shutil.copytree(built_chat, data / "chat")
-    shutil.copy(FOLDER / "gated_model.py", folder / "model.py")
     with ExitStack() as stack:
 
         @cache
         def start(name: str) -> BackEnd:
-            address = stack.enter_context(serving_chat(name, folder, data / name, GATES=gates.address))
+            address = stack.enter_context(serving_chat(name, built_chat, data / name, GATES=gates.address))
             network = stack.enter_context(network_to(address))
             return BackEnd(network, stack.enter_context(logged_in(browser, expect, network.address)))
 
@@ -109,7 +104,7 @@ def thread(request: pytest.FixtureRequest, start: Callable[[str], BackEnd], expe
 @pytest.fixture(scope="module")
 def tab(thread: Thread) -> Chat:
     """Open the thread in a tab, whose network may be lost."""
-    return thread.open_tab(NETWORK_LOST)
+    return thread.open_tab(*NETWORK_LOST)
 
 
 @pytest.fixture
