@@ -32,7 +32,9 @@ export function createHistory(chat: ChatProps, { runtime, convert, showState }: 
       try {
         const api = `/api/threads/${encodeURIComponent(chat.thread)}/data-stream/stream`;
         const response = await fetch(api, { headers: chat.headers, signal: abortSignal });
-        const chunks = response.body!.pipeThrough(new DataStreamDecoder());
+        // Nothing, if the answer has ended meanwhile.
+        if (!response.body) return;
+        const chunks = response.body.pipeThrough(new DataStreamDecoder());
         const messages = asAsyncIterableStream(chunks.pipeThrough(new AssistantMessageAccumulator()));
         for await (const { content, status, metadata } of messages) {
           if (metadata.unstable_state !== shown) showState?.((shown = metadata.unstable_state) as State);
