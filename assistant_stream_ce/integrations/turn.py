@@ -76,7 +76,7 @@ class TurnBuilder:
     Args:
         controller: the controller of the run.
         reasoning: whether reasoning is sent.
-        parent_id: the id of the part that the turn belongs to.
+        parent_id: the id of the part that the turn belongs to; that of the controller if None.
     """
 
     def __init__(self, controller: RunController, *, reasoning: bool = True, parent_id: str | None = None) -> None:
@@ -85,7 +85,8 @@ class TurnBuilder:
         self.id: str | None = None
         self.model: str | None = None
         self.usage: Usage = Usage()
-        self._parent_id = parent_id
+        # That of a controller of `with_parent_id`, if no other one was given.
+        self._parent_id = self.controller.parent_id
         self._reasoning = reasoning
         self._sent: list[AssistantStreamChunk] = []
         self._sources: set[str] = set()
@@ -141,25 +142,23 @@ class TurnBuilder:
         """Add a source, once for each URL, with the place of its first citation if it is known."""
         if isinstance(url, str) and url and url not in self._sources:
             self._sources.add(url)
-            source_id = f"source-{len(self._sources)}"
             has_place = type(start) is int and type(end) is int and 0 <= start <= end
             place: Any = {"start_index": start, "end_index": end} if has_place else {}
-            self._send(chunks.SourceChunk(source_id, url, title=title if isinstance(title, str) else None, **place))
+            name = title if isinstance(title, str) else None
+            self._send(chunks.SourceChunk(_source_id(), url, title=name, parent_id=self._parent_id, **place))
 
     def document(self, key: JSON, media_type: str, title: JSON, filename: JSON = None) -> None:
         """Add a cited document, once for each key."""
         if isinstance(key, str) and key and key not in self._sources:
             self._sources.add(key)
-            source_id = f"source-{len(self._sources)}"
             name = filename if isinstance(filename, str) else None
-            self._send(
-                chunks.SourceDocumentChunk(source_id, media_type, title if isinstance(title, str) else key, name)
-            )
+            shown = title if isinstance(title, str) else key
+            self._send(chunks.SourceDocumentChunk(_source_id(), media_type, shown, name, self._parent_id))
 
     def file(self, data: str, mime_type: str) -> None:
         """Add a file: base64 text, or a URL."""
         if data:
-            self._send(chunks.FileChunk(data, mime_type))
+            self._send(chunks.FileChunk(data, mime_type, self._parent_id))
 
     def call(
         self,
@@ -282,6 +281,11 @@ class TurnBuilder:
             call = self.controller.add_tool_call(name, **flags)
         self._keep(chunks.ToolCallBeginChunk(call.tool_call_id, name, self._parent_id, **flags))
         return call.tool_call_id
+
+
+def _source_id() -> str:
+    # Not a number: front ends use it as a key, in a message of several turns.
+    return f"source-{uuid.uuid4().hex}"
 
 
 class CallBuilder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant_stream_ce import RunController, create_run
+from assistant_stream_ce import RunController, SourceChunk, SourceDocumentChunk, create_run
 from assistant_stream_ce.integrations.turn import Turn, TurnBuilder, parse_arguments
 
 
@@ -66,3 +66,39 @@ def test_a_call_says_whether_the_provider_runs_it() -> None:
     begun = [chunk for chunk in stream if chunk.type == "tool-call-begin"]
     assert [chunk.provider_executed for chunk in begun] == [False, True, False]
     assert [call.provider_executed for call in stream.message.tool_calls] == [False, True, False]
+
+
+@pytest.mark.parametrize(("own", "given", "parent"), [("a", None, "a"), (None, "b", "b"), ("a", "b", "b")])
+def test_every_chunk_has_the_parent_of_the_turn_or_of_its_controller(
+    own: str | None, given: str | None, parent: str
+) -> None:
+    turns: list[Turn] = []
+
+    def run(controller: RunController) -> None:
+        out = TurnBuilder(controller if own is None else controller.with_parent_id(own), parent_id=given)
+        out.think("hm")
+        out.text("a")
+        out.call("f").close()
+        out.source("https://e", "E")
+        out.document("d", "text/plain", "D")
+        out.file("aGk=", "text/plain")
+        turns.append(out.finish("stop", "end", []))
+
+    chunks = [chunk for chunk in create_run(run) if hasattr(chunk, "parent_id")]
+    assert [(chunk.type, chunk.parent_id) for chunk in chunks] == [
+        (kind, parent)
+        for kind in ("reasoning-delta", "text-delta", "tool-call-begin", "source", "source-document", "file")
+    ]
+    assert {part.parent_id for part in turns[0].message.parts} == {parent}
+
+
+def test_sources_of_two_turns_have_different_ids() -> None:
+    def run(controller: RunController) -> None:
+        for url in ("https://a", "https://b"):
+            out = TurnBuilder(controller)
+            out.source(url)
+            out.document(f"a document of {url}", "text/plain", None)
+            out.finish("stop", "end", [])
+
+    ids = [chunk.id for chunk in create_run(run) if isinstance(chunk, (SourceChunk, SourceDocumentChunk))]
+    assert len(set(ids)) == 4
