@@ -165,8 +165,15 @@ class Engine:
         with self.lock:
             self._check_not_closed()
             # Another caller may have been faster. Joined under the lock, so that it is not dropped as unfollowed.
-            remote = self.remotes.setdefault(key, remote)
+            other = self.remotes.get(key)
+            if other is None or other.header.run != remote.header.run:
+                self.remotes[key] = remote
+            else:
+                remote, other = other, None
             remote.join()
+        if other is not None:
+            # It was deleted, and its id was begun anew.
+            other.end(LOST)
         self.reading.watch(remote)
         return remote
 

@@ -18,12 +18,14 @@ _LOOK: Final = 0.5
 
 
 class _Log:
-    """A log that is watched, read up to some entry."""
+    """A log that is watched, read up to some entry; None for any run."""
 
-    def __init__(self, fd: int, after: int) -> None:
+    def __init__(self, fd: int, after: int, run: str | None) -> None:
         self.fd = fd
         self.offset = 0
         self.after = after
+        self.run = run
+        self.is_of_other_run = False
         self.watch = -1
 
     def read(self) -> tuple[list[Entry], bytes | None]:
@@ -34,7 +36,12 @@ class _Log:
         begin = self.offset
         for record, position in file_log.unpack(data):
             self.offset = begin + position
-            if record.kind == file_log.TERMINAL:
+            if record.kind == file_log.HEADER:
+                self.run, expected = record.header[1], self.run
+                if expected not in (None, self.run):
+                    self.is_of_other_run = True
+                    return [], None
+            elif record.kind == file_log.TERMINAL:
                 terminal = record.data
             elif record.last > self.after:
                 entries.append(record.entry)
@@ -65,14 +72,14 @@ class Watches:
         self._owners: dict[int, str] = {}
         self._events: list[Event] = []
 
-    def add(self, key: StreamKey, after: int) -> None:
-        """Watch a log."""
+    def add(self, key: StreamKey, after: int, run: str | None = None) -> None:
+        """Watch a log, of one run or of any."""
         self.remove(key)
         try:
             fd = os.open(self._paths.of(key, "log"), os.O_RDONLY)
         except FileNotFoundError:
             fd = -1
-        log = self._logs[key] = _Log(fd, after)
+        log = self._logs[key] = _Log(fd, after, run)
         if fd >= 0:
             self._add_notices(key, log)
         self._due.add(key)
@@ -183,11 +190,11 @@ class Watches:
             if terminal is not None:
                 self.remove(key)
             return [Event(key, "arrived", entries, terminal)]
-        if log.fd >= 0 and not file_log.is_deleted(log.fd):
+        if log.fd >= 0 and not log.is_of_other_run and not file_log.is_deleted(log.fd):
             return []
         self.remove(key)
-        if log.fd >= 0 and self._paths.of(key, "log").exists():
-            # Its producer has written it anew.
-            self.add(key, log.after)
+        if log.fd >= 0 and not log.is_of_other_run and self._paths.of(key, "log").exists():
+            # Its producer has written it anew, or another run has the id.
+            self.add(key, log.after, log.run)
             return []
         return [Event(key, "missing")]

@@ -123,9 +123,12 @@ class FileSession(StoreSession):
         self.pid: int = os.getpid()
         self._paths = paths
         self._options = options
-        # Guards the dictionary, which several threads use.
+        # Guards the next two, which several threads use.
         self._lock = new_lock()
         self._produced: dict[StreamKey, _Produced] = {}
+        # Those of deleted streams whose ids have a new run. Closed by the writer, which may be using one: a descriptor
+        # that is closed under it may be another log's by then.
+        self._displaced: list[_Produced] = []
         with _reported_failures():
             paths.stops.mkdir(mode=0o700, exist_ok=True)
             self._watches = Watches(paths)
@@ -137,9 +140,9 @@ class FileSession(StoreSession):
 
     def close_files(self) -> None:
         """Close the locked files: in a forked child it leaves the locks with the parent."""
-        for produced in self._produced.values():
+        for produced in (*self._produced.values(), *self._displaced):
             os.close(produced.fd)
-        self._produced = {}
+        self._produced, self._displaced = {}, []
 
     # --- commands ---
 
@@ -153,7 +156,7 @@ class FileSession(StoreSession):
             except OSError:
                 # The caller runs nothing then, and a locked log would have followers wait.
                 self._paths.of(key, "log").unlink(missing_ok=True)
-                self._forget(key)
+                self._forget(key, self._produced[key])
                 raise
 
     def _announce_start(self, key: StreamKey, thread: ThreadKey | None) -> Started:
@@ -198,10 +201,15 @@ class FileSession(StoreSession):
 
     def _keep(self, key: StreamKey, produced: _Produced) -> None:
         with self._lock:
-            before = self._produced.get(key)
+            if (before := self._produced.get(key)) is not None:
+                self._displaced.append(before)
             self._produced[key] = produced
-        if before is not None:
-            os.close(before.fd)
+
+    def _close_displaced(self) -> None:
+        with self._lock:
+            displaced, self._displaced = self._displaced, []
+        for produced in displaced:
+            os.close(produced.fd)
 
     def _is_expired(self, fd: int, path: Path) -> bool:
         if file_log.read_terminal(fd) is not None:
@@ -339,6 +347,7 @@ class FileSession(StoreSession):
 
     def append(self, appends: Sequence[Append]) -> list[Outcome]:
         """Store entries; see `StoreSession.append`."""
+        self._close_displaced()
         with _reported_failures():
             return [self._append(*append) for append in appends]
 
@@ -368,7 +377,7 @@ class FileSession(StoreSession):
             if not file_log.is_deleted(produced.fd):
                 outcome = "ok"
                 self._end(key, produced.fd, terminal, summary, thread)
-            self._forget(key)
+            self._forget(key, produced)
             return outcome
 
     def _repeated_finish(self, key: StreamKey, run: str, terminal: bytes) -> Outcome:
@@ -379,9 +388,12 @@ class FileSession(StoreSession):
             is_own = first is not None and first[0].header[1] == run
             return "ok" if is_own and file_log.read_terminal(fd) == terminal else "fenced"
 
-    def _forget(self, key: StreamKey) -> None:
+    def _forget(self, key: StreamKey, produced: _Produced) -> None:
         with self._lock:
-            produced = self._produced.pop(key)
+            if self._produced.get(key) is not produced:
+                # Displaced, and closed later.
+                return
+            del self._produced[key]
         os.close(produced.fd)
 
     def reseed(
@@ -405,6 +417,7 @@ class FileSession(StoreSession):
 
     def renew(self, runs: Mapping[StreamKey, str]) -> set[StreamKey]:
         """Return the streams that are to stop; see `StoreSession.renew`. The kernel keeps the locks."""
+        self._close_displaced()
         with _reported_failures():
             for key, run in runs.items():
                 produced = self._find(key, run)
@@ -417,6 +430,10 @@ class FileSession(StoreSession):
     def watch(self, key: StreamKey, after: int) -> None:
         """Watch a log; see `StoreSession.watch`."""
         self._watches.add(key, after)
+
+    def watch_run(self, key: StreamKey, after: int, run: str) -> None:
+        """Watch the log of a run; see `StoreSession.watch_run`."""
+        self._watches.add(key, after, run)
 
     def unwatch(self, key: StreamKey) -> None:
         """End a watch; see `StoreSession.unwatch`."""

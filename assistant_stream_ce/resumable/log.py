@@ -50,8 +50,9 @@ class Log:
         self.error: BaseException | None = None
         #: Set with `terminal`.
         self.ended: OneShotEvent = OneShotEvent()
-        # Guards the next two.
+        # Guards the next three.
         self._lock = new_lock()
+        self._is_ending = False
         self._waiters: dict[Waiter, None] = {}
         self.followers: int = 0
 
@@ -114,8 +115,10 @@ class Log:
         """Handle that nobody in this process follows the stream."""
 
     def end(self, terminal: Terminal, error: BaseException | None = None) -> None:
-        """End the log. Idempotent. One thread at a time."""
-        if self.terminal is None:
+        """End the log. Idempotent."""
+        with self._lock:
+            is_first, self._is_ending = not self._is_ending, True
+        if is_first:
             if terminal.adds_error:
                 self.chunks.append(ErrorChunk(terminal.error or INTERRUPTED))
             self.error = error

@@ -100,7 +100,8 @@ class MemorySession(StoreSession):
     def __init__(self, data: _Data, options: StoreOptions) -> None:
         self._data = data
         self._options = options
-        self._watches: dict[StreamKey, int] = {}
+        # Up to which chunk each was read, and of which run; None for any.
+        self._watches: dict[StreamKey, tuple[int, str | None]] = {}
         self._expected: set[StreamKey | ThreadKey] = set()
         # What `poll` has to look at, and the events that need no look.
         self._due: set[StreamKey] = set()
@@ -278,9 +279,16 @@ class MemorySession(StoreSession):
 
     def watch(self, key: StreamKey, after: int) -> None:
         """Watch a log; see `StoreSession.watch`."""
+        self._watch(key, after, None)
+
+    def watch_run(self, key: StreamKey, after: int, run: str) -> None:
+        """Watch the log of a run; see `StoreSession.watch_run`."""
+        self._watch(key, after, run)
+
+    def _watch(self, key: StreamKey, after: int, run: str | None) -> None:
         with self._data.lock:
             self._data.watches += key not in self._watches
-            self._watches[key] = after
+            self._watches[key] = after, run
             self._due.add(key)
 
     def unwatch(self, key: StreamKey) -> None:
@@ -355,13 +363,15 @@ class MemorySession(StoreSession):
         self._events = []
         due, self._due = self._due, set()
         for key in due & self._watches.keys():
-            log, after = self._data.logs.get(key), self._watches[key]
-            if log is None:
+            log, (after, run) = self._data.logs.get(key), self._watches[key]
+            if log is None or log.run != (run or log.run):
                 events.append(Event(key, "missing"))
-            elif (entries := _entries_behind(log, after)) or log.terminal is not None:
+                self._drop_watch(key)
+                continue
+            if (entries := _entries_behind(log, after)) or log.terminal is not None:
                 events.append(Event(key, "arrived", entries, log.terminal))
-                self._watches[key] = log.last
-            if log is None or log.terminal is not None:
+                self._watches[key] = log.last, log.run
+            if log.terminal is not None:
                 self._drop_watch(key)
         return events
 

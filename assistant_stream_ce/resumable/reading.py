@@ -48,7 +48,7 @@ class Reading(EngineThread):
         self._waiting: dict[object, tuple[StreamKey | ThreadKey, ThreadWaiter]] = {}
         self._pause: ThreadWaiter | None = None
         # Used by the thread alone, times by `time.monotonic`.
-        self._watched: set[StreamKey] = set()
+        self._watched: dict[StreamKey, RemoteLog] = {}
         self._expected: set[StreamKey | ThreadKey] = set()
         self._is_notified = True
         # How many runs had begun when the events came.
@@ -193,9 +193,8 @@ class Reading(EngineThread):
             expected = {name for name, _ in self._waiting.values()}
         session, remotes = self._engine.session, self._engine.remotes
         for log in requests:
-            if remotes.get(log.key) is log and log.key not in self._watched:
-                session.watch(log.key, log.count)
-                self._watched.add(log.key)
+            if remotes.get(log.key) is log and self._watched.get(log.key) is not log:
+                self._watch(log)
                 self._look_at = min(self._look_at, time.monotonic() + self._look_every)
         for key in [key for key in self._watched if key not in remotes]:
             session.unwatch(key)
@@ -206,8 +205,12 @@ class Reading(EngineThread):
             if not self._is_notified:
                 self.wake_waiting()
 
+    def _watch(self, log: RemoteLog) -> None:
+        self._engine.session.watch_run(log.key, log.count, log.header.run)
+        self._watched[log.key] = log
+
     def _forget(self, key: StreamKey) -> None:
-        self._watched.discard(key)
+        self._watched.pop(key, None)
         self._broken.pop(key, None)
         self._missing.pop(key, None)
 
@@ -225,13 +228,12 @@ class Reading(EngineThread):
     def _handle(self, event: Event) -> None:
         engine, key = self._engine, event.key
         if event.kind == "arrived":
-            log = engine.remotes.get(key)
-            if log is not None and key in self._watched:
+            log = self._watched.get(key)
+            if log is not None and engine.remotes.get(key) is log:
                 self._missing.pop(key, None)
                 self._extend(log, event)
         elif event.kind == "missing":
-            if key in self._watched:
-                self._watched.discard(key)
+            if self._watched.pop(key, None) is not None:
                 self._broken[key] = time.monotonic()
         elif event.kind == "look":
             self._due.add(key)
@@ -267,7 +269,7 @@ class Reading(EngineThread):
             return
         if not is_whole:
             self._engine.session.unwatch(log.key)
-            self._watched.discard(log.key)
+            self._watched.pop(log.key, None)
             self._broken.setdefault(log.key, time.monotonic())
             self._engine.command(lambda: self._engine.session.request_repair(log.key))
         elif event.terminal is not None:
@@ -331,8 +333,7 @@ class Reading(EngineThread):
             entries = [entry for entry in stored.entries if entry.last > log.count]
             if not entries or entries[0].before <= log.count:
                 del self._broken[key]
-                self._engine.session.watch(key, log.count)
-                self._watched.add(key)
+                self._watch(log)
                 return
             is_late = is_late or stored.terminal is not None
         if is_late or (header is not None and header.run != log.header.run):

@@ -152,12 +152,16 @@ class RedisSession(StoreSession):
         if after:
             rest = page = self._run(("XRANGE", log, watched.id_of(after + 1), "+", "COUNT", _PAGE))[0]
         entries: list[Entry] = []
-        terminal = watched.take(rest, entries)
-        while terminal is None and len(page) == _PAGE:
-            page = self._run(("XRANGE", log, b"(" + page[-1][0], "+", "COUNT", _PAGE))[0]
-            terminal = watched.take(page, entries)
+        while not watched.is_of_other_run(rest):
+            terminal = watched.take(rest, entries)
+            if terminal is not None or len(page) < _PAGE:
+                break
+            rest = page = self._run(("XRANGE", log, b"(" + page[-1][0], "+", "COUNT", _PAGE))[0]
+        else:
+            # It was deleted, and perhaps begun anew, between two pages.
+            return self.read(key, after)
         if terminal is None:
-            self._watches.remember(key, epoch)
+            self._watches.remember(key, fields[b"r"], epoch)
         return StoredStream(fields[b"h"], entries, terminal)
 
     def read_summary(self, key: StreamKey) -> bytes | None:
@@ -344,6 +348,10 @@ class RedisSession(StoreSession):
     def watch(self, key: StreamKey, after: int) -> None:
         """Watch a log; see `StoreSession.watch`."""
         self._watches.add(key, after)
+
+    def watch_run(self, key: StreamKey, after: int, run: str) -> None:
+        """Watch the log of a run; see `StoreSession.watch_run`."""
+        self._watches.add(key, after, run)
 
     def unwatch(self, key: StreamKey) -> None:
         """End a watch; see `StoreSession.unwatch`."""

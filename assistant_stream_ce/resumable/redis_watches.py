@@ -52,13 +52,15 @@ class WatchedLog:
     Args:
         epoch: its epoch; None if it is not known yet.
         after: the number of the last chunk that was read.
+        run: the run; None for any.
     """
 
-    __slots__ = ("after", "epoch", "heard", "held_until", "missing_since")
+    __slots__ = ("after", "epoch", "heard", "held_until", "missing_since", "run")
 
-    def __init__(self, epoch: bytes | None, after: int) -> None:
+    def __init__(self, epoch: bytes | None, after: int, run: bytes | None = None) -> None:
         self.epoch: bytes | None = epoch
         self.after: int = after
+        self.run: bytes | None = run
         self.heard: float = time.monotonic()
         # While entries are missing in the log; 0 otherwise.
         self.held_until: float = 0.0
@@ -119,12 +121,12 @@ class Watches:
         # Guards the two fields below.
         self._lock = new_lock()
         self._events: list[Event] = []
-        self._epochs: dict[StreamKey, bytes] = {}
+        self._epochs: dict[StreamKey, tuple[bytes, bytes]] = {}
 
-    def remember(self, key: StreamKey, epoch: bytes) -> None:
+    def remember(self, key: StreamKey, run: bytes, epoch: bytes) -> None:
         """Keep the epoch of a log that was read, for its watch. Thread-safe."""
         with self._lock:
-            self._epochs[key] = epoch
+            self._epochs[key] = run, epoch
             if len(self._epochs) > 1000:
                 # Read, and never watched.
                 del self._epochs[next(iter(self._epochs))]
@@ -138,11 +140,12 @@ class Watches:
         if has_new:
             self._reader.wake()
 
-    def add(self, key: StreamKey, after: int) -> None:
-        """Watch a log."""
+    def add(self, key: StreamKey, after: int, run: str | None = None) -> None:
+        """Watch a log, of one run or of any."""
+        wanted = None if run is None else run.encode()
         with self._lock:
-            epoch = self._epochs.pop(key, None)
-        self._logs[key] = WatchedLog(epoch, after)
+            found, epoch = self._epochs.pop(key, (None, None))
+        self._logs[key] = WatchedLog(epoch if wanted in (None, found) else None, after, wanted)
         self._has_new = True
 
     def remove(self, key: StreamKey) -> None:
@@ -211,8 +214,12 @@ class Watches:
         if unknown:
             pages = self._run(*(("XRANGE", self._names.of(key), "-", "+", "COUNT", 1) for key in unknown))
             for key, page in zip(unknown, pages, strict=True):
-                if page and b"h" in fields_of(page[0]):
+                fields = fields_of(page[0]) if page else {}
+                if b"h" in fields and self._logs[key].run in (None, fields[b"r"]):
                     self._logs[key].epoch = epoch_of(page[0])
+                elif b"h" in fields:
+                    del self._logs[key]
+                    self.add_events([Event(key, "missing")])
         self._has_new = False
         self._reading = {}
         cursors = {name: cursor for name, (_, cursor) in self._expected.items()}

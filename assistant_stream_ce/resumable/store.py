@@ -10,7 +10,7 @@ threads and event loops.
 **Threads.** The engine makes three kinds of calls, of each kind one at a time:
 
 - the *writer's*: `append`, `finish`, `reseed`, `renew`, from a thread of the engine;
-- the *reader's*: `watch`, `unwatch`, `expect`, `poll`, from another one;
+- the *reader's*: `watch`, `watch_run`, `unwatch`, `expect`, `poll`, from another one;
 - the *commands*: all others, from any thread, but never two at once.
 
 So three connections, or locks around shared fields, suffice. Only `wake` may be called from any thread. The session of
@@ -391,6 +391,18 @@ class StoreSession(ABC):
             key: the stream, which a `read` has found.
             after: the `last` of the last entry that was read, 0 before the first.
         """
+
+    def watch_run(self, key: StreamKey, after: int, run: str) -> None:
+        """Watch the log of one run; as `watch`, but "missing" comes if the log is that of another run by now.
+
+        The base class calls `watch`. A store overrides it if ids are begun anew after `delete` or their retention.
+
+        Args:
+            key: the stream.
+            after: as in `watch`.
+            run: `Header.run`.
+        """
+        self.watch(key, after)
 
     @abstractmethod
     def unwatch(self, key: StreamKey) -> None:

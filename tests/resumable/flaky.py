@@ -74,7 +74,7 @@ class _Session:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
-        if name in ("close", "wake", "watch", "unwatch"):
+        if name in ("close", "wake", "watch", "watch_run", "unwatch"):
             return method
         store = self._store
 

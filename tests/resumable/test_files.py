@@ -182,6 +182,26 @@ def test_a_start_that_fails_leaves_nothing(
     assert follower.start(KEY, b"h", "r2", THREAD) == "created"
 
 
+def test_an_entry_is_never_written_to_the_file_of_another_run(
+    producer: StoreSession, follower: StoreSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stream is deleted and begun anew while the writer is about to write."""
+    producer.start(KEY, b"h", "r1", None)
+    write = os.write
+
+    def begin_anew(fd: int, data: bytes) -> int:
+        monkeypatch.undo()
+        follower.delete(KEY)
+        assert producer.start(KEY, b"h", "r2", None) == "created"
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", begin_anew)
+    append(producer, entry(1))
+    assert append(producer, entry(2)) == ["fenced"]
+    assert producer.append([Append(KEY, "r2", entry(1))]) == ["ok"]
+    assert follower.read(KEY) == (b"h", [entry(1)], None)
+
+
 def test_a_stop_that_comes_with_the_end_is_not_for_the_next_stream(
     producer: StoreSession, follower: StoreSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
