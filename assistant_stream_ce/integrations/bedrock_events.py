@@ -44,7 +44,8 @@ class BedrockReader(TurnReader):
 
     def feed(self, event: Any) -> None:
         """Process an event."""
-        for kind, value in event.items():
+        for kind, member in event.items() if isinstance(event, dict) else ():
+            value = member if isinstance(member, dict) else {}
             if kind == "contentBlockDelta" and type(delta := value.get("delta")) is dict and "text" in delta:
                 self._text(value.get("contentBlockIndex") or 0, delta["text"])
                 continue

@@ -37,3 +37,11 @@ def test_an_error_and_a_stream_without_an_end() -> None:
     assert caught.value.code == "throttlingException"
     with pytest.raises(ModelStreamError, match="incomplete"):
         feed(BedrockReader, BEDROCK[:-2])
+
+
+@pytest.mark.parametrize("odd", [None, "x", [], {"messageStop": None}, {"contentBlockDelta": "x"}, {"metadata": 3}])
+def test_an_event_of_another_form_is_ignored(odd: object) -> None:
+    _, turn = feed(BedrockReader, [odd, *BEDROCK])
+    assert (turn.text, turn.finish_reason) == ("Let me look.", "tool-calls")
+    with pytest.raises(ModelStreamError):
+        feed(BedrockReader, [odd, {"throttlingException": None}, *BEDROCK])
