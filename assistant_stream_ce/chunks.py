@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypedDict, TypeVa
 
 import msgspec
 
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.jsonvalue import JSON, describe_types
 
 __all__ = (
     "AnnotationsChunk",
@@ -397,3 +397,6 @@ def not_a_chunk(value: object) -> TypeError:
         f"a stream must yield chunks, not {type(value).__name__}: yield TextDeltaChunk(...), or call "
         "controller.append_text(...) in a callback of create_run"
     )
+
+
+describe_types(AssistantStreamChunk)

@@ -30,7 +30,7 @@ from assistant_stream_ce.inspector.sources import (
     error_reason,
     open_file,
 )
-from assistant_stream_ce.jsonvalue import dumps, loads
+from assistant_stream_ce.jsonvalue import describe_types, dumps, loads
 
 VERSION = 1
 
@@ -64,6 +64,9 @@ class _RecordingLine(msgspec.Struct):
             self.base64 = self.text.encode()
         if self.base64 is None and self.end is None:
             raise ValueError("it has neither text nor base64 nor end")
+
+
+describe_types(_RecordingHead, _RecordingLine)
 
 
 class Recorder:

@@ -32,6 +32,7 @@ from assistant_stream_ce.jsonvalue.values import NotPlainError as NotPlainError
 from assistant_stream_ce.jsonvalue.values import check_text as check_text
 from assistant_stream_ce.jsonvalue.values import clone as clone
 from assistant_stream_ce.jsonvalue.values import copy_plain as copy_plain
+from assistant_stream_ce.jsonvalue.values import describe_types as describe_types
 from assistant_stream_ce.jsonvalue.values import key_text as key_text
 from assistant_stream_ce.jsonvalue.values import list_index as list_index
 from assistant_stream_ce.jsonvalue.values import object_or_empty as object_or_empty

@@ -295,3 +295,15 @@ _ABSTRACT_TYPES: tuple[tuple[type, _Convert], ...] = (
 
 # Sequences that are sent as base64.
 _BYTES = (bytes, bytearray, memoryview)
+
+
+def describe_types(*kinds: Any) -> None:
+    """Let msgspec describe types to which values are converted, at import.
+
+    It does so at the first use of a type, and the process crashes if two threads use it first at the same time.
+
+    Args:
+        kinds: the types.
+    """
+    for kind in kinds:
+        msgspec.json.Decoder(kind)

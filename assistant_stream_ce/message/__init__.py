@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, TypeAlias
 import msgspec
 
 from assistant_stream_ce.chunks import MessageFinishChunk, Severity, StepFinishChunk
-from assistant_stream_ce.jsonvalue import JSON, dumps, loads
+from assistant_stream_ce.jsonvalue import JSON, describe_types, dumps, loads
 
 __all__ = (
     "AssistantMessage",
@@ -460,3 +460,5 @@ class SystemMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="
 
 #: A message of a conversation.
 Message: TypeAlias = UserMessage | AssistantMessage | SystemMessage
+
+describe_types(UserMessage, AssistantMessage)

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.jsonvalue import JSON, describe_types, plain
 from assistant_stream_ce.message import AssistantMessage
 
 __all__ = (
@@ -196,6 +196,9 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 class _Numbered(msgspec.Struct):
     format: int
+
+
+describe_types(Header, Terminal, Summary, _Numbered)
 
 
 def decode_header(data: bytes) -> Header | None:

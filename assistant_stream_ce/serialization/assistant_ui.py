@@ -13,7 +13,7 @@ import msgspec
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.jsonvalue import JSON, describe_types
 from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, optional_text, token_count
 from assistant_stream_ce.serialization.encoder import bounded
 from assistant_stream_ce.serialization.framing import FrameError
@@ -171,7 +171,9 @@ def finish_of(kind: type[T], value: JSON) -> T:
 def _with_format_names(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """Return a copy of a chunk's type with the field names of the format, in the same order."""
     fields = [(field.name, field.type, field.default) for field in msgspec.structs.fields(kind)]
-    return msgspec.defstruct(kind.__name__, fields, rename="camel")
+    copy = msgspec.defstruct(kind.__name__, fields, rename="camel")
+    describe_types(copy)
+    return copy
 
 
 def _operation(value: JSON) -> chunks.Operation:

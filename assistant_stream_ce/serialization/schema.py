@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER
+from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, describe_types
 from assistant_stream_ce.serialization.framing import FrameError
 
 #: A type of JSON objects.
@@ -30,7 +30,9 @@ def object_type(required: Mapping[str, Any], /, *, tag: tuple[str, str] | None =
     """
     given: list[Any] = [*required.items(), *((key, kind | UnsetType, UNSET) for key, kind in optional.items())]
     tag_field, tag_value = tag or (None, None)
-    return msgspec.defstruct("Fields", given, rename="camel", kw_only=True, tag_field=tag_field, tag=tag_value)
+    kind = msgspec.defstruct("Fields", given, rename="camel", kw_only=True, tag_field=tag_field, tag=tag_value)
+    describe_types(kind)
+    return kind
 
 
 def convert(value: JSON, kind: Any) -> Any:

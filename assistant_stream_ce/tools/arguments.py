@@ -11,7 +11,7 @@ import msgspec
 
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import shorten
-from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.jsonvalue import JSON, describe_types
 
 _SCALARS = (type(None), bool, int, float, str)
 
@@ -41,6 +41,7 @@ class Parameters:
         )
         #: The JSON Schema.
         self.schema: dict[str, JSON] = self._schema()
+        describe_types(self._struct)
 
     def _field(self, parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any] | None:
         if hint is RunController:

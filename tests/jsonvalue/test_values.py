@@ -14,6 +14,7 @@ import json
 import math
 import pathlib
 import re
+import subprocess
 import sys
 import types
 import uuid
@@ -258,3 +259,31 @@ def test_objects_in_any_value() -> None:
     assert objects_in({"a": 1}) == objects_in(None) == []
     assert object_or_empty({"a": 1}) == {"a": 1}
     assert object_or_empty([1]) == object_or_empty(None) == {}
+
+
+FIRST_USES = """
+import sys, threading
+from assistant_stream_ce import AssistantMessage, AssistantStreamChunk, TextDeltaChunk
+from assistant_stream_ce.message import TextPart
+from assistant_stream_ce.resumable import records
+
+message = AssistantMessage(parts=[TextPart("Hello")]).to_json()
+entry = records.encode([TextDeltaChunk("Hello")])
+start = threading.Barrier(8)
+
+def use():
+    start.wait()
+    AssistantMessage.from_json(message)
+    records.decode(entry, list[AssistantStreamChunk])
+
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=use) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_threads_may_be_the_first_to_use_a_type() -> None:
+    # In a process of its own, which a race would kill.
+    done = subprocess.run([sys.executable, "-c", FIRST_USES], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
