@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from assistant_stream_ce.concurrency.locks import Lock
+
 T = TypeVar("T")
 
 
@@ -30,7 +32,7 @@ def new_lock() -> threading.Lock:
     if "gevent.monkey" in sys.modules and is_gevent():
         lock: threading.Lock = importlib.import_module("gevent.monkey").get_original("_thread", "allocate_lock")()
         return lock
-    return threading.Lock()
+    return Lock()
 
 
 class NativeExecutor(ThreadPoolExecutor):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from assistant_stream_ce.concurrency.gevent import is_gevent, new_lock
+from assistant_stream_ce.concurrency.locks import Lock
 from tests.support.require import require
 
 # A thread of gevent's pool puts, as the loop of the coroutine callbacks does, and a greenlet reads beside others.
@@ -51,4 +51,4 @@ def test_a_native_thread_and_a_greenlet_share_a_channel_under_gevent() -> None:
 
 def test_without_gevent_it_is_an_ordinary_lock() -> None:
     assert not is_gevent()
-    assert type(new_lock()) is type(threading.Lock())
+    assert type(new_lock()) is type(Lock())

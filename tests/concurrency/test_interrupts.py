@@ -22,7 +22,6 @@ from assistant_stream_ce.controller.tool_calls import ToolCallController, ToolCa
 from assistant_stream_ce.state.document import StateDocument
 from assistant_stream_ce.state.proxy import read_root
 from tests.support.interrupts import Interrupt, interrupted
-from tests.support.require import releases_locks
 
 CHANNEL = ("concurrency/channel.py", "concurrency/waiters.py", "concurrency/sink.py")
 STATE = (*CHANNEL, "state/document.py", "state/pending.py", "state/nodes.py", "state/proxy.py", "state/operations.py")
@@ -260,7 +259,6 @@ def set_async_exception(thread: int, error: type[BaseException]) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
-@releases_locks
 @pytest.mark.parametrize("seed", range(2))
 def test_exceptions_from_another_thread_in_a_callback(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A callback is hit again and again in the middle of its calls, and goes on; its reader gets the end."""

@@ -14,10 +14,6 @@ IS_FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 counts_references = pytest.mark.skipif(
     IS_FREE_THREADED, reason="free-threaded builds leave some reference counts to the garbage collector"
 )
-#: For tests of exceptions that other threads raise in a thread.
-releases_locks = pytest.mark.skipif(
-    sys.version_info >= (3, 14), reason="CPython 3.14 checks for exceptions between taking a lock and its with block"
-)
 
 
 def require(condition: object, reason: str) -> None:
