@@ -265,11 +265,15 @@ def test_an_ended_run_leaves_nothing_to_the_garbage_collector() -> None:
             state["text"] += "x"
             state["dict"][str(number)] = [number]
 
-    gc.collect()
+    def garbage() -> int:
+        gc.collect()
+        list(create_run(run, state={"list": [], "text": "", "dict": {}}))
+        return gc.collect()
+
     gc.disable()
     try:
-        list(create_run(run, state={"list": [], "text": "", "dict": {}}))
-        assert gc.collect() == 0
+        # A thread of an earlier test may end meanwhile; what a run leaves is there each time.
+        assert any(garbage() == 0 for _ in range(3))
     finally:
         gc.enable()
 
