@@ -44,7 +44,7 @@ Without an installation of it (https://nodejs.org), the page is served as it was
 # Extras that another one includes.
 INCLUDED_IN = {"core": ("test",), "demo": ("test",), "docs": ("test",)}
 # The versions beside the one that runs the whole suite.
-OTHER_PYTHONS = ("python3.12", "python3.13")
+OTHER_PYTHONS = ("python3.12", "python3.13", "python3.14")
 # Tests of what depends on the version of Python, without servers, browsers and Node.js.
 CORE_FOLDERS = (
     "concurrency",
