@@ -318,6 +318,8 @@ def types() -> None:
 def extras(*names: str) -> None:
     """Install each extra alone in an empty environment, on each Python, and import its modules."""
     remove_build()
+    # Otherwise it asks the network for prices when it is imported.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run(*pip(make_environment(folder / "build")), "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ".")
