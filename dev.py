@@ -12,6 +12,7 @@ python3 dev.py lowest   run the core tests with the lowest versions of the frame
 python3 dev.py types    check that every public symbol has a type, with pyright
 python3 dev.py extras   install each extra alone in an empty environment, on each Python, and import what it is for
 python3 dev.py package  build the wheel and the source distribution into dist, and check their metadata
+python3 dev.py pictures make the pictures of the README and the documentation, with Node.js and Chromium
 """
 
 from __future__ import annotations
@@ -360,6 +361,13 @@ def other_pythons() -> list[str]:
     return [name for name in OTHER_PYTHONS if name != f"python3.{sys.version_info.minor}"]
 
 
+def pictures() -> None:
+    """Make the pictures of the README and the documentation, from the complete chat in a browser."""
+    set_up("pictures")
+    set_up_node(FRONT_ENDS)
+    run(PYTHON, "-m", "tests.frontends.pictures", "docs/pictures")
+
+
 def find_python(name: str) -> str | None:
     """Return the path of an interpreter on the PATH, or of one that pyenv has installed; None if it does not work."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -391,6 +399,7 @@ COMMANDS = {
     "types": types,
     "extras": extras,
     "package": package,
+    "pictures": pictures,
 }
 
 

@@ -127,7 +127,7 @@ def test_the_core_needs_two_packages(metadata: Message) -> None:
 
 
 # Extras that put others together, for the demo and for developers.
-TOGETHER = {"core", "demo", "docs", "test", "types"}
+TOGETHER = {"core", "demo", "docs", "pictures", "test", "types"}
 
 
 def test_each_extra_is_for_a_module(metadata: Message) -> None:
