@@ -73,7 +73,8 @@ def test_a_hung_callback_does_not_hold_the_exit_and_is_given_up(
     code = HUNG.replace("BODY", body).replace("HOOK", hook).replace("SECONDS", str(seconds))
     status, out, errors, took = python(code, after="ending")
     assert (status, out.split()) == (0, printed.split())
-    warning, *rest = errors.splitlines()
+    # A busy machine makes asyncio, in its debug mode, report slow steps.
+    warning, *rest = (line for line in errors.splitlines() if not line.startswith("Executing "))
     assert "still runs" in warning
     assert sum("on_finish raised" in line for line in rest) == logged
     assert bool(rest) == bool(logged), errors
