@@ -195,11 +195,12 @@ class Chat:
             self.click("Regenerate")
 
     def stop(self) -> None:
-        """Stop the answer."""
-        if self.by_keyboard:
-            self.page.keyboard.press("Escape")
-        else:
-            self.click("Stop")
+        """Stop the answer, and wait until it is stored, which the server reports."""
+        with self.page.expect_response("**/stop"):
+            if self.by_keyboard:
+                self.page.keyboard.press("Escape")
+            else:
+                self.click("Stop")
 
     def wait_for(self, words: str) -> None:
         """Wait until an answer ends with some words."""
