@@ -124,11 +124,16 @@ def find_front_end(name: str) -> FrontEnd:
 def stored(front_end: str, thread: Thread) -> dict[str, Any]:
     """Return the history for a front end, the state, and whether an answer is open."""
     # Asked before the history: an answer that has ended is in it.
-    status = STREAMS.status(thread=thread.id, owner=thread.owner)
-    is_open = status is not None and status.state == "running"
+    was_open = is_open(thread)
     history = thread.history()
     messages = find_front_end(front_end).to_messages(history)
-    return {"messages": messages, "state": state_of(history), "isOpen": is_open}
+    return {"messages": messages, "state": state_of(history), "isOpen": was_open}
+
+
+def is_open(thread: Thread) -> bool:
+    """Return whether an answer has begun and is not stored yet."""
+    status = STREAMS.status(thread=thread.id, owner=thread.owner)
+    return status is not None and status.state == "running"
 
 
 def respond(responses: Any, front_end: str, thread: Thread, body: bytes) -> Any:
@@ -157,8 +162,10 @@ def send(responses: Any, front_end: str, stream: FollowedStream | None) -> Any:
 
 def stop(thread: Thread) -> bool:
     """Stop the open answer, whatever process it is in, and wait until it is stored; return whether there was one."""
-    if not STREAMS.stop(thread=thread.id, owner=thread.owner):
+    if not is_open(thread):
         return False
+    # Another request may have stopped it just now, but it is not stored before its stream ends.
+    STREAMS.stop(thread=thread.id, owner=thread.owner)
     with suppress(RunFailedError):
         for _ in STREAMS.follow(thread=thread.id, owner=thread.owner) or ():
             pass
