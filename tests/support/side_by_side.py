@@ -9,8 +9,9 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-#: Folders whose files share servers.
+#: Folders whose files share servers, and a file in one that has servers of its own.
 TOGETHER = ("tests/servers/",)
+APART = ("tests/servers/test_resumable.py",)
 
 #: Files of which each test is a group of its own, and of which those that differ by
 #: their last parameter alone are one.
@@ -28,6 +29,8 @@ def group_of(nodeid: str) -> str:
         return nodeid
     if path in SPLIT_BY_LAST_PARAMETER:
         return nodeid.rpartition("-")[0]
+    if path in APART:
+        return path
     return next((folder for folder in TOGETHER if path.startswith(folder)), path)
 
 
