@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.measure import BY_HAND, LIMIT, OTHER, PEER, SUBJECTS, Result, Target
 from benchmarks.processes import ROOT
 from benchmarks.rows import ROWS
+from benchmarks.rows.capacity import CARRIED
 
 #: The tables, in the order of their page, and what they count.
 FAMILIES = {
@@ -254,7 +255,8 @@ def dearer(results: Sequence[Result]) -> Iterator[str]:
     for result in results:
         for figure in result.figures():
             ratio = result.ratio(PEER, figure)
-            if ratio is not None and ratio > 1:
+            # Of the answers that are carried, more is better.
+            if ratio is not None and (ratio < 1 if figure == CARRIED else ratio > 1):
                 yield f"{name_of(result, figure)}: {number(ratio)} × {PEER}"
 
 
