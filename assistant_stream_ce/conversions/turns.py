@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.conversions.files import is_url
 from assistant_stream_ce.conversions.reading import history_of, model_result, step_starts
 from assistant_stream_ce.jsonvalue import JSON, object_or_empty, whole_text
@@ -41,7 +41,7 @@ _MAX_NAME = 64
 
 # The names of tools by those that models were given instead, which contain a hash, and so mean the same in all runs.
 _described: dict[str, str] = {}
-_described_lock = threading.Lock()
+_described_lock = new_lock()
 _MAX_DESCRIBED = 1_000
 
 _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
