@@ -10,6 +10,7 @@ import pytest
 
 from assistant_stream_ce.resumable import FileStore, MemoryStore, RedisStore, ResumableStreams
 from assistant_stream_ce.resumable.store import Store
+from tests.resumable.test_streams import Talk
 from tests.resumable.worlds import Async, Sync, World
 from tests.support.redis_server import redis_server
 
@@ -68,3 +69,18 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     world = Sync() if request.param == "for" else Async()
     yield world
     world.close()
+
+
+@pytest.fixture
+def streams() -> Iterator[ResumableStreams]:
+    """Resume within this process."""
+    with ResumableStreams() as streams:
+        yield streams
+
+
+@pytest.fixture
+def talk() -> Iterator[Talk]:
+    """Give a run that waits in the middle, and let it go on at the end of the test."""
+    talk = Talk("def")
+    yield talk
+    talk.may_go_on.set()

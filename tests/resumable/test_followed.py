@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,19 +17,6 @@ from assistant_stream_ce.serialization import DataStreamEncoder
 from assistant_stream_ce.testing import acollect, collect
 from tests.resumable.test_streams import COUNT, WORDS, Talk, wait_for
 from tests.support.asgi import Client
-
-
-@pytest.fixture
-def streams() -> Iterator[ResumableStreams]:
-    with ResumableStreams() as streams:
-        yield streams
-
-
-@pytest.fixture
-def talk() -> Iterator[Talk]:
-    talk = Talk("def")
-    yield talk
-    talk.may_go_on.set()
 
 
 def test_next_and_peek_read_as_usual(streams: ResumableStreams, talk: Talk) -> None:

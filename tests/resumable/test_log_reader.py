@@ -4,27 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from assistant_stream_ce import RunController, TextDeltaChunk, create_run
 from assistant_stream_ce.resumable import ResumableStreams
 from tests.resumable.test_streams import COUNT, SECONDS, Talk, wait_for
-
-
-@pytest.fixture
-def streams() -> Iterator[ResumableStreams]:
-    with ResumableStreams() as streams:
-        yield streams
-
-
-@pytest.fixture
-def talk() -> Iterator[Talk]:
-    talk = Talk("def")
-    yield talk
-    talk.may_go_on.set()
 
 
 def test_a_read_may_end_without_a_chunk(streams: ResumableStreams, talk: Talk) -> None:
