@@ -1,7 +1,7 @@
 """How the suite is spread over processes by pytest-xdist: `python dev.py test` runs it so.
 
 The tests of a file stay together, in one process: they share servers, browsers and random conversations. Only files
-whose tests share nothing dear are split. What takes longest starts first, so that no process is left alone with it.
+whose tests share nothing are split. What takes longest starts first, so that no process is left alone with it.
 """
 
 from __future__ import annotations
@@ -54,5 +54,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduler
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest first."""
+    """Put the longest first, and refuse a test that might find the servers that it shares stopped by others."""
+    strays = [item.nodeid for item in items if _uses_shared_servers(item) and not _is_with_shared_servers(item.nodeid)]
+    if strays:
+        raise pytest.UsageError(f"start a server with `serving`, the shared ones may have ended: {', '.join(strays)}")
     items.sort(key=lambda item: rank(item.nodeid))
+
+
+def _uses_shared_servers(item: pytest.Item) -> bool:
+    return "farm" in getattr(item, "fixturenames", ())
+
+
+def _is_with_shared_servers(nodeid: str) -> bool:
+    return group_of(nodeid) in TOGETHER
