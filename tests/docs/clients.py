@@ -210,6 +210,13 @@ def server(
     `changes` is a text of the files and its replacement.
     """
     write_files(page, Path(folder), changes)
+    with running(command, folder) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def running(command: str, folder: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a server in a folder, on a free port; give its process and its address."""
     words = shlex.split(command)
     port = ["--port", "0"] if words[0] == "uvicorn" else ["--bind", "127.0.0.1:0"]
     with subprocess.Popen(
