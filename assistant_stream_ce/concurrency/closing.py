@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Self
+from typing import Self, TypeVar
 
-from assistant_stream_ce.errors import StreamUsageError
+T = TypeVar("T")
 
 
 class ClosesBothWays:
@@ -36,35 +36,38 @@ class ClosesBothWays:
 
 
 @contextmanager
-def closing_source(source: object, *methods: str) -> Generator[None]:
-    """Close an iterable at the end of the block, if it can be closed, and unless it is read elsewhere.
+def closing_source(source: Iterable[T], *methods: str) -> Generator[Iterator[T]]:
+    """Iterate over an iterable in the block, and close it at the end, if it can be closed.
+
+    A stream that is read elsewhere is left to its other reader, as its iterator reports.
 
     Args:
         source: any iterable.
         methods: the names of methods, of which the first one that it has is called.
     """
+    iterator = None
     try:
-        yield
-    except StreamUsageError:
-        # Another reader has it, and keeps it.
-        methods = ()
-        raise
+        iterator = iter(source)
+        yield iterator
     finally:
         found = (getattr(source, name, None) for name in methods)
         close = next(filter(None, found), None)
-        if close is not None:
+        if close is not None and not _is_read_elsewhere(iterator):
             close()
 
 
 @asynccontextmanager
-async def aclosing_source(source: object) -> AsyncGenerator[None]:
-    """Await `aclose` of an async iterable at the end of the block, if it has that, and is not read elsewhere."""
-    aclose = getattr(source, "aclose", None)
+async def aclosing_source(source: AsyncIterable[T]) -> AsyncGenerator[AsyncIterator[T]]:
+    """Iterate over an async iterable in the block, and await its `aclose`, if it has one; see `closing_source`."""
+    iterator = None
     try:
-        yield
-    except StreamUsageError:
-        aclose = None
-        raise
+        iterator = aiter(source)
+        yield iterator
     finally:
-        if aclose is not None:
+        aclose = getattr(source, "aclose", None)
+        if aclose is not None and not _is_read_elsewhere(iterator):
             await aclose()
+
+
+def _is_read_elsewhere(iterator: object) -> bool:
+    return getattr(iterator, "is_read_elsewhere", False) is True

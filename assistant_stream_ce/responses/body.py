@@ -6,6 +6,7 @@ from contextvars import Context, ContextVar
 from weakref import WeakSet
 
 from assistant_stream_ce.controller.run_context import ChunkSource
+from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.responses.headers import Heartbeat, heartbeat_seconds
 from assistant_stream_ce.run.drivers import ContextFactory
 from assistant_stream_ce.run.logger import logger
@@ -83,7 +84,7 @@ class ResponseBody(EncodedStream):
 
     def _raise_error(self) -> None:
         """Drop the error: the format was finished properly, and the run has logged its own."""
-        if self.is_read_elsewhere:
+        if isinstance(self._error, StreamUsageError) and self._stream.reason != "failed":
             logger.error("a response could not read its stream", exc_info=self._error)
         # The traceback refers to this body: avoid a cycle.
         self._error = None

@@ -59,14 +59,14 @@ class _Relay(Generic[T]):
 
     def read(self, source: Iterable[T]) -> None:
         # A consumer that has left cannot close it: the iterable belongs to this thread.
-        with self._reporting(), closing_source(source, "close"):
-            for item in source:
+        with self._reporting(), closing_source(source, "close") as items:
+            for item in items:
                 self.channel.put(item)
 
     async def read_async(self, source: AsyncIterable[T]) -> None:
         with self._reporting():
-            async with aclosing_source(source):
-                async for item in source:
+            async with aclosing_source(source) as items:
+                async for item in items:
                     self.channel.put(item)
                     await self.channel.drain()
 

@@ -79,8 +79,8 @@ def forward(source: ChunkSource, controller: RunController) -> Forwarding:
 def send_all(source: Iterable[AssistantStreamChunk], send: Callable[[AssistantStreamChunk], None]) -> None:
     """Send the chunks of an iterable, and close it in any case."""
     # The stream of another run is closed without waiting for that run's end.
-    with closing_source(source, "cancel", "close"):
-        for chunk in source:
+    with closing_source(source, "cancel", "close") as found:
+        for chunk in found:
             send(chunk)
 
 
@@ -90,8 +90,8 @@ async def send_all_async(
     drain: Callable[[], Awaitable[None]],
 ) -> None:
     """Send the chunks of an async iterable with backpressure, and close it in any case."""
-    async with aclosing_source(source):
-        async for chunk in source:
+    async with aclosing_source(source) as found:
+        async for chunk in found:
             send(chunk)
             await drain()
 

@@ -40,8 +40,11 @@ class StreamSource:
         if self.has_ended:
             raise StreamUsageError("the stream was read already, to its end: call create_run again for a new one")
 
-    def begin(self) -> None:
+    def begin(self, reader: SyncReader | AsyncReader) -> None:
         """Begin a read, which only one thread or task may do at a time.
+
+        Args:
+            reader: the reader, whose `is_read_elsewhere` is set if it comes second.
 
         Raises:
             StreamUsageError: another thread or task is reading.
@@ -50,6 +53,7 @@ class StreamSource:
             # One atomic operation for each read, which is cheaper than a lock.
             self.turn.pop()
         except IndexError:
+            reader.is_read_elsewhere = True
             raise StreamUsageError(
                 "the stream is being read elsewhere: read it from one task or thread at a time"
             ) from None
@@ -145,10 +149,12 @@ class StreamSource:
 class SyncReader(Iterator[AssistantStreamChunk]):
     """Reads a run in a thread. An interrupt (Ctrl-C) while it waits cancels the run."""
 
-    __slots__ = ("_get", "_has_started", "_source")
+    __slots__ = ("_get", "_has_started", "_source", "is_read_elsewhere")
 
     def __init__(self, source: StreamSource) -> None:
         self._source = source
+        #: Whether another reader has the stream, which is then not this one's to close.
+        self.is_read_elsewhere: bool = False
         self._has_started = False
         self._get = source.run.run_context.channel.get_sync
 
@@ -176,7 +182,7 @@ class SyncReader(Iterator[AssistantStreamChunk]):
         source = self._source
         for chunk in source.batch:
             return [chunk, *source.batch]
-        source.begin()
+        source.begin(self)
         try:
             if not self._has_started:
                 self._has_started = True
@@ -200,6 +206,8 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
 
     def __init__(self, source: StreamSource) -> None:
         self._source = source
+        #: As in `SyncReader`.
+        self.is_read_elsewhere: bool = False
         self._get = source.run.run_context.channel.get
         self._timer: asyncio.TimerHandle | None = None
         self._has_started = False
@@ -236,7 +244,7 @@ class AsyncReader(AsyncIterator[AssistantStreamChunk]):
         source = self._source
         for chunk in source.batch:
             return [chunk, *source.batch]
-        source.begin()
+        source.begin(self)
         try:
             if not self._has_started:
                 self._start(timeout)

@@ -70,8 +70,6 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         self._is_finished = False
         self._is_echo_due = False
         self._error: BaseException | None = None
-        #: Whether another reader has the stream, which is then not this one's to close.
-        self.is_read_elsewhere: bool = False
 
     def __iter__(self) -> Self:
         return self
@@ -109,6 +107,12 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
                 return data
         self._raise_error()
         raise StopAsyncIteration
+
+    @property
+    def is_read_elsewhere(self) -> bool:
+        """Whether another reader has the stream, which is then not this one's to close."""
+        reader = self._sync_reader or self._async_reader
+        return reader is not None and reader.is_read_elsewhere
 
     def close(self) -> None:
         """Close the stream, which cancels the run; see `AssistantStream.close`."""
@@ -154,8 +158,6 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     def _fail(self, error: BaseException) -> bytes:
         self._is_finished = True
         self._error = error
-        # A callback may raise it too, but then the run has failed.
-        self.is_read_elsewhere = isinstance(error, StreamUsageError) and self._stream.reason != "failed"
         return self._encoder.finish()
 
     def _raise_error(self) -> None:
@@ -197,15 +199,15 @@ def decode(
 
 
 def _decode(source: Iterable[bytes], decoder: Decoder) -> Generator[AssistantStreamChunk]:
-    with closing_source(source, "close"):
-        for data in source:
+    with closing_source(source, "close") as pieces:
+        for data in pieces:
             yield from _fed(decoder, data)
         yield from _fed(decoder, None)
 
 
 async def _decode_async(source: AsyncIterable[bytes], decoder: Decoder) -> AsyncGenerator[AssistantStreamChunk]:
-    async with aclosing_source(source):
-        async for data in source:
+    async with aclosing_source(source) as pieces:
+        async for data in pieces:
             for chunk in _fed(decoder, data):
                 yield chunk
         for chunk in _fed(decoder, None):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -14,6 +16,7 @@ from assistant_stream_ce import (
     AssistantStreamChunk,
     ErrorChunk,
     RunController,
+    StreamUsageError,
     TextDeltaChunk,
     ToolCallBeginChunk,
     ToolCallDeltaChunk,
@@ -23,7 +26,7 @@ from assistant_stream_ce import (
     create_run,
 )
 from tests.support.example_chunks import EXAMPLES
-from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, collect_with, read
+from tests.support.kinds import CALLBACK_KINDS, READER_KINDS, as_kind, collect_with, read
 
 CHUNKS: list[AssistantStreamChunk] = [
     TextDeltaChunk("a"),
@@ -79,6 +82,25 @@ def test_every_source_at_every_call_site(source: str, kind: str, reader: str, aw
 
     chunks = read(reader, create_run(run if kind == "def" else run_async))
     assert chunks == CHUNKS + ([TextDeltaChunk("after")] if kind == "def" or awaits else [])
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+def test_a_stream_that_is_read_elsewhere_stays_open(kind: str) -> None:
+    proceed = threading.Event()
+
+    def run(controller: RunController) -> None:
+        proceed.wait(30)
+        controller.append_text("a")
+
+    shared = create_run(run)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(list, shared)
+        while shared._source.turn:
+            time.sleep(0.001)
+        error = collect_with("for", as_kind(kind, lambda controller: controller.add_stream(shared))).error
+        assert isinstance(error, StreamUsageError)
+        proceed.set()
+        assert first.result() == [TextDeltaChunk("a")]
 
 
 async def failing() -> AsyncIterator[AssistantStreamChunk]:

@@ -102,6 +102,34 @@ def test_decode_reads_what_is_both_with_for() -> None:
     assert list(decode(encoded, DataStreamDecoder())) == [TextDeltaChunk("a")]
 
 
+async def test_decode_with_a_used_decoder_closes_the_source() -> None:
+    used = DataStreamDecoder()
+    used.close()
+    closed = []
+
+    class Response:
+        """As that of an HTTP client: its iterator does not close it."""
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([STOP])
+
+        def close(self) -> None:
+            closed.append("close")
+
+    class AsyncResponse:
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield STOP
+
+        async def aclose(self) -> None:
+            closed.append("aclose")
+
+    with pytest.raises(StreamUsageError, match="the decoder was closed"):
+        list(decode(Response(), used))
+    with pytest.raises(StreamUsageError, match="the decoder was closed"):
+        await anext(decode(AsyncResponse(), used))
+    assert closed == ["close", "aclose"]
+
+
 def test_decode_leaves_an_error_of_the_source_as_it_is() -> None:
     # As of a proxy behind this one: its chunks have come already.
     def source() -> Iterator[bytes]:
