@@ -184,6 +184,17 @@ def test_threads_tasks_and_loops_are_started_in_two_packages() -> None:
     assert found == {"responses", "run"}
 
 
+def test_locks_are_made_in_one_module() -> None:
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("threading.Lock", "threading.RLock", "Lock")
+    }
+    # The other two wait for a lock that another thread releases.
+    assert found == {"concurrency/gevent.py", "concurrency/waiters.py", "run/loops.py"}
+
+
 def test_nothing_sleeps_and_polls() -> None:
     found = {path.name for path in MODULES if "time.sleep" in path.read_text(encoding="utf-8")}
     # A file lock cannot be waited for with a timeout.

@@ -35,6 +35,14 @@ def new_lock() -> threading.Lock:
     return Lock()
 
 
+def new_blocking_lock() -> threading.Lock:
+    """Return a lock that may be held while its thread waits, as for I/O. Under gevent it is gevent's own.
+
+    Greenlets of one thread contend for it there: one that waits natively would block the one that holds it.
+    """
+    return threading.Lock() if is_gevent() else Lock()
+
+
 class NativeExecutor(ThreadPoolExecutor):
     """Executor of native threads for the shared loop under gevent. Only for that loop's thread.
 

@@ -21,7 +21,7 @@ from typing import TypeVar
 import msgspec
 
 from assistant_stream_ce.chunks import ErrorChunk
-from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.concurrency.gevent import new_blocking_lock, new_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent
 from assistant_stream_ce.errors import StoreUnavailableError, StreamUsageError
 from assistant_stream_ce.message import AssistantMessage
@@ -87,7 +87,7 @@ class Engine:
         self.session: StoreSession = store.connect(self.worker, self.options)
         self.counters: Counters = Counters()
         # One command at a time; held during its I/O.
-        self.commands: threading.Lock = threading.Lock()
+        self.commands: threading.Lock = new_blocking_lock()
         # Guards the next six.
         self.lock: threading.Lock = new_lock()
         self.logs: dict[StreamKey, LocalLog] = {}

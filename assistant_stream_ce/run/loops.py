@@ -17,7 +17,7 @@ from _queue import SimpleQueue
 from collections.abc import Callable
 from typing import Any
 
-from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent
+from assistant_stream_ce.concurrency.gevent import NativeExecutor, is_gevent, new_blocking_lock
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, running_loop
 from assistant_stream_ce.run.logger import logger
 
@@ -43,8 +43,8 @@ class _Process:
     """The shared loop of one process, and the work for threads at its exit."""
 
     def __init__(self) -> None:
-        # Guards the creation of the fields below. Held during it, which may take longer.
-        self.lock = threading.Lock()
+        # Guards the creation of the fields below, and is held while threads start.
+        self.lock = new_blocking_lock()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.loop_stopped = OneShotEvent()
         #: The gevent hub of the thread that started the loop; None without gevent.
