@@ -7,7 +7,6 @@ the thread of the caller, under a lock; for a coroutine in a thread of their own
 
 from __future__ import annotations
 
-import contextvars
 import inspect
 import os
 import secrets
@@ -22,7 +21,6 @@ import msgspec
 
 from assistant_stream_ce.chunks import ErrorChunk
 from assistant_stream_ce.concurrency.gevent import new_blocking_lock, new_lock
-from assistant_stream_ce.concurrency.waiters import OneShotEvent
 from assistant_stream_ce.errors import StoreUnavailableError, StreamUsageError
 from assistant_stream_ce.message import AssistantMessage
 from assistant_stream_ce.resumable.counters import Counters
@@ -256,9 +254,9 @@ class Engine:
 
     def stop_local(self, log: LocalLog) -> bool:
         """Stop a run of this process; return whether this call has cancelled it."""
-        was_told = log.cancel("stopped")
-        self.counters.stopped += was_told
-        return was_told
+        is_first = log.cancel("stopped")
+        self.counters.stopped += is_first
+        return is_first
 
     def stop(self, key: StreamKey) -> bool:
         """Stop a run wherever it is; return whether there was a live one. Blocks."""
@@ -270,11 +268,11 @@ class Engine:
 
     def delete(self, key: StreamKey) -> bool:
         """Delete a stream, a live run first. Blocks."""
-        is_told = self.stop(key)
+        was_live = self.stop(key)
         local = self.local(key)
         if local is not None:
             local.settled.wait_sync(_STOP_SECONDS)
-        elif is_told and (log := self.join(key)) is not None:
+        elif was_live and (log := self.join(key)) is not None:
             log.ended.wait_sync(_STOP_SECONDS)
             log.leave()
         found = self.command(lambda: self.session.delete(key))
@@ -384,30 +382,6 @@ async def _awaited(outcome: Awaitable[object], stream_id: str) -> None:
         await outcome
     except Exception:
         logger.exception("on_interrupted of stream %s raised", stream_id)
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Call a blocking function in a thread of its own, and wait for it in a coroutine."""
-    done, results, errors = OneShotEvent(), [], []
-    context = contextvars.copy_context()
-
-    def call() -> None:
-        try:
-            results.append(context.run(work))
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            done.set()
-
-    start_thread(call, "assistant-stream-command")
-    await done.wait()
-    try:
-        if errors:
-            raise errors[0]
-        return results[0]
-    finally:
-        # Its traceback refers to this frame: avoid a cycle.
-        errors.clear()
 
 
 def _host() -> str:

@@ -14,7 +14,7 @@ from assistant_stream_ce.concurrency.waiters import ThreadWaiter
 from assistant_stream_ce.errors import StoreUnavailableError
 from assistant_stream_ce.resumable.log import LOST, LocalLog, RemoteLog
 from assistant_stream_ce.resumable.store import Event, StreamKey, ThreadKey
-from assistant_stream_ce.resumable.writing import EngineThread
+from assistant_stream_ce.resumable.threads import EngineThread
 from assistant_stream_ce.run.logger import logger
 
 if TYPE_CHECKING:

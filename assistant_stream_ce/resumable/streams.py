@@ -31,13 +31,14 @@ from assistant_stream_ce.resumable.arguments import (
     seconds_of,
     text_of,
 )
-from assistant_stream_ce.resumable.engine import Engine, OnInterrupted, Settings, in_thread, stats_of
+from assistant_stream_ce.resumable.engine import Engine, OnInterrupted, Settings, stats_of
 from assistant_stream_ce.resumable.followed import FollowedStream, followed_behind
 from assistant_stream_ce.resumable.log import LocalLog, Log
 from assistant_stream_ce.resumable.memory import MemoryStore
 from assistant_stream_ce.resumable.records import FORMAT, Header
 from assistant_stream_ce.resumable.status import StreamStatus
 from assistant_stream_ce.resumable.store import Store, StreamKey, ThreadKey
+from assistant_stream_ce.resumable.threads import in_thread
 from assistant_stream_ce.serialization.cursor import chunks_before
 
 T = TypeVar("T")

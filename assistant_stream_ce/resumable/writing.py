@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from assistant_stream_ce.concurrency.gevent import new_lock
-from assistant_stream_ce.concurrency.waiters import OneShotEvent, ThreadWaiter
+from assistant_stream_ce.concurrency.waiters import ThreadWaiter
 from assistant_stream_ce.errors import StoreUnavailableError
 from assistant_stream_ce.resumable.log import LOST, LocalLog
 from assistant_stream_ce.resumable.records import Summary, encode
 from assistant_stream_ce.resumable.store import Append, Outcome
+from assistant_stream_ce.resumable.threads import EngineThread
 from assistant_stream_ce.run.logger import logger
-from assistant_stream_ce.run.loops import start_thread
 
 if TYPE_CHECKING:
     from assistant_stream_ce.resumable.engine import Engine
@@ -31,13 +30,6 @@ _SOME = 8
 # Seconds between two rounds, so that a fast producer fills entries instead of waking the thread for each chunk.
 _PACE = 0.001
 
-# Seconds before the first and each further attempt after the store was away.
-_FIRST_RETRY = 0.05
-_LAST_RETRY = 1.0
-
-# The most seconds to wait for a thread whose call of the store does not return.
-_STOP_SECONDS = 5.0
-
 # Seconds after which it is asked again whether another process follows a stream, and after a failed sweep.
 _ASK_AGAIN = 1.0
 _SWEEP_AGAIN = 60.0
@@ -46,68 +38,6 @@ _SWEEP_AGAIN = 60.0
 _LAPSE = 4.0
 
 _NEVER = float("inf")
-
-
-class EngineThread:
-    """A thread of one engine, which exists only while there is work. All methods without `_` are thread-safe.
-
-    Args:
-        engine: the engine.
-        name: the name of the thread.
-    """
-
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
-        self._name = name
-        # Guards the next three, and fields of subclasses.
-        self._lock = new_lock()
-        self._is_running = False
-        self._is_stopped = False
-        self._ended = OneShotEvent()
-        # Used by the thread alone: the seconds before the next attempt, and the time of the last failure.
-        self._retry_seconds = 0.0
-        self._failed_at = -_LAPSE
-
-    def ensure_thread(self) -> None:
-        """Start the thread unless it runs."""
-        with self._lock:
-            if self._is_running or self._is_stopped:
-                return
-            self._is_running = True
-            self._ended = OneShotEvent()
-        start_thread(self._run, self._name)
-
-    def stop(self) -> None:
-        """Have the thread end, and wait for it."""
-        with self._lock:
-            self._is_stopped = True
-            is_running = self._is_running
-        if is_running:
-            self.poke()
-            self._ended.wait_sync(_STOP_SECONDS)
-
-    def poke(self) -> None:
-        """Have the thread look at what there is to do."""
-        raise NotImplementedError
-
-    def _work(self) -> None:
-        """Work until there is nothing to do."""
-        raise NotImplementedError
-
-    def _run(self) -> None:
-        ended = self._ended
-        try:
-            self._work()
-        finally:
-            ended.set()
-
-    def _count_failure(self, error: Exception) -> None:
-        """Log the first of several failures of the store, and choose the seconds before the next attempt."""
-        if not self._retry_seconds:
-            logger.warning("the store of resumable streams is away, and is tried again: %s", error)
-        self._engine.counters.failures += 1
-        self._failed_at = time.monotonic()
-        self._retry_seconds = min(2 * self._retry_seconds or _FIRST_RETRY, _LAST_RETRY)
 
 
 class Writing(EngineThread):

@@ -1,18 +1,15 @@
-"""The engine of one process: fork, the exit of the process, and threads that end by themselves."""
+"""The engine of one process: fork, the exit of the process, and its counters."""
 
 from __future__ import annotations
 
 import multiprocessing
 import subprocess
 import sys
-import threading
 from typing import Any
 
-from assistant_stream_ce import RunController, create_run
 from assistant_stream_ce.resumable import ResumableStreams
-from assistant_stream_ce.resumable.engine import in_thread, stats_of
-from tests.resumable.flaky import FlakyStore
-from tests.resumable.test_streams import WORDS, Talk, wait_for
+from assistant_stream_ce.resumable.engine import stats_of
+from tests.resumable.test_streams import WORDS, Talk
 
 
 def _use_in_child(streams: ResumableStreams, sender: Any) -> None:
@@ -68,34 +65,6 @@ def exiting(*, seconds: float, drain: float) -> str:
 def test_a_process_that_ends_interrupts_its_runs_or_waits_for_them() -> None:
     assert exiting(seconds=30, drain=0.0) == "cancelled a\n"
     assert exiting(seconds=0.2, drain=20.0) == "completed ab\n"
-
-
-def test_threads_end_with_the_last_run() -> None:
-    streams = ResumableStreams(FlakyStore())
-
-    def names() -> set[str]:
-        return {thread.name for thread in threading.enumerate()} & {
-            "assistant-stream-writer",
-            "assistant-stream-reader",
-        }
-
-    def run(controller: RunController) -> None:
-        controller.append_text("a")
-
-    for _ in range(3):
-        assert len(list(streams.start(create_run(run)))) == 1
-        wait_for(lambda: not names())
-    streams.close()
-
-
-def test_a_blocking_function_raises_in_the_coroutine_that_called_it() -> None:
-    import asyncio
-
-    import pytest
-
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(in_thread(lambda: 1 // 0))
-    assert asyncio.run(in_thread(lambda: 1)) == 1
 
 
 def test_without_an_engine_all_counters_are_0() -> None:
