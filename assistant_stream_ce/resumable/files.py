@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.errors import StoreUnavailableError
 from assistant_stream_ce.resumable import file_log
 from assistant_stream_ce.resumable.file_paths import Paths, age, drop_log, opened
+from assistant_stream_ce.resumable.file_producers import Produced, ProducedLogs
 from assistant_stream_ce.resumable.file_watches import Watches
 from assistant_stream_ce.resumable.records import Entry
 from assistant_stream_ce.resumable.store import (
@@ -105,17 +105,6 @@ class FileStore(Store):
         return session
 
 
-class _Produced:
-    """A stream that this session produces, and its locked file."""
-
-    def __init__(self, run: str, fd: int, thread: ThreadKey | None, last: int = 0) -> None:
-        self.run = run
-        self.fd = fd
-        self.thread = thread
-        #: The number of chunks in the log.
-        self.last = last
-
-
 class FileSession(StoreSession):
     """One engine's use of a `FileStore`."""
 
@@ -123,12 +112,7 @@ class FileSession(StoreSession):
         self.pid: int = os.getpid()
         self._paths = paths
         self._options = options
-        # Guards the next two, which several threads use.
-        self._lock = new_lock()
-        self._produced: dict[StreamKey, _Produced] = {}
-        # Those of deleted streams whose ids have a new run. Closed by the writer, which may be using one: a descriptor
-        # that is closed under it may be another log's by then.
-        self._displaced: list[_Produced] = []
+        self._produced = ProducedLogs(paths)
         with _reported_failures():
             paths.stops.mkdir(mode=0o700, exist_ok=True)
             self._watches = Watches(paths)
@@ -140,23 +124,21 @@ class FileSession(StoreSession):
 
     def close_files(self) -> None:
         """Close the locked files: in a forked child it leaves the locks with the parent."""
-        for produced in (*self._produced.values(), *self._displaced):
-            os.close(produced.fd)
-        self._produced, self._displaced = {}, []
+        self._produced.close()
 
     # --- commands ---
 
     def start(self, key: StreamKey, header: bytes, run: str, thread: ThreadKey | None) -> Started:
         """Begin a stream; see `StoreSession.start`."""
         with _reported_failures():
-            if self._find(key, run) is None and not self._create(key, header, run, thread):
+            if self._produced.find(key, run) is None and not self._create(key, header, run, thread):
                 return "exists"
             try:
                 return self._announce_start(key, thread)
             except OSError:
                 # The caller runs nothing then, and a locked log would have followers wait.
                 self._paths.of(key, "log").unlink(missing_ok=True)
-                self._forget(key, self._produced[key])
+                self._produced.remove(key, run)
                 raise
 
     def _announce_start(self, key: StreamKey, thread: ThreadKey | None) -> Started:
@@ -173,43 +155,14 @@ class FileSession(StoreSession):
     def _create(self, key: StreamKey, header: bytes, run: str, thread: ThreadKey | None) -> bool:
         """Make the log, locked, unless it is there."""
         path = self._paths.of(key, "log")
-        with self._locked_file([file_log.header_record(header, run)]) as (temporary, fd):
+        with self._produced.new_file([file_log.header_record(header, run)]) as (temporary, fd):
             for _ in range(2):
                 with contextlib.suppress(FileExistsError):
                     self._paths.place(lambda: os.link(temporary, path), path)
-                    self._keep(key, _Produced(run, os.dup(fd), thread))
+                    self._produced.add(key, Produced(run, os.dup(fd), thread))
                     return True
                 drop_log(path, lambda fd: self._is_expired(fd, path))
         return False
-
-    @contextlib.contextmanager
-    def _locked_file(self, records: Iterable[bytes]) -> Iterator[tuple[Path, int]]:
-        """Write records to a temporary file and lock it, so that nobody sees a log without its lock.
-
-        The file is closed with the block: a duplicate of its descriptor keeps the lock.
-        """
-        path = self._paths.temporary()
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        try:
-            file_log.lock(fd)
-            for record in records:
-                file_log.append(fd, record)
-            yield path, fd
-        finally:
-            os.close(fd)
-            path.unlink(missing_ok=True)
-
-    def _keep(self, key: StreamKey, produced: _Produced) -> None:
-        with self._lock:
-            if (before := self._produced.get(key)) is not None:
-                self._displaced.append(before)
-            self._produced[key] = produced
-
-    def _close_displaced(self) -> None:
-        with self._lock:
-            displaced, self._displaced = self._displaced, []
-        for produced in displaced:
-            os.close(produced.fd)
 
     def _is_expired(self, fd: int, path: Path) -> bool:
         if file_log.read_terminal(fd) is not None:
@@ -347,12 +300,12 @@ class FileSession(StoreSession):
 
     def append(self, appends: Sequence[Append]) -> list[Outcome]:
         """Store entries; see `StoreSession.append`."""
-        self._close_displaced()
+        self._produced.close_displaced()
         with _reported_failures():
             return [self._append(*append) for append in appends]
 
     def _append(self, key: StreamKey, run: str, entry: Entry) -> Outcome:
-        produced = self._find(key, run)
+        produced = self._produced.find(key, run)
         if produced is None:
             return "fenced" if self._paths.of(key, "log").exists() else "missing"
         if file_log.is_deleted(produced.fd):
@@ -362,22 +315,17 @@ class FileSession(StoreSession):
             produced.last = entry.last
         return "ok"
 
-    def _find(self, key: StreamKey, run: str) -> _Produced | None:
-        with self._lock:
-            produced = self._produced.get(key)
-        return produced if produced is not None and produced.run == run else None
-
     def finish(self, key: StreamKey, run: str, terminal: bytes, summary: bytes, thread: ThreadKey | None) -> Outcome:
         """End a stream; see `StoreSession.finish`."""
         with _reported_failures():
-            produced = self._find(key, run)
+            produced = self._produced.find(key, run)
             if produced is None:
                 return self._repeated_finish(key, run, terminal)
             outcome: Outcome = "missing"
             if not file_log.is_deleted(produced.fd):
                 outcome = "ok"
                 self._end(key, produced.fd, terminal, summary, thread)
-            self._forget(key, produced)
+            self._produced.remove(key, run)
             return outcome
 
     def _repeated_finish(self, key: StreamKey, run: str, terminal: bytes) -> Outcome:
@@ -388,14 +336,6 @@ class FileSession(StoreSession):
             is_own = first is not None and first[0].header[1] == run
             return "ok" if is_own and file_log.read_terminal(fd) == terminal else "fenced"
 
-    def _forget(self, key: StreamKey, produced: _Produced) -> None:
-        with self._lock:
-            if self._produced.get(key) is not produced:
-                # Displaced, and closed later.
-                return
-            del self._produced[key]
-        os.close(produced.fd)
-
     def reseed(
         self, key: StreamKey, header: bytes, run: str, entries: Iterable[Entry], thread: ThreadKey | None
     ) -> Outcome:
@@ -404,23 +344,23 @@ class FileSession(StoreSession):
         with _reported_failures():
             if age(self._paths.of(key, "gone")) <= self._options.gone_retention:
                 return "missing"
-            produced = self._find(key, run)
+            produced = self._produced.find(key, run)
             if path.exists() and (produced is None or file_log.is_deleted(produced.fd)):
                 return "fenced"
             entries = list(entries)
             records = [file_log.header_record(header, run), *map(file_log.entry_record, entries)]
-            with self._locked_file(records) as (temporary, fd):
+            with self._produced.new_file(records) as (temporary, fd):
                 self._paths.place(lambda: os.rename(temporary, path), path)
-                self._keep(key, _Produced(run, os.dup(fd), thread, entries[-1].last if entries else 0))
+                self._produced.add(key, Produced(run, os.dup(fd), thread, entries[-1].last if entries else 0))
             self._point(thread, key)
             return "ok"
 
     def renew(self, runs: Mapping[StreamKey, str]) -> set[StreamKey]:
         """Return the streams that are to stop; see `StoreSession.renew`. The kernel keeps the locks."""
-        self._close_displaced()
+        self._produced.close_displaced()
         with _reported_failures():
             for key, run in runs.items():
-                produced = self._find(key, run)
+                produced = self._produced.find(key, run)
                 if produced is not None:
                     self._extend_pointer(produced.thread, key, self._options.live_retention)
             return {key for key in runs if self._paths.stop(key).exists()}
@@ -448,7 +388,7 @@ class FileSession(StoreSession):
     def poll(self, timeout: float) -> list[Event]:
         """Wait for events; see `StoreSession.poll`."""
         with _reported_failures():
-            return self._watches.poll(timeout, self._produced)
+            return self._watches.poll(timeout, self._produced.keys())
 
     def wake(self) -> None:
         """Make `poll` return; see `StoreSession.wake`."""
