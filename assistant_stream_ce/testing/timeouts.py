@@ -15,14 +15,17 @@ from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AssistantStream, as_stream, create_run
 from assistant_stream_ce.errors import RunCancelled, StreamUsageError, shorten
-from assistant_stream_ce.run import run as run_module
 from assistant_stream_ce.run.callbacks import RunCallback
 from assistant_stream_ce.run.drivers import TaskDriver
+from assistant_stream_ce.run.execution import run_in_task
 from assistant_stream_ce.run.loops import start_thread
 from assistant_stream_ce.run.run import Run
 
 #: What the helpers read: a callback, a stream, or any iterable of chunks.
 RunSource: TypeAlias = RunCallback | ChunkSource
+
+# The code that calls a callback: a function directly, or a coroutine in a task.
+_CALLERS = {Run.call.__code__, run_in_task.__code__}
 
 
 def stream_of(source: RunSource, state: object, options: dict[str, Any]) -> AssistantStream:
@@ -127,8 +130,8 @@ def _frames(run: Run) -> list[FrameType]:
         frames = _frames_of_thread(getattr(driver.loop, "_thread_id", None) or 0)
     else:
         frames = list(_frames_of_coroutine(coroutine))
-    drivers = [number for number, frame in enumerate(frames) if frame.f_code.co_filename == run_module.__file__]
-    return frames[drivers[-1] + 1 :] if drivers else frames
+    callers = [number for number, frame in enumerate(frames) if frame.f_code in _CALLERS]
+    return frames[callers[-1] + 1 :] if callers else frames
 
 
 def _frames_of_thread(ident: int) -> list[FrameType]:

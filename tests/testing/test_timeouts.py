@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from assistant_stream_ce import RunController, StreamUsageError, create_run
+from assistant_stream_ce import RunController, StreamUsageError, TextDeltaChunk, create_run
 from assistant_stream_ce.concurrency.waiters import OneShotEvent
 from assistant_stream_ce.testing import collect, read_and_leave
 from assistant_stream_ce.testing.timeouts import (
@@ -38,6 +40,38 @@ def test_the_stack_of_a_run_is_described_at_each_stage() -> None:
     release.set()
     assert list(reader) == []
     assert "has ended" in describe_stack(run_of(stream))
+
+
+@pytest.mark.parametrize("kind", ["def", "async def", "async def that blocks"])
+def test_the_stack_begins_with_the_callback(kind: str) -> None:
+    reached, release = threading.Event(), threading.Event()
+
+    def source() -> Iterator[TextDeltaChunk]:
+        reached.set()
+        release.wait(20)
+        yield TextDeltaChunk("a")
+
+    def run(controller: RunController) -> None:
+        controller.add_stream(source())
+
+    async def wait(controller: RunController) -> None:
+        # Called when the coroutine waits.
+        asyncio.get_running_loop().call_soon(reached.set)
+        await controller.cancelled_event.wait()
+
+    async def block(controller: RunController) -> None:
+        run(controller)
+
+    callback = {"def": run, "async def": wait, "async def that blocks": block}[kind]
+    stream = create_run(callback)
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(list, stream)
+        assert reached.wait(20)
+        first = describe_stack(run_of(stream)).splitlines()[1]
+        release.set()
+        stream.cancel()
+        reader.result()
+    assert first.endswith(f"in {callback.__name__}")
 
 
 def test_a_timeout_cancels_the_run_and_is_raised_at_the_end_of_the_block() -> None:
