@@ -7,31 +7,16 @@ import contextlib
 import os
 import time
 from collections.abc import Awaitable, Generator, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
 from assistant_stream_ce.run.loops import EXIT_CALLS, EXIT_SECONDS, add_exit_hook, start_thread_or_call
 
+if TYPE_CHECKING:
+    from assistant_stream_ce.run.run import Run
+
 # Seconds that a cancelled run may take to end before `shutdown` abandons it; at most half of its `timeout`.
 _PATIENCE_SECONDS = 2.0
-
-
-class LiveRun(Protocol):
-    """The interface of a run for the registry."""
-
-    @property
-    def ended(self) -> OneShotEvent:
-        """The event that is set when the run has ended, `on_finish` included."""
-
-    def shut_down(self, deadline: float) -> None:
-        """End the stream with an error chunk and cancel the callback; never blocks.
-
-        Args:
-            deadline: the time, by `time.monotonic`, until which the response may wait for the end of the run.
-        """
-
-    def give_up(self) -> None:
-        """Abandon a cancelled run that has not ended; never blocks."""
 
 
 class _Registry:
@@ -39,11 +24,11 @@ class _Registry:
 
     def __init__(self) -> None:
         #: Each operation on it is atomic: a signal handler, which may call `shutdown`, must not wait for a lock.
-        self.runs: set[LiveRun] = set()
+        self.runs: set[Run] = set()
         #: The time until which a `shutdown` waits for its runs; the exit of the process waits as long.
         self.deadline = 0.0
 
-    def snapshot(self) -> list[LiveRun]:
+    def snapshot(self) -> list[Run]:
         """Return the live runs."""
         return list(self.runs.copy())
 
@@ -57,13 +42,13 @@ def _registry() -> _Registry:
     return _registries.get(number) or _registries.setdefault(number, _Registry())
 
 
-def add_live_run(run: LiveRun) -> None:
+def add_live_run(run: Run) -> None:
     """Register a run that has started. A second call does nothing."""
     add_exit_hook()
     _registry().runs.add(run)
 
 
-def discard_live_run(run: LiveRun) -> None:
+def discard_live_run(run: Run) -> None:
     """Unregister a finished run."""
     _registry().runs.discard(run)
 
@@ -112,7 +97,7 @@ class _Shutdown:
                 await self._done.wait()
 
 
-def _wait_until(deadline: float, runs: Iterable[LiveRun]) -> bool:
+def _wait_until(deadline: float, runs: Iterable[Run]) -> bool:
     """Wait for the end of runs until a deadline; return whether all have ended."""
     return all(run.ended.wait_sync(deadline - time.monotonic()) for run in runs)
 

@@ -398,7 +398,7 @@ class Run:
         self.report.error = None
 
     def shut_down(self, deadline: float) -> None:
-        """Cancel the run because the server shuts down, with an error chunk for the reader; see `LiveRun`."""
+        """Cancel the run because the server shuts down, with an error chunk; its response waits until `deadline`."""
         self.deadline = deadline
         self.begin_cancel(functools.partial(self.run_context.channel.finish, ErrorChunk(GOODBYE)))
 
