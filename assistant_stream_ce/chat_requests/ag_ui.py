@@ -30,9 +30,12 @@ def _approvals(body: Body, answer: dict[str, JSON], path: str) -> list[Approval]
     if approval_id is None:
         body.history.drop(path, "an answer without the id of its interrupt")
         return []
+    body.history.check_fields(answer, path, ("interruptId", "status", "payload"))
     payload = answer.get("payload")
+    if (status := answer.get("status")) not in ("resolved", "cancelled"):
+        body.history.unknown_state(status, f"{path}.status")
     fields = object_or_empty(payload)
-    approved = answer.get("status") == "resolved" and fields.get("approved") is True
+    approved = status == "resolved" and fields.get("approved") is True
     reason, signature = text_or_none(fields.get("reason")), text_or_none(fields.get("signature"))
-    call_id = text_or_none(fields.get("toolCallId"))
+    call_id = body.history.name(fields.get("toolCallId"), f"{path}.payload.toolCallId")
     return [Approval(approval_id, call_id, approved, reason, signature, payload)]

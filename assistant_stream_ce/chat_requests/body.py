@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from assistant_stream_ce.chat_requests.request import Approval, ChatRequest, ClientTool, RequestError, ToolResult
-from assistant_stream_ce.conversions.history import MAX_ID_LENGTH, HistoryBuilder, text_or_none
+from assistant_stream_ce.conversions.history import MAX_ID_LENGTH, POLLUTES, HistoryBuilder, text_or_none
 from assistant_stream_ce.jsonvalue import JSON, loads_raw, object_or_empty
 from assistant_stream_ce.message import AssistantMessage, ToolCallPart
 
@@ -80,15 +80,17 @@ class Body:
         if isinstance(body, (bytes, bytearray, memoryview, str)):
             data = body if isinstance(body, str) else bytes(body)
             if _size(data, limits.max_bytes) > limits.max_bytes:
-                raise RequestError(f"the request body is larger than {limits.max_bytes:,} bytes", 413)
+                raise _too_large(limits.max_bytes)
             try:
                 body = loads_raw(data)
-            except (ValueError, RecursionError):
+            except RecursionError:
+                raise _too_deep(limits.max_depth) from None
+            except ValueError:
                 raise RequestError("the request body is not JSON") from None
         if not isinstance(body, dict):
             raise RequestError("the request body must be a JSON object")
         self._count(body)
-        copied = _Copier(self.history, limits.max_depth).copy(body)
+        copied = _Copier(self.history, limits).copy(body)
         assert isinstance(copied, dict)
         return copied
 
@@ -219,30 +221,49 @@ def _path(place: _Place) -> str:
     return ".".join(reversed(keys))
 
 
+def _too_large(max_bytes: int) -> RequestError:
+    return RequestError(f"the request body is larger than {max_bytes:,} bytes", 413)
+
+
+def _too_deep(max_depth: int) -> RequestError:
+    return RequestError(f"the request is nested more than {max_depth} levels deep", 413)
+
+
 class _Copier:
     """Copies JSON; drops and reports keys that messages must not contain."""
 
-    def __init__(self, history: HistoryBuilder, max_depth: int) -> None:
+    def __init__(self, history: HistoryBuilder, limits: Limits) -> None:
         self._history = history
-        self._max_depth = max_depth
+        self._max_depth = limits.max_depth
+        self._max_bytes = limits.max_bytes
+        # Characters of texts and keys, and one for each other value: no more than the bytes of the JSON. The limit also
+        # holds for what a framework has parsed.
+        self._size = 0
 
     def copy(self, value: object, place: _Place = None, depth: int = 0) -> JSON:
+        self._add(len(value) if isinstance(value, str) else 1)
         if value is None or isinstance(value, (str, bool, int)):
             return value
         if isinstance(value, float):
             return value if math.isfinite(value) else None
         if depth >= self._max_depth:
-            raise RequestError(f"the request is nested more than {self._max_depth} levels deep", 413)
+            raise _too_deep(self._max_depth)
         if isinstance(value, dict):
             copied = {}
             for key, item in value.items():
                 if not isinstance(key, str):
                     raise RequestError("the request body must be JSON: an object has a key that is no text")
+                self._add(len(key))
                 if key == "__proto__" or (key == "constructor" and isinstance(item, dict) and "prototype" in item):
-                    self._history.drop(_path((place, key)), "a key that pollutes prototypes")
+                    self._history.drop(_path((place, key)), POLLUTES)
                 else:
                     copied[key] = self.copy(item, (place, key), depth + 1)
             return copied
         if isinstance(value, (list, tuple)):
             return [self.copy(item, (place, index), depth + 1) for index, item in enumerate(value)]
         raise RequestError(f"the request body must be JSON: it holds a {type(value).__name__}")
+
+    def _add(self, size: int) -> None:
+        self._size += size
+        if self._size > self._max_bytes:
+            raise _too_large(self._max_bytes)

@@ -32,13 +32,27 @@ def read_data_stream(body: Body) -> ChatRequest:
     )
 
 
+# The fields of the data stream's requests, also those that are of no use here.
+_ENTRY = frozenset({"role", "content", "id", "unstable_id"})
+_PART = frozenset(
+    {
+        "type", "text", "toolCallId", "toolName", "input", "args", "argsText", "output", "result", "isError",
+        "artifact", "data", "image", "mediaType", "mimeType", "filename",
+    }
+)  # fmt: skip
+
+
 class _Reader(AnswerReader):
     """Joins the entries of each message of the assistant."""
 
     def take(self, entry: dict[str, JSON], path: str) -> None:
         """Take an entry of the history."""
         role = entry.get("role")
+        self.log.check_fields(entry, path, _ENTRY)
         content = text_parts(entry.get("content"))
+        for index, part in enumerate(content if isinstance(content, list) else ()):
+            if isinstance(part, dict):
+                self.log.check_fields(part, f"{path}.content.{index}", _PART)
         if role == "tool":
             self._take_results(content, path)
         elif role == "assistant":

@@ -9,7 +9,7 @@ from assistant_stream_ce.conversions.files import is_url
 from assistant_stream_ce.conversions.history import Dropped, HistoryBuilder, text_or_none
 from assistant_stream_ce.conversions.reading import Fields, function_call, history_of, parts_text, result_text
 from assistant_stream_ce.conversions.turns import turns_of
-from assistant_stream_ce.jsonvalue import JSON, loads_or_text, object_or_empty, plain
+from assistant_stream_ce.jsonvalue import JSON, object_or_empty, plain
 from assistant_stream_ce.message import (
     AssistantMessage,
     Message,
@@ -24,6 +24,13 @@ from assistant_stream_ce.serialization.assistant_ui import without_none
 from assistant_stream_ce.serialization.ui_message_stream.values import metadata_of
 
 _MEDIA = ("image", "audio", "video", "document")
+
+# The fields of AG-UI, also those that are of no use here.
+_MESSAGE = frozenset(
+    {"id", "role", "content", "name", "toolCalls", "toolCallId", "error", "encryptedValue", "metadata"}
+)
+_PART = frozenset({"type", "text", "source", "metadata", "mimeType", "id", "url", "data", "filename"})
+_CALL = frozenset({"id", "type", "function", "encryptedValue"})
 
 
 def from_ag_ui_messages(messages: object, *, trust_system: bool = False) -> tuple[list[Message], list[Dropped]]:
@@ -54,6 +61,7 @@ class _Reader(AnswerReader):
 
     def take(self, message: Fields, path: str) -> None:
         """Take one message of AG-UI."""
+        self.log.check_fields(message, path, _MESSAGE)
         message_id = self.log.name(message.get("id"), f"{path}.id")
         match message.get("role"):
             case "assistant":
@@ -85,13 +93,14 @@ class _Reader(AnswerReader):
         for part in self._parts(message.get("content"), f"{path}.content"):
             builder.add(part)
         for where, call in self.log.objects(message.get("toolCalls"), f"{path}.toolCalls"):
+            self.log.check_fields(call, where, _CALL)
             function = object_or_empty(call.get("function"))
             self.take_call(call.get("id"), function.get("name"), function.get("arguments"), where)
 
     def _take_result(self, message: Fields, path: str) -> None:
         error = text_or_none(message.get("error"))
         content = message.get("content")
-        result = loads_or_text(content) if isinstance(content, str) else content
+        result = self.log.content(content, f"{path}.content")
         result = error if error and not content else result
         self.take_result(message.get("toolCallId"), path, result=result, is_error=bool(error))
 
@@ -102,6 +111,7 @@ class _Reader(AnswerReader):
             return [TextPart(content)] if content else []
         parts: list[UserPart] = []
         for where, part in self.log.objects(content, path):
+            self.log.check_fields(part, where, _PART)
             kind, source = part.get("type"), part.get("source")
             if kind == "text":
                 parts += self.log.text(part.get("text"), where)

@@ -53,6 +53,7 @@ class AnswerReader:
         if checked_id is None or checked_name is None:
             self.log.drop(path, "a tool call without its id or name")
         else:
+            arguments = self.log.arguments(arguments, f"{path}.arguments")
             self.open(path).add_call(call_part(checked_id, checked_name, arguments, **fields), path)
 
     def take_result(self, call_id: JSON, path: str, **fields: Any) -> bool:

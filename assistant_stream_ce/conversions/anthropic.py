@@ -20,7 +20,7 @@ from assistant_stream_ce.conversions.turns import (
     prepare,
     text_or_note,
 )
-from assistant_stream_ce.jsonvalue import JSON, loads_or_text, plain
+from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import (
     FilePart,
     Message,
@@ -152,7 +152,7 @@ class _Reader(BlockReader):
             content = "".join(
                 text for _, item in self.log.objects(content, path) if (text := text_or_none(item.get("text")))
             )
-        result = loads_or_text(content) if isinstance(content, str) else content
+        result = self.log.content(content, f"{path}.content")
         self.take_result(block.get("tool_use_id"), path, result=result, is_error=block.get("is_error") is True)
         return True
 

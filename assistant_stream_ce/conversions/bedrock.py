@@ -23,7 +23,7 @@ from assistant_stream_ce.conversions.turns import (
     prepare,
     text_or_note,
 )
-from assistant_stream_ce.jsonvalue import JSON, loads_or_text, object_or_empty, plain
+from assistant_stream_ce.jsonvalue import JSON, object_or_empty, plain
 from assistant_stream_ce.message import (
     FilePart,
     Message,
@@ -167,7 +167,7 @@ class _Reader(BlockReader):
         blocks = [block for _, block in self.log.objects(result.get("content"), f"{path}.toolResult.content")]
         values = [block["json"] for block in blocks if "json" in block]
         text = "".join(block["text"] for block in blocks if text_or_none(block.get("text")))
-        value: JSON = values[0] if values and not text else loads_or_text(text)
+        value: JSON = values[0] if values and not text else self.log.content(text, f"{path}.toolResult")
         self.take_result(result.get("toolUseId"), path, result=value, is_error=result.get("status") == "error")
         return True
 

@@ -22,9 +22,15 @@ _DATA_URL = re.compile(r"data:(?P<type>[^;,\s]*)(?P<parameters>(?:;[^,]*)?),", r
 # Space, control characters and backslashes, which URL parsers interpret differently.
 _ODD = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+*-]+", re.ASCII)
-# Networks whose addresses end with an IPv4 address: NAT64, and "IPv4-compatible" ones.
-_EMBEDDING = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
-_PRIVATE_NAMES = ("localhost", "internal", "local", "localdomain", "lan", "home", "corp", "intranet")
+# Networks whose addresses end with an IPv4 address: NAT64, and "IPv4-compatible" and "IPv4-translated" ones.
+_EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
+# Networks that some versions of `ipaddress` take for global: of protocols (with a cloud's metadata), and local NAT64.
+_PRIVATE_NETWORKS = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+# The last label of names that only private networks, clusters and clouds resolve.
+_PRIVATE_NAMES = frozenset(
+    {"localhost", "internal", "local", "localdomain", "lan", "home", "corp", "intranet", "private", "svc", "arpa"}
+)
+_METADATA_NAMES = ("metadata.goog",)
 _UNKNOWN_TYPE = "application/octet-stream"
 
 
@@ -68,7 +74,7 @@ def file_part(data: JSON, media_type: JSON, filename: JSON = None) -> FilePart:
 
 def _from_data_url(url: str) -> tuple[str, str]:
     match = _DATA_URL.match(url)
-    if match is None:
+    if match is None or match.end() == len(url):
         raise UnsafeFileError("a data URL without content")
     kind = match["type"] if _MEDIA_TYPE.fullmatch(match["type"]) else ""
     content = url[match.end() :]
@@ -106,6 +112,9 @@ def _check_url(url: str) -> None:
         raise UnsafeFileError("a file URL that cannot be parsed") from None
     if not host or "@" in parts.netloc:
         raise UnsafeFileError("a file URL without a host, or with a password")
+    if "%" in host:
+        # Clients decode it: `%31` is a digit of an address. And an address with a zone is link-local.
+        raise UnsafeFileError("a file URL whose host has escaped characters, or a zone")
     if _is_private(host):
         raise UnsafeFileError("a file URL of a private host")
 
@@ -113,10 +122,17 @@ def _check_url(url: str) -> None:
 def _is_private(host: str) -> bool:
     # As browsers and HTTP clients normalise it: full-width digits and ideographic dots are digits and dots.
     name = unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".").lower()
-    address = _address(name.partition("%")[0])
+    address = _address(name)
     if address is not None:
-        return not address.is_global or address.is_multicast
-    return "." not in name or name.rpartition(".")[2] in _PRIVATE_NAMES
+        is_private = any(address in network for network in _PRIVATE_NETWORKS)
+        return is_private or not address.is_global or address.is_multicast or _is_site_local(address)
+    is_metadata = any(name == one or name.endswith(f".{one}") for one in _METADATA_NAMES)
+    return "." not in name or is_metadata or name.rpartition(".")[2] in _PRIVATE_NAMES
+
+
+def _is_site_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    # Deprecated, but still private.
+    return isinstance(address, ipaddress.IPv6Address) and address.is_site_local
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
 
 from assistant_stream_ce.conversions.files import UnsafeFileError, file_part
-from assistant_stream_ce.jsonvalue import JSON, dumps, object_or_empty
+from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key, loads, loads_or_text, object_or_empty
 from assistant_stream_ce.message import (
     AssistantMessage,
     Message,
@@ -29,6 +30,9 @@ MAX_ID_LENGTH = 100_000
 
 #: The most reports of dropped data: a hostile body has a million values to report.
 MAX_REPORTS = 10_000
+
+#: Why a key was dropped.
+POLLUTES = "a key that pollutes prototypes"
 
 _SHOWN = 80
 
@@ -69,6 +73,10 @@ class HistoryBuilder:
         elif len(self.dropped) == MAX_REPORTS:
             self.dropped.append(Dropped("", f"more than {MAX_REPORTS:,} values were dropped"))
 
+    def ignore(self, path: str, reason: str) -> None:
+        """Report something that is unknown, or that no message may contain."""
+        self.drop(path, reason)
+
     def objects(self, value: JSON, path: str) -> Iterator[tuple[str, dict[str, JSON]]]:
         """Yield the objects of a list, each with its path; report all other items."""
         if value is None:
@@ -81,6 +89,33 @@ class HistoryBuilder:
                 yield f"{path}.{index}", item
             else:
                 self.drop(f"{path}.{index}", "not an object")
+
+    def check_fields(self, value: dict[str, JSON], path: str, known: Collection[str]) -> None:
+        """Report the fields of an object that its format does not have."""
+        for name in value:
+            if name not in known:
+                self.ignore(f"{path}.{name:.{_SHOWN}}", "an unknown field")
+
+    def arguments(self, value: JSON, path: str) -> JSON:
+        """Return the arguments of a tool call; keys that pollute prototypes are dropped from JSON text."""
+        if isinstance(value, str) and self._report_refused_key(value, path):
+            # One that is nested too deep stays as it is, and has no arguments.
+            with contextlib.suppress(ValueError):
+                return loads(value)
+        return value
+
+    def content(self, value: JSON, path: str) -> JSON:
+        """Return the result of a tool: the value of a JSON text, or any other text unchanged."""
+        if not isinstance(value, str):
+            return value
+        self._report_refused_key(value, path)
+        return loads_or_text(value)
+
+    def _report_refused_key(self, text: str, path: str) -> bool:
+        is_refused = has_refused_key(text.encode("utf-8", "surrogatepass"))
+        if is_refused:
+            self.ignore(path, POLLUTES)
+        return is_refused
 
     def name(self, value: JSON, path: str) -> str | None:
         """Return an id or a name; None for an invalid one, which is reported unless it is absent."""
@@ -131,7 +166,11 @@ class HistoryBuilder:
 
     def unknown(self, kind: JSON, path: str) -> None:
         """Report a part, message or command of an unknown type."""
-        self.drop(path, f"the type {kind!r:.{_SHOWN}} is not supported here")
+        self.ignore(path, f"the type {kind!r:.{_SHOWN}} is not supported here")
+
+    def unknown_state(self, state: JSON, path: str) -> None:
+        """Report a state that its format does not have; none at all is reported too."""
+        self.ignore(path, f"the state {state!r:.{_SHOWN}} is not supported here")
 
     def assistant(self, builder: AssistantBuilder, path: str) -> None:
         """Add a message of the assistant."""

@@ -12,11 +12,20 @@ from assistant_stream_ce.conversions.files import data_url, is_url
 from assistant_stream_ce.conversions.history import Dropped, HistoryBuilder, text_or_none
 from assistant_stream_ce.conversions.reading import Fields, parts_text
 from assistant_stream_ce.conversions.turns import Entry, ModelTurn, ProviderNames, prepare, text_or_note
-from assistant_stream_ce.jsonvalue import JSON, dumps, loads_or_text, object_or_empty, plain
+from assistant_stream_ce.jsonvalue import JSON, dumps, object_or_empty, plain
 from assistant_stream_ce.message import Message, ReasoningPart, RefusalPart, TextPart, UserMessage, UserPart
 
 #: OpenAI refuses ids of more than 40 characters.
 NAMES = ProviderNames(max_id=40)
+
+# The fields of messages and their parts, also those that are of no use here.
+_MESSAGE = frozenset(
+    {
+        "role", "content", "name", "id", "refusal", "audio", "annotations", "tool_calls", "function_call",
+        "tool_call_id", "reasoning", "reasoning_content", "reasoning_details",
+    }
+)  # fmt: skip
+_PART = frozenset({"type", "text", "refusal", "image_url", "file", "input_audio", "annotations", "cache_control"})
 
 _AUDIO = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
@@ -109,6 +118,7 @@ def read_openai_chat(history: HistoryBuilder, messages: JSON, path: str) -> int:
     """Add the messages of a list to a history; return the number of parts before the last turn of the last answer."""
     reader = AnswerReader(history)
     for where, message in history.objects(messages, path):
+        history.check_fields(message, where, _MESSAGE)
         role = message.get("role")
         if role == "assistant":
             _read_assistant(reader, message, where)
@@ -161,7 +171,7 @@ def _read_result(reader: AnswerReader, message: Fields, path: str) -> None:
     content = message.get("content")
     if isinstance(content, list):
         content = parts_text(_parts(reader.log, content, f"{path}.content"))
-    result = loads_or_text(content) if isinstance(content, str) else content
+    result = reader.log.content(content, f"{path}.content")
     reader.take_result(message.get("tool_call_id", message.get("name")), path, result=result)
 
 
@@ -170,6 +180,7 @@ def _parts(history: HistoryBuilder, content: JSON, path: str) -> list[UserPart]:
         return [TextPart(content)] if content else []
     parts: list[UserPart] = []
     for where, part in history.objects(content, path):
+        history.check_fields(part, where, _PART)
         match part.get("type"):
             case "text" | "input_text":
                 parts += history.text(part.get("text"), where)

@@ -20,7 +20,7 @@ from assistant_stream_ce.conversions.turns import (
     prepare,
     text_or_note,
 )
-from assistant_stream_ce.jsonvalue import JSON, dumps, loads_or_text, plain
+from assistant_stream_ce.jsonvalue import JSON, dumps, plain
 from assistant_stream_ce.message import Message, ReasoningPart, RefusalPart, TextPart, UserMessage, UserPart
 
 NAMES = ProviderNames()
@@ -177,7 +177,7 @@ class _Reader(AnswerReader):
         output = item.get("output")
         if isinstance(output, list):
             output = parts_text(self._parts(output, f"{path}.output"))
-        result = loads_or_text(output) if isinstance(output, str) else output
+        result = self.log.content(output, f"{path}.output")
         self._was_answered |= self.take_result(item.get("call_id"), path, result=result)
 
     def _parts(self, content: JSON, path: str) -> list[UserPart]:

@@ -46,6 +46,32 @@ from assistant_stream_ce.serialization.usage import usage_fields, usage_from
 
 _ABSENT = object()
 
+# The fields of AI SDK 5, 6 and 7, also those that are of no use here.
+_MESSAGE = frozenset({"id", "role", "parts", "metadata", "content"})
+_FIELDS = {
+    "text": frozenset({"type", "text", "state", "providerMetadata"}),
+    "reasoning": frozenset({"type", "text", "state", "providerMetadata", "id"}),
+    "file": frozenset({"type", "url", "mediaType", "filename", "providerMetadata", "providerReference"}),
+    "source-url": frozenset({"type", "sourceId", "url", "title", "providerMetadata"}),
+    "source-document": frozenset({"type", "sourceId", "mediaType", "title", "filename", "providerMetadata"}),
+    "step-start": frozenset({"type"}),
+    "data": frozenset({"type", "id", "data", "transient"}),
+}  # fmt: skip
+_CALL = frozenset(
+    {
+        "type", "toolCallId", "toolName", "state", "title", "input", "rawInput", "output", "errorText", "preliminary",
+        "providerExecuted", "callProviderMetadata", "resultProviderMetadata", "providerMetadata", "approval", "dynamic",
+        "toolMetadata",
+    }
+)  # fmt: skip
+_APPROVAL = frozenset(
+    {"id", "approved", "reason", "isAutomatic", "signature", "descriptor", "requestReason", "inputSchemaInput"}
+)
+_CALL_STATES = (
+    "input-streaming", "input-available", "approval-requested", "approval-responded", "output-available",
+    "output-error", "output-denied",
+)  # fmt: skip
+
 
 def to_ui_messages(messages: Iterable[Message]) -> list[Fields]:
     """Return a history as AI SDK has it, for `useChat({messages})` and `setMessages`.
@@ -142,8 +168,8 @@ class _OneMessage(HistoryBuilder):
             self.drop(path, "not a text")
         return None if value is None else str(value)
 
-    def unknown(self, kind: JSON, path: str) -> None:
-        """Drop a part of an unsupported type."""
+    def ignore(self, path: str, reason: str) -> None:
+        """Ignore what is unknown."""
 
 
 def read_ui_messages(history: HistoryBuilder, messages: JSON, path: str) -> None:
@@ -153,6 +179,7 @@ def read_ui_messages(history: HistoryBuilder, messages: JSON, path: str) -> None
 
 
 def _read_message(history: HistoryBuilder, message: Fields, path: str) -> None:
+    history.check_fields(message, path, _MESSAGE)
     message_id = history.name(message.get("id"), f"{path}.id")
     parts = message.get("parts")
     if parts is None and isinstance(message.get("content"), str):
@@ -167,8 +194,8 @@ def _read_message(history: HistoryBuilder, message: Fields, path: str) -> None:
         case "assistant":
             history.assistant(_read_assistant(history, message | {"parts": parts}, path), path)
         case "system":
-            texts = [part["text"] for part in parts or () if isinstance(part, dict) and text_or_none(part.get("text"))]
-            history.system("\n\n".join(texts), message_id, path)
+            texts = [text_or_none(part.get("text")) for _, part in history.objects(parts, f"{path}.parts")]
+            history.system("\n\n".join(filter(None, texts)), message_id, path)
         case role:
             history.unknown(role, f"{path}.role")
 
@@ -198,7 +225,10 @@ def _without_written(metadata: Fields, usage: Usage) -> Fields:
 
 
 def _user_part_from(history: HistoryBuilder, part: Fields, path: str) -> list[UserPart]:
-    match part.get("type"):
+    kind = part.get("type")
+    if kind in ("text", "file"):
+        history.check_fields(part, path, _FIELDS[kind])
+    match kind:
         case "text":
             return history.text(part.get("text"), path)
         case "file":
@@ -212,7 +242,10 @@ def _read_part(history: HistoryBuilder, builder: AssistantBuilder, part: Fields,
     kind = part.get("type")
     if not isinstance(kind, str):
         history.unknown(kind, path)
-    elif kind == "step-start":
+        return
+    if (known := _FIELDS.get("data" if kind.startswith("data-") else kind)) is not None:
+        history.check_fields(part, path, known)
+    if kind == "step-start":
         builder.step()
     elif kind == "dynamic-tool" or kind.startswith("tool-"):
         _read_call(history, builder, part, kind, path)
@@ -234,7 +267,9 @@ def _read_text(history: HistoryBuilder, builder: AssistantBuilder, part: Fields,
     if not isinstance(text, str):
         history.drop(path, "a text part without text")
         return
-    was_cut = part.get("state") == "streaming"
+    if (state := part.get("state")) not in (None, "streaming", "done"):
+        history.unknown_state(state, f"{path}.state")
+    was_cut = state == "streaming"
     status: PartStatus = "running" if was_cut else "complete"
     if part["type"] == "text":
         if text or metadata or history.keeps_empty:
@@ -275,6 +310,7 @@ def _read_call(history: HistoryBuilder, builder: AssistantBuilder, part: Fields,
     if name is None or call_id is None:
         history.drop(path, "a tool call without its id or name")
         return
+    history.check_fields(part, path, _CALL)
     builder.add_call(_call_from(history, part, call_id, name, is_dynamic, path), path)
 
 
@@ -282,6 +318,8 @@ def _call_from(
     history: HistoryBuilder, part: Fields, call_id: str, name: str, is_dynamic: bool, path: str
 ) -> ToolCallPart:
     state = part.get("state")
+    if state not in _CALL_STATES:
+        history.unknown_state(state, f"{path}.state")
     approval = _approval_of(history, part, path)
     fields: Fields = {
         "provider_executed": part.get("providerExecuted") is True,
@@ -291,7 +329,11 @@ def _call_from(
     }
     fields |= _progress(part, state)
     # Versions before 7 have input that is not complete JSON in a separate field.
-    raw, value = part.get("rawInput"), part.get("input")
+    raw, value = history.arguments(part.get("rawInput"), f"{path}.rawInput"), part.get("input")
+    if value is None and isinstance(raw, dict):
+        value = raw
+    if state == "output-error":
+        value = history.arguments(value, f"{path}.input")
     if state == "input-streaming" and not value:
         text = raw if isinstance(raw, str) else ""
         return msgspec.structs.replace(call_part(call_id, name, text, **fields), args_text=text)
@@ -326,6 +368,7 @@ def _approval_of(history: HistoryBuilder, part: Fields, path: str) -> ToolApprov
     value = part.get("approval")
     if not isinstance(value, dict):
         return None
+    history.check_fields(value, f"{path}.approval", _APPROVAL)
     approval_id = history.name(value.get("id"), f"{path}.approval.id")
     if approval_id is None:
         return None

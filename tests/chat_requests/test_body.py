@@ -73,12 +73,16 @@ def deep(levels: int) -> Any:
         (json.dumps(ai_sdk(user(), x=deep(500))), {}),
         ('{"messages": ' + "[" * 100_000, {}),
         (ai_sdk(user(), user()), {"max_messages": 1}),
+        # As a framework has parsed it: texts, keys and the number of values count.
+        (ai_sdk(user({"type": "text", "text": "x" * 1000})), {"max_bytes": 1000}),
+        (ai_sdk(user(), **{"k" * 1000: 1}), {"max_bytes": 1000}),
+        (ai_sdk(user(), x=[1] * 1000), {"max_bytes": 1000}),
     ],
 )
 def test_a_request_above_a_limit_is_rejected(posted: object, limits: dict[str, int]) -> None:
     with pytest.raises(RequestError) as caught:
         parse(posted, **limits)
-    assert caught.value.status == 413 or "not JSON" in str(caught.value)
+    assert caught.value.status == 413
     assert len(str(caught.value)) < 200
 
 
@@ -162,6 +166,15 @@ def test_reports_are_bounded_in_number_and_length() -> None:
         "http://printer/",
         "http://nas.local/",
         "http://\u2460\u2461\u2466.0.0.1/",
+        "http://%31%32%37.0.0.1/",
+        "http://[fe80::1%25eth0]/",
+        "http://[64:ff9b:1::7f00:1]/",
+        "http://[::ffff:0:127.0.0.1]/",
+        "http://[fec0::1]/",
+        "http://192.0.0.192/",
+        "http://metadata.goog/",
+        "http://kubernetes.default.svc/",
+        "http://router.home.arpa/",
         "http://user:password@example.org/",
         "http://example.org\\@127.0.0.1/",
         "http://exam ple.org/",
@@ -170,6 +183,8 @@ def test_reports_are_bounded_in_number_and_length() -> None:
         "http://[::1",
         "data:image/png;base64,@@@",
         "data:image/png",
+        "data:image/png;base64,",
+        "data:,",
         "not base64!",
         "",
         None,
@@ -201,6 +216,83 @@ def test_a_file_that_is_passed_on(url: str, data: str, mime_type: str) -> None:
     assert user_message is not None
     [file] = user_message.files
     assert (file.data, file.mime_type) == (data, mime_type)
+
+
+OPENAI_USER = {"role": "user", "content": [{"type": "text", "text": "hi"}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "posted"),
+    [
+        ("messages.0.new", ai_sdk(user(new=1))),
+        ("messages.0.parts.0.new", ai_sdk(user({"type": "text", "text": "hi", "new": 1}))),
+        ("messages.1.parts.0.new", ai_sdk(user(), assistant(call("output-available", output=1, new=1)))),
+        ("messages.1.parts.0.state", ai_sdk(user(), assistant(call("new")))),
+        ("messages.1.parts.0.state", ai_sdk(user(), assistant(call(["new"])))),  # type: ignore[arg-type]
+        ("messages.1.parts.0.state", ai_sdk(user(), assistant({"type": "text", "text": "hi", "state": "new"}))),
+        ("messages.0.new", {"model": "m", "messages": [OPENAI_USER | {"new": 1}]}),
+        (
+            "messages.0.content.0.new",
+            {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "new": 1}]}]},
+        ),
+        ("messages.0.new", {"threadId": "t", "messages": [OPENAI_USER | {"new": 1}]}),
+        (
+            "messages.0.content.0.new",
+            {"threadId": "t", "messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "new": 1}]}]},
+        ),
+        ("messages.0.new", {"threadId": "t", "runId": "r", "messages": [{"id": "u", "new": 1, **OPENAI_USER}]}),
+        (
+            "resume.0.status",
+            {
+                "threadId": "t", "runId": "r", "messages": [OPENAI_USER],
+                "resume": [{"interruptId": "i", "status": "new"}],
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_unknown_fields_and_states_are_reported(path: str, posted: dict[str, Any]) -> None:
+    request = parse(posted)
+    assert request.text == "hi"
+    assert [one.path for one in request.dropped] == [path]
+
+
+@pytest.mark.parametrize(
+    ("path", "posted"),
+    [
+        (
+            "messages.0.toolCalls.0.arguments",
+            {"threadId": "t", "runId": "r", "messages": [{"role": "assistant", "toolCalls": ["call"]}]},
+        ),
+        (
+            "messages.0.tool_calls.0.arguments",
+            {"model": "m", "messages": [{"role": "assistant", "tool_calls": ["call"]}]},
+        ),
+        ("messages.0.parts.0.rawInput", ai_sdk(assistant(call("output-error", input=None, rawInput="text")))),
+        ("messages.0.parts.0.input", ai_sdk(assistant(call("output-error", input="text")))),
+    ],
+)
+def test_a_refused_key_in_the_text_of_arguments_is_dropped(path: str, posted: dict[str, Any]) -> None:
+    text = '{"__proto__": {"admin": true}, "city": "Paris"}'
+    whole = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": text}}
+    as_text = json.dumps(posted).replace('"call"', json.dumps(whole)).replace('"text"', json.dumps(text))
+    request = parse(as_text)
+    [message] = request.messages
+    assert message.parts[0].args == {"city": "Paris"}
+    assert "__proto__" not in message.parts[0].args_text
+    assert [one.path for one in request.dropped] == [path]
+
+
+def test_a_refused_key_in_the_text_of_a_result_is_reported() -> None:
+    result = {"role": "tool", "tool_call_id": "c1", "content": '{"__proto__": {"admin": true}, "city": "Paris"}'}
+    request = parse_openai_chat({"messages": [{"role": "assistant", "tool_calls": [TOOL_CALL]}, result]})
+    assert [one.result for one in request.tool_results] == [{"city": "Paris"}]
+    assert [one.path for one in request.dropped] == ["messages.1.content"]
+
+
+def test_system_messages_of_any_form_are_dropped() -> None:
+    request = parse_ai_sdk(ai_sdk({"role": "system", "parts": 5}, user()), trust_system=True)
+    assert [one.path for one in request.dropped] == ["messages.0.parts"]
+    assert request.text == "hi"
 
 
 @pytest.mark.parametrize("approved", ["true", 1, "yes", [], {"x": 1}, 0])
