@@ -83,7 +83,7 @@ async def _around_coroutine() -> AsyncGenerator[None]:
 @functools.cache
 def _import_backends() -> None:
     """Import the modules of the databases, which Django does at the first query; opens no connection."""
-    # A database whose driver is missing is reported by the first query, as ever.
+    # A database whose driver is missing is reported by the first query.
     with suppress(ImproperlyConfigured):
         for connection in connections.all():
             connection.ops.compiler("SQLCompiler")

@@ -35,7 +35,7 @@ def owner_hash(owner: object) -> str:
 
 
 def name_of(stream_id: object, thread: object, owner: object) -> StreamKey | ThreadKey | None:
-    """Return the key of a stream, or of a thread without an id; None for what is no id or no thread.
+    """Return the key of a stream, or of a thread without an id; None if it is not a valid one.
 
     Raises:
         TypeError: there is neither an id nor a thread, or the owner is neither a text nor None.

@@ -180,7 +180,7 @@ def a_wake_ends_the_wait(make_store: StoreFactory) -> None:
 
 
 def a_stop_reaches_the_producer(make_store: StoreFactory) -> None:
-    """Check that `stop` of another worker arrives as an event and in `renew`, and that it tells live from ended."""
+    """Check that `stop` of another worker arrives as an event and in `renew`, and distinguishes live from ended."""
     with _sessions(make_store) as (producer, other):
         producer.start(_KEY, _header("r1"), "r1", None)
         assert producer.renew({_KEY: "r1"}) == set()
@@ -258,7 +258,7 @@ def a_thread_points_at_its_newest_stream(make_store: StoreFactory) -> None:
 
 
 def an_expected_start_is_reported(make_store: StoreFactory) -> None:
-    """Check that the start of a stream is reported to who expects it or its thread, also if it was before the call."""
+    """Check that the start of a stream is reported where it or its thread is expected, also if it came first."""
     with _sessions(make_store, 4) as (producer, reader, of_thread, late):
         names: list[tuple[StoreSession, StreamKey | ThreadKey]] = [(reader, _KEY), (of_thread, _THREAD)]
         if not all(session.expect({name}) for session, name in names):

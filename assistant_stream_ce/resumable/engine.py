@@ -46,7 +46,7 @@ _REPEAT_WITHIN = 1.0
 # Seconds that a start waits for the end of an earlier run of its id to be stored.
 _SETTLE_SECONDS = 1.0
 
-# Seconds for which a stopped run may still run until its end is stored: its patience and then some.
+# The most seconds until the end of a stopped run is stored: more than it has before it is abandoned.
 _STOP_SECONDS = 5.0
 
 
@@ -283,7 +283,7 @@ class Engine:
     # --- dead producers ---
 
     def reap_if_dead(self, key: StreamKey) -> bool:
-        """End a stream whose producer is surely dead; else have the reader look again later. Blocks."""
+        """End a stream whose producer is certainly dead; let the reader check a doubtful one again later. Blocks."""
         if key not in self.command(lambda: self.session.find_dead([key])):
             return False
         if self.store.looks == 1:

@@ -154,7 +154,7 @@ def lock(fd: int) -> bool:
 
 
 def lock_again(fd: int) -> bool:
-    """Lock the log of a producer that seems dead. Waits for those who only look at it."""
+    """Lock the log of a producer that seems dead. Waits for processes that only check it."""
     return _lock(fd, fcntl.LOCK_EX, _TRIES)
 
 

@@ -27,7 +27,7 @@ _STORE_LAG = 2.0
 
 
 class _Report:
-    """What a follower raises at the end."""
+    """The exception that a follower raises at the end; in place of a run's `Report`."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -75,9 +75,9 @@ class _NoHooks:
 
 
 class _Following:
-    """What a stream and its readers need of a run, for a run that somebody else drives.
+    """The part of `Run` that a stream and its readers use, for a run that is driven elsewhere.
 
-    Its end is that the follower has left, or has read everything.
+    It ends when the follower leaves, or has read everything.
     """
 
     lost_reader_policy = "continue"
@@ -98,7 +98,7 @@ class _Following:
 
     @property
     def needs_reader(self) -> bool:
-        """Whether somebody is to know that the follower leaves."""
+        """Whether a stream that was dropped must be counted as left."""
         return not self.ended.is_set() and self.log.terminal is None
 
     def start(self, loop: object) -> None:

@@ -87,7 +87,7 @@ class Log:
             self._waiters.pop(waiter, None)
 
     def wake_followers(self) -> bool:
-        """Wake everyone who waits; return whether somebody did."""
+        """Wake all waiters; return whether there were any."""
         if not self._waiters:
             return False
         with self._lock:
@@ -190,7 +190,7 @@ class _OnEnd:
         self._log = log
 
     def wake(self) -> bool:
-        """Have the end noticed."""
+        """Report the end of the run to its log."""
         self._log.has_run_ended = True
         return self._log.wake()
 

@@ -28,7 +28,7 @@ __all__ = ("MemoryStore",)
 
 
 class _Log:
-    """A log, and who produces it."""
+    """A log, and its producer."""
 
     __slots__ = ("entries", "expires", "header", "last", "producer", "run", "terminal")
 

@@ -44,7 +44,7 @@ class Reading(EngineThread):
         # Guarded by the lock.
         self._requests: list[RemoteLog] = []
         self._suspects: set[StreamKey] = set()
-        # Who waits for which stream or thread to begin, with an identity of its own.
+        # The stream or thread that each caller waits for, by an object of the caller's own.
         self._waiting: dict[object, tuple[StreamKey | ThreadKey, ThreadWaiter]] = {}
         self._pause: ThreadWaiter | None = None
         # Used by the thread alone, times by `time.monotonic`.
@@ -80,7 +80,7 @@ class Reading(EngineThread):
         self.poke()
 
     def suspect(self, key: StreamKey) -> None:
-        """Have a producer looked at that was missing once."""
+        """Check again a producer that was missing once."""
         with self._lock:
             self._suspects.add(key)
         self.ensure_thread()
@@ -122,7 +122,7 @@ class Reading(EngineThread):
         return waiter
 
     def wake_waiting(self, name: StreamKey | None = None) -> None:
-        """Have those look who wait for a stream to begin; all of them without a name."""
+        """Wake the callers that wait for a stream to begin; all of them without a name."""
         with self._lock:
             for expected, waiter in self._waiting.values():
                 if name is None or expected == name:
@@ -296,7 +296,7 @@ class Reading(EngineThread):
         return self._engine.options.lease / 4
 
     def _look(self) -> None:
-        """Look for dead producers, of all streams now and then, of some at once."""
+        """Check for dead producers: of all streams periodically, of some at once."""
         engine, now = self._engine, time.monotonic()
         if now >= self._look_at:
             self._look_at = now + self._look_every

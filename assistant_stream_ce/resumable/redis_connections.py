@@ -181,7 +181,7 @@ class Reader:
     def __init__(self, cls: type[redis.connection.AbstractConnection], settings: dict[str, Any]) -> None:
         self._connection = cls(**settings)
         self._timeout: float = settings["socket_timeout"]
-        # The end of the blocking read by the server, and by our patience; 0 when none is active.
+        # When the server ends the blocking read, and when the wait for its reply ends; 0 when none is active.
         self._due = 0.0
         self._selector = selectors.DefaultSelector()
         self._waker = Waker(self._selector)
@@ -195,7 +195,7 @@ class Reader:
         return self._due > 0
 
     def send(self, *command: Any) -> None:
-        """Send an XREAD without BLOCK, which is added; the connection is opened if need be.
+        """Send an XREAD without BLOCK, which is added; the connection is opened if necessary.
 
         Raises:
             StoreUnavailableError: the connection cannot be opened, or is lost.

@@ -35,7 +35,7 @@ class Names:
         return f"{self._prefix}:thread:{{{thread.owner}:{thread.thread}}}"
 
     def note(self, thread: ThreadKey) -> str:
-        """Return the key of the note that a thread has a new stream, which wakes who waits for it."""
+        """Return the key of the note that a thread has a new stream, which wakes those that wait for it."""
         return f"{self.thread(thread)}:new"
 
     def inbox(self, worker: str) -> str:

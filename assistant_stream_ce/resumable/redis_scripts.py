@@ -147,7 +147,7 @@ return field(log, 'o')
 )
 
 #: Keys: log, lease, stop, gone, summary, seen. Arguments: times in milliseconds of the note that the stream is gone,
-#: and of the mark that wakes who watches it. Returns whether there was a log or a summary.
+#: and of the mark that wakes those that watch it. Returns whether there was a log or a summary.
 DELETE: Final = (
     _HELPERS
     + """

@@ -345,8 +345,8 @@ class StoreSession(ABC):
     def finish(self, key: StreamKey, run: str, terminal: bytes, summary: bytes, thread: ThreadKey | None) -> Outcome:
         """End a stream of this producer: store the summary, then the terminal entry, then give up the lease.
 
-        In this order, so that who sees the terminal entry finds the summary. Sets the retention times. Repeated after
-        it has succeeded, it is "ok".
+        In this order, so that a process that sees the terminal entry finds the summary. Sets the retention times.
+        Repeated after it has succeeded, it is "ok".
 
         Args:
             key: the stream.

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOST_WAITING = 8 * 1024 * 1024
 MOST_WAITING_OF_ALL = 64 * 1024 * 1024
 
-# Chunks that are stored together in a store of this process, where they lie beside the log.
-_SOME = 8
+# The number of chunks in an entry of a store that never blocks; see `store_at_once`.
+_INLINE_CHUNKS = 8
 
 # Seconds between two rounds, so that a fast producer fills entries instead of waking the thread for each chunk.
 _PACE = 0.001
@@ -67,7 +67,7 @@ class Writing(EngineThread):
             self._wake()
 
     def poke(self) -> None:
-        """Have the times looked at again."""
+        """Wake the thread, which then checks what is due."""
         with self._lock:
             self._wake()
 
@@ -79,7 +79,7 @@ class Writing(EngineThread):
             self.store_at_once(log)
 
     def renew_soon(self, *, at_once: bool) -> None:
-        """Have the lease of a new stream renewed in time.
+        """Schedule the renewal of a new stream's lease.
 
         Args:
             at_once: renew now, which also finds a request to stop.
@@ -106,7 +106,7 @@ class Writing(EngineThread):
         engine.reading.poke()
 
     def _sweep_later(self) -> None:
-        """Note when the retentions of a stream that ends now are over, roughly, so that there are few such times."""
+        """Schedule a sweep for the end of each retention of a stream that ends now, at rounded times: they stay few."""
         if not self._engine.store.needs_sweep:
             return
         options, now = self._engine.options, time.monotonic()
@@ -122,8 +122,8 @@ class Writing(EngineThread):
             self._waiter.wake()
 
     def store_at_once(self, log: LocalLog) -> None:
-        """Store new chunks in a store that never blocks, some at a time. With `log.taking` held."""
-        if log.count - log.made < _SOME and not log.is_shared and log.terminal is None:
+        """Store new chunks in a store that never blocks, several at a time. With `log.taking` held."""
+        if log.count - log.made < _INLINE_CHUNKS and not log.is_shared and log.terminal is None:
             # Nobody reads the store before `share` is called.
             return
         try:
