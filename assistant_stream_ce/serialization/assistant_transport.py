@@ -8,7 +8,7 @@ renders the *state*, through a converter of the application.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce._lazy import STARLETTE, ModuleGetattr, lazy_exports
@@ -23,7 +23,7 @@ from assistant_stream_ce.serialization.assistant_ui import (
     source_of,
 )
 from assistant_stream_ce.serialization.decoder import checked, optional_text, severity_of
-from assistant_stream_ce.serialization.encoder import ToolCallEncoder
+from assistant_stream_ce.serialization.encoder import TextPartEncoder
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.serialization.validation import Validator, json_object, refuse_unsafe_keys
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ("AssistantTransportDecoder", "AssistantTransportEncoder", "AssistantTransportResponse")
 
 
-class AssistantTransportEncoder(ToolCallEncoder):
+class AssistantTransportEncoder(TextPartEncoder):
     """Encoder of the assistant transport. Not thread-safe."""
 
     media_type = framing.EVENT_STREAM
@@ -44,40 +44,18 @@ class AssistantTransportEncoder(ToolCallEncoder):
     def __init__(self) -> None:
         super().__init__()
         self._parts = 0
-        # The text or reasoning part that the next delta may extend: its type and parent, its number, and the
-        # frame of a delta up to the text.
-        self._open_kind: tuple[str, str | None] | None = None
+        # The number of the open text or reasoning part.
         self._open_number = 0
-        self._delta_head = b""
 
     def finish(self) -> bytes:
         """Return the ends of open parts, the finish that steps imply, and `[DONE]`, without which the client throws."""
-        return self._finish_text() + self._close_all() + self._write_pending_finish() + framing.DONE
-
-    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
-        return self._delta("text", chunk.parent_id, chunk.text_delta)
-
-    def text_part(self, chunk: chunks.TextPartChunk) -> bytes:
-        return self._finish_text()
-
-    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
-        return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
+        return self._end_text() + self._close_all() + self._write_pending_finish() + framing.DONE
 
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         return self._start_text("reasoning", chunk.parent_id, assistant_ui.reasoning_part(chunk))
 
-    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
-        return self._delta_head, framing.OBJECT_END
-
-    def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
-        start = b""
-        if self._open_kind != (kind, parent_id):
-            start = self._start_text(kind, parent_id, assistant_ui.without_none({"parentId": parent_id}))
-        return start + self._delta_head + dumps_text(text) + framing.OBJECT_END
-
-    def _start_text(self, kind: str, parent_id: str | None, fields: dict[str, JSON]) -> bytes:
-        """Start a text or reasoning part, which deltas of its kind and parent extend."""
-        start = self._start_part({"type": kind, **fields})
+    def _start_text(self, kind: str, parent_id: str | None, fields: dict[str, JSON] | None = None) -> bytes:
+        start = self._start_part({"type": kind, **(fields or assistant_ui.without_none({"parentId": parent_id}))})
         self._open_kind = (kind, parent_id)
         self._open_number = self._parts - 1
         self._delta_head = b'data: {"type":"text-delta","path":[%d],"textDelta":' % self._open_number
@@ -136,12 +114,12 @@ class AssistantTransportEncoder(ToolCallEncoder):
     def _start_part(self, part: JSON) -> bytes:
         """Start a part of any type; it ends the text part that is open."""
         self._parts += 1
-        return self._finish_text() + _event({"type": "part-start", "part": part, "path": []})
+        return self._end_text() + _event({"type": "part-start", "part": part, "path": []})
 
     def _whole_part(self, part: JSON) -> bytes:
         return self._start_part(part) + _finish_part(self._parts - 1)
 
-    def _finish_text(self) -> bytes:
+    def _end_text(self) -> bytes:
         if self._open_kind is None:
             return b""
         self._open_kind = None

@@ -16,8 +16,9 @@ import msgspec
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, ChunkHandler
-from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, dumps, dumps_texts, plain
+from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, dumps, dumps_text, dumps_texts, plain
 from assistant_stream_ce.message import Usage, UsageTotal
+from assistant_stream_ce.serialization.framing import OBJECT_END
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 
 if TYPE_CHECKING:
@@ -315,7 +316,41 @@ class ToolCallEncoder(Encoder):
         return any(not (record.has_result or record.provider_executed) for record in self._calls.values())
 
 
-class StatefulEncoder(ToolCallEncoder):
+class TextPartEncoder(ToolCallEncoder):
+    """An encoder of a format in which texts and reasoning are parts with a start, deltas and an end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The open part, which deltas of its kind and parent extend, and the frame of a delta up to the text.
+        self._open_kind: tuple[str, str | None] | None = None
+        self._delta_head = b""
+
+    @abstractmethod
+    def _start_text(self, kind: str, parent_id: str | None) -> bytes:
+        """End the open part, and start one of a kind, "text" or "reasoning": set `_open_kind` and `_delta_head`."""
+
+    @abstractmethod
+    def _end_text(self) -> bytes:
+        """End the open part."""
+
+    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
+        return self._delta("text", chunk.parent_id, chunk.text_delta)
+
+    def text_part(self, chunk: chunks.TextPartChunk) -> bytes:
+        return self._end_text()
+
+    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
+        return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
+
+    def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
+        start = b"" if self._open_kind == (kind, parent_id) else self._start_text(kind, parent_id)
+        return start + self._delta_head + dumps_text(text) + OBJECT_END
+
+    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
+        return self._delta_head, OBJECT_END
+
+
+class StatefulEncoder(TextPartEncoder):
     """Base of encoders whose format cannot send state deltas and must track the full state.
 
     Args:

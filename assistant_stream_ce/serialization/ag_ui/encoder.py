@@ -13,7 +13,7 @@ field.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import merged_metadata
@@ -22,7 +22,13 @@ from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text
 from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
-from assistant_stream_ce.serialization.encoder import StatefulEncoder, bounded, optional_str, summary_text
+from assistant_stream_ce.serialization.encoder import (
+    StatefulEncoder,
+    TextPartEncoder,
+    bounded,
+    optional_str,
+    summary_text,
+)
 from assistant_stream_ce.serialization.framing import EVENT_STREAM, KEEPALIVE, OBJECT_END, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.serialization.usage import nonzero, usage_totals
@@ -58,9 +64,7 @@ class AGUIEncoder(StatefulEncoder):
         self._first_id: str | None = None
         self._is_started = False
         self._ids = 0
-        # The open text or reasoning: its type and parent, the event of a delta up to the text, the events that end it.
-        self._open_kind: tuple[str, str | None] | None = None
-        self._delta_head = b""
+        # The open text or reasoning: the events that end it, its id and its metadata.
         self._open_end = b""
         self._open_id = ""
         self._metadata: dict[str, JSON] = {}
@@ -107,61 +111,51 @@ class AGUIEncoder(StatefulEncoder):
             run["usage"] = [{**usage_totals(usage), **_usage_details(usage)}]
         return start + self._end_all() + self._end_step({}) + _event(run, metadata)
 
-    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
-        return self._delta("TEXT", chunk.parent_id, chunk.text_delta)
-
-    def text_part(self, chunk: chunks.TextPartChunk) -> bytes:
-        return self._end_message()
-
-    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
-        return self._delta("REASONING", chunk.parent_id, chunk.reasoning_delta)
-
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
-        return self._end_message() + self._delta("REASONING", chunk.parent_id, summary_text(chunk))
+        return self._end_text() + self._delta("reasoning", chunk.parent_id, summary_text(chunk))
 
     def reasoning_signature(self, chunk: chunks.ReasoningSignatureChunk) -> bytes:
         """Write the signature and end the reasoning; without open reasoning, sign an empty message."""
-        is_open = self._open_kind is not None and self._open_kind[0] == "REASONING"
-        start = b"" if is_open else self._open("REASONING", None)
+        is_open = self._open_kind is not None and self._open_kind[0] == "reasoning"
+        start = b"" if is_open else self._start_text("reasoning", None)
         value = {
             "type": "REASONING_ENCRYPTED_VALUE",
             "subtype": "message",
             "entityId": self._open_id,
             "encryptedValue": chunk.signature,
         }
-        return start + self._end_message() + _event(value)
+        return start + self._end_text() + _event(value)
 
     def provider_metadata(self, chunk: chunks.ProviderMetadataChunk) -> bytes:
         """Start a message with the metadata, or add it to the event that ends the open one."""
-        kind = (chunk.part.upper(), chunk.parent_id)
+        kind = (chunk.part, chunk.parent_id)
         if self._open_kind != kind:
-            return self._open(*kind, chunk.provider_metadata)
+            return self._start_text(*kind, chunk.provider_metadata)
         self._metadata = merged_metadata(self._metadata, chunk.provider_metadata)
         self._open_end = self._end_events(kind[0], self._metadata)
         return b""
 
-    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
-        return self._delta_head, OBJECT_END
+    # `encode` only adds the start of the run.
+    _around_delta = TextPartEncoder._around_delta
 
     def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
         if text == "":
             # Older clients fail at an empty delta.
             return b""
-        start = b"" if self._open_kind == (kind, parent_id) else self._open(kind, parent_id)
+        start = b"" if self._open_kind == (kind, parent_id) else self._start_text(kind, parent_id)
         return start + self._delta_head + dumps_text(text) + OBJECT_END
 
-    def _open(self, kind: str, parent_id: str | None, metadata: dict[str, JSON] | None = None) -> bytes:
-        """Start a message for text or reasoning, after the end of the open one."""
-        end, message_id = self._end_message(), self._message_id() if kind == "TEXT" else self._fresh_id()
+    def _start_text(self, kind: str, parent_id: str | None, metadata: dict[str, JSON] | None = None) -> bytes:
+        end, message_id = self._end_text(), self._message_id() if kind == "text" else self._fresh_id()
         self._open_kind, self._open_id, self._metadata = (kind, parent_id), message_id, metadata or {}
         self._delta_head = b'data: {"type":"%b_MESSAGE_CONTENT","messageId":%b,"delta":' % (
-            kind.encode(),
+            kind.upper().encode(),
             dumps_text(message_id),
         )
         self._open_end = self._end_events(kind)
         notes: dict[str, JSON] = {"parentId": parent_id, "providerMetadata": metadata}
-        message = {"type": f"{kind}_MESSAGE_START", "messageId": message_id, "role": "assistant"}
-        if kind == "TEXT":
+        message = {"type": f"{kind.upper()}_MESSAGE_START", "messageId": message_id, "role": "assistant"}
+        if kind == "text":
             self._message = (message_id, parent_id)
             return end + _event(message, notes)
         start = _event({"type": "REASONING_START", "messageId": message_id})
@@ -169,8 +163,10 @@ class AGUIEncoder(StatefulEncoder):
 
     def _end_events(self, kind: str, metadata: dict[str, JSON] | None = None) -> bytes:
         """Return the events that end the open message."""
-        end = _event({"type": f"{kind}_MESSAGE_END", "messageId": self._open_id}, {"providerMetadata": metadata})
-        return end if kind == "TEXT" else end + _event({"type": "REASONING_END", "messageId": self._open_id})
+        end = _event(
+            {"type": f"{kind.upper()}_MESSAGE_END", "messageId": self._open_id}, {"providerMetadata": metadata}
+        )
+        return end if kind == "text" else end + _event({"type": "REASONING_END", "messageId": self._open_id})
 
     def tool_result(self, chunk: chunks.ToolResultChunk) -> bytes:
         call_id = chunk.tool_call_id
@@ -228,7 +224,7 @@ class AGUIEncoder(StatefulEncoder):
         return _custom("annotations", chunk.annotations)
 
     def step_start(self, chunk: chunks.StepStartChunk) -> bytes:
-        end = self._end_message() + self._end_step({})
+        end = self._end_text() + self._end_step({})
         self._step = chunk.message_id
         return end + _event({"type": "STEP_STARTED", "stepName": self._step})
 
@@ -317,14 +313,14 @@ class AGUIEncoder(StatefulEncoder):
         """End the open text or reasoning if it has metadata, which belongs to what is before the next part."""
         return self._end_open() if self._metadata else b""
 
-    def _end_message(self) -> bytes:
+    def _end_text(self) -> bytes:
         """End the open text or reasoning, and start a new message."""
         self._message = None
         return self._end_open()
 
     def _end_all(self) -> bytes:
         """End the open text or reasoning, and the arguments of all tool calls."""
-        return self._end_message() + self._close_all()
+        return self._end_text() + self._close_all()
 
     def _end_step(self, metadata: dict[str, JSON]) -> bytes:
         if self._step is None:

@@ -13,22 +13,23 @@ the encoder starts one before the first part, and before the first part after re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk, Operation, merged_metadata
 from assistant_stream_ce.errors import StateError
-from assistant_stream_ce.jsonvalue import JSON, dumps, dumps_text, loads, plain
+from assistant_stream_ce.jsonvalue import JSON, dumps, loads, plain
 from assistant_stream_ce.message import Usage
 from assistant_stream_ce.serialization import assistant_ui
 from assistant_stream_ce.serialization.assistant_ui import without_none
 from assistant_stream_ce.serialization.encoder import (
     StatefulEncoder,
+    TextPartEncoder,
     bounded,
     optional_str,
     summary_text,
 )
-from assistant_stream_ce.serialization.framing import DONE, EVENT_STREAM, KEEPALIVE, OBJECT_END, event
+from assistant_stream_ce.serialization.framing import DONE, EVENT_STREAM, KEEPALIVE, event
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
 from assistant_stream_ce.serialization.ui_message_stream.values import (
     BAD_ARGUMENTS,
@@ -107,11 +108,8 @@ class UIMessageStreamEncoder(StatefulEncoder):
         self._is_started = False
         self._continues_message = continues_message
         self._parts = 0
-        # The open text or reasoning: its type and parent, the frame of a delta up to the text, the frame that ends it.
-        self._open_kind: tuple[str, str | None] | None = None
-        self._delta_head = b""
+        # The frame that ends the open text or reasoning, and its metadata.
         self._text_end = b""
-        # The metadata of the open part.
         self._part_metadata: dict[str, JSON] = {}
         # Whether the next part needs a new step, as the last one is of an earlier answer or has results; whether the
         # callback has an open step.
@@ -178,15 +176,6 @@ class UIMessageStreamEncoder(StatefulEncoder):
 
     # --- Texts ---
 
-    def text_delta(self, chunk: chunks.TextDeltaChunk) -> bytes:
-        return self._delta("text", chunk.parent_id, chunk.text_delta)
-
-    def text_part(self, chunk: chunks.TextPartChunk) -> bytes:
-        return self._end_text()
-
-    def reasoning_delta(self, chunk: chunks.ReasoningDeltaChunk) -> bytes:
-        return self._delta("reasoning", chunk.parent_id, chunk.reasoning_delta)
-
     def reasoning_part(self, chunk: chunks.ReasoningPartChunk) -> bytes:
         summary = summary_text(chunk)
         return self._end_text() + (self._delta("reasoning", chunk.parent_id, summary) if summary else b"")
@@ -209,17 +198,13 @@ class UIMessageStreamEncoder(StatefulEncoder):
         delta = {"type": f"{chunk.part}-delta", "id": str(self._parts), "delta": ""}
         return start + _event({**delta, **_metadata_field(self._part_metadata)})
 
-    def _around_delta(self, chunk: Any) -> tuple[bytes, bytes]:
-        return self._delta_head, OBJECT_END
-
-    def _delta(self, kind: str, parent_id: str | None, text: str) -> bytes:
-        # The format has no parents, but texts of two parents are two parts.
-        start = b"" if self._open_kind == (kind, parent_id) else self._start_text(kind, parent_id)
-        return start + self._delta_head + dumps_text(text) + OBJECT_END
+    # `encode` only adds the start of the message.
+    _around_delta = TextPartEncoder._around_delta
 
     def _start_text(self, kind: str, parent_id: str | None) -> bytes:
         end = self._before_part()
         self._parts += 1
+        # The format has no parents, but texts of two parents are two parts.
         self._open_kind, self._part_metadata = (kind, parent_id), {}
         frame = b'data: {"type":"%b-%%b","id":"%d"' % (kind.encode(), self._parts)
         self._delta_head = frame % b"delta" + b',"delta":'
