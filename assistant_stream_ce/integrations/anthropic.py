@@ -9,7 +9,7 @@ from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.conversions.anthropic import NAMES
 from assistant_stream_ce.integrations.anthropic_events import AnthropicReader
 from assistant_stream_ce.integrations.driver import drive
-from assistant_stream_ce.integrations.results import ToolSchema, answered, schemas
+from assistant_stream_ce.integrations.results import DescribedTool, answered, schemas
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.tools.loop import AnswerFunction, answer_with
@@ -66,11 +66,11 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
 answer: AnswerFunction = answer_with(forward, tool_results)
 
 
-def tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
+def tool_schemas(tools: Iterable[DescribedTool]) -> list[dict[str, JSON]]:
     """Return the `tools` of a request.
 
     Args:
-        tools: `Tools`, or an iterable of tools.
+        tools: `Tools`, or an iterable of tools and functions.
     """
     return [
         {"name": NAMES.describe(name), "description": description, "input_schema": parameters}

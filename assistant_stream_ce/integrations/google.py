@@ -9,7 +9,7 @@ from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.conversions.google import NAMES
 from assistant_stream_ce.integrations.driver import drive
 from assistant_stream_ce.integrations.google_events import GoogleReader
-from assistant_stream_ce.integrations.results import ToolSchema, answered, schemas
+from assistant_stream_ce.integrations.results import DescribedTool, answered, schemas
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.tools.loop import AnswerFunction, answer_with
@@ -62,11 +62,11 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
 answer: AnswerFunction = answer_with(forward, tool_results)
 
 
-def tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
+def tool_schemas(tools: Iterable[DescribedTool]) -> list[dict[str, JSON]]:
     """Return the `tools` of a `GenerateContentConfig`: declarations, which the SDK does not run by itself.
 
     Args:
-        tools: `Tools`, or an iterable of tools.
+        tools: `Tools`, or an iterable of tools and functions.
     """
     declared = [
         {"name": NAMES.describe(name), "description": description, "parameters_json_schema": parameters}

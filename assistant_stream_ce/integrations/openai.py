@@ -11,7 +11,7 @@ from assistant_stream_ce.integrations.driver import drive
 from assistant_stream_ce.integrations.events import TurnReader, field, text_of
 from assistant_stream_ce.integrations.openai_chat_events import ChatReader
 from assistant_stream_ce.integrations.openai_responses_events import ResponsesReader
-from assistant_stream_ce.integrations.results import ToolSchema, answered, chat_tool_schemas
+from assistant_stream_ce.integrations.results import DescribedTool, answered, chat_tool_schemas
 from assistant_stream_ce.integrations.turn import ToolCall, Turn, TurnBuilder
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.tools.loop import AnswerFunction, answer_with
@@ -91,11 +91,13 @@ def tool_results(turn: Turn, results: Mapping[str, Any]) -> list[dict[str, JSON]
 answer: AnswerFunction = answer_with(forward, tool_results)
 
 
-def tool_schemas(tools: Iterable[ToolSchema], *, api: Literal["chat", "responses"] = "chat") -> list[dict[str, JSON]]:
+def tool_schemas(
+    tools: Iterable[DescribedTool], *, api: Literal["chat", "responses"] = "chat"
+) -> list[dict[str, JSON]]:
     """Return the `tools` of a request.
 
     Args:
-        tools: `Tools`, or an iterable of tools.
+        tools: `Tools`, or an iterable of tools and functions.
         api: the API of the request.
 
     Raises:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 from assistant_stream_ce.conversions.openai_chat import NAMES
 from assistant_stream_ce.conversions.reading import result_text
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
 from assistant_stream_ce.jsonvalue import JSON, plain
+from assistant_stream_ce.tools.tool import Tool
 
 
 class ToolSchema(Protocol):
@@ -25,6 +26,10 @@ class ToolSchema(Protocol):
     @property
     def parameters(self) -> dict[str, JSON]:
         """Its parameters as a JSON Schema."""
+
+
+#: A tool for `tool_schemas`; a plain function is a tool.
+DescribedTool: TypeAlias = ToolSchema | Callable[..., object]
 
 
 def answered(turn: Turn, results: Mapping[str, Any]) -> Iterable[tuple[ToolCall, JSON, str, bool]]:
@@ -46,17 +51,18 @@ def answered(turn: Turn, results: Mapping[str, Any]) -> Iterable[tuple[ToolCall,
         yield call, value, result_text(value), is_error
 
 
-def schemas(tools: Iterable[ToolSchema]) -> Iterable[tuple[str, str, dict[str, JSON]]]:
+def schemas(tools: Iterable[DescribedTool]) -> Iterable[tuple[str, str, dict[str, JSON]]]:
     """Yield the name, the description and the parameters of each tool."""
-    for tool in tools:
+    for one in tools:
+        tool: Any = one if hasattr(one, "parameters") or not callable(one) else Tool(one)
         yield tool.name, tool.description or "", tool.parameters or {"type": "object", "properties": {}}
 
 
-def chat_tool_schemas(tools: Iterable[ToolSchema]) -> list[dict[str, JSON]]:
+def chat_tool_schemas(tools: Iterable[DescribedTool]) -> list[dict[str, JSON]]:
     """Return tools in the format of chat completions and compatible APIs.
 
     Args:
-        tools: `Tools`, or an iterable of tools.
+        tools: `Tools`, or an iterable of tools and functions.
     """
     return [
         {

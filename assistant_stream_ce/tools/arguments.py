@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -44,7 +45,7 @@ class Parameters:
         describe_types(self._struct)
 
     def _field(self, parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any] | None:
-        if hint is RunController:
+        if _is_controller(hint):
             self.controller = parameter.name
             return None
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -161,6 +162,13 @@ def _hinted(function: Callable[..., object], name: str) -> list[tuple[inspect.Pa
         (parameter, _described(hints.get(parameter.name, Any)))
         for parameter in inspect.signature(function).parameters.values()
     ]
+
+
+def _is_controller(hint: Any) -> bool:
+    """Return whether an annotation is `RunController`, also in `Annotated` or beside None."""
+    if typing.get_origin(hint) in (Annotated, typing.Union, types.UnionType):
+        return any(map(_is_controller, typing.get_args(hint)))
+    return hint is RunController
 
 
 def _described(hint: Any) -> Any:

@@ -11,6 +11,7 @@ from assistant_stream_ce.conversions.turns import ProviderNames
 from assistant_stream_ce.integrations import google, langchain, ollama
 from assistant_stream_ce.integrations.openai_chat_events import ChatReader
 from assistant_stream_ce.integrations.results import answered, schemas
+from assistant_stream_ce.tools import Tools
 from tests.integrations.feeding import feed
 from tests.integrations.samples import CHAT
 from tests.integrations.tools import Described
@@ -31,6 +32,14 @@ def test_a_call_without_a_result_is_named() -> None:
 
 def test_a_tool_without_parameters() -> None:
     assert list(schemas([Described("f", None)])) == [("f", "", {"type": "object", "properties": {}})]
+
+
+def test_a_plain_function_is_a_tool() -> None:
+    def double(number: int) -> int:
+        """Double a number."""
+        return number * 2
+
+    assert list(schemas([double])) == list(schemas(Tools([double])))
 
 
 @pytest.mark.parametrize("sdk", [google, ollama, langchain])

@@ -90,9 +90,14 @@ def test_integral_floats_are_integers_as_in_javascript() -> None:
     assert list(normalized({"b": 1, "a": 2})) == ["a", "b"]
 
 
-def test_the_controller_is_not_a_parameter_of_the_model() -> None:
-    def search(query: str, progress: RunController) -> None: ...
+@pytest.mark.parametrize(
+    "annotation",
+    [RunController, RunController | None, Annotated[RunController, "progress"], Annotated[RunController | None, "x"]],
+)
+def test_the_controller_is_not_a_parameter_of_the_model(annotation: Any) -> None:
+    def search(query: str, progress: Any = None) -> None: ...
 
+    search.__annotations__["progress"] = annotation
     parameters = Parameters(search, "search")
     assert parameters.controller == "progress"
     assert list(parameters.schema["properties"]) == ["query"]  # type: ignore[arg-type]
