@@ -99,10 +99,11 @@ class DecodeError(AssistantStreamError, ValueError):
 
 
 class ModelStreamError(AssistantStreamError, RuntimeError):
-    """Raised when a model's stream ends before its finish, or reports an error.
+    """Raised when a model's stream ends before its finish, reports an error, or has an event that cannot be read.
 
     Attributes:
-        code: the provider's code, or `"incomplete"` for a stream that was cut off.
+        code: the provider's code, `"incomplete"` for a stream that was cut off, or `"malformed"` for one with an event
+            that cannot be read; the exception that it caused is the `__cause__`.
         turn: the output of the model until then.
     """
 

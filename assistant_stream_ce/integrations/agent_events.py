@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
 from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.integrations.events import TurnReader, native
+from assistant_stream_ce.integrations.events import AT_END, TurnReader, native
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import Usage
@@ -44,6 +44,12 @@ class AgentReader(TurnReader):
     @abstractmethod
     def end(self) -> AgentTurn:
         """Return the turn; see the base class."""
+
+    def reject(self, error: Exception, event: Any) -> NoReturn:
+        """Raise for an exception of `feed`; see the base class. Those of `end` are the SDK's, whose result it reads."""
+        if event is AT_END:
+            raise error
+        super().reject(error, event)
 
     def begin_step(self) -> None:
         """Begin a step unless one is open."""

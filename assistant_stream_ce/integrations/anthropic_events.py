@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import (
+    TurnReader,
+    delta_of,
+    field,
+    fields_of,
+    integer,
+    native,
+    native_object,
+    reason_of,
+    text_of,
+)
 from assistant_stream_ce.integrations.turn import (
     CallBuilder,
     Turn,
@@ -78,8 +88,8 @@ class AnthropicReader(TurnReader):
             self.cut()
         for name, pieces in (("text", self._texts), ("thinking", self._thinking)):
             for index, texts in pieces.items():
-                block = self._blocks.setdefault(index, {"type": name, name: ""})
-                block[name] = block.get(name, "") + "".join(texts)
+                block = self._block(index, name)
+                block[name] = text_of(block, name) + "".join(texts)
         content = [self._blocks[index] for index in sorted(self._blocks)]
         messages: list[dict[str, JSON]] = [{"role": "assistant", "content": content}] if content else []
         return self.out.finish(reason_of(REASONS, self.provider_reason), self.provider_reason, messages)
@@ -108,7 +118,7 @@ class AnthropicReader(TurnReader):
     def _count(self, usage: Any) -> None:
         """Set the usage, which is cumulative: later numbers replace earlier ones."""
         for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
-            if type(field(usage, name)) is int:
+            if type(field(usage, name)) in (int, float):
                 self._usage[name] = integer(usage, name)
         get = self._usage.get
         cached, written = get("cache_read_input_tokens", 0), get("cache_creation_input_tokens", 0)
@@ -123,7 +133,7 @@ class AnthropicReader(TurnReader):
 
     def _start(self, index: int, block: Any) -> None:
         kind = text_of(block, "type")
-        self._blocks[index] = native(block)
+        self._blocks[index] = native_object(block)
         if kind == "text":
             self.out.text(text_of(block, "text"))
         elif kind == "thinking":
@@ -133,8 +143,12 @@ class AnthropicReader(TurnReader):
             self.out.reasoning_part()
             self.out.metadata("reasoning", "anthropic", redactedData=text_of(block, "data"))
         elif kind in _CALLS:
-            call = self.out.call(text_of(block, "name"), text_of(block, "id") or None, is_ours=kind == "tool_use")
-            self._calls[index] = call
+            call = self._calls[index] = self.out.call(
+                text_of(block, "name"),
+                text_of(block, "id") or None,
+                is_ours=kind == "tool_use",
+                known=self._calls.get(index),
+            )
             # Programmatic calling and some gateways send whole arguments here.
             if given := field(block, "input"):
                 call.set(native(given))
@@ -153,21 +167,30 @@ class AnthropicReader(TurnReader):
         self.out.late_result(call_id, content, is_error=is_error)
 
     def _delta(self, index: int, delta: Any) -> None:
-        block = self._blocks.setdefault(index, {"type": "text", "text": ""})
         match field(delta, "type"):
+            case "text_delta":
+                # One without its text.
+                delta_of(delta, "text")
             case "thinking_delta":
-                text = text_of(delta, "thinking")
+                text = delta_of(delta, "thinking")
                 self._thinking.setdefault(index, []).append(text)
                 self.out.think(text)
             case "input_json_delta":
-                piece = text_of(delta, "partial_json")
+                piece = delta_of(delta, "partial_json")
                 if index in self._calls:
                     self._inputs.setdefault(index, []).append(piece)
                     self._calls[index].append(piece)
+                elif index not in self._blocks:
+                    raise ValueError(f"arguments without a tool call at index {index}")
             case "signature_delta":
-                block["signature"] = block.get("signature", "") + text_of(delta, "signature")
+                block = self._block(index, "thinking")
+                block["signature"] = text_of(block, "signature") + text_of(delta, "signature")
             case "citations_delta":
-                self._citation(block, field(delta, "citation"))
+                self._citation(self._block(index, "text"), field(delta, "citation"))
+
+    def _block(self, index: int, kind: str) -> dict[str, JSON]:
+        """Return the block at an index; some gateways leave out the starts of texts."""
+        return self._blocks.setdefault(index, {"type": kind, kind: ""})
 
     def _citation(self, block: dict[str, JSON], citation: Any) -> None:
         block["citations"] = [*(block.get("citations") or ()), native(citation)]
@@ -179,7 +202,7 @@ class AnthropicReader(TurnReader):
             self.out.document(key, "text/plain", title)
 
     def _stop(self, index: int) -> None:
-        if signature := self._blocks.get(index, {}).get("signature"):
+        if signature := text_of(self._blocks.get(index), "signature"):
             # A signature may come in pieces.
             self.out.reasoning_signature(signature, "anthropic")
         call = self._calls.get(index)

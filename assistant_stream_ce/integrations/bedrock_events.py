@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from assistant_stream_ce.integrations.events import TurnReader, field, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import TurnReader, delta_of, field, integer, native, reason_of, text_of
 from assistant_stream_ce.integrations.turn import (
     CallBuilder,
     Turn,
@@ -47,7 +47,8 @@ class BedrockReader(TurnReader):
         for kind, member in event.items() if isinstance(event, dict) else ():
             value = member if isinstance(member, dict) else {}
             if kind == "contentBlockDelta" and type(delta := value.get("delta")) is dict and "text" in delta:
-                self._text(value.get("contentBlockIndex") or 0, delta["text"])
+                text = delta["text"] if type(delta["text"]) is str else delta_of(delta, "text")
+                self._text(value.get("contentBlockIndex") or 0, text)
                 continue
             match kind:
                 case "contentBlockDelta":
@@ -81,24 +82,26 @@ class BedrockReader(TurnReader):
     def _start(self, index: int, start: dict[str, Any]) -> None:
         if isinstance(use := start.get("toolUse"), dict):
             is_ours = use.get("type") != "server_tool_use"
-            call = self.out.call(text_of(use, "name"), text_of(use, "toolUseId") or None, is_ours=is_ours)
-            self._calls[index] = call
+            name, call_id, known = text_of(use, "name"), text_of(use, "toolUseId") or None, self._calls.get(index)
+            self._calls[index] = self.out.call(name, call_id, is_ours=is_ours, known=known)
             self._blocks[index] = {"toolUse": {**native(use), "input": {}}}
         elif isinstance(result := start.get("toolResult"), dict):
             self._blocks[index] = {"toolResult": {**native(result), "content": []}}
         elif isinstance(image := start.get("image"), dict):
             self._blocks[index] = {"image": dict(image)}
 
-    def _text(self, index: int, text: Any) -> None:
-        if type(text) is str:
-            if index not in self._blocks:
-                self._blocks[index] = {"text": ""}
-            self._texts.setdefault(index, []).append(text)
-            self.out.text(text)
+    def _text(self, index: int, text: str) -> None:
+        if index not in self._blocks:
+            self._blocks[index] = {"text": ""}
+        self._texts.setdefault(index, []).append(text)
+        self.out.text(text)
 
     def _delta(self, index: int, delta: dict[str, Any]) -> None:
-        if isinstance(use := delta.get("toolUse"), dict) and index in self._calls:
-            self._calls[index].append(text_of(use, "input"))
+        if isinstance(use := delta.get("toolUse"), dict):
+            if index in self._calls:
+                self._calls[index].append(delta_of(use, "input"))
+            elif index not in self._blocks:
+                raise ValueError(f"arguments without a tool call at contentBlockIndex {index}")
         elif isinstance(reasoning := delta.get("reasoningContent"), dict):
             self._reasoning(index, reasoning)
         elif isinstance(citation := delta.get("citation"), dict):
@@ -118,7 +121,7 @@ class BedrockReader(TurnReader):
             self.out.metadata("reasoning", "bedrock", redactedData=base64.b64encode(whole_data).decode())
             return
         whole = block.setdefault("reasoningText", {"text": ""})
-        if isinstance(text := reasoning.get("text"), str):
+        if text := delta_of(reasoning, "text"):
             whole["text"] += text
             self.out.think(text)
         if isinstance(signature := reasoning.get("signature"), str):

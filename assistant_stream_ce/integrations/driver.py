@@ -16,7 +16,7 @@ from typing import Any
 from assistant_stream_ce.concurrency.waiters import in_event_loop
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import StreamUsageError
-from assistant_stream_ce.integrations.events import TurnReader
+from assistant_stream_ce.integrations.events import AT_END, TurnReader
 from assistant_stream_ce.integrations.httpx import abort
 from assistant_stream_ce.integrations.turn import Turn, TurnBuilder
 from assistant_stream_ce.run import observation
@@ -50,7 +50,7 @@ def drive(
         The turn, or an awaitable of it for an asynchronous stream.
 
     Raises:
-        ModelStreamError: the stream has ended before its finish, or with an error event.
+        ModelStreamError: the stream has ended before its finish, or with an error event or a malformed one.
         RunCancelled: the reader of the run has left.
         StreamUsageError: a blocking stream is read inside a running event loop.
         TypeError: `stream` is not a stream, for example a whole answer.
@@ -109,13 +109,16 @@ def _read(controller: RunController, stream: Any, reader: TurnReader) -> Turn:
         with _open(stream) as events, _aborting(controller, events, stream):
             reader.opened(events)
             for event in events:
-                reader.feed(event)
+                try:
+                    reader.feed(event)
+                except Exception as error:
+                    reader.reject(error, event)
     except Exception:
         # After an abort each client raises its own exception.
         controller.raise_if_cancelled()
         raise
     controller.raise_if_cancelled()
-    return reader.end()
+    return _end(reader)
 
 
 async def _read_async(
@@ -137,11 +140,21 @@ async def _read_all(
     async with _open_async(stream) as events:
         reader.opened(events)
         async for event in events:
-            reader.feed(event)
+            try:
+                reader.feed(event)
+            except Exception as error:
+                reader.reject(error, event)
             count += 1
             if count % _EVENTS_PER_DRAIN == 0:
                 await controller.drain()
-    return reader.end()
+    return _end(reader)
+
+
+def _end(reader: TurnReader) -> Turn:
+    try:
+        return reader.end()
+    except Exception as error:
+        reader.reject(error, AT_END)
 
 
 @contextmanager

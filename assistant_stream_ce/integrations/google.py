@@ -34,7 +34,7 @@ def forward(controller: RunController, stream: Any, *, reasoning: bool = True, p
         The `Turn`; an awaitable of it for an asynchronous stream.
 
     Raises:
-        ModelStreamError: the stream has ended before its finish, or with an error event.
+        ModelStreamError: the stream has ended before its finish, or with an error event or a malformed one.
         RunCancelled: the reader of the run has left.
         StreamUsageError: a blocking stream is read inside a running event loop.
     """

@@ -9,7 +9,17 @@ import base64
 from itertools import pairwise
 from typing import Any
 
-from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import (
+    TurnReader,
+    delta_of,
+    field,
+    fields_of,
+    integer,
+    native,
+    native_object,
+    reason_of,
+    text_of,
+)
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -118,11 +128,11 @@ class GoogleReader(TurnReader):
             self._call(call, part)
             return
         self._close_growing()
-        if isinstance(text, str):
-            self._text(text, thought is True, native(part, by_alias=False))
+        if text is not None:
+            self._text(delta_of(part, "text"), thought is True, native(part, by_alias=False))
             return
         self._join()
-        self._parts.append(native(part, by_alias=False))
+        self._parts.append(native_object(part, by_alias=False))
         if (data := field(part, "inline_data")) is not None:
             content = field(data, "data")
             encoded = content if isinstance(content, str) else base64.b64encode(content or b"").decode()

@@ -17,7 +17,17 @@ from assistant_stream_ce.integrations import (
     ollama_events,
     openai_chat_events,
 )
-from assistant_stream_ce.integrations.events import NO_FIELDS, TurnReader, field, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import (
+    NO_FIELDS,
+    ApplicationDataError,
+    TurnReader,
+    delta_of,
+    field,
+    integer,
+    native,
+    reason_of,
+    text_of,
+)
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.message import Usage
@@ -72,7 +82,9 @@ class LangChainReader(TurnReader):
             return
         self._join()
         if (kind := field(event, "type")) not in ("AIMessageChunk", "ai"):
-            raise TypeError(
+            if self._chunks:
+                return
+            raise ApplicationDataError(
                 f"the stream must yield message chunks of a chat model, not {kind or type(event).__name__}: "
                 "forward model.stream(...) without an output parser after the model"
             )
@@ -82,7 +94,7 @@ class LangChainReader(TurnReader):
             self._read_metadata(metadata or {})
         if (message_id := field(event, "id")) != self._id:
             self._id = message_id
-            if message_id and not message_id.startswith(LOCAL_IDS):
+            if isinstance(message_id, str) and message_id and not message_id.startswith(LOCAL_IDS):
                 self.out.id = message_id
         has_reasoning = False
         for block in _blocks(event):
@@ -141,12 +153,19 @@ class LangChainReader(TurnReader):
         self._join()
         # A model that does not report its provider, such as a fake one, reports no finish reason either.
         has_finish = self.provider_reason is not None or (not self._has_provider and self.is_last)
-        is_cut = not has_finish and not self._ends_with_usage()
+        if not has_finish and not self._ends_with_usage():
+            self.cut()
+        self._end_calls(is_cut=False)
+
+    def flush(self) -> None:
+        """Send what was held back; see the base class."""
+        self._end_calls(is_cut=True)
+        super().flush()
+
+    def _end_calls(self, *, is_cut: bool) -> None:
         self.out.forward(self._calls.end(is_cut=is_cut))
         for call in self._calls.calls:
             self.out.set_provider_id(call.id, call.provider_id)
-        if is_cut:
-            self.cut()
 
     def _ends_with_usage(self) -> bool:
         """Return whether the usage came after the content: Snowflake sends no finish reason."""
@@ -197,7 +216,7 @@ class LangChainReader(TurnReader):
         """Process a content block; return whether it is reasoning. Tool calls are read from `tool_call_chunks`."""
         match kind := text_of(block, "type"):
             case "text":
-                self._text(text_of(block, "text"))
+                self._text(delta_of(block, "text"))
                 for annotation in field(block, "annotations") or ():
                     self.out.source(field(annotation, "url"), field(annotation, "title"))
             case "reasoning" | "thinking":

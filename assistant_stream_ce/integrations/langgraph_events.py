@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from assistant_stream_ce.integrations.events import NO_FIELDS, TurnReader, field, native, text_of
+from assistant_stream_ce.integrations.events import NO_FIELDS, TurnReader, application_data, field, native, text_of
 from assistant_stream_ce.integrations.langchain_events import LOCAL_IDS, LangChainReader
 from assistant_stream_ce.integrations.langgraph_state import assign_channels
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
-from assistant_stream_ce.jsonvalue import JSON, loads_or_text, object_or_empty, plain
+from assistant_stream_ce.jsonvalue import JSON, loads_or_text, object_or_empty
 from assistant_stream_ce.message import Usage
 
 _MODES = frozenset({"values", "updates", "custom", "messages", "checkpoints", "tasks", "debug", "tools"})
@@ -144,7 +144,7 @@ class GraphReader(TurnReader):
                 self._message(namespace, *data)
         elif mode == "custom":
             if self._sends_custom:
-                self.out.data(plain(data, "data"))
+                self.out.data(application_data(data, "data"))
         elif mode in ("updates", "values") and isinstance(data, dict):
             for interrupt in data.get("__interrupt__") or ():
                 self._interrupt(interrupt)
@@ -224,6 +224,12 @@ class GraphReader(TurnReader):
             self._unnamed[task] = reader
         return reader
 
+    def flush(self) -> None:
+        """Send what was held back; see the base class."""
+        for reader in dict.fromkeys(self._open.values()):
+            reader.flush()
+        super().flush()
+
     def _forget(self, reader: LangChainReader) -> None:
         for table in (self._open, self._unnamed):
             for key in [key for key, value in table.items() if value is reader]:
@@ -273,7 +279,7 @@ class GraphReader(TurnReader):
             # A text that looks like a number is still a text.
             value if isinstance(value, (dict, list)) else content,
             is_error=text_of(message, "status") == "error",
-            artifact=plain(field(message, "artifact"), "artifact"),
+            artifact=application_data(field(message, "artifact"), "artifact"),
         )
         name = text_of(message, "name")
         answer = {"role": "tool", "tool_call_id": key, "content": content, **({"name": name} if name else {})}
@@ -295,7 +301,7 @@ class GraphReader(TurnReader):
                     assign_channels(controller.state, object_or_empty(one))
 
     def _interrupt(self, interrupt: Any) -> None:
-        value = plain(field(interrupt, "value"), "interrupt")
+        value = application_data(field(interrupt, "value"), "interrupt")
         key = text_of(interrupt, "id") or text_of(interrupt, "interrupt_id") or f"interrupt-{len(self._interrupts) + 1}"
         if key in self._interrupts:
             return
@@ -308,9 +314,8 @@ class GraphReader(TurnReader):
 
     def _calls_of(self, value: JSON) -> list[CallBuilder]:
         """Return the tool calls that an interrupt is about; one that shows it if there is none."""
-        waiting = [
-            call for key, call in self._calls.items() if key not in self._answered and call.id not in self._asked
-        ]
+        # Without those that the provider runs, or that have a result.
+        waiting = [call for call in self._calls.values() if call.is_ours and call.id not in self._asked]
         found = []
         for name, args in _actions(value):
             match = [call for call in waiting if call.name == name]

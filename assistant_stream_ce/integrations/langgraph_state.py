@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from assistant_stream_ce.controller.run_controller import RunController
+from assistant_stream_ce.integrations.events import application_data
 from assistant_stream_ce.jsonvalue import JSON, plain
 
 #: The names of nodes: one, several, or a function that is called with a list of one name.
@@ -40,7 +41,7 @@ def assign_channels(state: Any, channels: dict[str, Any]) -> None:
     """Assign the channels that differ, but not `messages` and those of langgraph itself."""
     for name, value in channels.items():
         if name != "messages" and not name.startswith("__"):
-            made = plain(value, f"state[{name!r}]")
+            made = application_data(value, f"state[{name!r}]")
             if name not in state or state[name] != made:
                 state[name] = made
 

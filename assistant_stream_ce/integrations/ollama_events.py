@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import (
+    TurnReader,
+    delta_of,
+    field,
+    fields_of,
+    integer,
+    native,
+    reason_of,
+    text_of,
+)
 from assistant_stream_ce.integrations.turn import Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -28,10 +37,12 @@ class OllamaReader(TurnReader):
         """Process a chunk."""
         message = field(event, "message")
         fields, pieces = fields_of(event), fields_of(message)
-        if (thinking := pieces.get("thinking")) and isinstance(thinking, str):
+        if thinking := pieces.get("thinking"):
+            thinking = thinking if type(thinking) is str else delta_of(pieces, "thinking")
             self._thinking.append(thinking)
             self.out.think(thinking)
-        if (text := pieces.get("content")) and isinstance(text, str):
+        if text := pieces.get("content"):
+            text = text if type(text) is str else delta_of(pieces, "content")
             self._texts.append(text)
             self.out.text(text)
         if self.out.model is None or fields.get("done") or pieces.get("tool_calls") or not pieces or "error" in fields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import shorten
@@ -28,19 +28,32 @@ class OpenAIReader(TurnReader):
 
     def feed(self, event: Any) -> None:
         """Process an event."""
-        if self._reader is None:
-            is_response = text_of(event, "type").startswith("response.") or (
-                text_of(event, "type") == "error" and field(event, "choices") is None
-            )
-            self._reader = ResponsesReader(self.out) if is_response else ChatReader(self.out)
+        make = _reader_for(event)
+        if make is not None:
+            self._reader = make(self.out)
             self.feed = self._reader.feed  # type: ignore[method-assign]
-        self._reader.feed(event)
+            self._reader.feed(event)
 
     def end(self) -> Turn:
         """Return the turn; see the base class."""
         if self._reader is None:
             self.cut()
         return self._reader.end()
+
+    def reject(self, error: Exception, event: Any) -> NoReturn:
+        """Raise for an exception of `feed` or `end`; see the base class."""
+        if self._reader is None:
+            super().reject(error, event)
+        self._reader.reject(error, event)
+
+
+def _reader_for(event: Any) -> type[TurnReader] | None:
+    """Return the reader of the format that an event belongs to; None if it is of neither."""
+    kind = text_of(event, "type")
+    if kind.startswith("response.") or (kind == "error" and field(event, "choices") is None):
+        return ResponsesReader
+    is_chat = kind == "chunk" or any(field(event, name) is not None for name in ("choices", "data", "error", "usage"))
+    return ChatReader if is_chat else None
 
 
 def forward(controller: RunController, stream: Any, *, reasoning: bool = True, parent_id: str | None = None) -> Any:
@@ -60,7 +73,7 @@ def forward(controller: RunController, stream: Any, *, reasoning: bool = True, p
         The `Turn`; an awaitable of it for an asynchronous stream.
 
     Raises:
-        ModelStreamError: the stream has ended before its finish, or with an error event.
+        ModelStreamError: the stream has ended before its finish, or with an error event or a malformed one.
         RunCancelled: the reader of the run has left.
         StreamUsageError: a blocking stream is read inside a running event loop.
     """

@@ -33,7 +33,7 @@ def forward(controller: RunController, stream: Any, *, reasoning: bool = True, p
         `finish_reason` is `tool-calls`, and each call to approve has an approval request with the id of the call.
 
     Raises:
-        ModelStreamError: the stream of a model has ended before its finish, or with an error event.
+        ModelStreamError: the stream of a model has ended before its finish, or with an error event or a malformed one.
         StreamUsageError: no event loop is running.
     """
     require_event_loop()

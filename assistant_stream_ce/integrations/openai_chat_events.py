@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, reason_of, text_of
+from assistant_stream_ce.integrations.events import (
+    TurnReader,
+    field,
+    fields_of,
+    integer,
+    native,
+    native_object,
+    reason_of,
+    text_of,
+)
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -87,14 +96,21 @@ class ChatReader(TurnReader):
 
     def end(self) -> Turn:
         """Return the turn; see the base class."""
-        is_cut = self.provider_reason is None and not self._has_final_usage
+        if self.provider_reason is None and not self._has_final_usage:
+            self.cut()
+        self._end_calls(is_cut=False)
+        reason = reason_of(REASONS, self.provider_reason or "stop")
+        return self.out.finish(reason, self.provider_reason, self._messages())
+
+    def flush(self) -> None:
+        """Send what was held back; see the base class."""
+        self._end_calls(is_cut=True)
+        super().flush()
+
+    def _end_calls(self, *, is_cut: bool) -> None:
         self.out.forward(self._calls.end(is_cut=is_cut))
         for call in self._calls.calls:
             self.out.set_provider_id(call.id, call.provider_id)
-        if is_cut:
-            self.cut()
-        reason = reason_of(REASONS, self.provider_reason or "stop")
-        return self.out.finish(reason, self.provider_reason, self._messages())
 
     def _choice(self, choice: Any) -> None:
         delta = field(choice, "delta") or field(choice, "message")
@@ -181,7 +197,7 @@ class ChatReader(TurnReader):
                 plain = True
                 break
         for detail in field(delta, "reasoning_details") or ():
-            self._detail(native(detail))
+            self._detail(native_object(detail))
             if not plain:
                 self.out.think(text_of(detail, "text") or text_of(detail, "summary"))
         for block in field(delta, "thinking_blocks") or ():
@@ -192,12 +208,12 @@ class ChatReader(TurnReader):
             self._reasoning.setdefault(name, []).append(text)
             self.out.think(text)
 
-    def _detail(self, detail: JSON) -> None:
+    def _detail(self, detail: dict[str, JSON]) -> None:
         """Store a detail of the reasoning; pieces with the same index and type are joined."""
         last = self._details[-1] if self._details else None
         same = last is not None and all(last.get(key) == detail.get(key) for key in ("type", "index"))
         if not same or last is None:
-            self._details.append(dict(detail))
+            self._details.append(detail)
             return
         for key, value in detail.items():
             joins = key in ("text", "summary", "data") and isinstance(value, str) and isinstance(last.get(key), str)
@@ -205,7 +221,7 @@ class ChatReader(TurnReader):
 
     def _executed_tool(self, number: int, tool: Any) -> None:
         """Read a tool that Groq ran: once at its start, and once with its output."""
-        key = field(tool, "index") if field(tool, "index") is not None else number
+        key = number if field(tool, "index") is None else integer(tool, "index")
         if key not in self._executed:
             call = self._executed[key] = self.out.call(text_of(tool, "type") or "tool", is_ours=False)
             call.set(text_of(tool, "arguments"))

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from assistant_stream_ce.integrations.events import TurnReader, field, fields_of, integer, native, text_of
+from assistant_stream_ce.integrations.events import (
+    TurnReader,
+    delta_of,
+    field,
+    fields_of,
+    integer,
+    native_object,
+    text_of,
+)
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON
 from assistant_stream_ce.message import Usage
@@ -40,6 +48,8 @@ class ResponsesReader(TurnReader):
         # The (item, part) pairs whose text has arrived in deltas.
         self._with_deltas: set[tuple[int, int, str]] = set()
         self._newest_text: Any = None
+        # The items whose arguments have arrived without a call.
+        self._without_call: set[int] = set()
         self._outcome = ""
 
     def feed(self, event: Any) -> None:
@@ -56,12 +66,17 @@ class ResponsesReader(TurnReader):
         kind = text_of(event, "type")
         index, part = integer(event, "output_index"), integer(event, "content_index")
         match kind:
+            case "response.output_text.delta":
+                # One without its text.
+                delta_of(event, "delta")
             case "response.function_call_arguments.delta":
                 if (call := self._calls.get(index)) is not None:
-                    call.append(text_of(event, "delta"))
+                    call.append(delta_of(event, "delta"))
+                else:
+                    self._without_call.add(index)
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 self._with_deltas.add((index, 0, "reasoning"))
-                self.out.think(text_of(event, "delta"))
+                self.out.think(delta_of(event, "delta"))
             case "response.reasoning_summary_part.added":
                 self.out.reasoning_part()
                 self.out.metadata("reasoning", "openai", itemId=text_of(event, "item_id"))
@@ -71,7 +86,7 @@ class ResponsesReader(TurnReader):
                 self._done(index, field(event, "item"))
             case "response.refusal.delta":
                 self._with_deltas.add((index, part, "refusal"))
-                self.out.refusal(text_of(event, "delta"))
+                self.out.refusal(delta_of(event, "delta"))
             case "response.output_text.annotation.added":
                 self._annotation(field(event, "annotation"))
             case "response.function_call_arguments.done":
@@ -93,6 +108,8 @@ class ResponsesReader(TurnReader):
         """Return the turn; see the base class."""
         if not self.has_ended:
             self.cut()
+        if lost := self._without_call - self._items.keys():
+            raise ValueError(f"arguments without a tool call at output_index {min(lost)}")
         items = [self._items[index] for index in sorted(self._items)]
         return self.out.finish(self.reason, self.provider_reason, items)
 
@@ -140,13 +157,12 @@ class ResponsesReader(TurnReader):
 
     def _call(self, index: int, item: Any, name: str, *, is_ours: bool) -> CallBuilder:
         call_id = text_of(item, "call_id") or text_of(item, "id") or None
-        call = self._calls[index] = self.out.call(name, call_id, is_ours=is_ours)
+        call = self._calls[index] = self.out.call(name, call_id, is_ours=is_ours, known=self._calls.get(index))
         return call
 
     def _done(self, index: int, item: Any) -> None:
         kind = text_of(item, "type")
-        made = native(item)
-        self._items[index] = made
+        made = self._items[index] = native_object(item)
         if kind == "message":
             self._missed_texts(index, item)
         elif kind == "reasoning":

@@ -11,7 +11,7 @@ import contextvars
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.errors import MissingExtraError, RunCancelled
@@ -231,6 +231,10 @@ class _ObservedReader:
         self.inner.feed(event)
         if self.first is None and self.inner.out.has_content:
             self.first = time.perf_counter()
+
+    def reject(self, error: Exception, event: Any) -> NoReturn:
+        """Raise for an exception of `feed` or `end`."""
+        self.inner.reject(error, event)
 
     def end(self) -> Turn:
         """Return the turn."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from assistant_stream_ce.integrations.agent_events import AgentReader, AgentTurn, result_value
-from assistant_stream_ce.integrations.events import field, integer, native, text_of
+from assistant_stream_ce.integrations.events import delta_of, field, integer, native, text_of
 from assistant_stream_ce.integrations.turn import CallBuilder, TurnBuilder, TurnFinish
 from assistant_stream_ce.jsonvalue import JSON, loads
 from assistant_stream_ce.message import Usage
@@ -75,6 +75,8 @@ class PydanticAIReader(AgentReader):
                 self._result(field(event, "part") or field(event, "result"))
             case "agent_run_result":
                 self._run_result = field(event, "result")
+                if not hasattr(self._run_result, "new_messages_json"):
+                    raise TypeError("no result of an agent")
                 self._end_response()
 
     def end(self) -> AgentTurn:
@@ -114,10 +116,10 @@ class PydanticAIReader(AgentReader):
     def _delta(self, index: int, delta: Any) -> None:
         match text_of(delta, "part_delta_kind"):
             case "text":
-                self.out.text(text_of(delta, "content_delta"))
+                self.out.text(delta_of(delta, "content_delta"))
                 self._cite(field(delta, "citations_delta"))
             case "thinking":
-                self.out.think(text_of(delta, "content_delta"))
+                self.out.think(delta_of(delta, "content_delta"))
             case "tool_call":
                 if (call := self._parts.get(index)) is not None:
                     # Arguments that are dicts are merged by the SDK, and whole at the part's end.

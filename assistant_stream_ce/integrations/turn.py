@@ -16,6 +16,7 @@ from assistant_stream_ce.errors import ToolCallError
 from assistant_stream_ce.jsonvalue import JSON, dumps, loads
 from assistant_stream_ce.message import AssistantMessage, Usage
 from assistant_stream_ce.message.accumulator import MessageAccumulator
+from assistant_stream_ce.serialization.openai_stream.tool_calls import UNKNOWN_TOOL
 
 #: The reason why a model stopped.
 TurnFinish: TypeAlias = Literal["stop", "length", "tool-calls", "content-filter", "error", "other"]
@@ -168,18 +169,23 @@ class TurnBuilder:
         is_ours: bool = True,
         is_providers: bool | None = None,
         metadata: dict[str, JSON] | None = None,
+        known: CallBuilder | None = None,
     ) -> CallBuilder:
         """Begin a tool call.
 
         Args:
-            name: the name of the tool.
+            name: the name of the tool; an empty one is replaced, because clients need a name.
             provider_id: the provider's id, which is used unless another call of the run has it.
             is_ours: whether the application has to run the tool.
             is_providers: whether the provider runs it; None for the opposite of `is_ours`.
             metadata: what the provider needs again with the call, by its name.
+            known: the call at the same place of the response, if there is one. It is returned if it has the same id:
+                the event was repeated.
         """
+        if known is not None and provider_id and known.provider_id == provider_id:
+            return known
         is_providers = not is_ours if is_providers is None else is_providers
-        call = CallBuilder(self, name, provider_id, is_ours, is_providers, metadata)
+        call = CallBuilder(self, name or UNKNOWN_TOOL, provider_id, is_ours, is_providers, metadata)
         self.calls.append(call)
         return call
 
@@ -307,6 +313,8 @@ class CallBuilder:
         self._turn = turn
         self._pieces: list[str] = []
         self._is_closed = False
+        self._has_result = False
+        self._is_asked = False
         self.id: str = turn._begin_call(name, provider_id, is_providers, metadata)
         self._calls = turn.controller.run_context.calls
 
@@ -338,14 +346,18 @@ class CallBuilder:
             self._turn._keep(chunks.ToolCallDeltaChunk(self.id, "", is_final=True))
 
     def result(self, result: JSON, *, is_error: bool = False, denied: bool = False) -> None:
-        """Add the result of a call that the provider or an agent ran itself, or was not allowed to run."""
+        """Add the result of a call that the application does not run, or that was denied; only the first one counts."""
         self.close()
-        self._turn._send(chunks.ToolResultChunk(self.id, result, is_error=is_error or denied, denied=denied))
+        if not self._has_result:
+            self._has_result = True
+            self._turn._send(chunks.ToolResultChunk(self.id, result, is_error=is_error or denied, denied=denied))
 
     def request_approval(self, approval_id: str) -> None:
-        """Ask for the user's approval of the call."""
+        """Ask for the user's approval of the call, once."""
         self.close()
-        self._turn._send(chunks.ToolApprovalRequestChunk(self.id, approval_id))
+        if not self._is_asked:
+            self._is_asked = True
+            self._turn._send(chunks.ToolApprovalRequestChunk(self.id, approval_id))
 
     def tool_call(self) -> ToolCall:
         """Return the call for the application to run."""

@@ -111,7 +111,7 @@ def answer_with(
             The `Answer`; an awaitable of it for asynchronous streams.
 
         Raises:
-            ModelStreamError: a stream has ended before its finish, or with an error event.
+            ModelStreamError: a stream has ended before its finish, or with an error event or a malformed one.
             RunCancelled: the reader of the run has left.
             StreamUsageError: a blocking stream is read inside a running event loop, or an async one outside.
             TypeError: an argument has a wrong type.

@@ -18,7 +18,7 @@ from assistant_stream_ce.jsonvalue import JSON, dumps, loads, object_or_empty
 _Chunk: TypeAlias = ToolCallBeginChunk | ToolCallDeltaChunk
 
 # The name of a call without a name in any delta.
-_UNKNOWN_TOOL = "unknown"
+UNKNOWN_TOOL = "unknown"
 
 # Characters of argument text that are held back until the name or the end arrives.
 _MAX_HELD = 1024 * 1024
@@ -243,7 +243,7 @@ class ToolCallDeltas:
         if not call.id or call.id in self._ids or (self._is_taken is not None and self._is_taken(call.id)):
             call.id = f"call_{uuid.uuid4().hex}"
         self._ids.add(call.id)
-        return [ToolCallBeginChunk(call.id, call.name or _UNKNOWN_TOOL), *_deltas(call, call.take_args())]
+        return [ToolCallBeginChunk(call.id, call.name or UNKNOWN_TOOL), *_deltas(call, call.take_args())]
 
 
 def _deltas(call: ProviderToolCall, texts: list[str]) -> list[_Chunk]:
