@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.concurrency.closing import ClosesBothWays
 from assistant_stream_ce.concurrency.waiters import in_event_loop
+from assistant_stream_ce.controller import validation
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import StreamUsageError
@@ -81,17 +82,13 @@ def create_run(
         _check_hooks(on_error, on_finish)
     if executor is not None and not isinstance(executor, Executor):
         raise TypeError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
-    if not isinstance(max_pending, int) or isinstance(max_pending, bool):
-        raise TypeError(f"max_pending must be an int, not {type(max_pending).__name__}")
-    if max_pending < 1:
-        raise ValueError(f"max_pending must be at least 1, not {max_pending}")
     return AssistantStream(
         Run(
             callback,
             state=state,
             on_error=on_error,
             on_finish=on_finish,
-            max_pending=max_pending,
+            max_pending=validation.positive(max_pending, "max_pending"),
             executor=executor,
             keep_message=keep_message,
             message_id=message_id,

@@ -14,6 +14,7 @@ from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.jsonvalue import JSON, MAX_SAFE_INTEGER, check_text, json_size, plain
 
 C = TypeVar("C", bound=AssistantStreamChunk)
+T = TypeVar("T")
 
 # The values of `FinishReason`, without the arbitrary strings that chunks of other streams may have.
 _FINISH_REASONS = ("stop", "length", "content-filter", "tool-calls", "error", "other", "unknown")
@@ -23,9 +24,9 @@ _SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 text = check_text
 
 
-def optional_text(value: object, name: str) -> str | None:
-    """Return a str or None."""
-    return None if value is None else text(value, name)
+def optional(check: Callable[[object, str], T]) -> Callable[[object, str], T | None]:
+    """Return a function that accepts None besides what `check` accepts."""
+    return lambda value, name: None if value is None else check(value, name)
 
 
 def id(value: object, name: str) -> str:
@@ -77,9 +78,30 @@ def count(value: object, name: str) -> int:
     return number
 
 
-def optional_count(value: object, name: str) -> int | None:
-    """Return an int as `count` does, or None."""
-    return None if value is None else count(value, name)
+def positive(value: object, name: str) -> int:
+    """Return an int of at least 1.
+
+    Raises:
+        ValueError: it is less.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value}")
+    return value
+
+
+def seconds(value: object, name: str, *, is_positive: bool = False) -> float:
+    """Return a number of seconds.
+
+    Raises:
+        ValueError: it is negative, or 0 where it must be positive.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not (value > 0 if is_positive else value >= 0):
+        raise ValueError(f"{name} must be {'more than 0' if is_positive else '0 or more'} seconds, not {value}")
+    return float(value)
 
 
 def place(start_index: object, end_index: object) -> tuple[int | None, int | None]:
@@ -109,11 +131,6 @@ def items(value: object, name: str) -> list[JSON]:
     return copy
 
 
-def optional_items(value: object, name: str) -> list[JSON] | None:
-    """Return a list of JSON values, copied, or None."""
-    return None if value is None else items(value, name)
-
-
 def fields(value: object, name: str) -> dict[str, JSON]:
     """Return a JSON object, copied."""
     copy = plain(value, name)
@@ -122,9 +139,8 @@ def fields(value: object, name: str) -> dict[str, JSON]:
     return copy
 
 
-def optional_fields(value: object, name: str) -> dict[str, JSON] | None:
-    """Return a JSON object, copied, or None."""
-    return None if value is None else fields(value, name)
+optional_text, optional_count = optional(text), optional(count)
+optional_items, optional_fields = optional(items), optional(fields)
 
 
 def provider_metadata(value: object, name: str = "provider_metadata") -> dict[str, JSON]:

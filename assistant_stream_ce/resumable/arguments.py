@@ -1,4 +1,4 @@
-"""Validation of the arguments of `ResumableStreams`: ids, owners, seconds."""
+"""Validation of the arguments of `ResumableStreams`: ids, owners, and what happens without followers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import re
 from typing import Literal, TypeAlias, TypeGuard
 
+from assistant_stream_ce.controller.validation import seconds
 from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.resumable.store import StreamKey, ThreadKey
 
@@ -59,34 +60,6 @@ def text_of(value: object, name: str) -> str:
     return value
 
 
-def seconds_of(value: object, name: str, *, is_positive: bool = False) -> float:
-    """Return a value that is a number of seconds.
-
-    Raises:
-        TypeError: it is not a number.
-        ValueError: it is negative, or 0 where that is not allowed.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not (value > 0 if is_positive else value >= 0):
-        raise ValueError(f"{name} must be {'more than 0' if is_positive else '0 or more'} seconds, not {value}")
-    return float(value)
-
-
-def bytes_of(value: object) -> int:
-    """Return a value that is a number of bytes.
-
-    Raises:
-        TypeError: it is not an int.
-        ValueError: it is not positive.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"max_bytes must be an int, not {type(value).__name__}")
-    if value < 1:
-        raise ValueError(f"max_bytes must be at least 1, not {value}")
-    return value
-
-
 def leave_seconds(on_leave: object) -> float | None:
     """Return the seconds without followers after which a run is cancelled; None for never.
 
@@ -98,4 +71,4 @@ def leave_seconds(on_leave: object) -> float | None:
         if on_leave not in ("continue", "stop"):
             raise ValueError(f'on_leave must be "continue", "stop" or seconds, not {shorten(repr(on_leave))}')
         return None if on_leave == "continue" else 0.0
-    return seconds_of(on_leave, "on_leave")
+    return seconds(on_leave, "on_leave")

@@ -18,17 +18,16 @@ import msgspec
 from assistant_stream_ce.concurrency.closing import ClosesBothWays
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.concurrency.waiters import in_event_loop, require_loop
+from assistant_stream_ce.controller import validation
 from assistant_stream_ce.create_run import AssistantStream
 from assistant_stream_ce.errors import StoreUnavailableError, StreamUsageError, shorten
 from assistant_stream_ce.resumable.arguments import (
     OnLeave,
-    bytes_of,
     hashed,
     is_stream_id,
     leave_seconds,
     name_of,
     owner_hash,
-    seconds_of,
     text_of,
 )
 from assistant_stream_ce.resumable.engine import Engine, OnInterrupted, Settings, stats_of
@@ -94,11 +93,11 @@ class ResumableStreams(ClosesBothWays):
             raise TypeError(f"on_interrupted must be callable, not {type(on_interrupted).__name__}")
         self._store = MemoryStore() if store is None else store
         self._settings = Settings(
-            lease=seconds_of(lease, "lease", is_positive=True),
-            retention=seconds_of(retention, "retention"),
-            message_retention=seconds_of(message_retention, "message_retention"),
-            max_bytes=bytes_of(max_bytes),
-            drain_seconds=seconds_of(drain_seconds, "drain_seconds"),
+            lease=validation.seconds(lease, "lease", is_positive=True),
+            retention=validation.seconds(retention, "retention"),
+            message_retention=validation.seconds(message_retention, "message_retention"),
+            max_bytes=validation.positive(max_bytes, "max_bytes"),
+            drain_seconds=validation.seconds(drain_seconds, "drain_seconds"),
             on_interrupted=on_interrupted,
         )
         # The lock that guards the next one, by process id: a child must not inherit a held one.
@@ -263,7 +262,7 @@ class ResumableStreams(ClosesBothWays):
         """
         self._check_blocking("follow")
         chunks_before(after)
-        return self._follow(stream_id, thread, owner, after, seconds_of(wait, "wait"))
+        return self._follow(stream_id, thread, owner, after, validation.seconds(wait, "wait"))
 
     async def afollow(
         self,
@@ -275,7 +274,7 @@ class ResumableStreams(ClosesBothWays):
         wait: float = 0.0,
     ) -> FollowedStream | None:
         """Follow a stream; see `follow`."""
-        seconds = seconds_of(wait, "wait")
+        seconds = validation.seconds(wait, "wait")
         chunks_before(after)
         work = functools.partial(self._follow, stream_id, thread, owner, after, seconds)
         return await self._call(work, may_wait=seconds > 0)
@@ -407,11 +406,11 @@ class ResumableStreams(ClosesBothWays):
             StreamUsageError: an event loop runs.
         """
         self._check_blocking("drain")
-        return self._drain(seconds_of(timeout, "timeout"))
+        return self._drain(validation.seconds(timeout, "timeout"))
 
     async def adrain(self, timeout: float) -> bool:
         """Start no more runs, and end those of this process; see `drain`."""
-        return await self._call(functools.partial(self._drain, seconds_of(timeout, "timeout")), may_wait=True)
+        return await self._call(functools.partial(self._drain, validation.seconds(timeout, "timeout")), may_wait=True)
 
     def _drain(self, seconds: float) -> bool:
         return self._started_engine().drain(seconds)

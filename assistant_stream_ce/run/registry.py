@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from assistant_stream_ce.concurrency.waiters import OneShotEvent, in_event_loop
+from assistant_stream_ce.controller import validation
 from assistant_stream_ce.run.loops import EXIT_CALLS, EXIT_SECONDS, add_exit_hook, start_thread_or_call
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def shutdown(timeout: float, *, grace: float = 0.0) -> Awaitable[None]:
         TypeError: an argument is not a number.
         ValueError: an argument is negative, or not a number of seconds.
     """
-    timeout, grace = _seconds(timeout, "timeout"), _seconds(grace, "grace")
+    timeout, grace = validation.seconds(timeout, "timeout"), validation.seconds(grace, "grace")
     ending = _Shutdown(timeout, grace, min(_PATIENCE_SECONDS, timeout / 2) if timeout >= 1 else _PATIENCE_SECONDS)
     # In a new thread: a signal handler may interrupt a thread that holds a run's lock.
     start_thread_or_call(ending.run, "assistant-stream-shutdown")
@@ -136,14 +137,6 @@ def shutdown(timeout: float, *, grace: float = 0.0) -> Awaitable[None]:
 async def ashutdown(timeout: float, *, grace: float = 0.0) -> None:
     """End all live runs of this process gracefully, and wait for them; arguments are those of `shutdown`."""
     await shutdown(timeout, grace=grace)
-
-
-def _seconds(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not value >= 0:
-        raise ValueError(f"{name} must be 0 or more seconds, not {value}")
-    return float(value)
 
 
 def _shut_down_at_exit() -> None:

@@ -129,7 +129,7 @@ class AssistantUIDecoder(ToolCallDecoder):
             except FrameError:
                 if self._is_strict:
                     raise
-                self._count_skipped()
+                self.skipped += 1
         if operations or not given:
             yield chunks.UpdateStateChunk(operations)
 

@@ -176,10 +176,7 @@ class Decoder(ABC):
         except FrameError as error:
             if self._is_strict:
                 self._fail(str(error), frame, found)
-            self._count_skipped()
-
-    def _count_skipped(self) -> None:
-        self.skipped += 1
+            self.skipped += 1
 
     def _fail(self, reason: str, frame: Frame, found: list[AssistantStreamChunk]) -> NoReturn:
         shown = excerpt(frame.data)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.controller import validation
 from assistant_stream_ce.jsonvalue import JSON, dumps
 from assistant_stream_ce.tools.arguments import normalized
 
@@ -64,7 +65,7 @@ class ApprovalSigner:
         store: makes each approval valid once; without it, a signature is valid until the end of its lifetime.
 
     Raises:
-        TypeError: the secret is neither text nor bytes.
+        TypeError: the secret is neither text nor bytes, or the lifetime is not a number.
         ValueError: the secret is empty, or the lifetime is not positive.
     """
 
@@ -73,10 +74,8 @@ class ApprovalSigner:
             raise TypeError(f"secret must be str or bytes, not {type(secret).__name__}")
         if not secret:
             raise ValueError("secret must not be empty: anyone could approve a tool call")
-        if not lifetime > 0:
-            raise ValueError(f"lifetime must be a positive number of seconds, not {lifetime}")
         self._key = secret.encode() if isinstance(secret, str) else secret
-        self.lifetime: float = float(lifetime)
+        self.lifetime: float = validation.seconds(lifetime, "lifetime", is_positive=True)
         self.store = store
 
     def sign(

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from assistant_stream_ce.concurrency.waiters import in_event_loop
+from assistant_stream_ce.controller import validation
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.errors import StreamUsageError
 from assistant_stream_ce.integrations.turn import ToolCall, Turn
@@ -134,10 +135,7 @@ def _check(ask: object, messages: object, tools: object, max_turns: object, thre
         raise TypeError(f"messages must be a list, to which the answer is appended, not {type(messages).__name__}")
     if tools is not None and not isinstance(tools, Tools):
         raise TypeError(f"tools must be Tools([...]), not {type(tools).__name__}")
-    if not isinstance(max_turns, int) or isinstance(max_turns, bool):
-        raise TypeError(f"max_turns must be an int, not {type(max_turns).__name__}")
-    if max_turns < 1:
-        raise ValueError(f"max_turns must be positive, not {max_turns}")
+    validation.positive(max_turns, "max_turns")
     if thread is not None and not isinstance(thread, str):
         raise TypeError(f"thread must be a str or None, not {type(thread).__name__}")
     if is_callable_as(inspect.iscoroutinefunction, ask) and not in_event_loop():

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from assistant_stream_ce.controller import validation
 from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.jsonvalue import JSON, plain
 from assistant_stream_ce.run.callbacks import is_callable_as, name_of
@@ -117,13 +118,7 @@ def checked_timeout(timeout: float | None) -> float | None:
         TypeError: it is not a number.
         ValueError: it is not positive.
     """
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds or None, not {type(timeout).__name__}")
-    if not timeout > 0:
-        raise ValueError(f"timeout must be positive, not {timeout}")
-    return float(timeout)
+    return None if timeout is None else validation.seconds(timeout, "timeout", is_positive=True)
 
 
 def _name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,6 +40,28 @@ def called(name: str, *arguments: Any, **options: Any) -> list[Any]:
 def test_a_wrong_type_is_named(name: str, arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         called(name, *arguments)
+
+
+def test_numbers_keep_their_meaning() -> None:
+    assert (validation.positive(1, "x"), validation.seconds(0, "x"), validation.seconds(0.5, "x")) == (1, 0.0, 0.5)
+    assert type(validation.seconds(1, "x", is_positive=True)) is float
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "error", "message"),
+    [
+        (validation.positive, True, TypeError, "x must be an int, not bool"),
+        (validation.positive, 1.0, TypeError, "x must be an int, not float"),
+        (validation.positive, 0, ValueError, "x must be at least 1, not 0"),
+        (validation.seconds, "1", TypeError, "x must be a number of seconds, not str"),
+        (validation.seconds, True, TypeError, "x must be a number of seconds, not bool"),
+        (validation.seconds, float("nan"), ValueError, "x must be 0 or more seconds, not nan"),
+        (partial(validation.seconds, is_positive=True), 0, ValueError, "x must be more than 0 seconds, not 0"),
+    ],
+)
+def test_a_number_out_of_range_is_named(check: Any, value: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        check(value, "x")
 
 
 @pytest.mark.parametrize("count", [2**53, 10**5000, -(10**5000)], ids=["2**53", "huge", "negative"])

@@ -5,13 +5,11 @@ from __future__ import annotations
 import pytest
 
 from assistant_stream_ce.resumable.arguments import (
-    bytes_of,
     hashed,
     is_stream_id,
     leave_seconds,
     name_of,
     owner_hash,
-    seconds_of,
 )
 from assistant_stream_ce.resumable.store import StreamKey, ThreadKey
 
@@ -27,10 +25,9 @@ def test_ids_and_owners() -> None:
     assert len(owner_hash("a")) == 32
 
 
-def test_numbers_keep_their_meaning() -> None:
-    assert (seconds_of(1, "x"), bytes_of(1), leave_seconds("stop"), leave_seconds("continue")) == (1.0, 1, 0.0, None)
-    assert leave_seconds(2) == 2.0
-    with pytest.raises(ValueError, match="more than 0"):
-        seconds_of(0, "x", is_positive=True)
-    with pytest.raises(ValueError, match="0 or more"):
-        seconds_of(float("nan"), "x")
+def test_seconds_without_followers() -> None:
+    assert (leave_seconds("stop"), leave_seconds(2), leave_seconds("continue")) == (0.0, 2.0, None)
+    with pytest.raises(ValueError, match='on_leave must be "continue", "stop" or seconds'):
+        leave_seconds("go on")
+    with pytest.raises(ValueError, match="on_leave must be 0 or more seconds"):
+        leave_seconds(-1)
