@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from assistant_stream_ce.inspector.events import FormatFound
 from assistant_stream_ce.inspector.foreign import ForeignDetector
 from assistant_stream_ce.inspector.inspection import Inspection
 from assistant_stream_ce.inspector.sources import Origin, SourceError
 from assistant_stream_ce.serialization.formats import FORMATS
-from tests.inspector.inspecting import inspected
+from tests.inspector.inspecting import inspected, only
 from tests.support.conversations import conversation
 from tests.support.samples import encoded
 
@@ -96,12 +97,15 @@ def test_our_own_formats_are_not_taken_for_others(wire: str) -> None:
 
 @pytest.mark.parametrize("text", ['{"answer": 1}', '{"answer":\n1}\n', "[1, 2]", "{", '{"a": 1}\n{"b": 2}\n', "[{"])
 def test_plain_text_may_be_json(text: str) -> None:
-    inspected([(0.0, text.encode()[:1]), (1.0, text.encode()[1:])])
+    events = inspected([(0.0, text.encode()[:1]), (1.0, text.encode()[1:])])
+    assert only(events, FormatFound).wire == "plain-text"
 
 
 def test_an_option_or_header_overrides_the_detection() -> None:
-    inspected([(0.0, sse(*ANTHROPIC))], "assistant-transport")
-    inspected([(0.0, sse(*ANTHROPIC))], headers={"x-vercel-ai-ui-message-stream": "v1"})
+    by_option = inspected([(0.0, sse(*ANTHROPIC))], "assistant-transport")
+    by_header = inspected([(0.0, sse(*ANTHROPIC))], headers={"x-vercel-ai-ui-message-stream": "v1"})
+    assert only(by_option, FormatFound).wire == "assistant-transport"
+    assert only(by_header, FormatFound).wire == "ui-message-stream"
 
 
 @pytest.mark.parametrize("content_type", ["application/x-ndjson", "Application/VND.amazon.eventstream; charset=x"])

@@ -14,6 +14,7 @@ import pytest
 from assistant_stream_ce import RunCancelled, RunController, StateError, create_run
 from assistant_stream_ce.state import StateDocument
 from assistant_stream_ce.state.operations import apply
+from assistant_stream_ce.testing import SlowReader
 from tests.support.recorded_state import Recorded, set_
 from tests.support.require import counts_references
 
@@ -145,13 +146,9 @@ def test_a_thread_waits_when_its_edits_are_not_read(edit: Any) -> None:
             edit(controller.state)
             count += 1
 
-    with create_run(run, state={"list": []}, max_pending=16) as stream:
-        reader = iter(stream)
+    with SlowReader(run, state={"list": []}, max_pending=16) as reader:
         next(reader)
-        before = -1
-        while before != count:
-            before = count
-            time.sleep(0.05)
+        reader.wait_until_held()
     assert count < 200
 
 
