@@ -54,6 +54,7 @@ class ToolCallRegistry:
             if not chunk.args_text_delta:
                 if chunk.is_final:
                     self._close(call_id, chunk.args)
+                self._channel.check_open()
                 return
             phase = self._phases.get(call_id)
             if phase is None:
@@ -209,7 +210,7 @@ class ToolCallController:
         return self._tool_name
 
     def append_args_text(self, text: str) -> None:
-        """Append argument text.
+        """Append argument text. An empty text is ignored.
 
         Args:
             text: a piece of the JSON text, of any size.
@@ -220,9 +221,7 @@ class ToolCallController:
         """
         if isinstance(text, dict):
             raise TypeError("text must be a str, not dict: pass json.dumps(...) of it")
-        delta = validation.text(text, "text")
-        if delta:
-            self._calls.append_args(chunks.ToolCallDeltaChunk(self._tool_call_id, delta))
+        self._calls.append_args(chunks.ToolCallDeltaChunk(self._tool_call_id, validation.text(text, "text")))
 
     def set_response(
         self,

@@ -103,7 +103,7 @@ class Copyable:
 
     __slots__ = ()
 
-    def value(self) -> JSON:
+    def _last_value(self) -> JSON:
         """Return the plain value."""
         raise NotImplementedError
 
@@ -197,7 +197,7 @@ def _sequence(value: Sequence[object], path: str, depth: int) -> JSON:
 def _other(value: object, path: str, depth: int) -> JSON:
     """Convert a value of any other type: a subclass, an abstract type, or one of msgspec or `_simplified`."""
     if isinstance(value, Copyable):
-        return value.value()
+        return value._last_value()
     if not isinstance(value, _BYTES):
         for kind, convert in _ABSTRACT_TYPES:
             if isinstance(value, kind):
@@ -240,7 +240,7 @@ _TO_BASE: dict[str, Callable[[Any, Any], object]] = {
 def _simplified(value: object) -> object:
     """Convert a value that msgspec does not support to one that it does. The `enc_hook` of `msgspec.to_builtins`."""
     if isinstance(value, Copyable):
-        return value.value()
+        return value._last_value()
     if isinstance(value, PathLike):
         return fsdecode(value)
     if isinstance(value, _BYTES):

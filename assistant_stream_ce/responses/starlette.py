@@ -6,6 +6,7 @@ and relies on `send` to raise otherwise, which an idle stream does not call.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from assistant_stream_ce.concurrency.waiters import require_loop
@@ -98,8 +99,8 @@ class AssistantStreamResponse(StreamingResponse):
             if scope["type"] == "websocket":
                 await self.stream_response(self._wrap_websocket_denial_send(send))
             elif scope["method"] == "HEAD":
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                if await self._start(send):
+                    await self._end(send)
             else:
                 await race(self.stream_response(send), self._watch(receive))
         finally:
@@ -110,12 +111,13 @@ class AssistantStreamResponse(StreamingResponse):
             await self.background()
 
     async def stream_response(self, send: Send) -> None:
-        """Send the response; return early if `send` fails after the start, because the client has disconnected.
+        """Send the response; return early if `send` fails, because the client has disconnected.
 
         Args:
             send: sends an ASGI message.
         """
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if not await self._start(send):
+            return
         async for data in self.body_iterator:
             if not isinstance(data, (bytes, memoryview)):
                 # Middleware has replaced the body.
@@ -126,13 +128,27 @@ class AssistantStreamResponse(StreamingResponse):
             except Exception:
                 logger.debug(_CLIENT_GONE, exc_info=True)
                 return
+        await self._end(send)
+
+    async def _start(self, send: Send) -> bool:
+        """Send the start; return whether the client is connected. The server may refuse it for another reason."""
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        except OSError:
+            logger.debug(_CLIENT_GONE, exc_info=True)
+            return False
+        return True
+
+    async def _end(self, send: Send) -> None:
         try:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Exception:
             logger.debug(_CLIENT_GONE, exc_info=True)
 
     async def _watch(self, receive: Receive) -> None:
-        await self.listen_for_disconnect(receive)
+        while (await receive())["type"] != "http.disconnect":
+            # One that never waits, as in tests written by hand, must leave the event loop to the stream.
+            await asyncio.sleep(0)
         self._body.close()
 
 

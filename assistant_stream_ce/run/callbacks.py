@@ -67,7 +67,7 @@ def check_result(result: object) -> None:
     """
     if result is None:
         return
-    if isinstance(result, (str, bytes, bytearray)):
+    if isinstance(result, (str, bytes, bytearray, memoryview)):
         raise TypeError(
             f"the callback returned {type(result).__name__}, which is not sent: call controller.append_text(...)"
         )

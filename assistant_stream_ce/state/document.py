@@ -111,6 +111,11 @@ class StateDocument:
             path_of(ref, self.root[0])
             return clone(ref._node)
 
+    def last_value(self, ref: NodeRef) -> JSON:
+        """Return a plain copy of a dict or list, which may be no part of the state any more."""
+        with self._lock:
+            return clone(ref._node)
+
     def copy(self) -> JSON:
         """Return a plain copy of the state."""
         with self._lock:
@@ -251,6 +256,7 @@ class StateDocument:
 
     def flush(self) -> None:
         """Send later edits in another chunk than the pending ones. Does nothing in a group."""
+        self._sink.check_open()
         with self._lock:
             self._buffer.close()
 

@@ -1,8 +1,9 @@
-"""References into the state: dicts and lists that are found again after they moved, and texts that support `+=`."""
+"""References into the state: dicts and lists that are found again after they moved, views, and texts with `+=`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, ValuesView
 from opcode import opmap
 from threading import get_ident
 from types import FrameType
@@ -132,6 +133,56 @@ def _search(container: JSON, node: JSON, last: Key) -> int:
 
 def _removed(ref: NodeRef) -> StateError:
     return StateError(f"{ref.name()} was removed or replaced: take a fresh reference from controller.state")
+
+
+class StateKeys(KeysView[str]):
+    """The keys, in their order or reversed."""
+
+    __slots__ = ()
+
+    _mapping: Any
+
+    def __reversed__(self) -> Iterator[str]:
+        keys: Iterator[str] = reversed(self._mapping)
+        return keys
+
+
+class StateItems(ItemsView[str, Any]):
+    """The keys with their values, in their order or reversed."""
+
+    __slots__ = ()
+
+    _mapping: Any
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return _items(self._mapping, self._mapping)
+
+    def __reversed__(self) -> Iterator[tuple[str, Any]]:
+        return _items(self._mapping, reversed(self._mapping))
+
+
+class StateValues(ValuesView[Any]):
+    """The values, in the order of their keys or reversed."""
+
+    __slots__ = ()
+
+    _mapping: Any
+
+    def __iter__(self) -> Iterator[Any]:
+        return (value for _, value in _items(self._mapping, self._mapping))
+
+    def __reversed__(self) -> Iterator[Any]:
+        return (value for _, value in _items(self._mapping, reversed(self._mapping)))
+
+
+def _items(mapping: Any, keys: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    for key in keys:
+        try:
+            value = mapping[key]
+        except KeyError:
+            # Removed meanwhile, perhaps by another thread.
+            continue
+        yield key, value
 
 
 class _Text(str):

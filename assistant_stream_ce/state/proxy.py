@@ -7,7 +7,16 @@ returned unchanged, and texts as a `str` that supports `+=`; see `StateText`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    MutableMapping,
+    MutableSequence,
+    ValuesView,
+)
 from operator import index as as_index
 from typing import Any, ClassVar, Self, SupportsIndex, overload
 
@@ -18,7 +27,10 @@ from assistant_stream_ce.state.nodes import (
     LONG_TEXT,
     Key,
     NodeRef,
+    StateItems,
+    StateKeys,
     StateText,
+    StateValues,
     TextSum,
     is_augmented,
     item_index,
@@ -30,7 +42,8 @@ from assistant_stream_ce.state.operations import UNSAFE_KEYS, Path
 class StateProxy(NodeRef, Copyable):
     """Base of the dict and list proxies. Thread-safe.
 
-    Every use of a proxy whose dict or list was removed or replaced raises `StateError`.
+    Every use of a proxy whose dict or list was removed or replaced raises `StateError`, except that it can be assigned
+    elsewhere: `items[0], items[1] = items[1], items[0]` does so.
     """
 
     __slots__ = ("_document", "_is_assigned_back", "_key_read")
@@ -61,6 +74,10 @@ class StateProxy(NodeRef, Copyable):
     def value(self) -> JSON:
         """Return a deep copy as plain Python data, for example for `json.dumps`."""
         return self._document.value(self)
+
+    def _last_value(self) -> JSON:
+        """Return a deep copy as `value` does, or of the last content after it was removed or replaced."""
+        return self._document.last_value(self)
 
     def copy(self) -> JSON:
         """Return a deep copy as plain Python data, like `value`."""
@@ -192,6 +209,18 @@ class StateDict(StateProxy, MutableMapping[str, Any]):
     def __reversed__(self) -> Iterator[str]:
         self._check()
         return iter(list(self._node)[::-1])
+
+    def keys(self) -> KeysView[str]:
+        """Return a view of the keys."""
+        return StateKeys(self)
+
+    def values(self) -> ValuesView[Any]:
+        """Return a view of the values."""
+        return StateValues(self)
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return a view of the keys with their values."""
+        return StateItems(self)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Set an item unless the key exists; return the item."""

@@ -294,6 +294,7 @@ def test_a_controller_used_after_the_end_is_a_clear_error(kind: str, reader: str
     for use in (
         lambda controller: controller.append_text("late"),
         lambda controller: controller.append_text(""),
+        lambda controller: controller.flush(),
         lambda controller: controller.add_tool_call("late"),
         lambda controller: controller.state.__setitem__("late", 1),
     ):

@@ -162,6 +162,37 @@ async def test_a_failing_start_is_an_error_and_cleans_up() -> None:
     assert results == [RunResult("cancelled")]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_start_that_the_connection_refuses_is_a_disconnect(method: str) -> None:
+    client, results = Client("2.4", method), []
+
+    async def send(message: Any) -> None:
+        raise ConnectionResetError
+
+    response = DataStreamResponse(create_run(lambda controller: None, on_finish=results.append))
+    await response(client.scope, client.receive, send)
+    assert results == [RunResult("cancelled")]
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+@pytest.mark.parametrize("spec", SPECS)
+async def test_a_receive_that_never_waits_does_not_block_the_stream(kind: str, spec: str) -> None:
+    client = Client(spec)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    def append(controller: RunController) -> None:
+        controller.append_text("a")
+
+    async def append_async(controller: RunController) -> None:
+        await asyncio.sleep(0)
+        controller.append_text("a")
+
+    await DataStreamResponse(create_run(append if kind == "def" else append_async))(client.scope, receive, client.send)
+    assert client.body == b'0:"a"\n'
+
+
 async def test_head_never_starts_the_run() -> None:
     client, results, started = Client(method="HEAD"), [], []
     await client.call(DataStreamResponse(create_run(started.append, on_finish=results.append)))

@@ -262,7 +262,7 @@ async def test_a_response_chooses_its_status_by_the_first_chunk() -> None:
 # --- what a callback returns ---
 
 
-@pytest.mark.parametrize("result", ["text", b"bytes", bytearray(b"bytes")])
+@pytest.mark.parametrize("result", ["text", b"bytes", bytearray(b"bytes"), memoryview(b"bytes")])
 @pytest.mark.parametrize("reader", READER_KINDS)
 @pytest.mark.parametrize("kind", CALLBACK_KINDS)
 def test_a_callback_that_returns_text_fails_with_a_hint(kind: str, reader: str, result: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -192,3 +193,35 @@ def test_addition_to_a_long_text_copies_nothing() -> None:
         tracemalloc.stop()
     assert most - before < 700_000
     assert len(recorded.state["t"]) == 600_021
+
+
+DICT = {"a": 1, "b": [2], "c": {"d": 3}}
+
+VIEWS: list[Callable[[Any], Any]] = [lambda d: d.keys(), lambda d: d.values(), lambda d: d.items()]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_has_the_items_of_a_plain_dict_in_both_orders(view: Callable[[Any], Any]) -> None:
+    ours, plain = view(Recorded(DICT).state), view(DICT)
+    assert list(ours) == list(plain)
+    assert list(reversed(ours)) == list(reversed(plain))
+    assert len(ours) == 3
+    assert all(item in ours for item in plain)
+
+
+def test_keys_and_items_are_sets() -> None:
+    state = Recorded(DICT).state
+    assert state.keys() | {"x"} == {"a", "b", "c", "x"}
+    assert state.items() & {("a", 1), ("a", 2)} == {("a", 1)}
+
+
+@pytest.mark.parametrize("order", [iter, reversed])
+@pytest.mark.parametrize("view", VIEWS[1:])
+def test_a_key_that_is_removed_while_a_view_is_read_is_left_out(
+    view: Callable[[Any], Any], order: Callable[[Any], Any]
+) -> None:
+    state = Recorded(DICT).state
+    reading = order(view(state))
+    next(reading)
+    state.clear()
+    assert list(reading) == []

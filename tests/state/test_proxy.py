@@ -75,6 +75,11 @@ EDITS: dict[str, list[dict[str, Any]]] = {
     "state['d'] |= {'a': 1}": [set_(["d", "a"], 1)],
     "state['copy'] = state['d']": [set_(["copy"], {"k": [{"x": 1}]})],
     "state['l'].append(state['d']['k'])": [set_(["l", "2"], [{"x": 1}])],
+    "state['d'], state['l'] = state['l'], state['d']": [set_(["d"], [1, 2]), set_(["l"], {"k": [{"x": 1}]})],
+    "state['gone'] = [gone for gone in [state['l']] if state.pop('l')]": [
+        set_([], {"n": 1, "t": "ab", "e": "", "d": {"k": [{"x": 1}]}}),
+        set_(["gone"], [[1, 2]]),
+    ],
     "state[5] = 'five'": [set_(["5"], "five")],
 }
 
