@@ -30,6 +30,7 @@ AnswerReason: TypeAlias = Literal["finished", "waiting", "max_turns"]
 # The same call so many times in a row is not run.
 _REPETITIONS = 3
 
+_NEEDS_COROUTINE = "an async ask needs a coroutine: make the callback an `async def`, and await answer(...)"
 _CUT = "The arguments were cut off, because the answer was too long."
 _REPEATED = (
     "This is the same call for the third time in a row, so it was not run. Use the result that you have, or call "
@@ -123,6 +124,10 @@ def answer_with(
         turn_of = partial(forward, controller, partial(ask, messages))
         controller.raise_if_cancelled()
         first = turn_of()
+        if inspect.iscoroutine(first) and not in_event_loop():
+            # Nobody would await it: the answer would be empty.
+            first.close()
+            raise StreamUsageError(_NEEDS_COROUTINE)
         return _answer_async(loop, first, turn_of) if inspect.isawaitable(first) else _answer(loop, first, turn_of)
 
     return answer
@@ -139,9 +144,7 @@ def _check(ask: object, messages: object, tools: object, max_turns: object, thre
     if thread is not None and not isinstance(thread, str):
         raise TypeError(f"thread must be a str or None, not {type(thread).__name__}")
     if is_callable_as(inspect.iscoroutinefunction, ask) and not in_event_loop():
-        raise StreamUsageError(
-            "an async ask needs a coroutine: make the callback an `async def`, and await answer(...)"
-        )
+        raise StreamUsageError(_NEEDS_COROUTINE)
 
 
 def _answer(loop: AnswerLoop, turn: Turn, turn_of: Callable[[], Turn]) -> Answer:

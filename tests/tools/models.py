@@ -58,10 +58,11 @@ class Model:
         return iter(self._next(messages))
 
     async def aask(self, messages: list[Any]) -> AsyncIterator[Any]:
-        return _each(self._next(messages))
+        return each(self._next(messages))
 
 
-async def _each(events: list[Any]) -> AsyncIterator[Any]:
+async def each(events: list[Any]) -> AsyncIterator[Any]:
+    """Yield events, as an async client does."""
     for event in events:
         await asyncio.sleep(0)
         yield event

@@ -16,7 +16,7 @@ from assistant_stream_ce.chunks import MessageFinishChunk
 from assistant_stream_ce.errors import ModelStreamError
 from assistant_stream_ce.integrations import openai
 from assistant_stream_ce.tools import Answer, ApprovalSigner, FrontendTool, Tool, ToolFailure, Tools, batch
-from tests.tools.models import KINDS, Model, calls, play, read, says
+from tests.tools.models import KINDS, Model, calls, each, play, read, says
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -671,6 +671,8 @@ def test_wrong_arguments_are_clear_errors() -> None:
         answer(model.ask, [], thread=3)
     with pytest.raises(StreamUsageError, match="await answer"):
         answer(model.aask, [])
+    with pytest.raises(StreamUsageError, match="await answer"):
+        answer(lambda messages: each(says("x")), [])
 
 
 def test_a_blocking_model_in_a_coroutine_is_a_clear_error() -> None:
