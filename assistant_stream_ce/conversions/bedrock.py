@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from assistant_stream_ce.conversions.answers import BlockReader
@@ -66,13 +67,16 @@ def to_bedrock(messages: Iterable[Message], *, system: str | None = None) -> tup
     """
     instructions, entries = prepare(messages, NAMES, system)
     blocks = alternating(entries, _user_block, _assistant_block, _result_block)
-    documents = 0
+    taken: set[str] = set()
+    same: Counter[str] = Counter()
     for _, content in blocks:
-        for block in content:
-            if "document" in block:
-                # ProviderNames have to be unique in a request.
-                documents += 1
-                block["document"]["name"] = f"{block['document']['name']} {documents}"
+        for document in (block["document"] for block in content if "document" in block):
+            # Names have to be unique in a request.
+            name = document["name"]
+            while document["name"] in taken:
+                same[name] += 1
+                document["name"] = f"{name} {same[name] + 1}"
+            taken.add(document["name"])
     made = [{"role": role, "content": content} for role, content in blocks]
     return [{"text": instructions}] if instructions else [], made
 
@@ -90,7 +94,8 @@ def _user_block(part: UserPart) -> Fields:
 
 
 def _name_of(part: FilePart) -> str:
-    stem = (part.filename or "").rpartition(".")[0]
+    name = part.filename or ""
+    stem = name.rpartition(".")[0] or name
     return re.sub(r"[^A-Za-z0-9()\[\]-]+", " ", stem)[:80].strip() or "file"
 
 
