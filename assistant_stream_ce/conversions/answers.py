@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from assistant_stream_ce.conversions.history import AssistantBuilder, Dropped, HistoryBuilder, call_part
 from assistant_stream_ce.jsonvalue import JSON, plain
-from assistant_stream_ce.message import Message, UserPart
+from assistant_stream_ce.message import Message, TextPart, UserPart
 
 
 class AnswerReader:
@@ -63,6 +64,25 @@ class AnswerReader:
             self.log.drop(path, "a result for a call that is not in the history")
             return False
         return self._builder.answer(checked_id, path, **fields) is not None
+
+    def result_of(self, content: JSON, path: str, parts_of: Callable[[dict[str, JSON], str], list[UserPart]]) -> JSON:
+        """Return a result from its content: text, or a list of parts, of which those that are no text are reported.
+
+        Args:
+            content: the content.
+            path: its path.
+            parts_of: returns the part of an item at a path as a list.
+        """
+        if isinstance(content, list):
+            texts: list[str] = []
+            for where, item in self.log.objects(content, path):
+                for part in parts_of(item, where):
+                    if isinstance(part, TextPart):
+                        texts.append(part.text)
+                    else:
+                        self.log.drop(where, "a file in the result of a tool")
+            content = "".join(texts)
+        return self.log.content(content, path)
 
 
 class BlockReader(AnswerReader, ABC):

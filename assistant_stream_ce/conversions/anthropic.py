@@ -148,12 +148,9 @@ class _Reader(BlockReader):
         if not str(block.get("type")).endswith("tool_result"):
             return False
         content = block.get("content")
-        if isinstance(content, list) and block.get("type") == "tool_result":
-            content = "".join(
-                text for _, item in self.log.objects(content, path) if (text := text_or_none(item.get("text")))
-            )
-        result = self.log.content(content, f"{path}.content")
-        self.take_result(block.get("tool_use_id"), path, result=result, is_error=block.get("is_error") is True)
+        if block.get("type") == "tool_result" or isinstance(content, str):
+            content = self.result_of(content, f"{path}.content", self.part)
+        self.take_result(block.get("tool_use_id"), path, result=content, is_error=block.get("is_error") is True)
         return True
 
     def part(self, block: Fields, path: str) -> list[UserPart]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from assistant_stream_ce.conversions.answers import BlockReader
 from assistant_stream_ce.conversions.files import is_base64, is_url
-from assistant_stream_ce.conversions.history import AssistantBuilder, Dropped, system_text, text_or_none
+from assistant_stream_ce.conversions.history import AssistantBuilder, Dropped, system_text
 from assistant_stream_ce.conversions.reading import Fields
 from assistant_stream_ce.conversions.turns import (
     Call,
@@ -24,7 +24,7 @@ from assistant_stream_ce.conversions.turns import (
     prepare,
     text_or_note,
 )
-from assistant_stream_ce.jsonvalue import JSON, object_or_empty, plain
+from assistant_stream_ce.jsonvalue import dumps, object_or_empty, plain
 from assistant_stream_ce.message import (
     FilePart,
     Message,
@@ -169,12 +169,12 @@ class _Reader(BlockReader):
         result = block.get("toolResult")
         if not isinstance(result, dict):
             return False
-        blocks = [block for _, block in self.log.objects(result.get("content"), f"{path}.toolResult.content")]
-        values = [block["json"] for block in blocks if "json" in block]
-        text = "".join(block["text"] for block in blocks if text_or_none(block.get("text")))
-        value: JSON = values[0] if values and not text else self.log.content(text, f"{path}.toolResult")
+        value = self.result_of(result.get("content"), f"{path}.toolResult.content", self._result_part)
         self.take_result(result.get("toolUseId"), path, result=value, is_error=result.get("status") == "error")
         return True
+
+    def _result_part(self, block: Fields, path: str) -> list[UserPart]:
+        return [TextPart(dumps(block["json"]).decode())] if "json" in block else self.part(block, path)
 
     def part(self, block: Fields, path: str) -> list[UserPart]:
         if isinstance(block.get("text"), str):

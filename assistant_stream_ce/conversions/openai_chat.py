@@ -5,6 +5,7 @@ Format: https://platform.openai.com/docs/api-reference/chat/create
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 from assistant_stream_ce.conversions.answers import AnswerReader
@@ -152,7 +153,7 @@ def _read_assistant(reader: AnswerReader, message: Fields, path: str) -> None:
             if part.get("type") == "refusal":
                 builder.refusal(part.get("refusal"))
             else:
-                for piece in _parts(history, [part], where):
+                for piece in _part(history, part, where):
                     builder.add(piece)
     elif content:
         for piece in _parts(history, content, f"{path}.content"):
@@ -168,32 +169,31 @@ def _read_assistant(reader: AnswerReader, message: Fields, path: str) -> None:
 
 
 def _read_result(reader: AnswerReader, message: Fields, path: str) -> None:
-    content = message.get("content")
-    if isinstance(content, list):
-        content = parts_text(_parts(reader.log, content, f"{path}.content"))
-    result = reader.log.content(content, f"{path}.content")
+    result = reader.result_of(message.get("content"), f"{path}.content", functools.partial(_part, reader.log))
     reader.take_result(message.get("tool_call_id", message.get("name")), path, result=result)
 
 
 def _parts(history: HistoryBuilder, content: JSON, path: str) -> list[UserPart]:
     if isinstance(content, str):
         return [TextPart(content)] if content else []
-    parts: list[UserPart] = []
-    for where, part in history.objects(content, path):
-        history.check_fields(part, where, _PART)
-        match part.get("type"):
-            case "text" | "input_text":
-                parts += history.text(part.get("text"), where)
-            case "image_url":
-                image = part.get("image_url")
-                url = image.get("url") if isinstance(image, dict) else image
-                parts += history.file(url, "image/*", None, where)
-            case "file" if isinstance(file := part.get("file"), dict):
-                kind = "application/pdf" if str(file.get("filename")).endswith(".pdf") else None
-                parts += history.file(file.get("file_data"), kind, file.get("filename"), where)
-            case "input_audio" if isinstance(audio := part.get("input_audio"), dict):
-                kind = "audio/mpeg" if audio.get("format") == "mp3" else f"audio/{audio.get('format')}"
-                parts += history.file(audio.get("data"), kind, None, where)
-            case kind:
-                history.unknown(kind, where)
-    return parts
+    return [piece for where, part in history.objects(content, path) for piece in _part(history, part, where)]
+
+
+def _part(history: HistoryBuilder, part: Fields, path: str) -> list[UserPart]:
+    history.check_fields(part, path, _PART)
+    match part.get("type"):
+        case "text" | "input_text":
+            return history.text(part.get("text"), path)
+        case "image_url":
+            image = part.get("image_url")
+            url = image.get("url") if isinstance(image, dict) else image
+            return history.file(url, "image/*", None, path)
+        case "file" if isinstance(file := part.get("file"), dict):
+            kind = "application/pdf" if str(file.get("filename")).endswith(".pdf") else None
+            return history.file(file.get("file_data"), kind, file.get("filename"), path)
+        case "input_audio" if isinstance(audio := part.get("input_audio"), dict):
+            kind = "audio/mpeg" if audio.get("format") == "mp3" else f"audio/{audio.get('format')}"
+            return history.file(audio.get("data"), kind, None, path)
+        case kind:
+            history.unknown(kind, path)
+            return []

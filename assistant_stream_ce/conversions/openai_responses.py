@@ -174,27 +174,25 @@ class _Reader(AnswerReader):
         self.take_call(item.get("call_id"), item.get("name"), arguments, path)
 
     def _take_output(self, item: Fields, path: str) -> None:
-        output = item.get("output")
-        if isinstance(output, list):
-            output = parts_text(self._parts(output, f"{path}.output"))
-        result = self.log.content(output, f"{path}.output")
+        result = self.result_of(item.get("output"), f"{path}.output", self._part)
         self._was_answered |= self.take_result(item.get("call_id"), path, result=result)
 
     def _parts(self, content: JSON, path: str) -> list[UserPart]:
         if isinstance(content, str):
             return [TextPart(content)] if content else []
-        parts: list[UserPart] = []
-        for where, part in self.log.objects(content, path):
-            match part.get("type"):
-                case "input_text" | "output_text" | "text":
-                    parts += self.log.text(part.get("text"), where)
-                case "refusal":
-                    parts += self.log.text(part.get("refusal"), where)
-                case "input_image" if text_or_none(part.get("image_url")):
-                    parts += self.log.file(part["image_url"], "image/*", None, where)
-                case "input_file" if part.get("file_data") or part.get("file_url"):
-                    data = part.get("file_data") or part.get("file_url")
-                    parts += self.log.file(data, "application/pdf", part.get("filename"), where)
-                case kind:
-                    self.log.unknown(kind, where)
-        return parts
+        return [piece for where, part in self.log.objects(content, path) for piece in self._part(part, where)]
+
+    def _part(self, part: Fields, path: str) -> list[UserPart]:
+        match part.get("type"):
+            case "input_text" | "output_text" | "text":
+                return self.log.text(part.get("text"), path)
+            case "refusal":
+                return self.log.text(part.get("refusal"), path)
+            case "input_image" if text_or_none(part.get("image_url")):
+                return self.log.file(part["image_url"], "image/*", None, path)
+            case "input_file" if part.get("file_data") or part.get("file_url"):
+                data = part.get("file_data") or part.get("file_url")
+                return self.log.file(data, "application/pdf", part.get("filename"), path)
+            case kind:
+                self.log.unknown(kind, path)
+                return []
