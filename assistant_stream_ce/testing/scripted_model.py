@@ -132,7 +132,7 @@ class ModelCall(ClosesBothWays, Iterator[Any], AsyncIterator[Any]):
     def __next__(self) -> Any:
         while isinstance(item := self._next(StopIteration), Gate):
             if in_event_loop():
-                raise AssertionError("the model is read with `for` in a coroutine, which blocks the event loop")
+                raise AssertionError("the model is read with `for` in a coroutine, which blocks: use `async for`")
             wait_for_event(item._enter(self._new_event()), item._timeout, item._not_opened)
         return self._deliver(item)
 
@@ -247,7 +247,7 @@ class ScriptedModel:
     def _next_answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> list[ScriptItem]:
         number = len(self.calls)
         if number >= len(self._answers):
-            raise AssertionError(f"the model was called more often than it has answers, which are {number}")
+            raise AssertionError(f"the model was called more often than it has answers, which are {number}: add one")
         answer = self._answers[number]
         if isinstance(answer, BaseException):
             self._start(args, options, ())

@@ -90,7 +90,7 @@ def _check_head(response: Any, wire: Format) -> None:
     if coding != "identity":
         raise WireError(f"the body is compressed ({coding}), which holds the stream back")
     if not {"no-cache", "no-store"} & set(re.split(r"[\s,]+", found.get("cache-control", ""))):
-        raise WireError("the header cache-control must say no-cache or no-store")
+        raise WireError("the header cache-control must have no-cache or no-store")
 
 
 def _body_of(response: Any) -> bytes:

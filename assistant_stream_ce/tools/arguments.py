@@ -52,7 +52,10 @@ class Parameters:
             self._accepts_more = True
             return None
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
-            raise TypeError(f"the parameter {parameter.name} of the tool {self._name} has no name for a model to use")
+            raise TypeError(
+                f"the parameter {parameter.name} of the tool {self._name} has no name for a model to use: "
+                "make it an ordinary or keyword-only parameter"
+            )
         default = parameter.default
         if default is parameter.empty:
             return parameter.name, hint
