@@ -134,7 +134,10 @@ class Body:
         """Return call settings and configuration: from objects with these names, and from the top level."""
         settings: dict[str, JSON] = {}
         for name in names:
-            settings |= object_or_empty(self.take(name))
+            value = self.take(name)
+            if value is not None and not isinstance(value, dict):
+                self.history.drop(name, "not an object")
+            settings |= object_or_empty(value)
         for name in (_CALL_SETTINGS | _CONFIG) & self.fields.keys():
             settings[name] = self.take(name)
         return settings

@@ -11,7 +11,7 @@ from assistant_stream_ce.conversions.files import data_url
 from assistant_stream_ce.conversions.history import Dropped, HistoryBuilder, system_text
 from assistant_stream_ce.conversions.reading import Fields, history_of, text_parts
 from assistant_stream_ce.jsonvalue import JSON, plain
-from assistant_stream_ce.message import AssistantMessage, Message, SystemMessage, TextPart, UserPart
+from assistant_stream_ce.message import AssistantMessage, FilePart, Message, SystemMessage, TextPart, UserPart
 from assistant_stream_ce.serialization.assistant_ui import without_none
 
 
@@ -100,12 +100,21 @@ def _read_assistant(history: HistoryBuilder, message: Fields, content: JSON, pat
     """Add a message of the assistant without the parts that cannot be read."""
     kept: list[JSON] = []
     for where, part in history.objects(content, f"{path}.content"):
+        if part.get("type") == "file":
+            # It may come from a client, as a user's file may.
+            for file in history.file(part.get("data"), part.get("mimeType"), part.get("filename"), where):
+                assert isinstance(file, FilePart)
+                kept.append(part | {"data": file.data, "mimeType": file.mime_type})
+            continue
         try:
-            from_assistant_ui({"role": "assistant", "content": [part]})
+            single = from_assistant_ui({"role": "assistant", "content": [part]})
         except ValueError as error:
             history.drop(where, str(error)[:200])
-        else:
+            continue
+        if single.parts:
             kept.append(part)
+        else:
+            history.unknown(part.get("type"), where)
     beside = {name: value for name, value in message.items() if name not in ("content", "parts", "id")}
     try:
         read = from_assistant_ui({**beside, "content": kept})

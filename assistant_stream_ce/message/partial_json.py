@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from assistant_stream_ce.jsonvalue import JSON, loads_as_client
+from assistant_stream_ce.jsonvalue import JSON, MAX_DEPTH, loads_as_client
 
 # The tokens that may follow a container's start, a key or a value.
 _VALUE = re.compile(r'["ftn0-9{\[-]')
@@ -97,7 +97,8 @@ class _Scanner:
     def _open(self, closer: str, following: re.Pattern[str]) -> None:
         self._end = self._at
         self._closers.append(closer)
-        self._next = following
+        # What is nested deeper cannot be parsed.
+        self._next = following if len(self._closers) <= MAX_DEPTH + 1 else None
 
     def _key(self) -> None:
         found = _REST_OF_KEY.match(self._text, self._at)

@@ -289,6 +289,12 @@ def test_a_refused_key_in_the_text_of_a_result_is_reported() -> None:
     assert [one.path for one in request.dropped] == ["messages.1.content"]
 
 
+def test_settings_that_are_no_object_are_reported() -> None:
+    request = parse_ai_sdk(ai_sdk(user(), callSettings=5, config={"modelName": "m"}))
+    assert request.settings == {"modelName": "m"}
+    assert [one.path for one in request.dropped] == ["callSettings"]
+
+
 def test_system_messages_of_any_form_are_dropped() -> None:
     request = parse_ai_sdk(ai_sdk({"role": "system", "parts": 5}, user()), trust_system=True)
     assert [one.path for one in request.dropped] == ["messages.0.parts"]

@@ -22,3 +22,11 @@ def test_parts_that_cannot_be_read_are_reported() -> None:
     messages, dropped = from_assistant_ui_messages([{"role": "assistant", "content": content}])
     assert messages[0].text == "a"
     assert [one.path for one in dropped] == ["messages.0.content.0"]
+
+
+def test_unknown_parts_and_unsafe_files_of_the_assistant_are_reported() -> None:
+    files = [{"type": "file", "data": data, "mimeType": "a/b"} for data in ("file:///etc/passwd", "AA==")]
+    content = [{"type": "new"}, *files, {"type": "text", "text": "a"}]
+    [message], dropped = from_assistant_ui_messages([{"role": "assistant", "content": content}])
+    assert [part.type for part in message.parts] == ["file", "text"]
+    assert [one.path for one in dropped] == ["messages.0.content.0", "messages.0.content.1"]

@@ -56,3 +56,9 @@ def test_a_long_text_takes_time_in_proportion(text: str) -> None:
     start = time.process_time()
     parse_partial(text)
     assert time.process_time() - start < 5
+
+
+def test_what_is_nested_too_deep_is_not_scanned_to_its_end() -> None:
+    started = time.process_time()
+    assert parse_partial("[" * 20_000_000) is None
+    assert time.process_time() - started < 3
