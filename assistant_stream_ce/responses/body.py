@@ -68,7 +68,7 @@ class ResponseBody(EncodedStream):
 
     def close(self) -> None:
         """Cancel the run without waiting for its end. Idempotent, from any thread, also for a body never read."""
-        self._is_closed = True
+        self._is_finished = True
         if not self.is_read_elsewhere:
             self._stream.release()
 

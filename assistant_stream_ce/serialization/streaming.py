@@ -67,8 +67,8 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
         self._echo = None if heartbeat is None else min(heartbeat, _ECHO_SECONDS)
         self._sync_reader: SyncReader | None = None
         self._async_reader: AsyncReader | None = None
+        # Whether nothing more is yielded: the end was, or the stream was closed.
         self._is_finished = False
-        self._is_closed = False
         self._is_echo_due = False
         self._error: BaseException | None = None
 
@@ -81,7 +81,7 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     def __next__(self) -> bytes:
         if self._sync_reader is None:
             self._sync_reader = iter(self._stream)
-        while not (self._is_finished or self._is_closed):
+        while not self._is_finished:
             try:
                 batch = self._sync_reader.read(self._echo if self._is_echo_due else self._heartbeat)
             except (Exception, RunCancelled) as error:
@@ -97,7 +97,7 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
     async def __anext__(self) -> bytes:
         if self._async_reader is None:
             self._async_reader = aiter(self._stream)
-        while not (self._is_finished or self._is_closed):
+        while not self._is_finished:
             try:
                 batch = await self._async_reader.read(self._heartbeat)
             except (Exception, RunCancelled) as error:
@@ -117,19 +117,19 @@ class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
 
     def close(self) -> None:
         """Close the stream, which cancels the run; see `AssistantStream.close`. A reader that waits is at the end."""
-        self._is_closed = True
+        self._is_finished = True
         if not self.is_read_elsewhere:
             self._stream.close()
 
     async def aclose(self) -> None:
         """Close the stream, which cancels the run; see `AssistantStream.aclose`."""
-        self._is_closed = True
+        self._is_finished = True
         if not self.is_read_elsewhere:
             await (self._async_reader or self._stream).aclose()
 
     def _encode(self, batch: list[AssistantStreamChunk] | None) -> bytes:
-        if self._is_closed:
-            # The reader has left: the bytes would reach no one.
+        if self._is_finished:
+            # Closed during the read.
             return b""
         if not batch:
             if batch is None:
