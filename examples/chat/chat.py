@@ -152,7 +152,7 @@ def respond(responses: Any, front_end: str, thread: Thread, body: bytes) -> Any:
 
 
 def resume(responses: Any, front_end: str, thread: Thread) -> Any:
-    """Return the response that sends the open answer from its beginning, or says that there is none."""
+    """Return the response that sends the open answer from its beginning, or reports that there is none."""
     return send(responses, front_end, STREAMS.follow(thread=thread.id, owner=thread.owner))
 
 
