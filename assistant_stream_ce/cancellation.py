@@ -68,8 +68,8 @@ class Cancellation:
         """
         context = contextvars.copy_context()
 
-        def registration() -> None:
-            context.run(callback)
+        def registration() -> object:
+            return context.run(callback)
 
         with self._lock:
             if not self._closed:

@@ -106,6 +106,7 @@ def test_a_cancelled_blocking_callback_gets_run_cancelled(reader: str) -> None:
 
     def run(controller: RunController) -> None:
         controller.on_cancel(called.set)
+        call = controller.add_tool_call("t")
         try:
             while True:
                 controller.append_text("more")
@@ -113,8 +114,10 @@ def test_a_cancelled_blocking_callback_gets_run_cancelled(reader: str) -> None:
             raised.append(error)
             assert controller.is_cancelled
             assert controller.cancelled_event.wait_sync(0)
-            with pytest.raises(RunCancelled):
-                controller.append_text("")
+            # Also what sends nothing.
+            for use in (lambda: controller.append_text(""), lambda: call.append_args_text(""), controller.flush):
+                with pytest.raises(RunCancelled):
+                    use()
             raise
 
     leave_after_one(reader, run, ending)

@@ -205,7 +205,10 @@ def _other(value: object, path: str, depth: int) -> JSON:
     _check_depth(path, depth)
     try:
         return _plain(msgspec.to_builtins(value, str_keys=True, enc_hook=_simplified), path, depth + 1)
-    except (TypeError, NotImplementedError, RecursionError) as error:
+    except RecursionError as error:
+        raise _too_deep(path) from error
+    except Exception as error:
+        # Also what the value's own conversion raises, for example that of a pydantic model.
         raise TypeError(f"{path} is not JSON: {shorten(str(error), 400)}") from error
 
 
@@ -268,7 +271,12 @@ def _simplified(value: object) -> object:
 
 def _check_depth(path: str, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise TypeError(f"{path[:60]}... is nested more than {MAX_DEPTH} deep, or contains itself: send a flat copy")
+        raise _too_deep(path)
+
+
+def _too_deep(path: str) -> TypeError:
+    name = f"{path[:60]}..." if len(path) > 60 else path
+    return TypeError(f"{name} is nested more than {MAX_DEPTH} deep, or contains itself: send a flat copy")
 
 
 _Convert: TypeAlias = Callable[[Any, str, int], JSON]

@@ -162,7 +162,10 @@ class Hooks:
     def _call(self, callbacks: list[Callback], done: OneShotEvent) -> None:
         for callback in callbacks:
             try:
-                callback()
+                outcome = callback()
+                if inspect.iscoroutine(outcome):
+                    outcome.close()
+                    logger.error("%s: an on_cancel callback returned a coroutine: pass a plain function", self._name)
             except RunCancelled:
                 # It used the controller after the disconnect.
                 continue

@@ -45,6 +45,20 @@ from tests.jsonvalue.samples import Text, json_values
 from tests.support import django_settings  # noqa: F401 - configures Django
 
 
+class Linked(pydantic.BaseModel):
+    next: Any = None
+
+
+@dataclasses.dataclass
+class Node:
+    next: Any = None
+
+
+class Failing:
+    def model_dump(self, **options: Any) -> Any:
+        raise OSError("the database is gone")
+
+
 class Colour(enum.Enum):
     RED = "red"
 
@@ -123,6 +137,8 @@ def test_plain(value: object, expected: object) -> None:
         ({(1, 2): "a"}, "key of type tuple"),
         (len, "builtin_function_or_method"),
         (Point, "builtins.type"),
+        (Linked(next=object()), r"result is not JSON: Unable to serialize"),
+        ({"a": [Failing()]}, r"result\.a\[0\] is not JSON: the database is gone"),
     ],
 )
 def test_a_value_that_is_not_json_is_reported_with_its_path(value: object, message: str) -> None:
@@ -223,8 +239,11 @@ def test_no_error_quotes_megabytes(value: object) -> None:
 def test_a_cycle_is_refused() -> None:
     cycle: list[Any] = []
     cycle.append({"deeper": cycle})
-    with pytest.raises(TypeError, match="contains itself"):
-        plain(cycle, "state")
+    node, linked = Node(), Linked()
+    node.next, linked.next = node, linked
+    for value, message in ((cycle, "contains itself"), (node, "contains itself"), (linked, "Circular reference")):
+        with pytest.raises(TypeError, match=message):
+            plain(value, "state")
 
 
 def test_plain_copies() -> None:

@@ -185,7 +185,7 @@ async def test_an_async_on_finish_runs_on_the_reader_s_loop_however_the_run_ends
     executor.shutdown()
 
 
-def test_an_on_cancel_callback_that_uses_the_controller_does_not_silence_the_others(
+def test_a_wrong_on_cancel_callback_does_not_silence_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     called: list[str] = []
@@ -196,6 +196,7 @@ def test_an_on_cancel_callback_that_uses_the_controller_does_not_silence_the_oth
     def run(controller: RunController) -> None:
         controller.on_cancel(lambda: controller.append_text("bye"))
         controller.on_cancel(leave)
+        controller.on_cancel(lambda: asyncio.sleep(1))
         controller.on_cancel(lambda: called.append("last"))
         controller.append_text("a")
         controller.cancelled_event.wait_sync(30)
@@ -204,6 +205,7 @@ def test_an_on_cancel_callback_that_uses_the_controller_does_not_silence_the_oth
         next(iter(stream))
     assert called == ["last"]
     assert caplog.text.count("an on_cancel callback raised") == 1
+    assert caplog.text.count("an on_cancel callback returned a coroutine") == 1
 
 
 def test_an_on_cancel_registration_can_be_taken_back() -> None:
