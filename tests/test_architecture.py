@@ -74,6 +74,7 @@ def nodes(node: ast.AST, *, typing: bool, functions: bool) -> Iterator[ast.AST]:
         yield from nodes(child, typing=typing, functions=functions)
 
 
+@functools.cache
 def imports_of(path: Path, *, typing: bool = True, functions: bool = True) -> set[str]:
     """Return what a module imports, as dotted names; `from a import b` is `a.b`."""
     names: set[str] = set()

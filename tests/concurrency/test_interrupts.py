@@ -219,12 +219,15 @@ def test_a_reader_is_interrupted_while_it_resolves_an_update() -> None:
         document = StateDocument({"n": 0}, channel)
         read_root(document)["n"] = 1
 
+    def flush() -> None:
+        with pytest.raises(Closed):
+            document.flush()
+
     prepare()
     for place in interrupted(lambda: channel.get_sync(), *STATE):
         in_time(channel.close, place)
         in_time(document.copy, place)
-        with contextlib.suppress(Closed):
-            in_time(document.flush, place)
+        in_time(flush, place)
         prepare()
 
 
