@@ -58,6 +58,7 @@ CORE_FOLDERS = (
     "run",
     "state",
     "testing",
+    "tools",
 )
 CORE_MODULES = ("cancellation", "chunks", "create_run", "imports")
 CORE_TESTS = (

@@ -104,3 +104,20 @@ def test_the_import_of_a_module_of_version_0_0_names_what_replaces_it(line: str)
         exec(line)
     for place in re.findall(r"assistant_stream_ce[\w.]+", str(caught.value).partition(": use ")[2]):
         pkgutil.resolve_name(place)
+
+
+def test_without_docstrings_and_assertions() -> None:
+    code = (
+        "from assistant_stream_ce.resumable import MemoryStore\n"
+        "from assistant_stream_ce.resumable.checks import STORE_CHECKS\n"
+        "from assistant_stream_ce.tools import Tool\n"
+        "def weather(city: str): 'Return the weather.'\n"
+        "print(Tool(weather).description, Tool(weather, description='The weather.').description)\n"
+        "for check in STORE_CHECKS:\n"
+        "    try: check(MemoryStore)\n"
+        "    except RuntimeError: pass\n"
+        "    else: print('passed without assertions')\n"
+    )
+    command = [sys.executable, "-OO", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "None The weather.\n"

@@ -51,7 +51,8 @@ def check_text(value: object, name: str) -> str:
         TypeError: it is not a str. The message contains `name`.
     """
     if not isinstance(value, str):
-        hint = "" if type(value).__module__ == "builtins" else f": pass str({name})"
+        has_text = type(value).__module__ != "builtins" and type(value).__str__ is not object.__str__
+        hint = f": pass str({name})" if has_text else ""
         if value is None:
             hint = f": write `{name} or ''` where a client may give None"
         raise TypeError(f"{name} must be a str, not {type(value).__name__}{hint}")

@@ -49,6 +49,8 @@ _SUMMARY = encode(Summary(Header(FORMAT, "r1", "worker", "message", "run", 0.0),
 @contextmanager
 def _sessions(make_store: StoreFactory, count: int = 2) -> Iterator[list[StoreSession]]:
     """Open sessions, as of so many workers; close them at the end."""
+    if not __debug__:
+        raise RuntimeError("the checks of a store are assertions: run them without -O and PYTHONOPTIMIZE")
     sessions = [_connect(make_store) for _ in range(count)]
     try:
         yield sessions

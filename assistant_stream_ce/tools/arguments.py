@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -15,6 +16,15 @@ from assistant_stream_ce.errors import shorten
 from assistant_stream_ce.jsonvalue import JSON, describe_types
 
 _SCALARS = (type(None), bool, int, float, str)
+
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
+
+    def _signature(function: Callable[..., object]) -> inspect.Signature:
+        """Return a signature whose annotations may have undefined names: they are evaluated when they are read."""
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+else:
+    _signature = inspect.signature
 
 
 class Parameters:
@@ -80,6 +90,11 @@ class Parameters:
             )
         except TypeError as error:
             raise TypeError(f"the parameters of the tool {self._name} have no JSON Schema: {error}") from None
+        except RecursionError:
+            raise TypeError(
+                f"a type alias in the parameters of the tool {self._name} contains itself: make it a dataclass or a "
+                "msgspec struct"
+            ) from None
         schema = components.pop("arguments")
         del schema["title"]
         return _inlined(schema, definitions | components)
@@ -148,23 +163,28 @@ def _name_of(reference: Any) -> str | None:
 
 
 def _hinted(function: Callable[..., object], name: str) -> list[tuple[inspect.Parameter, Any]]:
-    """Return the parameters of a function, each with its annotation."""
+    """Return the parameters of a function, each with its annotation.
+
+    That of the result is not evaluated: often its type is imported for type checkers only.
+    """
     target: Any = function
     while hasattr(target, "func"):
         target = target.func
     if not inspect.isroutine(target):
         target = target.__call__
+    parameters = _signature(function).parameters.values()
+    owner = types.SimpleNamespace(
+        __annotations__={one.name: one.annotation for one in parameters if one.annotation is not one.empty},
+        __type_params__=getattr(target, "__type_params__", ()),
+    )
     try:
-        hints = typing.get_type_hints(target, include_extras=True)
+        hints = typing.get_type_hints(owner, getattr(inspect.unwrap(target), "__globals__", {}), include_extras=True)
+        return [(parameter, _described(hints.get(parameter.name, Any))) for parameter in parameters]
     except NameError as error:
         raise TypeError(
             f"the annotations of the tool {name} cannot be evaluated ({error}): define and import their types at the "
-            "top of the module"
+            "top of the module, not under TYPE_CHECKING"
         ) from None
-    return [
-        (parameter, _described(hints.get(parameter.name, Any)))
-        for parameter in inspect.signature(function).parameters.values()
-    ]
 
 
 def _is_controller(hint: Any) -> bool:
@@ -175,7 +195,10 @@ def _is_controller(hint: Any) -> bool:
 
 
 def _described(hint: Any) -> Any:
-    """Return an annotation with the texts of `Annotated` as descriptions."""
+    """Return an annotation, or the value of a type alias, with the texts of `Annotated` as descriptions."""
+    # The class of `type` statements is new in Python 3.12.
+    while type(hint).__name__ == "TypeAliasType":
+        hint = hint.__value__
     if typing.get_origin(hint) is not Annotated:
         return hint
     kind, *extras = typing.get_args(hint)

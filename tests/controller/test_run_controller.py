@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import UserString
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,6 +124,8 @@ def test_a_call_is_a_chunk(call: Callable[[RunController], object], chunk: Assis
         (lambda c: c.append_text(None), "text must be a str, not NoneType: write `text or ''`"),
         (lambda c: c.append_text(b"a"), "text must be a str, not bytes"),
         (lambda c: c.append_text(UserString("a")), r"text must be a str, not UserString: pass str\(text\)"),
+        # Its str() is its repr(), as that of a template string.
+        (lambda c: c.append_text(SimpleNamespace()), "text must be a str, not SimpleNamespace$"),
         (lambda c: c.append_reasoning(1), "text must be a str, not int"),
         (lambda c: c.append_refusal(1), "text must be a str, not int"),
         (lambda c: c.add_reasoning_part(1), "summary must be a str"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -146,6 +147,41 @@ def test_what_a_model_cannot_use_is_a_clear_error() -> None:
 
     with pytest.raises(TypeError, match="top of the module"):
         Parameters(undefined, "x")
+
+
+# Annotations are text, or from Python 3.14 on evaluated when they are read.
+STYLES = ["from __future__ import annotations"] + ([""] if sys.version_info >= (3, 14) else [])
+
+
+def defined(source: str) -> Any:
+    """Return the function `tool` of a module."""
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(compile(source, "tools.py", "exec", dont_inherit=True), names)
+    return names["tool"]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_result_may_be_imported_for_type_checkers_only(style: str) -> None:
+    tool = defined(f"{style}\ndef tool(count: int = 1) -> Report: ...")
+    assert Parameters(tool, "t").schema["properties"] == {"count": {"type": "integer", "default": 1}}
+    assert Parameters(functools.wraps(tool)(lambda **given: None), "t").convert({"count": 2.0}) == {"count": 2}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_parameter_may_not(style: str) -> None:
+    with pytest.raises(TypeError, match=r"tool t cannot be evaluated .*'Report'.* not under TYPE_CHECKING"):
+        Parameters(defined(f"{style}\ndef tool(report: Report | None = None) -> None: ..."), "t")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="type statements are new in Python 3.12")
+@pytest.mark.parametrize("style", STYLES)
+def test_type_statements(style: str) -> None:
+    aliases = "from typing import Annotated\ntype Note = Annotated[list[Word], 'words']\ntype Word = str"
+    schema = Parameters(defined(f"{style}\n{aliases}\ndef tool(note: Note): ..."), "t").schema
+    assert schema["properties"] == {"note": {"type": "array", "items": {"type": "string"}, "description": "words"}}
+    tree = f"{style}\ntype Tree = dict[str, Tree] | None\ndef tool(tree: Tree): ..."
+    with pytest.raises(TypeError, match=r"type alias in the parameters of the tool t contains itself"):
+        Parameters(defined(tree), "t")
 
 
 def test_structs_and_recursive_types() -> None:
