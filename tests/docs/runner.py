@@ -198,6 +198,8 @@ def run_page(module: str) -> dict[str, str | None]:
     # A busy machine may take longer than the usual 50 ms to let a thread see that it is cancelled.
     importlib.import_module("assistant_stream_ce.run.run")._GRACE_SECONDS = 0.5
     warnings.simplefilter("error")
+    # On Python 3.14, as in pyproject.toml.
+    warnings.filterwarnings("ignore", "'asyncio.iscoroutinefunction' is deprecated", DeprecationWarning, "langsmith")
     stray: list[str] = []
     sys.unraisablehook = lambda args: stray.append(f"unraisable: {args.exc_value!r} in {args.object!r}")
     threading.excepthook = lambda args: stray.append(f"in thread {args.thread}: {args.exc_value!r}")
