@@ -22,7 +22,7 @@ from assistant_stream_ce.serialization.assistant_ui import (
     reasoning_part_of,
     source_of,
 )
-from assistant_stream_ce.serialization.decoder import checked, optional_text, severity_of
+from assistant_stream_ce.serialization.decoder import checked, optional_text, severity_of, text_or
 from assistant_stream_ce.serialization.encoder import TextPartEncoder
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.tool_calls import ToolCallState
@@ -298,10 +298,9 @@ def _finish_part(number: int) -> bytes:
 
 def _error(value: dict[str, JSON]) -> chunks.ErrorChunk:
     """Return the chunk of an error, without a code or severity that is unknown to the clients."""
-    code = value.get("code")
     return chunks.ErrorChunk(
         checked(value.get("error", UNKNOWN_ERROR), str, "error"),
-        code if isinstance(code, str) else None,
+        text_or(value, "code", None),
         severity_of(value),
     )
 

@@ -7,7 +7,7 @@ There is one decoder for each response. It does no I/O; `serialization.streaming
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, get_args
 
 from assistant_stream_ce import chunks
@@ -277,6 +277,12 @@ def optional_text(fields: dict[str, JSON], name: str) -> str | None:
     """
     value = fields.get(name)
     return None if value is None else checked(value, str, name)
+
+
+def text_or(fields: Mapping[str, JSON], name: str, default: T) -> str | T:
+    """Return a text field that clients do not check, or a default if it is missing or has another type."""
+    text = fields.get(name)
+    return text if isinstance(text, str) else default
 
 
 def id_of(fields: dict[str, JSON], name: str) -> str:

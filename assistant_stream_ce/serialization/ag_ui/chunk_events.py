@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from assistant_stream_ce.jsonvalue import JSON
+from assistant_stream_ce.serialization.decoder import text_or
 from assistant_stream_ce.serialization.framing import FrameError
 
 #: The type of an event, and its fields.
@@ -131,8 +132,7 @@ class ChunkEventExpander:
 
 
 def _owner(event: dict[str, JSON]) -> str | None:
-    owner = event.get("subagentRunId")
-    return owner if isinstance(owner, str) else None
+    return text_or(event, "subagentRunId", None)
 
 
 def _owner_field(owner: str | None) -> dict[str, JSON]:

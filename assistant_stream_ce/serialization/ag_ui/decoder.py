@@ -26,6 +26,7 @@ from assistant_stream_ce.serialization.decoder import (
     id_of,
     optional_text,
     severity_of,
+    text_or,
     token_count,
 )
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
@@ -393,8 +394,7 @@ def _metadata(event: dict[str, JSON]) -> dict[str, JSON]:
 
 def _note(event: dict[str, JSON], name: str) -> str | None:
     """Return a text from the metadata of an event."""
-    text = _metadata(event).get(name)
-    return text if isinstance(text, str) else None
+    return text_or(_metadata(event), name, None)
 
 
 def _provider_metadata(event: dict[str, JSON]) -> dict[str, JSON] | None:
@@ -404,8 +404,7 @@ def _provider_metadata(event: dict[str, JSON]) -> dict[str, JSON] | None:
 
 def _reason(event: dict[str, JSON], default: str) -> str:
     """Return the finish reason of a step or run from the metadata of its last event."""
-    reason = _note(event, "finishReason")
-    return default if reason is None else reason
+    return text_or(_metadata(event), "finishReason", default)
 
 
 def _tokens(usage: JSON) -> dict[str, int]:

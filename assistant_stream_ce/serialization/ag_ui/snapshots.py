@@ -9,6 +9,7 @@ from typing import Any
 
 from assistant_stream_ce.jsonvalue import JSON, object_or_empty, objects_in
 from assistant_stream_ce.serialization.ag_ui.chunk_events import TypedEvent
+from assistant_stream_ce.serialization.decoder import text_or
 
 _CONTENT = ("TEXT_MESSAGE_", "REASONING_MESSAGE_", "TOOL_CALL_")
 
@@ -57,35 +58,35 @@ class SnapshotExpander:
         messages, self._held = objects_in(self._held), []
         # Earlier messages are history: those up to the user's, and those before the first one that was streamed.
         users = [number for number, message in enumerate(messages) if message.get("role") == "user"]
-        streamed = [number for number, message in enumerate(messages) if _text_of(message, "id") in self._streamed]
+        streamed = [number for number, message in enumerate(messages) if text_or(message, "id", "") in self._streamed]
         start = max(users[-1] + 1 if users else 0, streamed[0] if streamed else 0)
         return [event for message in messages[start:] for event in self._missing(message)]
 
     def _note_history(self, messages: JSON) -> None:
         for message in objects_in(messages):
-            self._messages.add(_text_of(message, "id"))
-            self._answered.add(_text_of(message, "toolCallId"))
-            self._calls |= {_text_of(call, "id") for call in objects_in(message.get("toolCalls"))}
+            self._messages.add(text_or(message, "id", ""))
+            self._answered.add(text_or(message, "toolCallId", ""))
+            self._calls |= {text_or(call, "id", "") for call in objects_in(message.get("toolCalls"))}
 
     def _note(self, kind: str, event: dict[str, JSON]) -> None:
-        message_id = _text_of(event, "messageId")
+        message_id = text_or(event, "messageId", "")
         match kind:
             case "TEXT_MESSAGE_CONTENT":
-                self._open_texts.setdefault(message_id, []).append(_text_of(event, "delta"))
+                self._open_texts.setdefault(message_id, []).append(text_or(event, "delta", ""))
             case "TEXT_MESSAGE_END":
                 self._text_hashes.add(hash("".join(self._open_texts.pop(message_id, ()))))
             case "TEXT_MESSAGE_START" | "REASONING_MESSAGE_START":
                 self._messages.add(message_id)
                 self._streamed.add(message_id)
             case "TOOL_CALL_START":
-                self._calls.add(_text_of(event, "toolCallId"))
-                self._streamed.add(_text_of(event, "parentMessageId"))
+                self._calls.add(text_or(event, "toolCallId", ""))
+                self._streamed.add(text_or(event, "parentMessageId", ""))
             case "TOOL_CALL_RESULT":
-                self._answered.add(_text_of(event, "toolCallId"))
+                self._answered.add(text_or(event, "toolCallId", ""))
 
     def _missing(self, message: dict[str, Any]) -> list[TypedEvent]:
         """Return the events of the parts of a message that were not streamed."""
-        message_id, content = _text_of(message, "id"), message.get("content")
+        message_id, content = text_or(message, "id", ""), message.get("content")
         is_known = message_id != "" and message_id in self._messages
         match message.get("role"):
             case "assistant":
@@ -93,15 +94,18 @@ class SnapshotExpander:
                 if isinstance(content, str) and content and not is_known and hash(content) not in self._text_hashes:
                     events = _text("TEXT_MESSAGE", message_id, content)
                 for call in objects_in(message.get("toolCalls")):
-                    if _text_of(call, "id") not in self._calls:
+                    if text_or(call, "id", "") not in self._calls:
                         events += _call(call, message_id)
-            case "tool" if _text_of(message, "toolCallId") not in self._answered:
+            case "tool" if text_or(message, "toolCallId", "") not in self._answered:
                 events = _result(message)
             case "reasoning" if isinstance(content, str) and not is_known:
-                value = {"subtype": "message", "entityId": message_id, "encryptedValue": message.get("encryptedValue")}
-                signature = [("REASONING_ENCRYPTED_VALUE", value)] if _text_of(message, "encryptedValue") else []
+                encrypted = text_or(message, "encryptedValue", "")
+                value = {"subtype": "message", "entityId": message_id, "encryptedValue": encrypted}
+                signature = [("REASONING_ENCRYPTED_VALUE", value)] if encrypted else []
                 events = _text("REASONING_MESSAGE", message_id, content) + signature
-            case "activity" if isinstance(content, dict) and _text_of(message, "activityType") and not is_known:
+            case "activity" if (
+                isinstance(content, dict) and bool(text_or(message, "activityType", "")) and not is_known
+            ):
                 activity = {"messageId": message_id, "activityType": message["activityType"], "content": content}
                 events = [("ACTIVITY_SNAPSHOT", activity)]
             case _:
@@ -112,12 +116,6 @@ class SnapshotExpander:
         return events
 
 
-def _text_of(fields: dict[str, Any], name: str) -> str:
-    """Return a text field; empty if it is missing or has another type."""
-    text = fields.get(name)
-    return text if isinstance(text, str) else ""
-
-
 def _text(prefix: str, message_id: JSON, text: str) -> list[TypedEvent]:
     address = {"messageId": message_id}
     content = [(f"{prefix}_CONTENT", {**address, "delta": text})] if text else []
@@ -126,18 +124,18 @@ def _text(prefix: str, message_id: JSON, text: str) -> list[TypedEvent]:
 
 def _call(call: dict[str, Any], message_id: JSON) -> list[TypedEvent]:
     function, address = call.get("function"), {"toolCallId": call.get("id")}
-    if not isinstance(function, dict) or not _text_of(call, "id") or not isinstance(function.get("name"), str):
+    if not isinstance(function, dict) or not text_or(call, "id", "") or not isinstance(function.get("name"), str):
         return []
     return [
         ("TOOL_CALL_START", {**address, "toolCallName": function["name"], "parentMessageId": message_id}),
-        ("TOOL_CALL_ARGS", {**address, "delta": _text_of(function, "arguments")}),
+        ("TOOL_CALL_ARGS", {**address, "delta": text_or(function, "arguments", "")}),
         ("TOOL_CALL_END", address),
     ]
 
 
 def _result(message: dict[str, Any]) -> list[TypedEvent]:
-    content, error, metadata = message.get("content"), _text_of(message, "error"), message.get("metadata")
-    if not isinstance(content, (str, list)) or not _text_of(message, "toolCallId"):
+    content, error, metadata = message.get("content"), text_or(message, "error", ""), message.get("metadata")
+    if not isinstance(content, (str, list)) or not text_or(message, "toolCallId", ""):
         return []
     if error:
         metadata = {**object_or_empty(metadata), "isError": True}

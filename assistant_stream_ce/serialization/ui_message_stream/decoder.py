@@ -7,7 +7,6 @@ text or tool call that was not started. A lenient one reads from each frame what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
 
 import msgspec
 
@@ -15,7 +14,7 @@ from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
 from assistant_stream_ce.errors import UNKNOWN_ERROR
 from assistant_stream_ce.jsonvalue import JSON, dumps, has_refused_key, join_surrogates, loads, object_or_empty
-from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, id_of, optional_text
+from assistant_stream_ce.serialization.decoder import ToolCallDecoder, checked, id_of, optional_text, text_or
 from assistant_stream_ce.serialization.framing import EventReader, Frame, FrameError
 from assistant_stream_ce.serialization.ui_message_stream.schema import check_frame
 from assistant_stream_ce.serialization.ui_message_stream.values import (
@@ -26,8 +25,6 @@ from assistant_stream_ce.serialization.ui_message_stream.values import (
     signature_of,
 )
 from assistant_stream_ce.serialization.usage import usage_from
-
-T = TypeVar("T")
 
 # Frames without a chunk.
 _WITHOUT_CHUNK = frozenset({"reasoning-file", "custom", "steering-message"})
@@ -292,9 +289,9 @@ class UIMessageStreamDecoder(ToolCallDecoder):
         match kind:
             case "start-step":
                 self._shown_in_step.clear()
-                yield chunks.StepStartChunk(_extra(value, "messageId", self._message_id))
+                yield chunks.StepStartChunk(text_or(value, "messageId", self._message_id))
             case "finish-step":
-                reason = _extra(value, "finishReason", "unknown")
+                reason = text_or(value, "finishReason", "unknown")
                 usage = msgspec.structs.asdict(usage_from(value.get("usage")))
                 yield from self._close_arguments()
                 yield chunks.StepFinishChunk(reason, is_continued=value.get("isContinued") is True, **usage)
@@ -357,12 +354,6 @@ def _is_json_text(text: str, expected: str) -> bool:
         return False
 
 
-def _extra(value: dict[str, JSON], name: str, default: T) -> str | T:
-    """Return a text field that AI SDK does not check, or a default for any other value."""
-    text = value.get(name)
-    return text if isinstance(text, str) else default
-
-
 def _tool_name(value: dict[str, JSON]) -> str:
     name: str = checked(value.get("toolName"), str, "toolName")
     return name
@@ -388,7 +379,7 @@ def _document(value: dict[str, JSON]) -> chunks.SourceDocumentChunk:
 def _file(value: dict[str, JSON]) -> chunks.FileChunk:
     url: str = checked(value.get("url"), str, "url")
     media_type: str = checked(value.get("mediaType"), str, "mediaType")
-    return chunks.FileChunk(file_data(url, media_type), media_type, filename=_extra(value, "filename", None))
+    return chunks.FileChunk(file_data(url, media_type), media_type, filename=text_or(value, "filename", None))
 
 
 _PARTS: dict[str, Callable[[dict[str, JSON]], AssistantStreamChunk]] = {
