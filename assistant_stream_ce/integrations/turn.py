@@ -14,7 +14,7 @@ from assistant_stream_ce.controller.run_controller import RunController
 from assistant_stream_ce.conversions.turns import original_name
 from assistant_stream_ce.errors import ToolCallError
 from assistant_stream_ce.jsonvalue import JSON, dumps, loads
-from assistant_stream_ce.message import AssistantMessage, Usage
+from assistant_stream_ce.message import AssistantMessage, MessageStatus, Usage
 from assistant_stream_ce.message.accumulator import MessageAccumulator
 from assistant_stream_ce.serialization.openai_stream.tool_calls import UNKNOWN_TOOL
 
@@ -257,11 +257,15 @@ class TurnBuilder:
         return following
 
     def turn(self, reason: TurnFinish, provider_reason: str | None, messages: list[dict[str, JSON]]) -> Turn:
-        """Return the turn so far."""
+        """Return the turn, which has ended; one with the reason "error" as far as it came."""
         accumulator = MessageAccumulator()
         accumulator.extend(self._sent)
+        accumulator.finish(is_cancelled=reason == "error")
+        message = accumulator.message
+        if reason == "error":
+            message = msgspec.structs.replace(message, status=MessageStatus("incomplete", "error"))
         return Turn(
-            message=accumulator.message,
+            message=message,
             tool_calls=[call.tool_call() for call in self.calls if call.is_ours],
             finish_reason=reason,
             provider_finish_reason=provider_reason,

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from assistant_stream_ce import RunController, SourceChunk, SourceDocumentChunk, create_run
-from assistant_stream_ce.integrations.turn import Turn, TurnBuilder, parse_arguments
+from assistant_stream_ce.errors import ModelStreamError
+from assistant_stream_ce.integrations import openai
+from assistant_stream_ce.integrations.turn import Turn, TurnBuilder, TurnFinish, parse_arguments
+from assistant_stream_ce.message import MessageStatus, TextPart
+from tests.integrations.samples import CHAT
 
 
 @pytest.mark.parametrize(
@@ -102,3 +106,35 @@ def test_sources_of_two_turns_have_different_ids() -> None:
 
     ids = [chunk.id for chunk in create_run(run) if isinstance(chunk, (SourceChunk, SourceDocumentChunk))]
     assert len(set(ids)) == 4
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        ("stop", MessageStatus("complete", "stop")),
+        ("length", MessageStatus("incomplete", "length")),
+        ("tool-calls", MessageStatus("requires-action", "tool-calls")),
+        ("error", MessageStatus("incomplete", "error")),
+    ],
+)
+def test_the_message_of_a_turn_has_ended(reason: TurnFinish, status: MessageStatus) -> None:
+    turns: list[Turn] = []
+
+    def run(controller: RunController) -> None:
+        out = TurnBuilder(controller)
+        out.step_start()
+        out.text("a")
+        turns.append(out.finish(reason, None, []))
+
+    list(create_run(run))
+    message = turns[0].message
+    assert (message.status, message.parts) == (status, [TextPart("a")])
+
+
+def test_the_message_of_a_turn_that_was_cut_is_incomplete() -> None:
+    def run(controller: RunController) -> None:
+        openai.forward(controller, iter(CHAT[:-3]))
+
+    with pytest.raises(ModelStreamError) as caught:
+        list(create_run(run))
+    assert caught.value.turn.message.status == MessageStatus("incomplete", "error")
