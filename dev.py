@@ -93,8 +93,8 @@ MODULES_OF_EXTRAS = {
 # Seconds that a child process has to clean up after an interrupt.
 STOP_SECONDS = 10
 
-# One more than there are cores: many tests wait for servers.
-TEST_PROCESSES = (os.cpu_count() or 1) + 1
+# More than there are cores, because many tests wait for servers and browsers.
+TEST_PROCESSES = (os.cpu_count() or 1) + 2
 
 
 def run(*command: str | Path, folder: Path = ROOT) -> None:
