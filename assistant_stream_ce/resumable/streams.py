@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from assistant_stream_ce.concurrency.closing import ClosesBothWays
-from assistant_stream_ce.concurrency.gevent import new_lock
+from assistant_stream_ce.concurrency.gevent import new_blocking_lock
 from assistant_stream_ce.concurrency.waiters import in_event_loop, require_loop
 from assistant_stream_ce.controller import validation
 from assistant_stream_ce.create_run import AssistantStream
@@ -100,7 +100,8 @@ class ResumableStreams(ClosesBothWays):
             drain_seconds=validation.seconds(drain_seconds, "drain_seconds"),
             on_interrupted=on_interrupted,
         )
-        # The lock that guards the next one, by process id: a child must not inherit a held one.
+        # The lock that guards the next one, by process id: a child must not inherit a held one. Held during
+        # `Store.connect`, which may be another library's code.
         self._locks: dict[int, threading.Lock] = {}
         self._engine: Engine | None = None
         self._is_closed = False
@@ -450,7 +451,7 @@ class ResumableStreams(ClosesBothWays):
 
     def _lock(self) -> threading.Lock:
         number = os.getpid()
-        return self._locks.get(number) or self._locks.setdefault(number, new_lock())
+        return self._locks.get(number) or self._locks.setdefault(number, new_blocking_lock())
 
     def _started_engine(self) -> Engine:
         engine = self._engine
