@@ -217,7 +217,7 @@ def test_the_core_does_not_grow() -> None:
     """A new feature that needs more raises the limits in its own commit; nothing else does."""
     core = [length for path, length in LENGTHS.items() if path.parts[0] not in EXTENSIONS]
     assert len(core) <= 114
-    assert sum(core) <= 20_800
+    assert sum(core) <= 20_850
 
 
 def test_each_scenario_of_a_production_user_has_a_test_that_is_there() -> None:

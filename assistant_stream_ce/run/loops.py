@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import functools
 import importlib
 import os
@@ -146,11 +147,13 @@ def shared_loop() -> asyncio.AbstractEventLoop:
         RuntimeError: the interpreter is ending and starts no threads any more.
     """
     process = _this_process()
-    if process.loop is not None:
+    if process.loop is not None and not process.loop_stopped.is_set():
         return process.loop
     add_exit_hook()
     with process.lock:
-        if process.loop is None:
+        if process.loop is None or process.loop_stopped.is_set():
+            # The loop was stopped by the exit hook if code that runs later, in `atexit`, starts a run.
+            process.loop_stopped = OneShotEvent()
             loop = _new_loop()
             if is_gevent():
                 process.hub = importlib.import_module("gevent").get_hub()
@@ -212,9 +215,12 @@ def add_exit_hook() -> None:
     with process.lock:
         # A patched thread is a greenlet: it can start during the exit, and would block the others if it waited before.
         if _EXIT_THREADS and process.exit_work is None and not is_gevent():
-            process.exit_work = SimpleQueue()
-            for _ in range(_EXIT_THREADS):
-                start_thread(functools.partial(_work_at_exit, process.exit_work), "assistant-stream-exit")
+            work: SimpleQueue[Callable[[], object]] = SimpleQueue()
+            # In the exit itself they cannot start; then the start of the run raises it.
+            with contextlib.suppress(RuntimeError):
+                for _ in range(_EXIT_THREADS):
+                    start_thread(functools.partial(_work_at_exit, work), "assistant-stream-exit")
+                process.exit_work = work
         if _has_exit_hook:
             return
         _has_exit_hook = True

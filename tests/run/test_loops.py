@@ -180,6 +180,34 @@ def test_a_thread_of_an_executor_does_not_hold_the_exit(place: str) -> None:
     assert seconds < 10
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_an_exit_function_may_run_both_kinds_of_callback(before: bool) -> None:
+    status, out, errors, _ = python(
+        f"""
+        import atexit
+        from assistant_stream_ce import create_run
+        def run(controller):
+            controller.append_text("x")
+        async def run_async(controller):
+            controller.append_text("y")
+        def both():
+            for callback in (run, run_async):
+                try:
+                    print([chunk.text_delta for chunk in create_run(callback)])
+                except RuntimeError as error:
+                    print(error)
+        if {before}:
+            both()
+        atexit.register(both)
+        """
+    )
+    assert (status, errors) == (0, "")
+    text = "['x']\n['y']\n"
+    # Python 3.12.0 and 3.12.1 start no thread then.
+    refused = "can't create new thread at interpreter shutdown\n" * 2
+    assert out == text * 2 if before else out in (text, refused)
+
+
 def test_a_child_has_its_own_loop_even_if_its_parent_had_none() -> None:
     require(hasattr(os, "fork"), "this system has no fork")
     status, out, errors, _ = python("""
