@@ -10,7 +10,7 @@ from typing import Self, overload
 
 from assistant_stream_ce import chunks
 from assistant_stream_ce.chunks import AssistantStreamChunk
-from assistant_stream_ce.concurrency.closing import aclosing_source, closing_source
+from assistant_stream_ce.concurrency.closing import ClosesBothWays, aclosing_source, closing_source
 from assistant_stream_ce.controller.run_context import ChunkSource
 from assistant_stream_ce.create_run import AsyncReader, SyncReader, as_stream
 from assistant_stream_ce.errors import UNKNOWN_ERROR, DecodeError, RunCancelled, StreamUsageError
@@ -25,9 +25,10 @@ from assistant_stream_ce.serialization.framing import EVENT_STREAM
 _ECHO_SECONDS = 0.25
 
 
-class EncodedStream(Iterator[bytes], AsyncIterator[bytes]):
+class EncodedStream(ClosesBothWays, Iterator[bytes], AsyncIterator[bytes]):
     """The bytes of one stream, to be read once with `for` or `async for`. Each item has all chunks that wait.
 
+    Use it as a context manager where it may not be read to its end, as a stream.
     A class instead of a generator, because `close` may be called from another thread while the reader waits in `next`.
 
     Args:

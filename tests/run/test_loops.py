@@ -10,6 +10,9 @@ import pytest
 from tests.support.processes import python
 from tests.support.require import require
 
+# Seconds until the end of a process: 2 are promised, the others are a margin for a busy machine.
+AT_ONCE = 8
+
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_script_that_breaks_out_and_ends_is_not_held(kind: str) -> None:
@@ -33,7 +36,7 @@ def test_a_script_that_breaks_out_and_ends_is_not_held(kind: str) -> None:
         after="broke out",
     )
     assert (status, out, errors) == (0, "cleaned up\n", "")
-    assert seconds <= 2
+    assert seconds <= AT_ONCE
 
 
 HUNG = """
@@ -73,12 +76,11 @@ def test_a_hung_callback_does_not_hold_the_exit_and_is_given_up(
     code = HUNG.replace("BODY", body).replace("HOOK", hook).replace("SECONDS", str(seconds))
     status, out, errors, took = python(code, after="ending")
     assert (status, out.split()) == (0, printed.split())
-    # A busy machine makes asyncio, in its debug mode, report slow steps.
-    warning, *rest = (line for line in errors.splitlines() if not line.startswith("Executing "))
+    warning, *rest = errors.splitlines()
     assert "still runs" in warning
     assert sum("on_finish raised" in line for line in rest) == logged
     assert bool(rest) == bool(logged), errors
-    assert took <= 2
+    assert took <= AT_ONCE
 
 
 @pytest.mark.parametrize("hook", ["finish", "finish_async"])
@@ -111,7 +113,7 @@ def test_a_run_whose_loop_has_stopped_is_finished_at_the_exit(hook: str) -> None
         after="ending",
     )
     assert (status, out) == (0, "cancelled\n" * 2)
-    assert took <= 2
+    assert took <= AT_ONCE
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
@@ -138,7 +140,7 @@ def test_ctrl_c_while_reading_ends_the_script_at_once(kind: str) -> None:
     reason = "cancelled" if kind == "async def" else "abandoned"
     assert out.splitlines() == ["interrupted True", reason]
     assert "Traceback" not in errors
-    assert seconds <= 3
+    assert seconds <= AT_ONCE
 
 
 def test_a_child_after_fork_has_its_own_loop() -> None:

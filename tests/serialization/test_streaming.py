@@ -25,6 +25,7 @@ from assistant_stream_ce.serialization import (
     decode,
 )
 from tests.serialization.decoding import STOP, STOPPED
+from tests.support.kinds import CALLBACK_KINDS
 
 BROKEN = [b'0:"a"\n0:"', b'b"\nbroken\n0:"c"\n']
 
@@ -162,3 +163,23 @@ def test_decode_fails_a_run_with_the_source() -> None:
 def test_decode_wants_an_iterable_of_bytes(source: Any) -> None:
     with pytest.raises(TypeError, match="iterable of bytes"):
         decode(source, DataStreamDecoder())
+
+
+@pytest.mark.parametrize("kind", CALLBACK_KINDS)
+async def test_encoded_bytes_close_their_stream_as_a_context_manager(kind: str) -> None:
+    def run(controller: RunController) -> None:
+        while True:
+            controller.append_text("a")
+
+    async def run_async(controller: RunController) -> None:
+        while True:
+            controller.append_text("a")
+            await controller.drain()
+
+    for is_read in (True, False):
+        stream = create_run(run if kind == "def" else run_async)
+        encoded = DataStreamEncoder().encode_stream(stream)
+        async with encoded:
+            assert not is_read or b'0:"a"' in await anext(encoded)
+        assert stream.reason == "cancelled"
+        assert [data async for data in encoded] == []

@@ -84,6 +84,8 @@ def address_in(text: str) -> str | None:
 def python(code: str, *, after: str = "", interrupts: bool = False) -> tuple[int, str, str, float]:
     """Run a script; return its status, what it printed, and how long it took, in all or after a line that it prints.
 
+    Its errors are without asyncio's reports of slow steps, which it makes in its debug mode on a busy machine.
+
     Args:
         code: the script.
         after: what is in that line.
@@ -111,7 +113,9 @@ def python(code: str, *, after: str = "", interrupts: bool = False) -> tuple[int
         if interrupts:
             process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=30)
-        return process.returncode, printed + out, errors, time.monotonic() - started
+        seconds = time.monotonic() - started
+        errors = "".join(line for line in errors.splitlines(True) if not line.startswith("Executing "))
+        return process.returncode, printed + out, errors, seconds
     finally:
         process.kill()
         process.wait()
