@@ -9,6 +9,7 @@ python3 dev.py docs     build the documentation, warnings as errors
 python3 dev.py check    lint, docs, test
 python3 dev.py core     run the core tests on the other Pythons that are present
 python3 dev.py lowest   run the core tests with the lowest versions of the frameworks
+python3 dev.py sdks     run the tests of each model SDK with its lowest version; arguments are extras
 python3 dev.py types    check that every public symbol has a type, with pyright
 python3 dev.py extras   install each extra alone in an empty environment, on each Python, and import what it is for
 python3 dev.py package  build the wheel and the source distribution into dist, and check their metadata
@@ -68,6 +69,23 @@ CORE_TESTS = (
 )
 # Packages whose lowest versions `lowest` installs.
 LOWEST = ("janus", "msgspec", "starlette", "flask", "django")
+# The extras of model SDKs, whose lowest versions `sdks` installs, and the packages that their tests need beside them.
+SDKS: dict[str, tuple[str, ...]] = {
+    "anthropic": (),
+    "bedrock": (),
+    "google": (),
+    "groq": (),
+    "langchain": ("langchain-openai==1.0",),
+    "langgraph": (),
+    "litellm": (),
+    "mistral": (),
+    "ollama": (),
+    "openai": (),
+    "openai-agents": (),
+    # A newer anthropic does not work with its lowest version.
+    "pydantic-ai": ("anthropic==0.108", "openai"),
+}
+SDK_TEST_TOOLS = ("httpx", "hypothesis", "pydantic", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "trustme")
 # What each extra is for: the module of this package, and the one that it imports or whose objects it reads.
 MODULES_OF_EXTRAS = {
     "": ("assistant_stream_ce", "janus"),
@@ -285,10 +303,16 @@ def core_on(name: str) -> None:
     run(python_of(environment), "-m", "pytest", "-q", "-p", "no:cacheprovider", *CORE_TESTS)
 
 
-def pins(*names: str) -> list[str]:
-    """Return the lowest versions of packages that setup.cfg allows, as requirements."""
+def setup_cfg() -> configparser.ConfigParser:
+    """Return the settings of the package."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
+    return config
+
+
+def pins(*names: str) -> list[str]:
+    """Return the lowest versions of packages that setup.cfg allows, as requirements."""
+    config = setup_cfg()
     lists = [config["options"]["install_requires"], *config["options.extras_require"].values()]
     found = dict(line.split(">=") for text in lists for line in text.split() if line.count(">=") == 1)
     return [f"{name}=={found[name]}" for name in names]
@@ -301,9 +325,26 @@ def lowest(*arguments: str) -> None:
     requirements = environment / "lowest.txt"
     requirements.write_text("\n".join(pins(*LOWEST)))
     set_up("core", environment, requirements)
-    # Old versions use what newer packages deprecate.
-    ignored = ("-W", "ignore::DeprecationWarning", "-p", "no:cacheprovider")
-    run(python, "-m", "pytest", "-q", *ignored, *(arguments or CORE_TESTS))
+    run_pytest(python, *(arguments or CORE_TESTS))
+
+
+def sdks(*names: str) -> None:
+    """Run the tests of each model SDK with the lowest version of it that setup.cfg allows; without names, of all."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    for extra in names or SDKS:
+        environment = ROOT / f".venv-lowest-{extra}"
+        python = make_environment(environment)
+        packages = (line.partition(">=")[0] for line in setup_cfg()["options.extras_require"][extra].split())
+        requirements = environment / "lowest.txt"
+        requirements.write_text("\n".join([*pins(*packages), *SDKS[extra], *SDK_TEST_TOOLS]))
+        set_up(extra, environment, requirements)
+        # litellm warns of its own models.
+        run_pytest(python, "-W", "ignore::UserWarning", "-k", extra.replace("-", "_"), "tests/integrations")
+
+
+def run_pytest(python: Path, *arguments: str) -> None:
+    """Run tests with old packages, which use what newer ones deprecate."""
+    run(python, "-m", "pytest", "-q", "-W", "ignore::DeprecationWarning", "-p", "no:cacheprovider", *arguments)
 
 
 def types() -> None:
@@ -397,6 +438,7 @@ COMMANDS = {
     "check": check,
     "core": core,
     "lowest": lowest,
+    "sdks": sdks,
     "types": types,
     "extras": extras,
     "package": package,

@@ -139,3 +139,11 @@ def test_each_extra_is_for_a_module(metadata: Message) -> None:
 def test_the_lowest_versions_are_those_of_setup_cfg(metadata: Message) -> None:
     allowed = {line.partition(";")[0].strip() for line in metadata.get_all("Requires-Dist", [])}
     assert {pin.replace("==", ">=") for pin in dev.pins(*dev.LOWEST)} <= allowed
+
+
+def test_the_lowest_version_of_every_sdk_is_tested() -> None:
+    others = {"httpx", "opentelemetry"}
+    adapters = {
+        name for name, (module, _) in dev.MODULES_OF_EXTRAS.items() if module.startswith("assistant_stream_ce.integr")
+    }
+    assert dev.SDKS.keys() == adapters - others

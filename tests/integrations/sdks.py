@@ -66,7 +66,9 @@ def close_clients() -> None:
     """Close the clients of blocking streams."""
     while CLIENTS:
         client = CLIENTS.pop()
-        close = getattr(getattr(client, "root_client", client), "close", None)
+        client = getattr(client, "root_client", client)
+        # Clients of ollama 0.6.0 have no `close`.
+        close = getattr(client, "close", None) or getattr(getattr(client, "_client", None), "close", None)
         if close is not None:
             close()
 

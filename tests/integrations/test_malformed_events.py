@@ -14,6 +14,7 @@ from assistant_stream_ce.errors import ModelStreamError
 from assistant_stream_ce.integrations import anthropic, langgraph, openai
 from assistant_stream_ce.integrations.driver import drive
 from assistant_stream_ce.integrations.events import ApplicationDataError
+from assistant_stream_ce.integrations.opentelemetry import _OPERATIONS
 from assistant_stream_ce.serialization.formats import FORMATS
 from assistant_stream_ce.testing import check_wire
 from tests.integrations.mutations import mutations
@@ -117,6 +118,11 @@ def test_a_malformed_event(name: str, as_events: Callable[[Any], Any]) -> None:
         except BaseException as error:
             error.add_note(f"{name}: {what}")
             raise
+
+
+def test_every_reader_is_tested() -> None:
+    tested = {getattr(make, "func", make).__name__ for make, _ in SEQUENCES.values()}
+    assert tested == set(_OPERATIONS)
 
 
 @pytest.mark.parametrize(("name", "as_events"), VARIANTS)

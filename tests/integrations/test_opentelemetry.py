@@ -131,9 +131,10 @@ def test_metrics(collected: Collected) -> None:
     assert metrics["assistant_stream_ce.turn.output_tokens_per_second"][0].count == 2
 
 
-def test_a_failure_is_an_error_of_both(collected: Collected) -> None:
+@pytest.mark.parametrize("events", [CHAT[:3], [*CHAT[:3], {"choices": 5}]])
+def test_a_failure_is_an_error_of_both(events: list[Any], collected: Collected) -> None:
     with pytest.raises(ModelStreamError):
-        read(lambda controller: openai.forward(controller, iter(CHAT[:3])))
+        read(lambda controller: openai.forward(controller, iter(events)))
     for span in collected.spans.values():
         assert span.status.status_code.name == "ERROR"
         assert span.attributes["error.type"] == "ModelStreamError"

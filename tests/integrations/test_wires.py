@@ -9,6 +9,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,18 @@ def forwarded(provider: FakeProvider, sdk: Sdk) -> dict[str, str]:
         sdks.close_clients()
 
 
+def check(wire: str, found: dict[str, str]) -> None:
+    """Compare what came out with the table."""
+    if "apply-patch" in wire and find_spec("openai.types.responses.response_apply_patch_tool_call") is None:
+        # Before 2.9 openai does not know the tool: its arguments have the order of the wire, not that of the model.
+        del found["digest"]
+    assert found == {name: value for name, value in EXPECTED[wire].items() if name in found}
+
+
 @pytest.mark.parametrize("wire", EXPECTED)
 def test_a_recorded_stream_is_complete(wire: str, provider: FakeProvider) -> None:
     sdk = script(provider, wire)
-    found = forwarded(provider, sdk)
-    assert found == {name: value for name, value in EXPECTED[wire].items() if name in found}
+    check(wire, forwarded(provider, sdk))
 
 
 # google-genai subclasses the session of aiohttp, where that is installed.
@@ -129,8 +137,7 @@ async def test_an_asynchronous_client_reads_the_same(wire: str, provider: FakePr
     if error:
         assert error == EXPECTED[wire]["error"]
     else:
-        found = summary(lambda: turns[0])
-        assert found == {name: value for name, value in EXPECTED[wire].items() if name in found}
+        check(wire, summary(lambda: turns[0]))
 
 
 def test_every_recording_has_expected_values() -> None:
