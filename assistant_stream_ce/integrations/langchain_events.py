@@ -155,17 +155,12 @@ class LangChainReader(TurnReader):
         has_finish = self.provider_reason is not None or (not self._has_provider and self.is_last)
         if not has_finish and not self._ends_with_usage():
             self.cut()
-        self._end_calls(is_cut=False)
+        self.out.end_deltas(self._calls)
 
     def flush(self) -> None:
         """Send what was held back; see the base class."""
-        self._end_calls(is_cut=True)
+        self.out.end_deltas(self._calls, is_cut=True)
         super().flush()
-
-    def _end_calls(self, *, is_cut: bool) -> None:
-        self.out.forward(self._calls.end(is_cut=is_cut))
-        for call in self._calls.calls:
-            self.out.set_provider_id(call.id, call.provider_id)
 
     def _ends_with_usage(self) -> bool:
         """Return whether the usage came after the content: Snowflake sends no finish reason."""

@@ -98,19 +98,14 @@ class ChatReader(TurnReader):
         """Return the turn; see the base class."""
         if self.provider_reason is None and not self._has_final_usage:
             self.cut()
-        self._end_calls(is_cut=False)
+        self.out.end_deltas(self._calls)
         reason = reason_of(REASONS, self.provider_reason or "stop")
         return self.out.finish(reason, self.provider_reason, self._messages())
 
     def flush(self) -> None:
         """Send what was held back; see the base class."""
-        self._end_calls(is_cut=True)
+        self.out.end_deltas(self._calls, is_cut=True)
         super().flush()
-
-    def _end_calls(self, *, is_cut: bool) -> None:
-        self.out.forward(self._calls.end(is_cut=is_cut))
-        for call in self._calls.calls:
-            self.out.set_provider_id(call.id, call.provider_id)
 
     def _choice(self, choice: Any) -> None:
         delta = field(choice, "delta") or field(choice, "message")

@@ -16,7 +16,7 @@ from assistant_stream_ce.errors import ToolCallError
 from assistant_stream_ce.jsonvalue import JSON, dumps, loads
 from assistant_stream_ce.message import AssistantMessage, MessageStatus, Usage
 from assistant_stream_ce.message.accumulator import MessageAccumulator
-from assistant_stream_ce.serialization.openai_stream.tool_calls import UNKNOWN_TOOL
+from assistant_stream_ce.serialization.openai_stream.tool_calls import UNKNOWN_TOOL, ToolCallDeltas
 
 #: The reason why a model stopped.
 TurnFinish: TypeAlias = Literal["stop", "length", "tool-calls", "content-filter", "error", "other"]
@@ -201,10 +201,12 @@ class TurnBuilder:
             elif isinstance(chunk, chunks.ToolCallBeginChunk):
                 self._assigned[chunk.tool_call_id] = self.call(chunk.tool_name, chunk.tool_call_id)
 
-    def set_provider_id(self, call_id: str, provider_id: str | None) -> None:
-        """Record the provider's id of a call that `forward` has sent."""
-        if call_id in self._assigned:
-            self._assigned[call_id].provider_id = provider_id
+    def end_deltas(self, deltas: ToolCallDeltas, *, is_cut: bool = False) -> None:
+        """Send what tool calls have held back, and their ends unless the stream was cut; keep the provider's ids."""
+        self.forward(deltas.end(is_cut=is_cut))
+        for call in deltas.calls:
+            if call.id in self._assigned:
+                self._assigned[call.id].provider_id = call.provider_id
 
     def late_result(
         self, call_id: str, result: JSON, *, is_error: bool, artifact: JSON = None, denied: bool = False
