@@ -182,8 +182,7 @@ class TurnReader(ABC):
             ApplicationDataError: the application has to correct its data.
             AssistantStreamError: another error that is not the model's, for example that the run has ended.
         """
-        is_models = not isinstance(error, (ApplicationDataError, AssistantStreamError))
-        if not is_models and not isinstance(error, ToolCallError):
+        if isinstance(error, (ApplicationDataError, AssistantStreamError)) and not isinstance(error, ToolCallError):
             raise error
         reason = f"{type(error).__name__}: {shorten(str(error), 200)}"
         raise self._failure(

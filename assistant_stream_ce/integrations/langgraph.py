@@ -63,7 +63,7 @@ def forward(
         ModelStreamError: the stream of a model has ended before its finish.
         RunCancelled: the reader of the run has left.
         StreamUsageError: a blocking stream is read inside a running event loop.
-        TypeError: a custom event, an interrupt or a channel is not JSON.
+        TypeError: a custom event, an interrupt or a channel is not JSON, or the state for `updates` is not a dict.
         ValueError: an option has another value.
     """
     for name, value, wanted in (

@@ -5,12 +5,20 @@ Format: https://docs.langchain.com/oss/python/langgraph/streaming
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 import msgspec
 
-from assistant_stream_ce.integrations.events import NO_FIELDS, TurnReader, application_data, field, native, text_of
+from assistant_stream_ce.integrations.events import (
+    NO_FIELDS,
+    ApplicationDataError,
+    TurnReader,
+    application_data,
+    field,
+    native,
+    text_of,
+)
 from assistant_stream_ce.integrations.langchain_events import LOCAL_IDS, LangChainReader
 from assistant_stream_ce.integrations.langgraph_state import assign_channels
 from assistant_stream_ce.integrations.turn import CallBuilder, Turn, TurnBuilder, TurnFinish
@@ -291,6 +299,10 @@ class GraphReader(TurnReader):
         controller = self.out.controller
         if controller.state is None:
             controller.state = {}
+        if not isinstance(controller.state, MutableMapping):
+            raise ApplicationDataError(
+                f'updates="state" needs a dict in controller.state, not {type(controller.state).__name__}: assign one'
+            )
         self._has_values |= mode == "values"
         if mode == "values":
             assign_channels(controller.state, data)

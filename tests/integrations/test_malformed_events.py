@@ -240,7 +240,7 @@ def test_a_call_without_a_name_has_one() -> None:
 
 
 def test_errors_of_others_pass_unchanged() -> None:
-    """Of the SDK while it reads, and of the application's data."""
+    """Of the SDK while it reads, and of the application's data and state."""
 
     def stream() -> Iterator[Any]:
         yield CHAT[0]
@@ -249,6 +249,12 @@ def test_errors_of_others_pass_unchanged() -> None:
     assert chunks_until(KeyError, lambda run: openai.forward(run, stream()))[1].args == ("of the SDK",)
     _, error = chunks_until(TypeError, lambda run: langgraph.forward(run, [("custom", object())]))
     assert "data is not JSON" in str(error)
+
+    def write_state(run: RunController) -> None:
+        run.state = []
+        langgraph.forward(run, [("updates", {"node": {"title": "t"}})], updates="state")
+
+    assert "needs a dict in controller.state" in str(chunks_until(TypeError, write_state)[1])
 
 
 @pytest.mark.parametrize("first", [None, "x", {}, {"type": "ping"}, 5])
