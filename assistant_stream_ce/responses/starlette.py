@@ -93,12 +93,12 @@ class AssistantStreamResponse(StreamingResponse):
         """Answer a request: ASGI's calling convention."""
         try:
             require_loop()
-            if isinstance(self._encoder, Nothing) and any(name == b"last-event-id" for name, _ in scope["headers"]):
+            if isinstance(self._encoder, Nothing) and b"last-event-id" in dict(scope.get("headers", ())):
                 self._encoder.end_reconnecting()
                 self.status_code: int = self._encoder.status
             if scope["type"] == "websocket":
                 await self.stream_response(self._wrap_websocket_denial_send(send))
-            elif scope["method"] == "HEAD":
+            elif scope.get("method") == "HEAD":
                 if await self._start(send):
                     await self._end(send)
             else:
