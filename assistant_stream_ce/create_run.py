@@ -215,7 +215,8 @@ class AssistantStream(ClosesBothWays, Iterator[AssistantStreamChunk], AsyncItera
     @property
     def is_cancelled(self) -> bool:
         """Whether the run was cancelled: the stream was left before the callback had ended."""
-        return self._run.run_context.cancellation.signal.is_set()
+        # Not the event of the controller: a reader may be at the end of the channel before that is set.
+        return self._run.is_cancelled
 
     @property
     def was_interrupted(self) -> bool:

@@ -79,6 +79,14 @@ def test_a_run_only_moves_forward(kind: str) -> None:
     assert stream.reason == "completed"
 
 
+def test_who_reads_the_end_of_a_cancelled_run_finds_it_cancelled() -> None:
+    """The reader may be at the end before the thread that cancels has done more than end the channel."""
+    with create_run(lambda controller: None) as stream:
+        found = []
+        assert stream._run.begin_cancel(lambda: found.append((stream.is_cancelled, stream.was_interrupted)))
+        assert found == [(True, True)]
+
+
 # --- loops of the callback's own ---
 
 
