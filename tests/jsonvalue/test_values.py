@@ -306,3 +306,24 @@ def test_threads_may_be_the_first_to_use_a_type() -> None:
     # In a process of its own, which a race would kill.
     done = subprocess.run([sys.executable, "-c", FIRST_USES], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@dataclasses.dataclass
+class Order:
+    city: str
+    country: str | None = None
+    when: datetime.date = datetime.date(2026, 1, 2)
+
+
+@dataclasses.dataclass
+class Noted(Order):
+    note: str = dataclasses.field(init=False)
+
+
+def test_a_dataclass_has_its_fields_also_where_msgspec_has_made_it() -> None:
+    """The arguments of a tool are made so: their defaults are values of the class only."""
+    whole = {"city": "Rome", "country": None, "when": "2026-01-02"}
+    made = msgspec.convert([{"city": "Rome"}], list[Order])
+    assert plain(made) == [whole]
+    # A field without a value is left out.
+    assert plain({"order": Noted("Rome")}) == {"order": whole}
