@@ -26,8 +26,6 @@ _MAX_INDEX_DIGITS = 15
 # Longer paths in error messages are cut: a key may have megabytes.
 _MAX_PATH = 200
 
-_ABSENT = object()
-
 #: Types whose values need neither a check nor a copy.
 ATOMS: frozenset[type] = frozenset({str, bool, type(None)})
 
@@ -206,7 +204,11 @@ def _other(value: object, path: str, depth: int) -> JSON:
             if isinstance(value, kind):
                 return convert(value, path, depth)
     if hasattr(type(value), "__dataclass_fields__"):
-        return _mapping(_fields_of(value), path, depth)
+        # msgspec leaves out the defaults of one that it has created itself. Imported here, for those who need it.
+        from dataclasses import fields
+
+        present = {one.name: getattr(value, one.name) for one in fields(value) if hasattr(value, one.name)}
+        return _mapping(present, path, depth)
     _check_depth(path, depth)
     try:
         return _plain(msgspec.to_builtins(value, str_keys=True, enc_hook=_simplified), path, depth + 1)
@@ -215,15 +217,6 @@ def _other(value: object, path: str, depth: int) -> JSON:
     except Exception as error:
         # Also what the value's own conversion raises, for example that of a pydantic model.
         raise TypeError(f"{path} is not JSON: {shorten(str(error), 400)}") from error
-
-
-def _fields_of(value: Any) -> dict[str, object]:
-    """Return the fields of a dataclass; msgspec leaves out the defaults of one that it has created itself."""
-    # Not at the top: the library itself does without this module, which takes a while to import.
-    from dataclasses import fields
-
-    found = ((field.name, getattr(value, field.name, _ABSENT)) for field in fields(value))
-    return {name: item for name, item in found if item is not _ABSENT}
 
 
 # Types whose values, subclasses included, are sent as `str(value)`; by module name, so that none is imported.

@@ -24,7 +24,7 @@ from assistant_stream_ce.concurrency.gevent import new_blocking_lock, new_lock
 from assistant_stream_ce.errors import StoreUnavailableError, StreamUsageError
 from assistant_stream_ce.message import AssistantMessage
 from assistant_stream_ce.resumable.counters import Counters
-from assistant_stream_ce.resumable.log import LOST, LocalLog, Log, RemoteLog
+from assistant_stream_ce.resumable.log import DELETED, LOST, LocalLog, Log, RemoteLog
 from assistant_stream_ce.resumable.reading import Reading
 from assistant_stream_ce.resumable.records import Header, Summary, decode, decode_header, encode
 from assistant_stream_ce.resumable.store import Store, StoredStream, StoreOptions, StoreSession, StreamKey, ThreadKey
@@ -171,7 +171,7 @@ class Engine:
             remote.join()
         if other is not None:
             # It was deleted, and its id was begun anew.
-            other.end(LOST)
+            other.end(DELETED)
         self.reading.watch(remote)
         return remote
 

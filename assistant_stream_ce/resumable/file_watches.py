@@ -197,4 +197,4 @@ class Watches:
             # Its producer has written it anew, or another run has the id.
             self.add(key, log.after, log.run)
             return []
-        return [Event(key, "missing")]
+        return [Event(key, "deleted" if self._paths.of(key, "gone").exists() else "missing")]

@@ -31,6 +31,9 @@ INTERRUPTED = "The answer was interrupted."
 #: The end of a stream whose producer is gone, or whose chunks are.
 LOST = Terminal("interrupted", INTERRUPTED, adds_error=True)
 
+#: The end of a log that was deleted before its followers had read its own.
+DELETED = Terminal("stopped")
+
 _STATES: dict[str | None, StreamState] = {"completed": "completed", "failed": "failed"}
 
 

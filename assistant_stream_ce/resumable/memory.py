@@ -365,7 +365,7 @@ class MemorySession(StoreSession):
         for key in due & self._watches.keys():
             log, (after, run) = self._data.logs.get(key), self._watches[key]
             if log is None or log.run != (run or log.run):
-                events.append(Event(key, "missing"))
+                events.append(Event(key, "deleted" if key in self._data.gone else "missing"))
                 self._drop_watch(key)
                 continue
             if (entries := _entries_behind(log, after)) or log.terminal is not None:

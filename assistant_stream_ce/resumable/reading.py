@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from assistant_stream_ce.concurrency.waiters import ThreadWaiter
 from assistant_stream_ce.errors import StoreUnavailableError
-from assistant_stream_ce.resumable.log import LOST, LocalLog, RemoteLog
+from assistant_stream_ce.resumable.log import DELETED, LOST, LocalLog, RemoteLog
 from assistant_stream_ce.resumable.store import Event, StreamKey, ThreadKey
 from assistant_stream_ce.resumable.threads import EngineThread
 from assistant_stream_ce.run.logger import logger
@@ -235,6 +235,11 @@ class Reading(EngineThread):
         elif event.kind == "missing":
             if self._watched.pop(key, None) is not None:
                 self._broken[key] = time.monotonic()
+                self._look_at = 0.0
+        elif event.kind == "deleted":
+            if (log := self._watched.get(key)) is not None:
+                log.end(DELETED)
+                self._end(log)
         elif event.kind == "look":
             self._due.add(key)
         elif event.kind == "started":
@@ -336,7 +341,11 @@ class Reading(EngineThread):
                 self._watch(log)
                 return
             is_late = is_late or stored.terminal is not None
-        if is_late or (header is not None and header.run != log.header.run):
+        if header is not None and header.run != log.header.run:
+            # It was deleted, and its id was begun anew.
+            log.end(DELETED)
+            self._end(log)
+        elif is_late:
             self._end(log)
         elif stored is not None:
             self._engine.command(lambda: self._engine.session.request_repair(key))

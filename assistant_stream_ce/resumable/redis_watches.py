@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from assistant_stream_ce.concurrency.gevent import new_lock
 from assistant_stream_ce.resumable.records import Entry
@@ -258,7 +258,8 @@ class Watches:
         log.heard = time.monotonic()
         log.missing_since = None
         if log.is_of_other_run(page):
-            self._end(key)
+            # The mark of a deletion; otherwise an entry of another run, or of the log that was written anew.
+            self._end(key, "deleted" if any(b"d" in fields_of(item) for item in page) else "missing")
         elif log.has_gap(page):
             log.held_until = log.heard + _REPAIR
             self._next_look = min(self._next_look, log.held_until)
@@ -270,9 +271,9 @@ class Watches:
             if terminal is not None:
                 del self._logs[key]
 
-    def _end(self, key: StreamKey) -> None:
+    def _end(self, key: StreamKey, kind: Literal["missing", "deleted"] = "missing") -> None:
         del self._logs[key]
-        self._report(Event(key, "missing"))
+        self._report(Event(key, kind))
 
     def _look(self, now: float) -> None:
         """Look whether silent logs are still there; XREAD waits for keys that do not exist, too."""
@@ -294,7 +295,7 @@ class Watches:
             elif is_there:
                 log.missing_since = None
             elif is_gone:
-                self._end(key)
+                self._end(key, "deleted")
             elif log.missing_since is None:
                 # Lost, but its producer may write it anew.
                 log.missing_since = now

@@ -147,7 +147,8 @@ class Event(NamedTuple):
         kind: "arrived": `entries` follow the watch's cursor, then `terminal` ends the log;
             "stop": a `stop` for a stream that this session has started;
             "look": the producer may have died: the engine calls `find_dead` at once;
-            "missing": the watched log was deleted or lost;
+            "missing": the watched log was lost or deleted: it is read again, until its producer has written it anew;
+            "deleted": in place of "missing" where the store knows that it was deleted: its followers are at the end;
             "repair": a process asks the producer for a `reseed`, see `request_repair`;
             "started": a stream or thread of `expect` is there; `key` has the two texts of its name.
         entries: for "arrived", in order, without a gap to one another; may be empty.
@@ -155,7 +156,7 @@ class Event(NamedTuple):
     """
 
     key: StreamKey
-    kind: Literal["arrived", "stop", "look", "missing", "repair", "started"]
+    kind: Literal["arrived", "stop", "look", "missing", "deleted", "repair", "started"]
     entries: Sequence[Entry] = ()
     terminal: bytes | None = None
 
@@ -291,7 +292,7 @@ class StoreSession(ABC):
         """Delete the log, the summary and requests of a stream; return whether there was a log or a summary.
 
         `start` may follow at once. Until then, for `gone_retention` seconds, `reseed` is refused. A producer that is
-        alive gets "missing" or "fenced" at its next write; watches get "missing".
+        alive gets "missing" or "fenced" at its next write; watches get "deleted" or "missing".
 
         Args:
             key: the stream.

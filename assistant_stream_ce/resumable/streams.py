@@ -363,7 +363,7 @@ class ResumableStreams(ClosesBothWays):
         return StreamStatus.of(key, log.header, log.state, log.count, message)
 
     def delete(self, stream_id: str | None = None, *, thread: str | None = None, owner: str | None = None) -> bool:
-        """Delete a stream, and stop its run first; its id is free then.
+        """Delete a stream, and stop its run first; its id is free then, and its followers are at the end.
 
         Args:
             stream_id: as in `follow`.

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from assistant_stream_ce import (
 )
 from assistant_stream_ce.message import AssistantMessage
 from assistant_stream_ce.resumable import FollowedStream, ResumableStreams, StreamStatus
+from assistant_stream_ce.resumable.store import Store, StoreOptions, StreamKey
 from assistant_stream_ce.serialization import (
     AGUIEncoder,
     AssistantTransportEncoder,
@@ -417,6 +419,23 @@ def test_a_dropped_follower_has_left(make_worker: Workers) -> None:
     talk = Talk("def")
     streams.start(talk.run(), "a", on_leave="stop")
     wait_for(lambda: [result.reason for result in talk.results] == ["cancelled"])
+
+
+@pytest.mark.parametrize("begins_anew", [False, True])
+def test_followers_elsewhere_of_a_deleted_stream_are_at_its_end(
+    talk: Talk, make_worker: Workers, make_store: Callable[[], Store], begins_anew: bool
+) -> None:
+    """Also where the end was deleted before they have read it: at once, not after the lease of the producer."""
+    make_worker(lease=SECONDS).start(talk.run(), "a")
+    follower = make_worker(lease=SECONDS).follow("a")
+    assert follower is not None
+    assert next(follower) == WORDS[0]
+    with closing(make_store().connect("other", StoreOptions(lease=SECONDS))) as session:
+        assert session.delete(StreamKey("_", "a"))
+    if begins_anew:
+        assert make_worker().start(create_run(lambda controller: None), "a").is_producer
+    list(follower)
+    assert follower.reason == "stopped"
 
 
 @pytest.mark.parametrize("worker", [0, 1])
