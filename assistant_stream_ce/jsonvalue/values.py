@@ -207,7 +207,8 @@ def _other(value: object, path: str, depth: int) -> JSON:
         # msgspec leaves out the defaults of one that it has created itself. Imported here, for those who need it.
         from dataclasses import fields
 
-        present = {one.name: getattr(value, one.name) for one in fields(value) if hasattr(value, one.name)}
+        dataclass: Any = value
+        present = {one.name: getattr(value, one.name) for one in fields(dataclass) if hasattr(value, one.name)}
         return _mapping(present, path, depth)
     _check_depth(path, depth)
     try:

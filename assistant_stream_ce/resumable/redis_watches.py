@@ -217,9 +217,10 @@ class Watches:
                 fields = fields_of(page[0]) if page else {}
                 if b"h" in fields and self._logs[key].run in (None, fields[b"r"]):
                     self._logs[key].epoch = epoch_of(page[0])
-                elif b"h" in fields:
+                elif b"h" in fields or b"d" in fields:
                     del self._logs[key]
-                    self.add_events([Event(key, "missing")])
+                    # The mark of a deletion, or another run.
+                    self.add_events([Event(key, "deleted" if b"d" in fields else "missing")])
         self._has_new = False
         self._reading = {}
         cursors = {name: cursor for name, (_, cursor) in self._expected.items()}
