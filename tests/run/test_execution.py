@@ -340,7 +340,7 @@ def test_on_error_may_raise_anything(raised: str, kind: str, reader: str, caplog
     assert results == [RunResult("failed", error)]
     assert type(end).__name__ == raised if raised in EXITS else end is error
     assert ("on_error raised" in caplog.text) == (raised not in EXITS)
-    assert stream._run.ended.is_set()
+    assert stream._run.ended.wait_sync(10)
 
 
 @pytest.mark.parametrize("hook", HOOK_KINDS)
