@@ -98,7 +98,7 @@ def _report(result: str) -> Iterator[Piece]:
         weather = json.loads(result)
         report = f"It is {weather['celsius']} °C and {weather['sky']} in {weather['city']}. "
     except (ValueError, TypeError, KeyError):
-        report = f"The tool reported: {result} "
+        report = f"The tool reported: {result}. "
     yield from _words("text", report + "You will not need an umbrella, and a walk along the water would be nice.")
 
 
