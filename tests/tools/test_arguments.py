@@ -173,15 +173,17 @@ def test_a_parameter_may_not(style: str) -> None:
         Parameters(defined(f"{style}\ndef tool(report: Report | None = None) -> None: ..."), "t")
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="type statements are new in Python 3.12")
-@pytest.mark.parametrize("style", STYLES)
-def test_type_statements(style: str) -> None:
-    aliases = "from typing import Annotated\ntype Note = Annotated[list[Word], 'words']\ntype Word = str"
-    schema = Parameters(defined(f"{style}\n{aliases}\ndef tool(note: Note): ..."), "t").schema
-    assert schema["properties"] == {"note": {"type": "array", "items": {"type": "string"}, "description": "words"}}
-    tree = f"{style}\ntype Tree = dict[str, Tree] | None\ndef tool(tree: Tree): ..."
-    with pytest.raises(TypeError, match=r"type alias in the parameters of the tool t contains itself"):
-        Parameters(defined(tree), "t")
+# Type statements are new in Python 3.12.
+if sys.version_info >= (3, 12):
+
+    @pytest.mark.parametrize("style", STYLES)
+    def test_type_statements(style: str) -> None:
+        aliases = "from typing import Annotated\ntype Note = Annotated[list[Word], 'words']\ntype Word = str"
+        schema = Parameters(defined(f"{style}\n{aliases}\ndef tool(note: Note): ..."), "t").schema
+        assert schema["properties"] == {"note": {"type": "array", "items": {"type": "string"}, "description": "words"}}
+        tree = f"{style}\ntype Tree = dict[str, Tree] | None\ndef tool(tree: Tree): ..."
+        with pytest.raises(TypeError, match=r"type alias in the parameters of the tool t contains itself"):
+            Parameters(defined(tree), "t")
 
 
 def test_structs_and_recursive_types() -> None:
