@@ -111,8 +111,8 @@ MODULES_OF_EXTRAS = {
 # Seconds that a child process has to clean up after an interrupt.
 STOP_SECONDS = 10
 
-# More than there are cores, because many tests wait for servers and browsers.
-TEST_PROCESSES = (os.cpu_count() or 1) + 2
+# One more than there are cores: many tests wait for servers. With two more, the suite takes as long.
+TEST_PROCESSES = (os.cpu_count() or 1) + 1
 
 
 def run(*command: str | Path, folder: Path = ROOT) -> None:

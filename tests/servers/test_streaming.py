@@ -31,7 +31,7 @@ GAP_TOLERANCE = 0.1
 FIRST_SECONDS = 0.3
 
 #: What else the machine does may disturb one measurement.
-ATTEMPTS = 3
+ATTEMPTS = 8
 
 
 def read_in_step(running: Running, framework: str, kind: str) -> list[float]:
